@@ -1,0 +1,14 @@
+"""The call itself: it runs a livekit-agents entrypoint for a room, in a real JobContext.
+
+Plain asyncio on livekit-agents. It knows no Celery and no Redis and reads no environment variable: it is given frozen
+options and callbacks. How a call travels through this package:
+
+    prewarm      in the worker's main process: imports and model weights, shared with every child
+    agents       finds the agent that a tenant names
+    runner       livekit-agents' own job runner, in this process; the only file that touches its private API
+    job          what it runs: the room, checked, and the token
+    call         one call: runs the agent, watches it, says how it ended
+    presence     who is in the room, and so when the call ends, whoever wrote the agent
+    voice_agent  Switchboard's own agent, the default
+    providers/   what hears, thinks and speaks
+"""

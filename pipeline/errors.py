@@ -1,0 +1,50 @@
+"""What can go wrong in a call.
+
+The docstring of each error is its message; `retryable` says whether another attempt can help.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class PipelineError(Exception):
+    """The call failed."""
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, **fields: object) -> None:
+        template = " ".join((type(self).__doc__ or "").split())
+        super().__init__(template.format(**fields))
+
+
+class UnknownProvider(PipelineError):
+    """Unknown {kind} provider {name!r}. Known {kind} providers: {known}."""
+
+
+class MissingKey(PipelineError):
+    """The {kind} provider {name!r} needs a key: set `key` in the tenant's [{kind}] table to env:NAME or file:/path."""
+
+
+class InvalidProviderOption(PipelineError):
+    """The {kind} provider {name!r} cannot use {field} = {value!r}: {cure}."""
+
+
+class AgentNotFound(PipelineError):
+    """No agent at {path!r}: {cure}."""
+
+
+class RoomGone(PipelineError):
+    """Room {sid} no longer exists on the LiveKit server; joining its name would make a new room."""
+
+
+class AgentCrashed(PipelineError):
+    """The agent's entrypoint raised {error}."""
+
+    retryable = True
+
+
+class RoomUnreachable(PipelineError):
+    """The LiveKit server did not answer: {error}."""
+
+    retryable = True

@@ -1,0 +1,126 @@
+"""The job that livekit-agents runs for a call: the room as it is now, the agent's consent, and the token."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import time
+
+import aiohttp
+from livekit import api
+from livekit.agents import JobRequest
+from livekit.agents.job import JobAcceptArguments, RunningJobInfo
+from livekit.agents.types import ATTRIBUTE_AGENT_NAME
+from livekit.protocol import agent as agent_proto
+from livekit.protocol import models
+
+from pipeline.agents import LoadedAgent
+from pipeline.errors import RoomGone, RoomUnreachable
+from pipeline.options import CallOptions
+
+ROOM_CHECK_SECONDS = 5.0
+TOKEN_SLACK_SECONDS = 300.0
+
+
+async def running_job(options: CallOptions, agent: LoadedAgent) -> RunningJobInfo | None:
+    """The job, or None if the agent's request hook rejected it.
+
+    Raises RoomGone if the room no longer exists, and RoomUnreachable if the LiveKit server does not answer.
+    """
+    job = _job(options, agent, await _room(options))
+    accepted = await _ask(agent, job)
+    if accepted is None:
+        return None
+    now = time.time()
+    return RunningJobInfo(
+        accept_arguments=JobAcceptArguments(
+            name=accepted.name, identity=options.identity, metadata=accepted.metadata, attributes=accepted.attributes
+        ),
+        job=job,
+        url=options.livekit_url,
+        token=_token(options, agent, accepted),
+        worker_id=options.worker,
+        fake_job=False,
+        received_at=now,
+        accepted_at=now,
+        assigned_at=now,
+        launched_at=now,
+    )
+
+
+async def _room(options: CallOptions) -> models.Room:
+    """The room as the server has it now. Joining one that is gone would make a new room of the same name."""
+    secret = options.livekit_api_secret.reveal()
+    timeout = aiohttp.ClientTimeout(total=ROOM_CHECK_SECONDS)
+    try:
+        async with api.LiveKitAPI(options.livekit_url, options.livekit_api_key, secret, timeout=timeout) as server:
+            found = await server.room.list_rooms(api.ListRoomsRequest(names=[options.room_name]))
+            if options.attempt > 1:
+                await _remove_predecessors(server, options)
+    except (aiohttp.ClientError, api.TwirpError, TimeoutError, OSError) as error:
+        raise RoomUnreachable(error=f"{type(error).__name__}: {error}") from error
+    for room in found.rooms:
+        if room.sid == options.room_sid:
+            room.ClearField("turn_password")
+            return room
+    raise RoomGone(sid=options.room_sid)
+
+
+async def _remove_predecessors(server: api.LiveKitAPI, options: CallOptions) -> None:
+    """Take the agents of earlier attempts out of the room: one that was killed stays listed for 10 to 15 s."""
+    listed = await server.room.list_participants(api.ListParticipantsRequest(room=options.room_name))
+    for person in listed.participants:
+        if person.identity in options.predecessors:
+            with contextlib.suppress(api.TwirpError):
+                removal = api.RoomParticipantIdentity(room=options.room_name, identity=person.identity)
+                await server.room.remove_participant(removal)
+
+
+def _job(options: CallOptions, agent: LoadedAgent, room: models.Room) -> agent_proto.Job:
+    return agent_proto.Job(
+        id=f"{options.room_sid}:{options.attempt}",
+        type=agent_proto.JobType.JT_ROOM,
+        room=room,
+        metadata=options.agent_metadata,
+        agent_name=agent.agent_name,
+        state=agent_proto.JobState(status=agent_proto.JobStatus.JS_RUNNING, participant_identity=options.identity),
+    )
+
+
+async def _ask(agent: LoadedAgent, job: agent_proto.Job) -> JobAcceptArguments | None:
+    accepted: JobAcceptArguments | None = None
+
+    async def accept(arguments: JobAcceptArguments) -> None:
+        nonlocal accepted
+        accepted = arguments
+
+    async def reject(terminate: bool) -> None:  # noqa: FBT001 - livekit-agents calls it so
+        del terminate
+
+    await agent.request(JobRequest(job=job, on_reject=reject, on_accept=accept))
+    return accepted
+
+
+def _token(options: CallOptions, agent: LoadedAgent, accepted: JobAcceptArguments) -> str:
+    # Without `agent` and the kind it would count as a caller, and keep the room open.
+    grants = api.VideoGrants(
+        room_join=True,
+        room=options.room_name,
+        agent=True,
+        can_publish=True,
+        can_subscribe=True,
+        can_publish_data=True,
+        can_update_own_metadata=True,
+    )
+    return (
+        api.AccessToken(options.livekit_api_key, options.livekit_api_secret.reveal())
+        .with_kind("agent")
+        # Ours, whatever the agent asked for: it carries the attempt.
+        .with_identity(options.identity)
+        .with_name(accepted.name)
+        .with_metadata(accepted.metadata)
+        .with_attributes({ATTRIBUTE_AGENT_NAME: agent.agent_name} | (accepted.attributes or {}))
+        .with_grants(grants)
+        .with_ttl(dt.timedelta(seconds=options.limits.length_seconds + TOKEN_SLACK_SECONDS))
+        .to_jwt()
+    )

@@ -1,0 +1,16 @@
+"""What hears, thinks and speaks.
+
+    registry      one entry for each provider; builds it from a tenant's options
+    own_options   the options that only one provider knows, and their checks
+    deepgram, openai, elevenlabs    one module for each plugin
+    local/        works offline
+
+Nothing here reads an environment variable: a plugin is always given the tenant's key and address, so that it cannot
+fall back to those of the process, which are somebody else's.
+"""
+
+from __future__ import annotations
+
+from pipeline.providers.registry import PROVIDERS, build_llm, build_stt, build_tts, preload
+
+__all__ = ["PROVIDERS", "build_llm", "build_stt", "build_tts", "preload"]

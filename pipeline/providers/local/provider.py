@@ -1,0 +1,104 @@
+"""From a tenant's options to the local providers."""
+
+from __future__ import annotations
+
+from pydantic import Field, ValidationError
+
+from pipeline.errors import InvalidProviderOption
+from pipeline.options import ProviderOptions
+from pipeline.providers.local import espeak, sphinx
+from pipeline.providers.local.ears import Ears
+from pipeline.providers.local.errors import BadPhrase, UnknownVoice, UnknownWord
+from pipeline.providers.local.mind import Mind
+from pipeline.providers.local.script import Line, Script, default_script
+from pipeline.providers.local.sphinx import Recogniser
+from pipeline.providers.local.voice import Voice
+from pipeline.providers.own_options import OwnOptions, own_options
+
+
+class EarsOptions(OwnOptions):
+    """`phrases`: what can be heard (see `phrases`); what the default script understands, unless given."""
+
+    phrases: tuple[str, ...] | None = Field(default=None, min_length=1)
+
+
+class MindOptions(OwnOptions):
+    """`script`, `fallback`: see `script`. `delay_ms`: before each word of an answer, as a model would have it."""
+
+    script: tuple[Line, ...] | None = Field(default=None, min_length=1)
+    fallback: str | None = Field(default=None, min_length=1)
+    delay_ms: int = Field(default=0, ge=0, le=10_000)
+
+    def dialogue(self) -> Script:
+        """The script: the tenant's own, or the default one."""
+        default = default_script()
+        return Script(script=self.script or default.script, fallback=self.fallback or default.fallback)
+
+
+class VoiceOptions(OwnOptions):
+    """`speed`: words a minute."""
+
+    speed: int = Field(default=espeak.DEFAULT_SPEED, ge=espeak.SLOWEST, le=espeak.FASTEST)
+
+
+def build_stt(options: ProviderOptions) -> Ears:
+    """Ears for the tenant's phrases. Raises InvalidProviderOption."""
+    own = own_options("stt", options, EarsOptions)
+    if options.language is not None and options.language.split("-")[0].lower() != "en":
+        raise InvalidProviderOption(
+            kind="stt",
+            name=options.name,
+            field="language",
+            value=options.language,
+            cure="it understands English alone; leave the language out",
+        )
+    phrases = default_script().phrases if own.phrases is None else own.phrases
+    try:
+        return Ears(Recogniser(phrases))
+    except (BadPhrase, UnknownWord) as error:
+        raise InvalidProviderOption(
+            kind="stt", name=options.name, field="phrases", value=phrases, cure=error
+        ) from error
+
+
+def build_llm(options: ProviderOptions) -> Mind:
+    """A mind with the tenant's script. Raises InvalidProviderOption."""
+    own = own_options("llm", options, MindOptions)
+    try:
+        script = own.dialogue()
+    except ValidationError as error:
+        cure = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise InvalidProviderOption(
+            kind="llm", name=options.name, field="script", value=[line.say for line in own.script or ()], cure=cure
+        ) from None
+    return Mind(script, delay=own.delay_ms / 1000)
+
+
+def build_tts(options: ProviderOptions) -> Voice:
+    """A voice. Raises InvalidProviderOption."""
+    own = own_options("tts", options, VoiceOptions)
+    voice = options.voice or _voice_of(options.language)
+    try:
+        espeak.check_voice(voice)
+    except UnknownVoice as error:
+        field = "language" if options.voice is None else "voice"
+        raise InvalidProviderOption(kind="tts", name=options.name, field=field, value=voice, cure=error) from error
+    return Voice(voice, own.speed)
+
+
+def _voice_of(language: str | None) -> str:
+    """Espeak names its voices for the language that they speak, and only some for the country."""
+    if language is None:
+        return espeak.DEFAULT_VOICE
+    try:
+        espeak.check_voice(language.lower())
+    except UnknownVoice:
+        return language.lower().split("-")[0]
+    return language.lower()
+
+
+def preload() -> None:
+    """Load the models: 0.1 s and about 40 MB, shared by every child that is forked afterwards."""
+    espeak.preload()
+    sphinx.preload()
+    Recogniser(default_script().phrases)
