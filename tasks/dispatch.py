@@ -1,0 +1,132 @@
+"""From a room that LiveKit announced to a task on the queue of its tenant's tier."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self, TypeVar
+
+from redis.exceptions import RedisError
+
+from tasks.connection import connect
+from tasks.errors import RedisUnavailable, SwitchboardError
+from tasks.messages import call_message
+from tasks.rooms import Closed, RoomStore
+from tasks.routing import tenant_of
+from tasks.settings import Settings
+from tasks.tenants import Tenant, TenantStore, TomlTenants
+
+logger = logging.getLogger("switchboard.tasks.dispatch")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RoomSeen:
+    """A room as LiveKit announced it. `started_at_ms`: unix ms by the LiveKit server's clock, if it said."""
+
+    sid: str
+    name: str
+    metadata: str = ""
+    started_at_ms: int | None = None
+
+
+class Opened(StrEnum):
+    """What became of a room that was seen. `dead`: a dead letter says why nobody can answer it."""
+
+    QUEUED = "queued"
+    KNOWN = "known"
+    DEAD = "dead"
+
+
+class Dispatcher:
+    """Opens and closes rooms. Every method raises RedisUnavailable within the deadline.
+
+    A Redis that was only paused may still do what it was asked; doing it again then changes nothing.
+    """
+
+    def __init__(self, settings: Settings, rooms: RoomStore, tenants: TenantStore) -> None:
+        self._settings = settings
+        self._rooms = rooms
+        self._tenants = tenants
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """A dispatcher with its own connection to Redis; `aclose` closes it. Raises TenantsFileInvalid."""
+        tenants = TomlTenants(settings.tenants_file, frozenset(settings.tiers))
+        tenants.refresh()
+        # The first message costs Celery 50 ms of preparation, which would be the first caller's.
+        call_message(sid="", attempt=0, name="", tenant="", tier="", queue=settings.queues[0])
+        return cls(settings, RoomStore(connect(settings), lease_ms=settings.lease_ttl_ms), tenants)
+
+    async def open(self, room: RoomSeen) -> Opened:
+        """Make sure that the room is answered once: idempotent by its sid, in one Redis action."""
+        received = time.time_ns() // 1_000_000
+        try:
+            tenant = self._tenant_of(room)
+        except SwitchboardError as error:
+            if error.retryable:
+                raise
+            logger.warning("a room cannot be answered", extra={"sid": room.sid, "reason": type(error).__name__})
+            buried = self._rooms.bury(room.sid, attempt=None, name=room.name, reason=str(error))
+            return Opened.DEAD if await self._within_deadline(buried) else Opened.KNOWN
+
+        queue = self._settings.tiers[tenant.tier]
+        opened = self._rooms.open(
+            sid=room.sid,
+            name=room.name,
+            tenant=tenant.id,
+            tier=tenant.tier,
+            queue=queue,
+            message=call_message(
+                sid=room.sid, attempt=1, name=room.name, tenant=tenant.id, tier=tenant.tier, queue=queue
+            ),
+            started_at_ms=room.started_at_ms,
+            received_at_ms=received,
+        )
+        if not await self._within_deadline(opened):
+            return Opened.KNOWN
+        logger.info("call queued", extra={"sid": room.sid, "tenant": tenant.id, "tier": tenant.tier, "queue": queue})
+        return Opened.QUEUED
+
+    async def close(self, sid: str) -> Closed:
+        """The room has finished: cancel the call if it waits, ask it to end if it runs."""
+        closed = await self._within_deadline(self._rooms.close(sid))
+        logger.info("room finished", extra={"sid": sid, "call": closed})
+        return closed
+
+    async def ping(self) -> None:
+        """Return when Redis answers."""
+        await self._within_deadline(self._rooms.ping())
+
+    async def aclose(self) -> None:
+        """Close the connection to Redis."""
+        await self._rooms.redis.aclose()
+
+    def _tenant_of(self, room: RoomSeen) -> Tenant:
+        return self._tenants.get(
+            tenant_of(name=room.name, metadata=room.metadata, default=self._settings.default_tenant)
+        )
+
+    async def _within_deadline(self, action: Awaitable[T]) -> T:
+        seconds = self._settings.redis_deadline_seconds
+        asking = asyncio.ensure_future(action)
+        # Not asyncio.timeout: redis-py may swallow the cancellation (see tasks.lease) and outlast the deadline.
+        answered, _ = await asyncio.wait({asking}, timeout=seconds)
+        if not answered:
+            asking.cancel()
+            asking.add_done_callback(_forget)
+            raise RedisUnavailable(seconds=seconds, error="no answer")
+        try:
+            return asking.result()
+        except (RedisError, OSError) as error:
+            raise RedisUnavailable(seconds=seconds, error=type(error).__name__) from error
+
+
+def _forget(asking: asyncio.Future[T]) -> None:
+    if not asking.cancelled():
+        asking.exception()

@@ -1,0 +1,54 @@
+"""What can go wrong between a webhook and a call.
+
+The docstring of each error is its message; `retryable` says whether another attempt can help.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SwitchboardError(Exception):
+    """Something went wrong."""
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, **fields: object) -> None:
+        template = " ".join((type(self).__doc__ or "").split())
+        super().__init__(template.format(**fields))
+
+
+class RedisUnavailable(SwitchboardError):
+    """Redis did not answer within {seconds} s ({error}). Check REDIS_URL and that the server is up."""
+
+    retryable = True
+
+
+class InvalidSetting(SwitchboardError):
+    """{name} = {value!r} is not usable: {cure}."""
+
+
+class TenantsFileInvalid(SwitchboardError):
+    """The tenants file {path} cannot be read: {problem}."""
+
+    # A call must not die of a file that is being replaced at this moment.
+    retryable = True
+
+
+class NoTenant(SwitchboardError):
+    """The room names no tenant: {metadata}, and its name is not call-<tenant>-<id>.
+
+    Put {{"tenant_id": "…"}} into the room's metadata, or set SWITCHBOARD_DEFAULT_TENANT.
+    """
+
+
+class UnknownTenant(SwitchboardError):
+    """There is no tenant {tenant!r} in the tenants file. Add a [tenants.{tenant}] table."""
+
+
+class TenantInvalid(SwitchboardError):
+    """Tenant {tenant!r} cannot be used: {problem}."""
+
+
+class KeyUnreadable(SwitchboardError):
+    """Tenant {tenant!r}, {field}: {problem}."""

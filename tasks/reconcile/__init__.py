@@ -1,0 +1,19 @@
+"""The reconciler: what nobody else is left to notice.
+
+It runs inside the receivers, in one of them at a time: whoever holds the lead in Redis, renewed with each tick, for a
+term of a few ticks. A leader that was paused past its term may tick once more; every action checks the state again, so
+that does no harm.
+
+leases   A call whose lease has ended was lost with its worker, its host or its network: the room is queued again, in
+         front. But while Redis was away nobody could renew, so leases count only after it has answered for as long as
+         a lease lasts.
+server   A room with somebody in it that Redis does not know: its webhooks were lost, and it is opened now. A room that
+         waits for an agent or has one, and that the LiveKit server no longer knows: its room_finished was lost, and it
+         is closed now.
+"""
+
+from __future__ import annotations
+
+from tasks.reconcile.reconciler import Reconciler
+
+__all__ = ["Reconciler"]

@@ -1,0 +1,22 @@
+-- The room has finished on the LiveKit server. A queued call is cancelled (its task then finds nothing to do), a running one
+-- is told to end. A room nobody opened is remembered as cancelled, because its room_started may still be on the way.
+--
+-- KEYS  1 room hash   2 open rooms (zset)
+-- ARGV  1 sid   2 time to live, ms
+-- Returns 'cancelled', 'closing', 'unknown' or 'over'.
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local state = redis.call('HGET', KEYS[1], 'state')
+if state == 'running' then
+  redis.call('HSET', KEYS[1], 'closing', now)
+  return 'closing'
+end
+if state and state ~= 'queued' then
+  return 'over'
+end
+
+redis.call('HSET', KEYS[1], 'sid', ARGV[1], 'state', 'cancelled', 'reason', 'room finished', 'at:ended', now)
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+redis.call('ZREM', KEYS[2], ARGV[1])
+return state and 'cancelled' or 'unknown'

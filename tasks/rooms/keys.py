@@ -1,0 +1,23 @@
+"""The names of the keys. Only this file and the docstring of the package spell them."""
+
+from __future__ import annotations
+
+PREFIX = "switchboard:"
+ROOMS = f"{PREFIX}rooms"
+LEASES = f"{PREFIX}leases"
+CALLS = f"{PREFIX}calls"
+DEAD = f"{PREFIX}dead"
+LEADER = f"{PREFIX}reconciler"
+WORKERS = f"{PREFIX}worker:"
+
+PERMANENT = frozenset({ROOMS, LEASES, CALLS, DEAD})
+
+
+def room(sid: str) -> str:
+    """The hash of one room."""
+    return f"{PREFIX}room:{sid}"
+
+
+def worker(node: str) -> str:
+    """The heartbeat of one worker, by its Celery node name."""
+    return f"{WORKERS}{node}"

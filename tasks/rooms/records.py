@@ -1,0 +1,153 @@
+"""What is read back from Redis, typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from tasks.rooms.states import State
+
+_STEP = "at:"
+
+
+def _steps(fields: Mapping[str, str]) -> dict[str, int]:
+    steps = {name.removeprefix(_STEP): int(ms) for name, ms in fields.items() if name.startswith(_STEP)}
+    return dict(sorted(steps.items(), key=lambda step: step[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A room as Redis has it. `steps_ms`: step -> unix ms, in the order in which they happened."""
+
+    sid: str
+    name: str
+    tenant: str
+    tier: str
+    queue: str
+    state: State
+    attempt: int
+    worker: str
+    pid: int | None
+    reason: str
+    steps_ms: dict[str, int]
+
+    @classmethod
+    def read(cls, fields: Mapping[str, str]) -> Self:
+        """From the fields of the room's hash."""
+        pid = fields.get("pid")
+        return cls(
+            sid=fields["sid"],
+            name=fields.get("name", ""),
+            tenant=fields.get("tenant", ""),
+            tier=fields.get("tier", ""),
+            queue=fields.get("queue", ""),
+            state=State(fields["state"]),
+            attempt=int(fields.get("attempt", "0")),
+            worker=fields.get("worker", ""),
+            pid=int(pid) if pid else None,
+            reason=fields.get("reason", ""),
+            steps_ms=_steps(fields),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A granted claim: the room as it was at that moment. Its `attempt` is the fencing token of all that follows."""
+
+    room: Room
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A room that could not be answered, and why, in one line."""
+
+    id: str
+    sid: str
+    name: str
+    tenant: str
+    tier: str
+    attempt: int
+    reason: str
+
+    @classmethod
+    def read(cls, entry: str, fields: Mapping[str, str]) -> Self:
+        """From an entry of the stream."""
+        return cls(
+            id=entry,
+            sid=fields["sid"],
+            name=fields["name"],
+            tenant=fields["tenant"],
+            tier=fields["tier"],
+            attempt=int(fields["attempt"]),
+            reason=fields["reason"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """A call that is over. `usage` is JSON, what the providers were used for; `steps_ms` as in `Room`."""
+
+    id: str
+    sid: str
+    name: str
+    tenant: str
+    tier: str
+    attempt: int
+    worker: str
+    outcome: str
+    usage: str
+    steps_ms: dict[str, int]
+
+    @classmethod
+    def read(cls, entry: str, fields: Mapping[str, str]) -> Self:
+        """From an entry of the stream."""
+        return cls(
+            id=entry,
+            sid=fields["sid"],
+            name=fields["name"],
+            tenant=fields["tenant"],
+            tier=fields["tier"],
+            attempt=int(fields["attempt"]),
+            worker=fields["worker"],
+            outcome=fields["outcome"],
+            usage=fields["usage"],
+            steps_ms=_steps(fields),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """A worker's last heartbeat. `load` is a fraction of all cores; `state` is `open`, or why the intake is closed."""
+
+    node: str
+    queues: tuple[str, ...]
+    slots: int
+    idle: int
+    load: float
+    state: str
+    pid: int
+
+    @classmethod
+    def read(cls, node: str, fields: Mapping[str, str]) -> Self:
+        """From the fields of the heartbeat's hash."""
+        return cls(
+            node=node,
+            queues=tuple(filter(None, fields["queues"].split(","))),
+            slots=int(fields["slots"]),
+            idle=int(fields["idle"]),
+            load=float(fields["load"]),
+            state=fields["state"],
+            pid=int(fields["pid"]),
+        )
+
+    def fields(self) -> dict[str, str]:
+        """As the fields of a hash; the inverse of `read`."""
+        return {
+            "queues": ",".join(self.queues),
+            "slots": str(self.slots),
+            "idle": str(self.idle),
+            "load": f"{self.load:.3f}",
+            "state": self.state,
+            "pid": str(self.pid),
+        }

@@ -1,0 +1,55 @@
+"""The states of a room, and what each action on it can answer. The Lua scripts return these very words."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a room is. `queued` and `running` are open; the others are terminal."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    ENDED = "ended"
+    CANCELLED = "cancelled"
+    DEAD = "dead"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody is waiting for, or talking to, an agent."""
+        return self in {State.QUEUED, State.RUNNING}
+
+
+class Refusal(StrEnum):
+    """Why a claim was refused. None of them is an error: another task has done, or will do, the work."""
+
+    UNKNOWN = "unknown"
+    STALE = "stale"
+    TAKEN = "taken"
+    OVER = "over"
+
+
+class Lease(StrEnum):
+    """What a renewal found. Whoever is told `lost` leaves the room at once; `closing` asks the call to end."""
+
+    KEPT = "kept"
+    CLOSING = "closing"
+    LOST = "lost"
+
+
+class Closed(StrEnum):
+    """What `room_finished` found."""
+
+    CANCELLED = "cancelled"
+    CLOSING = "closing"
+    UNKNOWN = "unknown"
+    ALREADY_OVER = "over"
+
+
+class Lost(StrEnum):
+    """What became of a call that was lost."""
+
+    REQUEUED = "requeued"
+    DEAD = "dead"
+    CLOSED = "closed"
+    STALE = "stale"

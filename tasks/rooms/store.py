@@ -1,0 +1,193 @@
+"""The actions on rooms: one method for each Lua script, and the reads that operators need."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING, Any, cast
+
+from tasks.rooms import keys
+from tasks.rooms.records import CallRecord, Claim, DeadLetter, Room, WorkerStatus
+from tasks.rooms.states import Closed, Lease, Lost, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from redis.asyncio import Redis
+    from redis.commands.core import AsyncScript
+
+OPEN_MS = 24 * 3600 * 1000
+OVER_MS = 3600 * 1000
+RECORDS_KEPT = 10_000
+SCAN_BATCH = 1000
+
+
+class RoomStore:
+    """The rooms in one Redis. The client must decode responses.
+
+    Every method raises `redis.RedisError` or `OSError` when Redis is away.
+    """
+
+    def __init__(self, redis: Redis, *, lease_ms: int = 6000) -> None:
+        self.redis = redis
+        self._lease_ms = lease_ms
+        self._open = self._script("open_room")
+        self._claim = self._script("claim_room")
+        self._renew = self._script("renew_lease")
+        self._stamp = self._script("stamp_steps")
+        self._end = self._script("end_call")
+        self._close = self._script("close_room")
+        self._lose = self._script("lose_call")
+        self._bury = self._script("bury_room")
+        self._expired = self._script("expired_leases")
+        self._lead = self._script("keep_lead")
+
+    def _script(self, action: str) -> AsyncScript:
+        return self.redis.register_script(resources.files(__package__).joinpath(f"{action}.lua").read_text("utf-8"))
+
+    async def open(  # noqa: PLR0913 - one argument for each thing that is known of a new room
+        self,
+        *,
+        sid: str,
+        name: str,
+        tenant: str,
+        tier: str,
+        queue: str,
+        message: bytes,
+        started_at_ms: int | None,
+        received_at_ms: int,
+    ) -> bool:
+        """Queue the room and its Celery message together. False: it was known already, and nothing changed."""
+        started = "" if started_at_ms is None else started_at_ms
+        found = await self._open(
+            keys=[keys.room(sid), keys.ROOMS, queue],
+            args=[sid, name, tenant, tier, queue, message, started, received_at_ms, OPEN_MS],
+        )
+        return bool(found == "opened")
+
+    async def claim(self, sid: str, attempt: int, *, claimant: str, worker: str, pid: int) -> Claim | Refusal:
+        """Take the room for this attempt, with a lease."""
+        args: list[str | int] = [sid, attempt, claimant, worker, pid, self._lease_ms, OPEN_MS]
+        answer, *fields = await self._claim(keys=[keys.room(sid), keys.LEASES], args=args)
+        if answer != "claimed":
+            return Refusal(answer)
+        return Claim(Room.read(dict(zip(fields[::2], fields[1::2], strict=True))))
+
+    async def renew(self, sid: str, attempt: int) -> Lease:
+        """Keep the lease for another while."""
+        args: list[str | int] = [sid, attempt, self._lease_ms, OPEN_MS]
+        return Lease(await self._renew(keys=[keys.room(sid), keys.LEASES], args=args))
+
+    async def stamp(self, sid: str, attempt: int, steps: Mapping[str, int]) -> bool:
+        """Write when steps were reached, in ms after the claim. False: the attempt is stale."""
+        pairs: list[str | int] = [part for step in steps.items() for part in step]
+        return bool(await self._stamp(keys=[keys.room(sid)], args=[attempt, *pairs]))
+
+    async def end(self, sid: str, attempt: int, *, outcome: str, usage: str) -> bool:
+        """End the call and write its record. False: the attempt is stale."""
+        ended = await self._end(
+            keys=[keys.room(sid), keys.ROOMS, keys.LEASES, keys.CALLS],
+            args=[sid, attempt, outcome, usage, OVER_MS, RECORDS_KEPT],
+        )
+        return bool(ended)
+
+    async def close(self, sid: str) -> Closed:
+        """The room has finished on the LiveKit server."""
+        return Closed(await self._close(keys=[keys.room(sid), keys.ROOMS], args=[sid, OVER_MS]))
+
+    async def lose(
+        self,
+        sid: str,
+        attempt: int,
+        *,
+        queue: str,
+        message: bytes,
+        reason: str,
+        max_attempts: int,
+        if_expired: bool = False,
+    ) -> Lost:
+        """This attempt's call is lost; `message` is the task of the next one. `if_expired`: only if its lease ended."""
+        args: list[str | int | bytes] = [sid, attempt, max_attempts, message, reason, OPEN_MS, OVER_MS, RECORDS_KEPT]
+        lost = await self._lose(
+            keys=[keys.room(sid), keys.ROOMS, keys.LEASES, queue, keys.DEAD], args=[*args, int(if_expired)]
+        )
+        return Lost(lost)
+
+    async def expired(self, limit: int) -> list[str]:
+        """The sids of running rooms whose lease has ended, the longest ago first."""
+        return list(await self._expired(keys=[keys.LEASES], args=[limit]))
+
+    async def forget_lease(self, sid: str) -> None:
+        """Drop the lease of a room that Redis no longer knows."""
+        await self.redis.zrem(keys.LEASES, sid)
+
+    async def keep_lead(self, candidate: str, term_ms: int) -> bool:
+        """Whether the candidate is the one reconciler, from now on for the term."""
+        return bool(await self._lead(keys=[keys.LEADER], args=[candidate, term_ms]))
+
+    async def bury(
+        self,
+        sid: str,
+        *,
+        attempt: int | None,
+        name: str,
+        tenant: str = "",
+        tier: str = "",
+        reason: str,
+    ) -> bool:
+        """Write a dead letter. `attempt` None: the room was never opened. False: known already, or stale."""
+        buried = await self._bury(
+            keys=[keys.room(sid), keys.ROOMS, keys.LEASES, keys.DEAD],
+            args=[sid, "" if attempt is None else attempt, name, tenant, tier, reason, OVER_MS, RECORDS_KEPT],
+        )
+        return bool(buried == "buried")
+
+    async def ping(self) -> None:
+        """Return when Redis answers."""
+        await cast("Any", self.redis.ping())
+
+    async def get(self, sid: str) -> Room | None:
+        """One room, or None."""
+        fields = cast("dict[str, str]", await cast("Any", self.redis.hgetall(keys.room(sid))))
+        return Room.read(fields) if fields else None
+
+    async def unknown(self, sids: Iterable[str]) -> list[str]:
+        """Those of these sids that Redis does not know."""
+        asked = list(sids)
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for sid in asked:
+                pipe.exists(keys.room(sid))
+            return [sid for sid, known in zip(asked, await pipe.execute(), strict=True) if not known]
+
+    async def list_open(self) -> list[Room]:
+        """Every open room, the oldest first."""
+        return await self._rooms([keys.room(str(sid)) for sid in await self.redis.zrange(keys.ROOMS, 0, -1)])
+
+    async def list_all(self) -> list[Room]:
+        """Every room that Redis still knows, in no order."""
+        return await self._rooms([key async for key in self.redis.scan_iter(keys.room("*"), count=SCAN_BATCH)])
+
+    async def _rooms(self, names: list[str]) -> list[Room]:
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.hgetall(name)
+            return [Room.read(fields) for fields in await pipe.execute() if fields]
+
+    async def workers(self) -> list[WorkerStatus]:
+        """Every worker whose heartbeat is fresh, by name."""
+        names = sorted([key async for key in self.redis.scan_iter(f"{keys.WORKERS}*", count=SCAN_BATCH)])
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.hgetall(name)
+            beats = zip(names, await pipe.execute(), strict=True)
+        return [WorkerStatus.read(name.removeprefix(keys.WORKERS), fields) for name, fields in beats if fields]
+
+    async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
+        """The newest dead letters, the newest first."""
+        return [DeadLetter.read(entry, fields) for entry, fields in await self._newest(keys.DEAD, limit)]
+
+    async def call_records(self, limit: int = 100) -> list[CallRecord]:
+        """The newest ended calls, the newest first."""
+        return [CallRecord.read(entry, fields) for entry, fields in await self._newest(keys.CALLS, limit)]
+
+    async def _newest(self, stream: str, limit: int) -> list[tuple[str, dict[str, str]]]:
+        return cast("list[tuple[str, dict[str, str]]]", await self.redis.xrevrange(stream, count=limit))

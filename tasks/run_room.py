@@ -1,0 +1,22 @@
+"""The one Celery task: answer a room. It runs in a fresh child, and its end is the child's end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from tasks.answer import answer
+from tasks.celery import app
+from tasks.messages import TASK
+from tasks.settings import Settings
+from tasks.worker import lifecycle, steps
+
+steps.install(app)
+__all__ = ["lifecycle", "run_room"]
+
+
+@app.task(name=TASK, bind=True, ignore_result=True)
+def run_room(self: app.Task, *, sid: str, attempt: int) -> str:
+    """Answer the room `sid`, unless this attempt has been superseded. Returns what became of it, in a few words."""
+    worker = self.request.hostname or f"pid@{os.getpid()}"
+    return asyncio.run(answer(sid, attempt, worker=worker, settings=Settings.read()))

@@ -1,0 +1,157 @@
+"""Settings: read once from the environment, frozen, passed in.
+
+Each field may instead be given as a file: `LIVEKIT_API_SECRET_FILE=/run/secrets/livekit_api_secret` reads that file.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from tasks.errors import InvalidSetting
+
+SLOTS_PER_CORE = 4
+
+
+class QueueSettings(BaseSettings):
+    """What a process needs that only looks at queues and rooms, such as Flower or `switchboard ps`: no keys."""
+
+    model_config = SettingsConfigDict(env_prefix="SWITCHBOARD_", frozen=True, extra="ignore")
+
+    redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), validation_alias=AliasChoices("redis_url"))
+    redis_deadline_seconds: float = Field(2.0, gt=0)
+    """How long the receiver waits for Redis before it answers 503, so that LiveKit delivers the webhook again."""
+    tiers: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=lambda: {tier: tier for tier in ("premium", "standard", "free")},
+    )
+    """Tier -> queue. `premium,standard` names each queue after its tier; `premium=q1,standard=q2` does not."""
+    slots: int = Field(default_factory=lambda: SLOTS_PER_CORE * (os.cpu_count() or 1), gt=0)
+    log_level: str = "INFO"
+
+    @classmethod
+    def read(cls) -> Self:
+        """From the environment. Raises InvalidSetting, which names the variable and the cure."""
+        try:
+            return cls()
+        except ValidationError as error:
+            raise _invalid(error) from None
+
+    @cached_property
+    def queues(self) -> tuple[str, ...]:
+        """Every queue, each once, in the order of the tiers."""
+        return tuple(dict.fromkeys(self.tiers.values()))
+
+    @field_validator("tiers", mode="before")
+    @classmethod
+    def _tiers(cls, value: object) -> object:
+        return _mapping("SWITCHBOARD_TIERS", value, separator="=", alone=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, and that over files."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, _FileSource(settings_cls)
+
+
+class Settings(QueueSettings):
+    """How this installation runs. Times are in the unit that the field's name ends with."""
+
+    livekit_url: str = Field("ws://127.0.0.1:7880", validation_alias=AliasChoices("livekit_url"))
+    livekit_api_key: str = Field(validation_alias=AliasChoices("livekit_api_key"))
+    livekit_api_secret: SecretStr = Field(validation_alias=AliasChoices("livekit_api_secret"))
+
+    webhook_keys: Annotated[dict[str, SecretStr], NoDecode] = Field(default_factory=dict)
+    """More API keys whose webhooks are accepted, `key:secret,key:secret`, for rotation."""
+    webhook_max_bytes: int = Field(1 << 20, gt=0)
+
+    tenants_file: Path | None = None
+    default_tenant: str | None = None
+    agent: str = "pipeline.voice_agent:entrypoint"
+    """The agent of a tenant that names none, as `module:function` or `module:server`."""
+
+    load_threshold: float = Field(0.7, gt=0, le=1)
+    load_window_seconds: float = Field(2.5, gt=0)
+    load_file: Path | None = None
+    """A file holding one number, read instead of the CPU load: a fraction of all cores."""
+
+    lease_ttl_ms: int = Field(6000, gt=0)
+    lease_renew_ms: int = Field(2000, gt=0)
+    redis_outage_seconds: float = Field(30.0, ge=0)
+    """How long a running call goes on while Redis is away and its lease cannot be renewed."""
+    max_attempts: int = Field(5, gt=0)
+
+    join_timeout_seconds: float = Field(60.0, gt=0)
+    empty_grace_seconds: float = Field(5.0, ge=0)
+    max_call_seconds: float = Field(3600.0, gt=0)
+
+    @property
+    def signing_keys(self) -> dict[str, str]:
+        """API key -> secret of every key whose webhooks are accepted."""
+        more = {key: secret.get_secret_value() for key, secret in self.webhook_keys.items()}
+        return more | {self.livekit_api_key: self.livekit_api_secret.get_secret_value()}
+
+    @field_validator("webhook_keys", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        return _mapping("SWITCHBOARD_WEBHOOK_KEYS", value, separator=":", alone=False)
+
+
+class _FileSource(PydanticBaseSettingsSource):
+    """`NAME_FILE` in the environment is the path of a file that holds NAME, as container secrets are given."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        alias = field.validation_alias
+        names = alias.choices if isinstance(alias, AliasChoices) else [f"SWITCHBOARD_{field_name}"]
+        key = field_name if alias is None else str(names[0])
+        for name in names:
+            variable = f"{name}_FILE".upper()
+            path = os.environ.get(variable)
+            if path:
+                try:
+                    return Path(path).read_text(encoding="utf-8").strip(), key, False
+                except OSError as error:
+                    raise InvalidSetting(name=variable, value=path, cure=error.strerror) from error
+        return None, key, False
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, field in self.settings_cls.model_fields.items():
+            value, key, _ = self.get_field_value(field, name)
+            if value is not None:
+                found[key] = value
+        return found
+
+
+def _invalid(error: ValidationError) -> InvalidSetting:
+    first = error.errors(include_input=False, include_url=False)[0]
+    field = str(first["loc"][0])
+    name = field.upper() if field.startswith(("livekit_", "redis_url")) else f"SWITCHBOARD_{field.upper()}"
+    # What was given may be a secret, so the message shows none of it.
+    given = "***" if first["type"] != "missing" else "(not set)"
+    return InvalidSetting(name=name, value=given, cure=first["msg"])
+
+
+def _mapping(name: str, value: object, *, separator: str, alone: bool) -> object:
+    if not isinstance(value, str):
+        return value
+    pairs: dict[str, str] = {}
+    for item in filter(None, (part.strip() for part in value.split(","))):
+        left, found, right = item.partition(separator)
+        if not left or not (right if found else alone):
+            # The value may hold secrets, so the message shows none of it.
+            raise InvalidSetting(name=name, value="***", cure=f"write it as a{separator}b,c{separator}d")
+        pairs[left.strip()] = right.strip() if found else left.strip()
+    return pairs

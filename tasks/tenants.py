@@ -1,0 +1,137 @@
+"""Tenants: who may be called, in which tier, and with which agent.
+
+`TenantStore` is all that the rest of the system knows of where they are kept.
+"""
+
+from __future__ import annotations
+
+import logging
+import tomllib
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from tasks.errors import TenantInvalid, TenantsFileInvalid, UnknownTenant
+
+logger = logging.getLogger("switchboard.tasks.tenants")
+
+
+class ProviderTable(BaseModel):
+    """One of a tenant's `[stt]`, `[llm]`, `[tts]`. `key` is a reference, `env:NAME` or `file:/path`, never the key."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    provider: str
+    model: str | None = None
+    voice: str | None = None
+    language: str | None = None
+    base_url: str | None = None
+    key: str | None = None
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """The options that only this provider knows; the provider checks them."""
+        return dict(self.__pydantic_extra__ or {})
+
+    @model_validator(mode="after")
+    def _key_is_a_reference(self) -> ProviderTable:
+        if self.key is not None and not self.key.startswith(("env:", "file:")):
+            msg = 'key must be "env:NAME" or "file:/path"; the key itself does not belong into this file'
+            raise ValueError(msg)
+        return self
+
+
+LOCAL = ProviderTable(provider="local")
+
+
+class Tenant(BaseModel):
+    """A tenant, as declared. What is left out has Switchboard's default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    tier: str
+    agent: str | None = None
+    agent_metadata: str = ""
+    instructions: str | None = None
+    greeting: str | None = None
+    stt: ProviderTable = LOCAL
+    llm: ProviderTable = LOCAL
+    tts: ProviderTable = LOCAL
+    vad: dict[str, Any] = {}
+    turn: dict[str, Any] = {}
+
+
+class TenantStore(Protocol):
+    """Where tenants are kept."""
+
+    def get(self, tenant: str) -> Tenant:
+        """One tenant, as it is now.
+
+        Raises UnknownTenant, TenantInvalid, or TenantsFileInvalid.
+        """
+
+    def agents(self) -> set[str]:
+        """The agents that tenants name, for the worker to import before the first call."""
+
+
+class TomlTenants:
+    """Tenants in a TOML file, read again when it changes. A mistake in one tenant's table does not touch the others."""
+
+    def __init__(self, path: Path | None, tiers: frozenset[str]) -> None:
+        self._path = path
+        self._tiers = tiers
+        self._seen: tuple[int, int] | None = None
+        self._tables: dict[str, Any] = {}
+
+    def get(self, tenant: str) -> Tenant:
+        """See `TenantStore`."""
+        self.refresh()
+        table = self._tables.get(tenant)
+        if table is None:
+            raise UnknownTenant(tenant=tenant)
+        return self._validated(tenant, table)
+
+    def agents(self) -> set[str]:
+        """See `TenantStore`."""
+        self.refresh()
+        named = (table.get("agent") for table in self._tables.values() if isinstance(table, dict))
+        return {agent for agent in named if isinstance(agent, str)}
+
+    def refresh(self) -> None:
+        """Read the file if it has changed. Raises TenantsFileInvalid only if it has never been good."""
+        if self._path is None:
+            return
+        try:
+            status = self._path.stat()
+            if (status.st_mtime_ns, status.st_size) == self._seen:
+                return
+            tables = tomllib.loads(self._path.read_text("utf-8")).get("tenants", {})
+        except (OSError, ValueError) as error:
+            # A file that is being edited must not stop the calls of tenants that were fine a moment ago.
+            if self._seen is None:
+                raise TenantsFileInvalid(path=self._path, problem=error) from error
+            logger.exception("the tenants file cannot be read; the last good one stays in use")
+            return
+        if not isinstance(tables, dict):
+            raise TenantsFileInvalid(path=self._path, problem="`tenants` is not a table")
+        self._tables = tables
+        self._seen = (status.st_mtime_ns, status.st_size)
+
+    def _validated(self, tenant: str, table: object) -> Tenant:
+        if not isinstance(table, dict):
+            raise TenantInvalid(tenant=tenant, problem=f"[tenants.{tenant}] is not a table")
+        try:
+            found = Tenant.model_validate({**table, "id": tenant})
+        except ValidationError as error:
+            problems = (_one_line(problem["loc"], problem["msg"]) for problem in error.errors(include_input=False))
+            raise TenantInvalid(tenant=tenant, problem="; ".join(problems)) from None
+        if found.tier not in self._tiers:
+            problem = f"tier {found.tier!r} does not exist; the tiers are {', '.join(sorted(self._tiers))}"
+            raise TenantInvalid(tenant=tenant, problem=problem)
+        return found
+
+
+def _one_line(location: tuple[int | str, ...], message: str) -> str:
+    return f"{'.'.join(map(str, location)) or 'table'}: {message.removeprefix('Value error, ')}"

@@ -1,0 +1,6 @@
+"""What lives in the worker's main process. It forks, so it has no threads, no event loop and no connections of asyncio.
+
+A task stays in Redis until this worker can start its call now: `gate` opens only with an idle child, no drain, and
+CPU load under the threshold, and `steps` puts the gate in front of every BRPOP. Each call runs in a fresh child
+(`pool`), forked from a parent that `lifecycle` has warmed up. `heartbeat` tells operators what the worker is doing.
+"""

@@ -1,0 +1,44 @@
+"""The intake gate: whether this worker may take another call out of Redis now."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tasks.worker.load import CpuLoad
+    from tasks.worker.pool import OneShotPool
+
+
+class Intake(StrEnum):
+    """Open, or why not."""
+
+    OPEN = "open"
+    NO_SLOT = "no idle slot"
+    LOAD = "load over the threshold"
+
+
+class IntakeGate:
+    """Open while a child is idle and the load is under the threshold. A drain needs no gate: Celery stops consuming."""
+
+    def __init__(self, pool: OneShotPool, load: CpuLoad, threshold: float) -> None:
+        self._pool = pool
+        self._load = load
+        self._threshold = threshold
+
+    @property
+    def intake(self) -> Intake:
+        """Why it is closed, or OPEN."""
+        if self._pool.idle_children <= 0:
+            return Intake.NO_SLOT
+        if self._load.average > self._threshold:
+            return Intake.LOAD
+        return Intake.OPEN
+
+    def guard(self, channel: Any) -> None:
+        """Let `channel` start a new BRPOP only while the gate is open.
+
+        One that is under way is always read to its end: a call that Redis has already handed over would otherwise sit
+        in the socket, seen by no worker.
+        """
+        channel.qos.can_consume = lambda: bool(channel._in_poll) or self.intake is Intake.OPEN

@@ -1,0 +1,62 @@
+"""What happens when the worker's main process starts, and when a child does."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from billiard.exceptions import WorkerLostError
+from celery import signals
+
+from pipeline import prewarm
+from tasks.settings import Settings
+from tasks.tenants import TomlTenants
+from tasks.worker import child, inference, lost_child
+
+logger = logging.getLogger("switchboard.tasks.worker")
+
+
+@signals.worker_init.connect(weak=False)
+def warm_up(**_: object) -> None:
+    """Load what all calls share, before the first child is forked."""
+    settings = Settings.read()
+    _for_livekit_agents(settings)
+    tenants = TomlTenants(settings.tenants_file, frozenset(settings.tiers))
+    agents = {settings.agent} | tenants.agents()
+    report = prewarm.in_parent(agents)
+    for missing in report.missing:
+        logger.error("an agent cannot be imported", extra={"reason": str(missing)})
+    if report.threads:
+        logger.warning("importing the agents started threads in the worker", extra={"threads": list(report.threads)})
+    inference.start(agents)
+
+
+@signals.worker_shutdown.connect(weak=False)
+def stop_inference(**_: object) -> None:
+    """The main process ends."""
+    inference.stop()
+
+
+@signals.task_failure.connect(weak=False)
+def lose_call_of_dead_child(exception: BaseException, kwargs: Mapping[str, Any], **_: object) -> None:
+    """Celery tells the main process of a task whose child has died; a task that only failed has seen to itself."""
+    if isinstance(exception, WorkerLostError):
+        lost_child.report(kwargs["sid"], kwargs["attempt"], reason=str(exception), settings=Settings.read())
+
+
+@signals.worker_process_init.connect(weak=False)
+def warm_child(**_: object) -> None:
+    """A fresh child gets ready for its call."""
+    child.warm(Settings.read())
+
+
+def _for_livekit_agents(settings: Settings) -> None:
+    # livekit-agents' own worker exports these too: `ctx.api` and agents read them from the environment.
+    os.environ["LIVEKIT_URL"] = settings.livekit_url
+    os.environ["LIVEKIT_API_KEY"] = settings.livekit_api_key
+    os.environ["LIVEKIT_API_SECRET"] = settings.livekit_api_secret.get_secret_value()
+    os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "1")
+    # A call's share of numpy is too small for a thread for each core.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -1,0 +1,43 @@
+"""A prefork pool whose children take one call each.
+
+Celery has a setting for that (`worker_max_tasks_per_child=1`), but its pool offers the next task to the child that is
+about to exit, and notices the exit with a timer of 5 s. Two overrides of AsynPool mend it. They are internals: the
+versions are pinned, and tests/integration/worker/test_pool_contract.py holds what is used here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery.concurrency.asynpool import AsynPool
+from celery.concurrency.prefork import TaskPool
+
+REAP_SECONDS = 0.01
+
+
+class _OneShotAsynPool(AsynPool):
+    def on_job_ready(self, job: object, i: object, obj: object, inqW_fd: int) -> None:  # noqa: N803 - AsynPool's name
+        if self._maxtasksperchild != 1:
+            super().on_job_ready(job, i, obj, inqW_fd)
+
+    def _event_process_exit(self, hub: Any, proc: Any) -> None:
+        super()._event_process_exit(hub, proc)
+        self._reap(hub, proc)
+
+    def _reap(self, hub: Any, proc: Any) -> None:
+        # The sentinel is readable a moment before the child can be waited for.
+        if proc in self._pool:
+            self.maintain_pool()
+            hub.call_later(REAP_SECONDS, self._reap, hub, proc)
+
+
+class OneShotPool(TaskPool):
+    """Celery's prefork pool with a fresh child for each task, replaced as soon as it has exited."""
+
+    Pool = _OneShotAsynPool
+
+    @property
+    def idle_children(self) -> int:
+        """Children that are up and have no task, less the tasks that are on their way to one."""
+        pool = self._pool
+        return len(pool._all_inqueues - pool._busy_workers) - len(pool.outbound_buffer)
