@@ -1,0 +1,71 @@
+"""Why a webhook is rejected. An error's docstring is its message, for the log; the sender sees status and reason."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tasks.errors import SwitchboardError
+
+
+class Rejection(SwitchboardError):
+    """The webhook is rejected."""
+
+    status: ClassVar[int]
+    reason: ClassVar[str]
+    """A label in the metrics, so one of few."""
+
+
+class BodyTooLarge(Rejection):
+    """The body is larger than {limit} bytes. If LiveKit sends such events, raise SWITCHBOARD_WEBHOOK_MAX_BYTES."""
+
+    status = 413
+    reason = "body_too_large"
+
+
+class BodyCutShort(Rejection):
+    """The sender hung up before the end of the body."""
+
+    status = 400
+    reason = "body_cut_short"
+
+
+class TokenMissing(Rejection):
+    """There is no Authorization header. If LiveKit sent this, a proxy on the way has removed it."""
+
+    status = 401
+    reason = "token_missing"
+
+
+class TokenInvalid(Rejection):
+    """The token in the Authorization header is not LiveKit's: {problem}."""
+
+    status = 401
+    reason = "token_invalid"
+
+
+class KeyUnknown(Rejection):
+    """The token names an API key that is not ours. If it is LiveKit's, add the pair to SWITCHBOARD_WEBHOOK_KEYS."""
+
+    status = 401
+    reason = "key_unknown"
+
+
+class TokenOutOfTime(Rejection):
+    """The token is not valid at this time: {problem}. If LiveKit sent it, compare the clocks of the two hosts."""
+
+    status = 401
+    reason = "token_out_of_time"
+
+
+class BodyMismatch(Rejection):
+    """The token is signed for another body. If LiveKit sent it, a proxy on the way rewrites bodies."""
+
+    status = 401
+    reason = "body_mismatch"
+
+
+class EventMalformed(Rejection):
+    """The event cannot be read: {problem}."""
+
+    status = 400
+    reason = "event_malformed"
