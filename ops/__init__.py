@@ -1,0 +1,1 @@
+"""What an operator runs: the `switchboard` command, the demo and its processes. Nothing imports this package."""

@@ -1,0 +1,60 @@
+"""The `switchboard` command. Each subcommand is imported when it is run, so that `--help` is there at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="livekit-switchboard", prog_name="switchboard")
+def main() -> None:
+    """Answer LiveKit rooms with voice agents."""
+
+
+@main.command()
+@click.option("--calls", default=1, show_default=True, type=click.IntRange(1, 50), help="So many calls at once.")
+@click.option("--keep", is_flag=True, help="Stay up after the calls, and print a link and a token to join with.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object is the last line on stdout; the rest is on stderr."
+)
+@click.option(
+    "--directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where logs and recordings go.  [default: a new temporary folder]",
+)
+@click.option(
+    "--livekit-url",
+    metavar="URL",
+    help="A LiveKit server that runs already, with LIVEKIT_API_KEY and LIVEKIT_API_SECRET in the environment. "
+    "It must send its webhooks to http://127.0.0.1:PORT/livekit/webhook, with PORT as in --webhook-port.",
+)
+@click.option("--webhook-port", type=click.IntRange(1, 65535), help="Where webhooks come in.  [default: any free port]")
+def demo(**options: Any) -> None:
+    """Run a whole installation on this machine and make real calls to it.
+
+    Starts Redis, livekit-server, two webhook receivers behind HAProxy (one receiver where HAProxy is not installed), a
+    worker for each tier, and Flower. Then callers speak into rooms. Needs no keys. The exit status is 0 if each caller
+    recognised the right answer in the audio that it received.
+    """
+    from ops.demo.command import run  # noqa: PLC0415 - see the module's docstring
+    from ops.demo.options import DemoOptions  # noqa: PLC0415
+
+    sys.exit(run(DemoOptions(**options)))
+
+
+@main.command()
+@click.option("--all", "everything", is_flag=True, help="Rooms that are over too, as long as Redis knows them.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def ps(*, everything: bool, as_json: bool) -> None:
+    """Show the rooms and who answers them, and the workers. Reads REDIS_URL."""
+    from ops.ps import run  # noqa: PLC0415 - see the module's docstring
+
+    sys.exit(run(everything=everything, as_json=as_json))
+
+
+if __name__ == "__main__":
+    main()

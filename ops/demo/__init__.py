@@ -1,0 +1,1 @@
+"""`switchboard demo`: a whole installation on this machine, and real calls to it."""

@@ -1,0 +1,1 @@
+"""The image, and what its containers are asked by their health checks."""

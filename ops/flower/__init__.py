@@ -1,0 +1,1 @@
+"""How Flower is run here: with a password, and only to look."""

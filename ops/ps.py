@@ -1,0 +1,160 @@
+"""`switchboard ps`: the rooms and the workers, from Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from redis.exceptions import AuthenticationError, RedisError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tasks.connection import connect
+from tasks.errors import InvalidSetting
+from tasks.rooms import Room, RoomStore, State, WorkerStatus
+from tasks.settings import QueueSettings
+
+COLOURS = {State.QUEUED: "yellow", State.RUNNING: "green", State.DEAD: "red"}
+MINUTE, HOUR = 60, 3600
+PIPE_WIDTH = 240
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What there was to see at `now_ms`, unix time."""
+
+    now_ms: int
+    rooms: tuple[Room, ...]
+    workers: tuple[WorkerStatus, ...]
+
+    def age_ms(self, room: Room) -> int:
+        """Since the room's first step: how long it lives, or lived."""
+        steps = list(room.steps_ms.values())
+        if not steps:
+            return 0
+        last = self.now_ms if room.state.is_open else steps[-1]
+        return max(0, last - steps[0])
+
+
+def run(*, everything: bool, as_json: bool) -> int:
+    """Print it on stdout. 0, or 1 with the reason on stderr."""
+    try:
+        settings = QueueSettings.read()
+    except InvalidSetting as error:
+        print(error, file=sys.stderr)
+        return 1
+    try:
+        view = asyncio.run(look(settings, everything=everything))
+    except AuthenticationError:
+        print("Redis wants another password. Set REDIS_URL to redis://:password@host:port/0.", file=sys.stderr)
+        return 1
+    except (RedisError, OSError) as error:
+        where = urlsplit(settings.redis_url.get_secret_value())
+        place = where.hostname or where.path
+        print(
+            f"Redis at {place}:{where.port or 6379} cannot be reached ({type(error).__name__}). "
+            "Start it, or set REDIS_URL.",
+            file=sys.stderr,
+        )
+        return 1
+    if as_json:
+        print(json.dumps(as_object(view)))
+    else:
+        # Into a pipe nothing is folded, so that each room stays one line.
+        console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
+        console.print(rooms_table(view), workers_table(view), sep="\n")
+    return 0
+
+
+async def look(settings: QueueSettings, *, everything: bool) -> View:
+    """Read the open rooms (`everything`: the others too) and the workers. Raises RedisError or OSError."""
+    async with connect(settings) as redis:
+        store = RoomStore(redis)
+        rooms = await store.list_all() if everything else await store.list_open()
+        workers = await store.workers()
+    rooms.sort(key=lambda room: next(iter(room.steps_ms.values()), 0))
+    return View(int(time.time() * 1000), tuple(rooms), tuple(workers))
+
+
+def as_object(view: View) -> dict[str, object]:
+    """For `--json`. Ages in ms, steps in unix ms."""
+    return {
+        "rooms": [
+            {
+                "sid": room.sid,
+                "name": room.name,
+                "state": room.state.value,
+                "tenant": room.tenant,
+                "tier": room.tier,
+                "queue": room.queue,
+                "worker": room.worker,
+                "pid": room.pid,
+                "attempt": room.attempt,
+                "age_ms": view.age_ms(room),
+                "reason": room.reason,
+                "steps_ms": room.steps_ms,
+            }
+            for room in view.rooms
+        ],
+        "workers": [
+            {
+                "node": worker.node,
+                "queues": list(worker.queues),
+                "slots": worker.slots,
+                "idle": worker.idle,
+                "load": worker.load,
+                "state": worker.state,
+                "pid": worker.pid,
+            }
+            for worker in view.workers
+        ],
+    }
+
+
+def rooms_table(view: View) -> Table:
+    """One line for each room, the oldest first."""
+    table = Table(title="rooms", title_justify="left", box=None, header_style="bold")
+    for column in ("room", "state", "tenant", "tier", "worker", "pid"):
+        table.add_column(column, overflow="fold")
+    table.add_column("attempt", justify="right")
+    table.add_column("age", justify="right")
+    table.add_column("why", overflow="fold")
+    for room in view.rooms:
+        # Names come from outside, so they are text and not markup.
+        cells = [room.name, room.state.value, room.tenant, room.tier, room.worker, str(room.pid or "")]
+        texts = [Text(cell) for cell in (*cells, str(room.attempt), age(view.age_ms(room)), room.reason)]
+        texts[1].stylize(COLOURS.get(room.state, "dim"))
+        table.add_row(*texts)
+    if not view.rooms:
+        table.add_row(Text("none", style="dim"))
+    return table
+
+
+def workers_table(view: View) -> Table:
+    """One line for each worker."""
+    table = Table(title="workers", title_justify="left", box=None, header_style="bold")
+    for column in ("worker", "queues", "state"):
+        table.add_column(column, overflow="fold")
+    for column in ("calls", "slots", "load"):
+        table.add_column(column, justify="right")
+    for worker in view.workers:
+        cells = [worker.node, ",".join(worker.queues), worker.state, str(worker.slots - worker.idle)]
+        table.add_row(*(Text(cell) for cell in (*cells, str(worker.slots), f"{worker.load:.0%}")))
+    if not view.workers:
+        table.add_row(Text("none", style="dim"))
+    return table
+
+
+def age(ms: int) -> str:
+    """`4 s`, `3 min 05 s`, `2 h 10 min`."""
+    seconds = ms // 1000
+    if seconds < MINUTE:
+        return f"{seconds} s"
+    if seconds < HOUR:
+        return f"{seconds // MINUTE} min {seconds % MINUTE:02} s"
+    return f"{seconds // HOUR} h {seconds % HOUR // MINUTE:02} min"

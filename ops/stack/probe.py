@@ -1,0 +1,23 @@
+"""One HTTP GET, to ask a process whether it is ready."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+
+async def http_status(host: str, port: int, path: str) -> int:
+    """The status code of `GET path`. Raises OSError when nobody listens, or when the answer is not HTTP."""
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        await writer.drain()
+        words = (await reader.readline()).split()
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+    if len(words) < 2 or not words[1].isdigit():  # noqa: PLR2004 - "HTTP/1.1 200"
+        msg = f"{host}:{port}{path} did not answer in HTTP"
+        raise ConnectionError(msg)
+    return int(words[1])

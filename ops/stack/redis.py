@@ -1,0 +1,60 @@
+"""A redis-server of our own: nothing on disk, a password, loopback only."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from redis import asyncio as aioredis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from ops.stack.ports import HOST
+from ops.stack.process import ManagedProcess
+
+
+class RedisServer(ManagedProcess):
+    """One redis-server. After `kill` and `start` it is back on the same port, empty."""
+
+    def __init__(self, directory: Path, env: Mapping[str, str], *, binary: str, port: int) -> None:
+        super().__init__("redis", directory, env)
+        self.port = port
+        self._binary = binary
+        self._password = secrets.token_urlsafe(16)
+
+    @property
+    def url(self) -> str:
+        """Where it is, with its password."""
+        return f"redis://:{self._password}@{HOST}:{self.port}/0"
+
+    def client(self) -> aioredis.Redis:
+        """A client that decodes responses and waits at most 2 s; the caller closes it."""
+        return aioredis.Redis.from_url(
+            self.url, decode_responses=True, socket_timeout=2.0, socket_connect_timeout=2.0, retry=Retry(NoBackoff(), 0)
+        )
+
+    def command(self) -> list[str]:
+        """With a file for its configuration, because a command line shows its password to every user of the machine."""
+        lines = {
+            "bind": HOST,
+            "port": str(self.port),
+            "requirepass": self._password,
+            "save": '""',
+            "appendonly": "no",
+            "dir": f'"{self.directory}"',
+        }
+        config = self.directory / "redis.conf"
+        config.touch(mode=0o600)
+        config.write_text("".join(f"{name} {value}\n" for name, value in lines.items()), encoding="utf-8")
+        return [self._binary, str(config)]
+
+    async def is_ready(self) -> bool:
+        """It answers a PING."""
+        async with self.client() as client:
+            try:
+                return bool(await cast("Any", client.ping()))
+            except RedisError:
+                return False

@@ -1,0 +1,194 @@
+"""All the processes of an installation, on this machine, for as long as a `with` block lasts."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Self
+
+from ops.stack import environment
+from ops.stack.binaries import Binaries
+from ops.stack.flower import Flower
+from ops.stack.haproxy import HAProxy
+from ops.stack.livekit import LiveKitServer
+from ops.stack.ports import HOST, PortPicker
+from ops.stack.process import ManagedProcess
+from ops.stack.receiver import Receiver
+from ops.stack.redis import RedisServer
+from ops.stack.worker import Worker, WorkerSpec
+
+WEBHOOK_PATH = "/livekit/webhook"
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalLiveKit:
+    """A LiveKit server that runs already. Its configuration must send webhooks to the stack's `webhook_url`."""
+
+    url: str
+    api_key: str
+    api_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StackOptions:
+    """What to start. `env` goes to the receivers, the workers and Flower, on top of what the stack sets itself."""
+
+    directory: Path
+    binaries: Binaries
+    workers: tuple[WorkerSpec, ...] = ()
+    receivers: int = 2
+    tenants: Path | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    python_path: tuple[Path, ...] = ()
+    flower: bool = False
+    webhook_port: int | None = None
+    """Where webhooks are to come in; any free port, unless a LiveKit server elsewhere is told where."""
+    livekit: ExternalLiveKit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StackEvent:
+    """A part is `starting`, `ready` after so many seconds, or `stopped`."""
+
+    part: str
+    state: Literal["starting", "ready", "stopped"]
+    seconds: float = 0.0
+
+
+class Stack:
+    """The running parts. Any of them may be killed, paused, stopped and started again by whoever holds it."""
+
+    def __init__(self, options: StackOptions, on_event: Callable[[StackEvent], None]) -> None:
+        self.options = options
+        self.directory = options.directory.resolve()
+        self._on_event = on_event
+        self._stages: list[Sequence[ManagedProcess]] = []
+        ports = PortPicker()
+        base = environment.inherited(options.python_path)
+        receiver_ports = [ports.pick() for _ in range(options.receivers)]
+        haproxy = options.binaries.haproxy if options.receivers > 1 else None
+        front = options.webhook_port or (ports.pick() if haproxy else receiver_ports[0])
+        if not haproxy:
+            # Without a balancer in front only one would ever be asked.
+            receiver_ports = [front]
+        self.webhook_url = f"http://{HOST}:{front}{WEBHOOK_PATH}"
+        self.redis = RedisServer(self.directory, base, binary=str(options.binaries.redis), port=ports.pick())
+        self.livekit: LiveKitServer | ExternalLiveKit = options.livekit or LiveKitServer(
+            self.directory,
+            base,
+            binary=str(options.binaries.livekit),
+            port=ports.pick(),
+            tcp_port=ports.pick(),
+            udp_port=ports.pick(),
+            webhook_url=self.webhook_url,
+        )
+        self._base = environment.merged(base, self.env)
+        self.receivers = [
+            Receiver(f"receiver-{number}", self.directory, self._base, port=port)
+            for number, port in enumerate(receiver_ports, start=1)
+        ]
+        self.balancer = (
+            HAProxy(self.directory, base, binary=str(haproxy), port=front, receivers=receiver_ports)
+            if haproxy
+            else None
+        )
+        self.workers = {spec.name: self._worker(spec) for spec in options.workers}
+        self.flower = Flower(self.directory, self._base, port=ports.pick()) if options.flower else None
+
+    @classmethod
+    @asynccontextmanager
+    async def start(
+        cls, options: StackOptions, on_event: Callable[[StackEvent], None] = lambda _: None
+    ) -> AsyncIterator[Self]:
+        """Every part, each ready before the next; on the way out, however that comes, every one is gone.
+
+        Raises a StackError that holds the end of the log of the part that did not start.
+        """
+        options.directory.mkdir(parents=True, exist_ok=True)
+        stack = cls(options, on_event)
+        try:
+            for stage in stack._plan():
+                await stack.start_together(stage)
+            yield stack
+        finally:
+            await stack._stop()
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The settings of this stack, as a process of ours has them in its environment."""
+        settings = {
+            "LIVEKIT_URL": self.livekit.url,
+            "LIVEKIT_API_KEY": self.livekit.api_key,
+            "LIVEKIT_API_SECRET": self.livekit.api_secret,
+            "REDIS_URL": self.redis.url,
+        }
+        if self.options.tenants:
+            settings["SWITCHBOARD_TENANTS_FILE"] = str(self.options.tenants.resolve())
+        return {**settings, **self.options.env}
+
+    @property
+    def livekit_url(self) -> str:
+        """Where participants connect to."""
+        return self.livekit.url
+
+    @property
+    def redis_url(self) -> str:
+        """Where the stack's Redis is, with its password."""
+        return self.redis.url
+
+    @property
+    def processes(self) -> Iterator[ManagedProcess]:
+        """Every part that was started, in that order."""
+        return itertools.chain.from_iterable(self._stages)
+
+    async def add_worker(self, spec: WorkerSpec) -> Worker:
+        """One more worker, ready. It is stopped with the stack."""
+        worker = self.workers[spec.name] = self._worker(spec)
+        await self.start_together([worker])
+        return worker
+
+    async def start_together(self, stage: Sequence[ManagedProcess]) -> None:
+        """Start parts that do not need each other, at the same time, and wait until all are ready."""
+        self._stages.append(stage)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for part in stage:
+                    group.create_task(self._start_one(part))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    def _plan(self) -> Iterator[Sequence[ManagedProcess]]:
+        yield [self.redis]
+        if isinstance(self.livekit, LiveKitServer):
+            yield [self.livekit]
+        yield self.receivers
+        if self.balancer:
+            yield [self.balancer]
+        yield [*self.workers.values(), *([self.flower] if self.flower else [])]
+
+    def _worker(self, spec: WorkerSpec) -> Worker:
+        return Worker(spec, self.directory, self._base, redis=self.redis)
+
+    async def _start_one(self, part: ManagedProcess) -> None:
+        self._on_event(StackEvent(part.name, "starting"))
+        await part.start()
+        self._on_event(StackEvent(part.name, "ready", part.started_in_seconds))
+
+    async def _stop(self) -> None:
+        try:
+            for stage in reversed(self._stages):
+                await asyncio.gather(*(self._stop_one(part) for part in stage))
+        finally:
+            # A second Ctrl-C has cut the grace of the others short.
+            for part in self.processes:
+                part.kill()
+
+    async def _stop_one(self, part: ManagedProcess) -> None:
+        was_running = part.running
+        await part.stop()
+        if was_running:
+            self._on_event(StackEvent(part.name, "stopped"))

@@ -1,0 +1,53 @@
+"""One Celery worker, as on a host of its own."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from redis.exceptions import RedisError
+
+from ops.stack.process import ManagedProcess
+from ops.stack.redis import RedisServer
+from tasks.rooms import RoomStore
+
+OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """A worker to start: its queues in their order, its slots, and what is different in its environment."""
+
+    name: str
+    queues: tuple[str, ...]
+    slots: int = 2
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+class Worker(ManagedProcess):
+    """One worker. Its SIGTERM drains: it waits for its calls, as long as `stop_seconds` allows."""
+
+    ready_seconds = 60.0
+
+    def __init__(self, spec: WorkerSpec, directory: Path, env: Mapping[str, str], *, redis: RedisServer) -> None:
+        super().__init__(f"worker-{spec.name}", directory, {**env, "SWITCHBOARD_SLOTS": str(spec.slots), **spec.env})
+        self.spec = spec
+        self.node = f"{spec.name}@{socket.gethostname()}"
+        self._redis = redis
+
+    def command(self) -> list[str]:
+        """The command of production, and a node name: by default it is the host's, and here workers share a host."""
+        celery = [sys.executable, "-m", "celery", "-A", "tasks", "worker", "-Q", ",".join(self.spec.queues)]
+        return [*celery, "-n", self.node]
+
+    async def is_ready(self) -> bool:
+        """Its heartbeat says that its intake is open."""
+        async with self._redis.client() as client:
+            try:
+                workers = await RoomStore(client).workers()
+            except RedisError:
+                return False
+        return any(worker.pid == self.pid and worker.state == OPEN for worker in workers)
