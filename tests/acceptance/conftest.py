@@ -1,0 +1,59 @@
+"""One real installation for all acceptance tests: livekit-server, Redis, receivers, HAProxy, workers, Flower."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
+from tasks.rooms import RoomStore
+from tests.acceptance.installation import Installation
+from tests.key_leaks import leaked_keys
+
+HERE = Path(__file__).parent
+GRACE_SECONDS = 1.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests here run on the event loop that the installation lives on."""
+    for item in items:
+        asynchronous = isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function)
+        if asynchronous and HERE in item.path.parents:
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
+    """The installation, with short limits, so that calls end soon after their callers have left."""
+    directory = tmp_path_factory.mktemp("installation")
+    # What else this machine does must not decide which test passes.
+    load = directory / "load"
+    load.write_text("0.1")
+    options = StackOptions(
+        directory=directory,
+        binaries=binaries,
+        workers=tuple(WorkerSpec(tier, (tier,)) for tier in ("premium", "standard", "free")),
+        tenants=HERE / "tenants.toml",
+        env={
+            "SWITCHBOARD_TIERS": "premium,standard,free,loaded,documented,thorough,short",
+            "SWITCHBOARD_EMPTY_GRACE_SECONDS": str(GRACE_SECONDS),
+            "SWITCHBOARD_JOIN_TIMEOUT_SECONDS": "5",
+            "SWITCHBOARD_LOAD_FILE": str(load),
+        },
+        python_path=(HERE / "agents",),
+        flower=True,
+    )
+    async with Stack.start(options) as stack, stack.redis.client() as client:
+        yield Installation(stack, RoomStore(client))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def running(installation: Installation) -> AsyncIterator[Installation]:
+    """The installation, every call of the test over afterwards, and no key left that would stay for ever."""
+    yield installation
+    await installation.all_calls_over()
+    assert await leaked_keys(installation.rooms.redis) == []

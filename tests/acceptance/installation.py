@@ -1,0 +1,80 @@
+"""The installation under test, and what tests ask of it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from livekit import api
+
+from ops.caller.access import caller_token
+from ops.caller.caller import Caller
+from ops.stack import Stack
+from tasks.rooms import DeadLetter, Room, RoomStore, State
+from tests.waiting import until
+
+ANSWER_SECONDS = 20.0
+
+
+class Installation:
+    """A running stack and the rooms in its Redis."""
+
+    def __init__(self, stack: Stack, rooms: RoomStore) -> None:
+        self.stack = stack
+        self.rooms = rooms
+
+    @staticmethod
+    def room_name(tenant: str) -> str:
+        """A name that no other test uses."""
+        return f"call-{tenant}-{uuid.uuid4().hex[:8]}"
+
+    @asynccontextmanager
+    async def call(self, tenant: str, *, room: str | None = None, identity: str = "caller") -> AsyncIterator[Caller]:
+        """A caller in a new room of the tenant's."""
+        name = room or self.room_name(tenant)
+        livekit = self.stack.livekit
+        token = caller_token(livekit.api_key, livekit.api_secret, room=name, identity=identity)
+        async with Caller.call(livekit.url, token) as caller:
+            yield caller
+
+    async def reaches(self, sid: str, wanted: State | Callable[[Room], bool], seconds: float = ANSWER_SECONDS) -> Room:
+        """The room, once it is in a state. Fails after so many seconds, with what the room is then."""
+        room: Room | None = None
+
+        async def reached() -> bool:
+            nonlocal room
+            room = await self.rooms.get(sid)
+            return room is not None and (room.state is wanted if isinstance(wanted, State) else wanted(room))
+
+        try:
+            await until(reached, seconds)
+        except TimeoutError:
+            message = f"after {seconds} s the room is {room}, and the workers are {await self.rooms.workers()}"
+            raise AssertionError(message) from None
+        assert room is not None
+        return room
+
+    async def dead_letter(self, sid: str, seconds: float = ANSWER_SECONDS) -> DeadLetter:
+        """The dead letter of a room, once it is there."""
+        await self.reaches(sid, State.DEAD, seconds)
+        return next(letter for letter in await self.rooms.dead_letters() if letter.sid == sid)
+
+    async def idle_children(self, worker: str) -> int:
+        """How many children of a worker have no call, as its last heartbeat says."""
+        node = self.stack.workers[worker].node
+        return next(status.idle for status in await self.rooms.workers() if status.node == node)
+
+    async def delete_room(self, name: str) -> None:
+        """End a room for everybody in it, as a backend does."""
+        livekit = self.stack.livekit
+        async with api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as server:
+            await server.room.delete_room(api.DeleteRoomRequest(room=name))
+
+    async def all_calls_over(self, seconds: float = ANSWER_SECONDS) -> None:
+        """Wait until no room is open."""
+
+        async def over() -> bool:
+            return not await self.rooms.list_open()
+
+        await until(over, seconds)

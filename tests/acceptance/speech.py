@@ -1,0 +1,43 @@
+"""What callers say, and what they understand of what they hear."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+
+import numpy as np
+
+from ops.caller.caller import RATE
+from ops.caller.channel import Samples, Stretch
+from pipeline.providers.local.espeak import speak
+from pipeline.providers.local.sphinx import recognise
+
+GREETING = "hello how can i help you"
+HOURS = "we are open from nine in the morning to five in the afternoon monday to friday"
+ADDRESS = "we are at twelve market street next to the train station"
+WEEKEND = "no we are closed on the weekend"
+STORY = "once upon a time there was a small shop at the end of a long street"
+FALLBACK = "sorry i did not understand that"
+WEATHER = "the weather in paris is sunny with a temperature of seventy degrees"
+OFFER = "hello i am your assistant how may i help you"
+SENTENCES = (GREETING, HOURS, ADDRESS, WEEKEND, STORY, FALLBACK, WEATHER, OFFER)
+
+
+@cache
+def utterance(text: str) -> Samples:
+    """The text as a caller speaks it, at RATE."""
+    pcm, rate = speak(text)
+    samples = np.frombuffer(pcm, dtype=np.int16)
+    length = round(len(samples) * RATE / rate)
+    positions = np.linspace(0, len(samples) - 1, length)
+    return np.interp(positions, np.arange(len(samples)), samples).astype(np.int16)
+
+
+async def understood(samples: Samples) -> str:
+    """The words that speech recognition finds in what was heard, knowing only the sentences above."""
+    return " ".join(await asyncio.to_thread(recognise, samples.tobytes(), SENTENCES))
+
+
+def silent_from(agent: list[Stretch], moment: float) -> float:
+    """When the stretch of the agent's speech that was on at `moment` ended."""
+    return next(stretch.end for stretch in agent if stretch.begin <= moment <= stretch.end)

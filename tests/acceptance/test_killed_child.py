@@ -1,0 +1,66 @@
+"""An agent whose process is killed is replaced: at once if its worker lives, else when its lease has ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from ops.stack import WorkerSpec
+from tasks.rooms import Room, State
+from tests.acceptance.installation import ANSWER_SECONDS, Installation
+from tests.acceptance.speech import HOURS, understood, utterance
+
+
+async def test_a_killed_agent_is_replaced_and_the_caller_is_answered(
+    running: Installation, record_property: Callable[[str, object], None]
+) -> None:
+    async with running.call("acme") as caller:
+        await caller.answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+        room = await running.reaches(caller.room_sid, State.RUNNING)
+        assert room.pid is not None
+        killed = time.monotonic()
+        before = caller.clock.now()
+        os.kill(room.pid, signal.SIGKILL)
+        again = await running.reaches(room.sid, lambda room: room.attempt == 2 and "first_audio" in room.steps_ms)
+        assert again.state is State.RUNNING
+        await caller.ear.sound(before, ANSWER_SECONDS)
+        seconds = time.monotonic() - killed
+        record_property("seconds_until_heard_again", round(seconds, 2))
+        assert seconds < 3
+        agents = [person for person in caller.room.remote_participants if person.startswith("agent-")]
+        assert agents == [f"agent-{room.sid}-2"]
+
+        await caller.ear.silence(1.0, ANSWER_SECONDS)
+        asked = await caller.say(utterance("what are your opening hours"))
+        await caller.answer(asked.end, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+        heard = caller.ear.render(caller.clock.now())
+        assert HOURS in await understood(heard[round(asked.end * caller.ear.rate) :])
+    await running.reaches(room.sid, State.ENDED)
+
+
+async def test_the_calls_of_a_killed_worker_are_taken_over_by_another(
+    running: Installation, record_property: Callable[[str, object], None]
+) -> None:
+    workers = [await running.stack.add_worker(WorkerSpec(name, ("loaded",), slots=1)) for name in ("first", "second")]
+    try:
+        async with running.call("loadco") as caller:
+            await caller.ear.sound(0, ANSWER_SECONDS)
+            room = await running.reaches(caller.room_sid, State.RUNNING)
+            its_worker = next(worker for worker in workers if worker.node == room.worker)
+            killed = time.monotonic()
+            its_worker.kill()
+
+            def taken_over(room: Room) -> bool:
+                return room.attempt == 2 and "first_audio" in room.steps_ms and room.state is State.RUNNING
+
+            again = await running.reaches(room.sid, taken_over)
+            seconds = time.monotonic() - killed
+            record_property("seconds_until_answered_again", round(seconds, 2))
+            assert again.worker != room.worker
+            assert seconds < 10
+        await running.reaches(room.sid, State.ENDED)
+    finally:
+        for worker in workers:
+            await worker.stop()

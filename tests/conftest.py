@@ -1,0 +1,62 @@
+"""What all tests share: the binaries of the servers, and a real Redis that must be left clean."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from ops.stack import environment
+from ops.stack.binaries import Binaries
+from ops.stack.ports import PortPicker
+from ops.stack.redis import RedisServer
+from tasks.rooms import RoomStore
+from tests.key_leaks import leaked_keys
+
+SECRET = "a-secret-that-is-long-enough-for-hs256"
+
+
+@pytest.fixture(scope="session")
+def binaries() -> Binaries:
+    """redis-server, livekit-server and HAProxy. The first run may have to fetch them."""
+    return Binaries.find()
+
+
+@pytest.fixture
+async def redis_server(binaries: Binaries, tmp_path: Path) -> AsyncIterator[RedisServer]:
+    """A redis-server of the test's own, which it may kill, pause and start again."""
+    server = RedisServer(tmp_path, environment.inherited(()), binary=str(binaries.redis), port=PortPicker().pick())
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+@pytest.fixture
+async def rooms(redis_server: RedisServer) -> AsyncIterator[RoomStore]:
+    """The rooms of `redis_server`. Afterwards each key must have a TTL or be one of the permanent ones."""
+    async with redis_server.client() as client:
+        yield RoomStore(client)
+    # A test that killed Redis has killed the first client's connection, too.
+    async with redis_server.client() as client:
+        assert await leaked_keys(client) == []
+
+
+@pytest.fixture
+def switchboard_env(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment of an installation on `redis_server`, set for this test."""
+    for name in os.environ:
+        if name.startswith(("SWITCHBOARD_", "LIVEKIT_", "REDIS_")):
+            monkeypatch.delenv(name)
+    env = {
+        "LIVEKIT_URL": "ws://127.0.0.1:1",
+        "LIVEKIT_API_KEY": "devkey",
+        "LIVEKIT_API_SECRET": SECRET,
+        "REDIS_URL": redis_server.url,
+    }
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    return env

@@ -1,0 +1,27 @@
+"""docker-compose.yml, read as compose reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+FILE = REPOSITORY / "docker-compose.yml"
+
+Service = dict[str, Any]
+
+
+def composition() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return loaded
+
+
+def services() -> dict[str, Service]:
+    found: dict[str, Service] = composition()["services"]
+    return found
+
+
+def ours() -> dict[str, Service]:
+    return {name: service for name, service in services().items() if "build" in service}

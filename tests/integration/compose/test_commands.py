@@ -1,0 +1,125 @@
+"""Every command and every health check of docker-compose.yml, run as a process on this machine.
+
+`installation` starts all services but the workers, which share a node name on one host and so run one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+import aiohttp
+import pytest
+from livekit import api
+from redis import asyncio as aioredis
+
+from ops.setup.secret_files import LIVEKIT_API_KEY
+from tasks.rooms import Room, RoomStore, State
+from tests.integration.compose.composition import services
+from tests.integration.compose.conftest import Installation
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+WORKERS = ("worker-premium", "worker-standard")
+
+
+async def until(store: RoomStore, sid: str, state: State) -> Room:
+    async with asyncio.timeout(10):
+        while (room := await store.get(sid)) is None or room.state is not state:  # noqa: ASYNC110 - it is in Redis
+            await asyncio.sleep(0.05)
+    return room
+
+
+@asynccontextmanager
+async def rooms(installation: Installation) -> AsyncIterator[RoomStore]:
+    async with aioredis.Redis.from_url(installation.redis_url, decode_responses=True) as redis:
+        yield RoomStore(redis)
+
+
+@asynccontextmanager
+async def queued_room(installation: Installation) -> AsyncIterator[Room]:
+    """A room at LiveKit, waiting for a worker. Afterwards it is finished, so that no worker finds it."""
+    async with api.LiveKitAPI(installation.livekit_url, LIVEKIT_API_KEY, installation.livekit_secret) as livekit:
+        made = await livekit.room.create_room(api.CreateRoomRequest(name="call-acme-1"))
+        async with rooms(installation) as store:
+            yield await until(store, made.sid, State.QUEUED)
+        await livekit.room.delete_room(api.DeleteRoomRequest(room="call-acme-1"))
+        async with rooms(installation) as store:
+            await until(store, made.sid, State.CANCELLED)
+
+
+async def status(url: str, method: str = "GET", **options: object) -> int:
+    async with aiohttp.ClientSession() as session, session.request(method, url, **options) as answer:  # type: ignore[arg-type]
+        return answer.status
+
+
+async def test_each_service_runs_with_its_command_and_is_healthy_by_its_health_check(
+    installation: Installation,
+) -> None:
+    assert {*installation.containers, *WORKERS} == set(services()), "a service that no test starts"
+    assert all(container.running for container in installation.containers.values())
+
+
+async def test_a_room_at_livekit_becomes_a_queued_call_by_way_of_the_balancer(installation: Installation) -> None:
+    async with queued_room(installation) as room:
+        assert (room.tenant, room.queue) == ("acme", "premium")
+
+
+async def test_what_is_queued_is_still_there_when_redis_was_restarted(installation: Installation) -> None:
+    async with queued_room(installation) as room:
+        redis = installation.containers["redis"]
+        await redis.stop()
+        await redis.start()
+        async with rooms(installation) as store:
+            assert await store.list_open() == [room]
+
+
+async def test_redis_lets_nobody_in_without_the_password_but_the_health_check(installation: Installation) -> None:
+    without = installation.redis_url.replace(f":{installation.redis_url.split(':')[2].split('@')[0]}@", "")
+    async with aioredis.Redis.from_url(without) as stranger:
+        with pytest.raises(aioredis.AuthenticationError):
+            await stranger.get("x")
+    async with aioredis.Redis.from_url(without, username="health", password="none") as health:
+        with pytest.raises(aioredis.ResponseError, match=r"(?i)no permissions"):
+            await health.get("x")
+
+
+async def test_the_balancer_lets_only_webhooks_through(installation: Installation) -> None:
+    assert await status(installation.webhook_url, "POST", data=b"{}") == HTTPStatus.UNAUTHORIZED
+    assert await status(installation.webhook_url.replace("/livekit/webhook", "/metrics")) == HTTPStatus.NOT_FOUND
+
+
+async def test_the_balancer_goes_on_with_the_receiver_that_is_left(installation: Installation) -> None:
+    receiver = installation.containers["receiver-1"]
+    await receiver.stop()
+    try:
+        for _ in range(4):
+            assert await status(installation.webhook_url, "POST", data=b"{}") == HTTPStatus.UNAUTHORIZED
+    finally:
+        await receiver.start()
+
+
+async def test_flower_asks_for_the_password_and_lets_nobody_change_anything(installation: Installation) -> None:
+    workers = f"{installation.flower_url}/api/workers"
+    operator = {"Authorization": aiohttp.encode_basic_auth("operator", installation.flower_password)}
+    guest = {"Authorization": aiohttp.encode_basic_auth("operator", "guess")}
+    assert await status(workers) == HTTPStatus.UNAUTHORIZED
+    assert await status(workers, headers=guest) == HTTPStatus.UNAUTHORIZED
+    assert await status(workers, headers=operator) == HTTPStatus.OK
+    shutdown = f"{installation.flower_url}/api/worker/shutdown/celery@anything"
+    assert await status(shutdown, "POST", headers=operator) == HTTPStatus.FORBIDDEN
+
+
+@pytest.mark.parametrize("name", WORKERS)
+async def test_a_worker_is_healthy_and_a_container_stop_ends_it_cleanly(installation: Installation, name: str) -> None:
+    worker = installation.worker(name)
+    try:
+        await worker.start()
+        worker.send(signal.SIGTERM)
+        async with asyncio.timeout(worker.stop_seconds):
+            assert await worker.exited() == 0
+    finally:
+        await worker.stop()

@@ -1,0 +1,145 @@
+"""What docker-compose.yml says, without starting it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from ops.setup.livekit import VERSION
+from ops.setup.secret_files import LIVEKIT_API_KEY, write
+from tasks.settings import Settings
+from tests.integration.compose.composition import REPOSITORY, Service, composition, ours, services
+
+ALL = pytest.mark.parametrize("service", [pytest.param(service, id=name) for name, service in services().items()])
+OURS = pytest.mark.parametrize("service", [pytest.param(service, id=name) for name, service in ours().items()])
+
+
+def seconds(duration: str) -> int:
+    match = re.fullmatch(r"(\d+)s", duration)
+    assert match, f"{duration} is not a number of seconds"
+    return int(match[1])
+
+
+def test_it_is_valid_by_the_schema_of_the_compose_specification() -> None:
+    schema = json.loads(Path(__file__).with_name("compose-spec.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(composition())
+
+
+def test_the_schema_would_notice_a_mistake() -> None:
+    schema = json.loads(Path(__file__).with_name("compose-spec.json").read_text(encoding="utf-8"))
+    broken = composition()
+    broken["services"]["redis"]["stop_grace_periode"] = "30s"
+    with pytest.raises(jsonschema.ValidationError, match="stop_grace_periode"):
+        jsonschema.Draft202012Validator(schema).validate(broken)
+
+
+def test_it_has_everything_that_an_installation_needs() -> None:
+    assert set(services()) == {
+        *("livekit", "redis", "haproxy", "flower"),
+        *("receiver-1", "receiver-2", "worker-premium", "worker-standard"),
+    }
+
+
+@ALL
+def test_each_command_and_health_check_is_a_list_that_no_shell_reads(service: Service) -> None:
+    assert isinstance(service["command"], list)
+    assert isinstance(service["healthcheck"]["test"], list)
+    assert service["healthcheck"]["test"][0] == "CMD"
+
+
+@ALL
+def test_each_service_comes_back_and_may_do_little(service: Service) -> None:
+    assert service["restart"] == "unless-stopped"
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not service.get("privileged")
+
+
+@OURS
+def test_no_secret_is_in_an_environment(service: Service) -> None:
+    for name, value in service["environment"].items():
+        if re.search("SECRET|PASSWORD|REDIS_URL", name):
+            assert name.endswith("_FILE"), f"{name} holds a secret itself"
+            assert value.removeprefix("/run/secrets/") in service["secrets"]
+
+
+@OURS
+def test_the_environment_names_settings_that_exist(service: Service) -> None:
+    fields = {
+        name if name.startswith(("livekit_", "redis_url")) else f"switchboard_{name}" for name in Settings.model_fields
+    }
+    others = ("FLOWER_", "UVICORN_", "SWITCHBOARD_FLOWER_")
+    for name in service["environment"]:
+        if not name.startswith(others):
+            assert name.removesuffix("_FILE").lower() in fields or name.lower() in fields
+
+
+@OURS
+def test_a_service_waits_for_what_it_needs_until_that_is_healthy(service: Service) -> None:
+    assert "redis" in service["depends_on"]
+    for needed, how in service["depends_on"].items():
+        assert how == {"condition": "service_healthy"}
+        assert "healthcheck" in services()[needed]
+
+
+@pytest.mark.parametrize("name", ["worker-premium", "worker-standard"])
+def test_a_worker_is_given_longer_to_stop_than_its_calls_can_last(name: str) -> None:
+    worker = services()[name]
+    longest = float(worker["environment"]["SWITCHBOARD_MAX_CALL_SECONDS"])
+    empty_grace = Settings.model_fields["empty_grace_seconds"].default
+    assert seconds(worker["stop_grace_period"]) > longest + empty_grace
+
+
+def test_redis_and_the_webhooks_are_on_networks_that_do_not_leave_the_host() -> None:
+    networks = composition()["networks"]
+    assert services()["redis"]["networks"] == ["data"]
+    assert services()["haproxy"]["networks"] == ["webhooks"]
+    assert networks["data"]["internal"]
+    assert networks["webhooks"]["internal"]
+    assert "ports" not in services()["redis"]
+
+
+def test_flower_is_published_to_the_host_itself_only() -> None:
+    assert all(port.startswith("127.0.0.1:") for port in services()["flower"]["ports"])
+
+
+def test_redis_keeps_what_waits_over_a_restart() -> None:
+    assert services()["redis"]["volumes"] == ["redis:/data"]
+    assert "appendonly yes" in (REPOSITORY / "ops/docker/redis.conf").read_text(encoding="utf-8").splitlines()
+
+
+def test_livekit_is_the_version_that_the_demo_and_the_tests_run() -> None:
+    assert services()["livekit"]["image"] == f"livekit/livekit-server:v{VERSION}"
+
+
+def test_livekit_sends_each_webhook_once_to_the_balancer_signed_with_our_key() -> None:
+    config: dict[str, Any] = yaml.safe_load((REPOSITORY / "ops/livekit/livekit.yaml").read_text(encoding="utf-8"))
+    assert config["webhook"]["urls"] == ["http://haproxy:8080/livekit/webhook"]
+    environments = {name: service["environment"] for name, service in ours().items() if name != "flower"}
+    keys = {config["webhook"]["api_key"], *(environment["LIVEKIT_API_KEY"] for environment in environments.values())}
+    assert keys == {LIVEKIT_API_KEY}
+
+
+def test_flower_is_given_no_key_of_the_livekit_server() -> None:
+    flower = services()["flower"]
+    assert not [name for name in flower["environment"] if name.startswith("LIVEKIT")]
+    assert "livekit_api_secret" not in flower["secrets"]
+
+
+def test_every_secret_file_it_names_is_one_that_is_made(tmp_path: Path) -> None:
+    made = {path.name for path in write(tmp_path / "secrets")}
+    assert {Path(secret["file"]).name for secret in composition()["secrets"].values()} <= made
+
+
+def test_every_other_file_it_names_is_there() -> None:
+    for config in composition()["configs"].values():
+        path = config["file"].removeprefix("${SWITCHBOARD_TENANTS:-").removesuffix("}")
+        assert (REPOSITORY / path).is_file()

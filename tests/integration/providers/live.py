@@ -1,0 +1,38 @@
+"""Audio on its way to an STT, as a call would bring it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from livekit import rtc
+from livekit.agents import stt
+
+from pipeline.providers.local.sphinx import SAMPLE_RATE
+
+FRAME_MS = 20
+
+
+def frames(pcm: bytes, rate: int = SAMPLE_RATE) -> Iterator[rtc.AudioFrame]:
+    """16-bit mono PCM in frames of 20 ms; the last one is filled up with silence."""
+    samples = rate * FRAME_MS // 1000
+    for first in range(0, len(pcm), 2 * samples):
+        yield rtc.AudioFrame(pcm[first : first + 2 * samples].ljust(2 * samples, b"\0"), rate, 1, samples)
+
+
+async def heard(ears: stt.STT[None], pcm: bytes, rate: int = SAMPLE_RATE) -> list[stt.SpeechEvent]:
+    """Every event of a stream that is fed all of the audio, frame by frame, and ended."""
+    async with ears.stream() as stream:
+        for frame in frames(pcm, rate):
+            stream.push_frame(frame)
+        stream.end_input()
+        return [event async for event in stream]
+
+
+def finals(events: list[stt.SpeechEvent]) -> list[str]:
+    """What was understood for good."""
+    return texts(events, stt.SpeechEventType.FINAL_TRANSCRIPT)
+
+
+def texts(events: list[stt.SpeechEvent], kind: stt.SpeechEventType) -> list[str]:
+    """The texts of one kind of event."""
+    return [event.alternatives[0].text for event in events if event.type is kind]

@@ -1,0 +1,64 @@
+"""What happens in the process that the calls are forked from, and what its children find."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+FORKING = """
+import os, threading, time
+from pipeline.providers import preload
+preload()
+from livekit.rtc._ffi_client import FfiClient
+assert threading.enumerate() == [threading.main_thread()], threading.enumerate()
+assert len(os.listdir("/proc/self/task")) == 1, "a native thread was started"
+assert FfiClient._instance is None, "the FFI client was touched"
+
+def child():
+    import asyncio
+    from livekit import rtc
+    from pipeline.options import ProviderOptions
+    from pipeline.providers import build_llm, build_stt, build_tts
+    began = time.process_time()
+    ears, mind, voice = (build(ProviderOptions("local")) for build in (build_stt, build_llm, build_tts))
+    print("built in ms:", round((time.process_time() - began) * 1000, 1))
+
+    async def call():
+        said = await voice.synthesize("What are your opening hours?").collect()
+        silence = rtc.AudioFrame(bytes(2 * said.sample_rate), said.sample_rate, 1, said.sample_rate)
+        return (await ears.recognize([said, silence])).alternatives[0].text
+
+    print("heard:", asyncio.run(call()), flush=True)
+
+children = []
+for _ in range(3):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            child()
+        finally:
+            os._exit(0)
+    children.append(pid)
+assert all(os.waitpid(pid, 0)[1] == 0 for pid in children)
+"""
+
+
+def test_a_parent_preloads_without_a_thread_and_its_children_share_what_it_loaded() -> None:
+    environment = {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": "."}
+    ran = subprocess.run(
+        [sys.executable, "-c", FORKING], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count("heard: what are your opening hours") == 3
+    # Without the parent's models it takes ten times as long.
+    times = [float(line.rpartition(" ")[2]) for line in ran.stdout.splitlines() if line.startswith("built")]
+    assert max(times) < 50, times
+
+
+def test_hearing_and_speaking_need_no_livekit_agents() -> None:
+    code = (
+        "import sys, pipeline.providers.local.sphinx, pipeline.providers.local.espeak, pipeline.providers.local.script;"
+        "sys.exit('livekit.agents' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": "."}, check=False)
+    assert ran.returncode == 0

@@ -1,0 +1,112 @@
+"""Rooms whose webhooks were lost, on a real LiveKit server that sends none."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from livekit import api
+
+from ops.caller.access import caller_token
+from ops.caller.caller import Caller
+from ops.stack import Binaries, environment
+from ops.stack.livekit import LiveKitServer
+from ops.stack.ports import PortPicker
+from tasks.dispatch import Dispatcher, RoomSeen
+from tasks.reconcile import server
+from tasks.reconcile.server import sweep_server
+from tasks.rooms import RoomStore, State
+from tasks.settings import Settings
+from tests.waiting import until
+
+NAME = "call-acme-1"
+
+
+@pytest.fixture
+async def livekit(binaries: Binaries, tmp_path: Path) -> AsyncIterator[LiveKitServer]:
+    ports = PortPicker()
+    running = LiveKitServer(
+        tmp_path,
+        environment.inherited(),
+        binary=str(binaries.livekit),
+        port=ports.pick(),
+        tcp_port=ports.pick(),
+        udp_port=ports.pick(),
+        webhook_url="http://127.0.0.1:1/nobody",
+    )
+    await running.start()
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+def settings(
+    livekit: LiveKitServer, switchboard_env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
+    tenants = tmp_path / "tenants.toml"
+    tenants.write_text('[tenants.acme]\ntier = "premium"\n')
+    monkeypatch.setenv("SWITCHBOARD_TENANTS_FILE", str(tenants))
+    monkeypatch.setenv("LIVEKIT_URL", livekit.url)
+    monkeypatch.setenv("LIVEKIT_API_KEY", livekit.api_key)
+    monkeypatch.setenv("LIVEKIT_API_SECRET", livekit.api_secret)
+    # No webhook is on the way here, and nothing is opened while the server answers.
+    monkeypatch.setattr(server, "ANNOUNCED_MS", -60_000)
+    monkeypatch.setattr(server, "LISTED_MS", -60_000)
+    return Settings.read()
+
+
+@pytest.fixture
+async def dispatcher(settings: Settings) -> AsyncIterator[Dispatcher]:
+    made = Dispatcher.from_settings(settings)
+    yield made
+    await made.aclose()
+
+
+async def test_a_room_with_a_caller_that_was_never_announced_is_opened_once(
+    livekit: LiveKitServer, settings: Settings, dispatcher: Dispatcher, rooms: RoomStore
+) -> None:
+    token = caller_token(livekit.api_key, livekit.api_secret, room=NAME, identity="caller")
+    async with Caller.call(livekit.url, token) as caller:
+
+        async def opened() -> bool:
+            # The server counts participants a moment after they have come.
+            await sweep_server(settings, rooms, dispatcher)
+            return await rooms.get(caller.room_sid) is not None
+
+        await until(opened)
+        await sweep_server(settings, rooms, dispatcher)
+        room = await rooms.get(caller.room_sid)
+    assert room is not None
+    assert (room.state, room.tenant, room.name) == (State.QUEUED, "acme", NAME)
+    assert await rooms.redis.llen("premium") == 1
+
+
+async def test_an_empty_room_is_left_to_whoever_comes(
+    livekit: LiveKitServer, settings: Settings, dispatcher: Dispatcher, rooms: RoomStore
+) -> None:
+    async with api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as server_api:
+        made = await server_api.room.create_room(api.CreateRoomRequest(name=NAME))
+    await sweep_server(settings, rooms, dispatcher)
+    assert await rooms.get(made.sid) is None
+
+
+async def test_a_call_whose_room_is_gone_is_cancelled(
+    settings: Settings, dispatcher: Dispatcher, rooms: RoomStore
+) -> None:
+    await dispatcher.open(RoomSeen("RM_gone", NAME))
+    await sweep_server(settings, rooms, dispatcher)
+    room = await rooms.get("RM_gone")
+    assert room is not None
+    assert room.state is State.CANCELLED
+
+
+async def test_nothing_is_closed_while_the_server_does_not_answer(
+    livekit: LiveKitServer, settings: Settings, dispatcher: Dispatcher, rooms: RoomStore
+) -> None:
+    await dispatcher.open(RoomSeen("RM_1", NAME))
+    await livekit.stop()
+    await sweep_server(settings, rooms, dispatcher)
+    room = await rooms.get("RM_1")
+    assert room is not None
+    assert room.state is State.QUEUED

@@ -1,0 +1,88 @@
+"""One Redis and two receivers for all tests of a module: each takes half a second to start and keeps nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from ops.stack import environment
+from ops.stack.binaries import Binaries
+from ops.stack.ports import PortPicker
+from ops.stack.receiver import Receiver
+from ops.stack.redis import RedisServer
+from tasks.rooms import RoomStore
+from tests.integration.webhooks.sender import KEY, OLD_KEY, OLD_SECRET, SECRET, Sender
+from tests.key_leaks import leaked_keys
+
+TENANTS = """
+[tenants.acme]
+tier = "premium"
+[tenants.basic]
+tier = "free"
+"""
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("webhooks")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def redis_server(binaries: Binaries, directory: Path) -> AsyncIterator[RedisServer]:
+    """As the fixture that all tests share, but for a whole module."""
+    server = RedisServer(directory, environment.inherited(), binary=str(binaries.redis), port=PortPicker().pick())
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def receivers(directory: Path, redis_server: RedisServer) -> AsyncIterator[list[Receiver]]:
+    """Two receivers, as behind the load balancer."""
+    tenants = directory / "tenants.toml"
+    tenants.write_text(TENANTS, encoding="utf-8")
+    env = environment.inherited() | {
+        "LIVEKIT_API_KEY": KEY,
+        "LIVEKIT_API_SECRET": SECRET,
+        "SWITCHBOARD_WEBHOOK_KEYS": f"{OLD_KEY}:{OLD_SECRET}",
+        "SWITCHBOARD_TENANTS_FILE": str(tenants),
+        "SWITCHBOARD_LOG_LEVEL": "DEBUG",
+        "REDIS_URL": redis_server.url,
+    }
+    ports = PortPicker()
+    both = [Receiver(f"receiver-{number}", directory, env, port=ports.pick()) for number in (1, 2)]
+    async with AsyncExitStack() as stack:
+        for receiver in both:
+            await receiver.start()
+            stack.push_async_callback(receiver.stop)
+        yield both
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def senders(receivers: list[Receiver]) -> AsyncIterator[list[Sender]]:
+    """One sender for each receiver."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        yield [Sender(session, receiver.port) for receiver in receivers]
+
+
+@pytest.fixture
+def sender(senders: list[Sender]) -> Sender:
+    return senders[0]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def rooms(redis_server: RedisServer) -> AsyncIterator[RoomStore]:
+    """The rooms of `redis_server`, none at first. Afterwards each key must have a TTL or be a permanent one."""
+    async with redis_server.client() as client:
+        await client.flushdb()
+        yield RoomStore(client)
+    # A test that killed Redis has killed the first client's connection, too.
+    async with redis_server.client() as client:
+        assert await leaked_keys(client) == []

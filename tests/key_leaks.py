@@ -1,0 +1,34 @@
+"""Every key in Redis has a TTL, or is one of the few that are meant to stay."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from redis.asyncio import Redis
+
+from tasks.rooms import keys
+
+# Celery's and kombu's own: queues, what binds them, what is reserved, and the events and replies of remote control.
+_CELERY = (
+    "premium",
+    "standard",
+    "free",
+    "loaded",
+    "documented",
+    "thorough",
+    "short",
+    "_kombu.*",
+    "unacked*",
+    "*.celery.pidbox",
+    "*.reply.celery.pidbox",
+)
+
+
+async def leaked_keys(client: Redis) -> list[str]:
+    """The names of the keys that would stay for ever and should not."""
+    leaked = []
+    async for key in client.scan_iter():
+        permanent = key in keys.PERMANENT or any(fnmatchcase(key, pattern) for pattern in _CELERY)
+        if not permanent and await client.pttl(key) < 0:
+            leaked.append(key)
+    return sorted(leaked)

@@ -1,0 +1,133 @@
+"""What the documents say is so."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from ops.cli import main
+from pipeline.options import TurnOptions, VadOptions
+from pipeline.providers import PROVIDERS
+from tasks.rooms import keys
+from tasks.settings import Settings
+from tests.unit.house.house import ROOT
+from webhooks import errors
+from webhooks.errors import Rejection
+
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+each_document = pytest.mark.parametrize(
+    "document", [pytest.param(path, id=str(path.relative_to(ROOT))) for path in DOCUMENTS]
+)
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def rows(document: str, first: str) -> dict[str, list[str]]:
+    """The rows of tables whose first cell, in backticks, matches `first`: that cell -> the other cells."""
+    found = {}
+    for line in document.splitlines():
+        if line.startswith("|"):
+            name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+            if match := re.fullmatch(rf"`({first})`", name):
+                found[match[1]] = cells
+    return found
+
+
+def variable(field: str) -> str:
+    return (field if field.startswith(("livekit_", "redis_url")) else f"switchboard_{field}").upper()
+
+
+@each_document
+def test_each_link_leads_to_a_file(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", document.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (document.parent / target).exists(), target
+
+
+@each_document
+def test_each_command_of_make_is_a_target(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE))
+    named = re.findall(r"(?:^    |`)make ([a-z]+)", document.read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(named) <= targets
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    documented = rows(read("docs/reference/settings.md"), "[A-Z_]+")
+    assert set(documented) == {variable(field) for field in Settings.model_fields}
+    for name, field in Settings.model_fields.items():
+        default: Any = field.default
+        if field.default_factory is None and not field.is_required():
+            shown = default.get_secret_value() if hasattr(default, "get_secret_value") else default
+            assert documented[variable(name)][0].strip("`") == ("none" if shown is None else str(shown))
+
+
+def test_every_variable_that_a_document_names_exists() -> None:
+    known = {variable(field) for field in Settings.model_fields}
+    flower = set(re.findall(r"SWITCHBOARD_FLOWER_\w+", read("ops/flower/flowerconfig.py")))
+    compose = set(re.findall(r"\$\{(\w+)", read("docker-compose.yml")))
+    for path in DOCUMENTS:
+        for name in re.findall(r"\b(?:SWITCHBOARD|LIVEKIT|REDIS)_[A-Z_]+\b", path.read_text(encoding="utf-8")):
+            assert name.removesuffix("_FILE") in known | flower | compose or name in known, f"{path.name}: {name}"
+
+
+@pytest.mark.parametrize("options", [VadOptions, TurnOptions])
+def test_every_tuning_option_is_documented_with_its_default(options: type) -> None:
+    documented = rows(read("docs/howto/tenants.md"), "[a-z_]+")
+    for field in fields(options):
+        shown = documented[field.name][0].strip('`"')
+        assert shown == (str(field.default).lower() if isinstance(field.default, bool) else str(field.default))
+
+
+def test_every_provider_is_documented_with_what_it_takes() -> None:
+    documented = set(
+        re.findall(r"^\| `\[(\w+)\]` \| `(\w+)` \| ?(.*?) \| (.*?) \|$", read("docs/howto/tenants.md"), re.MULTILINE)
+    )
+    order = ("model", "voice", "language", "base_url")
+    assert documented == {
+        (
+            provider.kind,
+            provider.name,
+            ", ".join(f"`{option}`" for option in order if option in provider.takes),
+            provider.key.value.replace("base_url", "`base_url`"),
+        )
+        for provider in PROVIDERS
+    }
+
+
+def test_every_rejection_of_a_webhook_is_documented_with_its_status() -> None:
+    document = read("docs/reference/webhooks.md")
+    rejections = {
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, Rejection) and kind is not Rejection
+    }
+    assert rejections
+    for kind in rejections:
+        assert re.search(rf"^\| {kind.status} \| `rejected` \| `{kind.reason}` \|", document, re.MULTILINE), kind
+
+
+def test_every_key_in_redis_is_documented() -> None:
+    documented = rows(read("docs/reference/redis.md"), r"[\w:<>]+")
+    fixed = {key for key in vars(keys).values() if isinstance(key, str) and re.fullmatch(rf"{keys.PREFIX}\w+", key)}
+    assert set(documented) == {*fixed, keys.room("<sid>"), keys.worker("<node>")}
+
+
+def test_every_command_and_option_is_documented() -> None:
+    document = read("docs/reference/commands.md")
+    for name, command in main.commands.items():
+        _, found, rest = document.partition(f"## `switchboard {name}`\n")
+        assert found, name
+        options = set(re.findall(r"^\| `(--[a-z-]+)", rest.partition("\n## ")[0], re.MULTILINE))
+        assert options == {max(option.opts, key=len) for option in command.params if isinstance(option, click.Option)}

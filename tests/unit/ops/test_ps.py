@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+
+from ops import ps
+from tasks.rooms import Room, State, WorkerStatus
+
+NOW = 1_700_000_100_000
+
+
+def room(state: State = State.RUNNING, **changes: object) -> Room:
+    fields = {
+        "sid": "RM_1",
+        "name": "call-acme-1",
+        "tenant": "acme",
+        "tier": "premium",
+        "queue": "premium",
+        "attempt": 2,
+        "worker": "one@host",
+        "pid": 42,
+        "reason": "",
+        "steps_ms": {"room_started": NOW - 65_000, "received": NOW - 64_990, "joined": NOW - 60_000},
+    }
+    return Room(state=state, **{**fields, **changes})  # type: ignore[arg-type]  # a test's shorthand
+
+
+WORKER = WorkerStatus(node="one@host", queues=("premium", "standard"), slots=4, idle=3, load=0.25, state="open", pid=7)
+
+
+def shown(view: ps.View) -> str:
+    console = Console(width=200, record=True, file=None, quiet=False)
+    with console.capture() as captured:
+        console.print(ps.rooms_table(view), ps.workers_table(view), sep="\n")
+    return captured.get()
+
+
+def test_a_room_is_shown_with_who_answers_it_and_for_how_long() -> None:
+    [line] = [line for line in shown(ps.View(NOW, (room(),), (WORKER,))).splitlines() if "call-acme-1" in line]
+
+    assert line.split() == ["call-acme-1", "running", "acme", "premium", "one@host", "42", "2", "1", "min", "05", "s"]
+
+
+def test_a_room_that_is_over_keeps_the_age_it_had() -> None:
+    assert ps.View(NOW, (), ()).age_ms(room(State.ENDED)) == 5000
+
+
+def test_a_worker_is_shown_with_its_calls_and_its_load() -> None:
+    [line] = [line for line in shown(ps.View(NOW, (), (WORKER,))).splitlines() if "one@host" in line]
+
+    assert line.split() == ["one@host", "premium,standard", "open", "1", "4", "25%"]
+
+
+def test_a_name_from_outside_is_not_taken_for_markup() -> None:
+    assert "[red]call[/red]" in shown(ps.View(NOW, (room(name="[red]call[/red]"),), ()))
+
+
+def test_the_object_is_json_with_every_field() -> None:
+    rooms = json.loads(json.dumps(ps.as_object(ps.View(NOW, (room(),), (WORKER,)))))["rooms"]
+
+    assert rooms[0]["state"] == "running"
+    assert rooms[0]["age_ms"] == 65_000
+    assert rooms[0]["steps_ms"]["joined"] == NOW - 60_000
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"), [(0, "0 s"), (59_999, "59 s"), (185_000, "3 min 05 s"), (7_800_000, "2 h 10 min")]
+)
+def test_an_age_reads_as_people_say_it(ms: int, text: str) -> None:
+    assert ps.age(ms) == text
+
+
+def test_an_unreachable_redis_is_named_without_its_password() -> None:
+    env = {**os.environ, "REDIS_URL": "redis://:hush@127.0.0.1:1/0"}
+
+    result = subprocess.run(
+        [sys.executable, "-m", "ops.cli", "ps"], env=env, capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == 1
+    assert "Redis at 127.0.0.1:1 cannot be reached" in result.stderr
+    assert "set REDIS_URL" in result.stderr
+    assert "hush" not in result.stderr + result.stdout

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+from tasks.worker.gate import Intake, IntakeGate
+from tasks.worker.load import CpuLoad
+from tasks.worker.pool import OneShotPool
+
+
+@dataclass
+class Pool:
+    idle_children: int = 1
+
+
+@dataclass
+class Channel:
+    _in_poll: object = None
+    qos: SimpleNamespace = field(default_factory=SimpleNamespace)
+
+
+def gate(file: Path, *, idle: int = 1, load: float = 0.0, samples: int = 5) -> IntakeGate:
+    file.write_text(str(load))
+    cpu = CpuLoad(2.5, file)
+    for _ in range(samples):
+        cpu.sample()
+    return IntakeGate(cast("OneShotPool", Pool(idle)), cpu, 0.7)
+
+
+def test_the_gate_is_open_with_an_idle_child_and_a_load_up_to_the_threshold(tmp_path: Path) -> None:
+    assert gate(tmp_path / "load", load=0.7).intake is Intake.OPEN
+
+
+def test_the_gate_is_closed_without_an_idle_child(tmp_path: Path) -> None:
+    assert gate(tmp_path / "load", idle=0).intake is Intake.NO_SLOT
+
+
+def test_the_gate_is_closed_when_more_tasks_are_on_their_way_than_children_idle(tmp_path: Path) -> None:
+    assert gate(tmp_path / "load", idle=-1).intake is Intake.NO_SLOT
+
+
+def test_the_gate_is_closed_over_the_threshold(tmp_path: Path) -> None:
+    assert gate(tmp_path / "load", load=0.71).intake is Intake.LOAD
+
+
+def test_the_gate_is_closed_before_the_load_is_known(tmp_path: Path) -> None:
+    assert gate(tmp_path / "load", samples=0).intake is Intake.LOAD
+
+
+def test_a_peak_shorter_than_the_window_does_not_close_the_gate(tmp_path: Path) -> None:
+    file = tmp_path / "load"
+    cpu = CpuLoad(2.5, file)
+    for load in (0.2, 0.2, 1.0, 0.2, 0.2):
+        file.write_text(str(load))
+        cpu.sample()
+    assert IntakeGate(cast("OneShotPool", Pool()), cpu, 0.7).intake is Intake.OPEN
+
+
+def test_a_load_file_that_is_gone_counts_as_full(tmp_path: Path) -> None:
+    cpu = CpuLoad(1.0, tmp_path / "gone")
+    cpu.sample()
+    assert cpu.average == 1.0
+
+
+def test_the_cpu_load_is_a_fraction_of_all_cores() -> None:
+    cpu = CpuLoad(2.5)
+    cpu.sample()
+    assert 0.0 <= cpu.average <= 1.0
+
+
+def test_a_closed_gate_lets_a_brpop_that_is_under_way_finish(tmp_path: Path) -> None:
+    channel = Channel()
+    gate(tmp_path / "load", load=1.0).guard(channel)
+    assert not channel.qos.can_consume()
+    channel._in_poll = object()
+    assert channel.qos.can_consume()

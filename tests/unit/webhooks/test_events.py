@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import MessageToJson
+from livekit.protocol.models import ParticipantInfo, Room
+from livekit.protocol.webhook import WebhookEvent
+
+from tasks.dispatch import RoomSeen
+from webhooks import events
+from webhooks.errors import EventMalformed
+
+ROOM = {"sid": "RM_1", "name": "call-acme-1", "metadata": '{"tenant_id": "acme"}', "creationTimeMs": "1700000000123"}
+SEEN = RoomSeen("RM_1", "call-acme-1", '{"tenant_id": "acme"}', 1_700_000_000_123)
+
+
+def encoded(**fields: object) -> bytes:
+    return json.dumps({"event": "room_started", "id": "EV_1", "room": ROOM, **fields}).encode()
+
+
+def test_a_room_started_carries_what_the_dispatcher_needs() -> None:
+    assert events.parse(encoded()) == events.Event("room_started", "EV_1", SEEN)
+
+
+def test_livekits_own_message_is_understood() -> None:
+    message = WebhookEvent(
+        event="participant_joined",
+        id="EV_1",
+        created_at=1_700_000_001,
+        room=Room(
+            sid=SEEN.sid,
+            name=SEEN.name,
+            metadata=SEEN.metadata,
+            creation_time=1_700_000_000,
+            creation_time_ms=1_700_000_000_123,
+            turn_password="hush",
+        ),
+        participant=ParticipantInfo(sid="PA_1", kind=ParticipantInfo.Kind.SIP),
+    )
+
+    event = events.parse(MessageToJson(message).encode())
+
+    assert event == events.Event("participant_joined", "EV_1", SEEN, "SIP")
+    assert event.brings_a_caller
+
+
+def test_the_turn_password_is_not_kept() -> None:
+    assert "hush" not in repr(events.parse(encoded(room={**ROOM, "turnPassword": "hush"})))
+
+
+def test_the_start_falls_back_to_whole_seconds() -> None:
+    event = events.parse(encoded(room={"sid": "RM_1", "creationTime": "1700000000"}))
+
+    assert event.room == RoomSeen("RM_1", "", "", 1_700_000_000_000)
+
+
+def test_a_room_without_a_time_has_no_start() -> None:
+    event = events.parse(encoded(room={"sid": "RM_1"}))
+
+    assert event.room == RoomSeen("RM_1", "", "", None)
+
+
+@pytest.mark.parametrize("kind", sorted(set(ParticipantInfo.Kind.keys()) - {"AGENT", "EGRESS"}))
+def test_anybody_but_an_agent_or_a_recorder_is_a_caller(kind: str) -> None:
+    # Protobuf leaves out the zero value.
+    participant = {} if kind == "STANDARD" else {"kind": kind}
+
+    assert events.parse(encoded(event="participant_joined", participant=participant)).brings_a_caller
+
+
+@pytest.mark.parametrize("kind", ["AGENT", "EGRESS"])
+def test_an_agent_or_a_recorder_is_no_caller(kind: str) -> None:
+    event = events.parse(encoded(event="participant_joined", participant={"kind": kind}))
+
+    assert not event.brings_a_caller
+    assert kind in ParticipantInfo.Kind.keys()  # noqa: SIM118 - protobuf's wrapper is no mapping
+
+
+def test_a_kind_that_even_the_server_knows_only_by_number_is_a_caller() -> None:
+    assert events.parse(encoded(event="participant_joined", participant={"kind": 99})).brings_a_caller
+
+
+def test_a_room_that_starts_or_ends_brings_nobody() -> None:
+    assert not events.parse(encoded()).brings_a_caller
+    assert not events.parse(encoded(event="room_finished")).brings_a_caller
+
+
+@pytest.mark.parametrize("name", ["track_published", "egress_ended", "something_new"])
+def test_of_any_other_event_only_its_name_and_id_are_read(name: str) -> None:
+    assert events.parse(encoded(event=name, room="not even an object")) == events.Event(name, "EV_1")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'"room_started"',
+        b"\xff\xfe{}",
+        b"{}\x00",
+        b"[" * 100_000,
+        b'{"event":"room_started","n":' + b"9" * 10_000 + b"}",
+    ],
+)
+def test_a_body_that_is_no_json_object_is_malformed(body: bytes) -> None:
+    with pytest.raises(EventMalformed, match="JSON"):
+        events.parse(body)
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"event": None}, "event is not a string"),
+        ({"event": 7}, "event is not a string"),
+        ({"event": ""}, "event is missing"),
+        ({"id": 7}, "id is not a string"),
+        ({"room": None}, "room is missing"),
+        ({"room": []}, "room is missing or not an object"),
+        ({"room": {}}, "room.sid is missing"),
+        ({"room": {"sid": 7}}, "sid is not a string"),
+        ({"room": {**ROOM, "name": ["x"]}}, "name is not a string"),
+        ({"room": {**ROOM, "metadata": {}}}, "metadata is not a string"),
+        ({"room": {**ROOM, "creationTimeMs": "soon"}}, "creationTimeMs is not a whole number"),
+        ({"room": {**ROOM, "creationTimeMs": []}}, "creationTimeMs is not a whole number"),
+        ({"event": "room_finished", "room": {}}, "room.sid is missing"),
+        ({"event": "participant_joined"}, "participant is missing"),
+        ({"event": "participant_joined", "participant": {"kind": []}}, "kind is neither a name nor a number"),
+    ],
+)
+def test_a_field_that_is_missing_or_of_another_type_is_named(fields: dict[str, Any], problem: str) -> None:
+    with pytest.raises(EventMalformed, match=problem):
+        events.parse(encoded(**fields))
+
+
+def test_a_body_without_an_event_is_malformed() -> None:
+    with pytest.raises(EventMalformed, match="event is missing"):
+        events.parse(b"{}")
+
+
+def test_no_message_quotes_the_body() -> None:
+    with pytest.raises(EventMalformed) as refused:
+        events.parse(encoded(room={**ROOM, "turnPassword": "hush", "name": {"turnPassword": "hush"}}))
+
+    assert "hush" not in str(refused.value)
+    assert refused.value.__suppress_context__ or refused.value.__context__ is None

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from webhooks.metrics import Metrics
+
+
+def samples(metrics: Metrics, name: str) -> dict[tuple[str, ...], float]:
+    return {
+        tuple(sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(metrics.render().decode())
+        for sample in family.samples
+        if sample.name == name
+    }
+
+
+def test_events_are_counted_by_name_and_outcome() -> None:
+    metrics = Metrics()
+
+    metrics.count_event("room_started", "queued")
+    metrics.count_event("room_started", "queued")
+    metrics.count_event("room_started", "known")
+
+    assert samples(metrics, "switchboard_webhook_events_total") == {
+        ("room_started", "queued"): 2,
+        ("room_started", "known"): 1,
+    }
+
+
+def test_names_that_livekit_does_not_have_share_one_label() -> None:
+    metrics = Metrics()
+
+    for number in range(100):
+        metrics.count_event(f"made_up_{number}", "ignored")
+
+    assert samples(metrics, "switchboard_webhook_events_total") == {("other", "ignored"): 100}
+
+
+def test_two_apps_in_one_process_count_for_themselves() -> None:
+    one, other = Metrics(), Metrics()
+
+    one.count_rejection("token_missing")
+
+    assert samples(one, "switchboard_webhook_rejections_total") == {("token_missing",): 1}
+    assert samples(other, "switchboard_webhook_rejections_total") == {}
