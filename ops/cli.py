@@ -56,5 +56,52 @@ def ps(*, everything: bool, as_json: bool) -> None:
     sys.exit(run(everything=everything, as_json=as_json))
 
 
+@main.command()
+@click.argument("worker")
+@click.option("--now", is_flag=True, help="Hand its calls over at once, without waiting for the drain time.")
+@click.option("--wait", is_flag=True, help="Return when the worker has stopped.")
+def drain(worker: str, *, now: bool, wait: bool) -> None:
+    """Stop a worker without losing a call. WORKER is its name in `switchboard ps`. Reads REDIS_URL.
+
+    It takes no more calls. Those it has go on for SWITCHBOARD_DRAIN_SECONDS, then other workers take them over.
+    """
+    from ops.drain import run  # noqa: PLC0415 - see the module's docstring
+
+    sys.exit(run(worker, now=now, wait=wait))
+
+
+@main.group()
+def dead() -> None:
+    """Show the rooms that could not be answered, and why."""
+
+
+@dead.command(name="list")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="So many of the newest.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+def dead_list(*, limit: int, as_json: bool) -> None:
+    """List them, the newest first. Reads REDIS_URL."""
+    from ops.dead import list_letters  # noqa: PLC0415 - see the module's docstring
+
+    sys.exit(list_letters(limit=limit, as_json=as_json))
+
+
+@dead.command(name="show")
+@click.argument("letter")
+def dead_show(letter: str) -> None:
+    """Show one, as JSON. LETTER is its id, or the sid of its room."""
+    from ops.dead import show  # noqa: PLC0415 - see the module's docstring
+
+    sys.exit(show(letter))
+
+
+@dead.command(name="replay")
+@click.argument("letter")
+def dead_replay(letter: str) -> None:
+    """Answer its room after all, if it is still there. Reads the same settings as a receiver."""
+    from ops.dead import replay  # noqa: PLC0415 - see the module's docstring
+
+    sys.exit(replay(letter))
+
+
 if __name__ == "__main__":
     main()

@@ -9,6 +9,7 @@ options and callbacks. How a call travels through this package:
     job          what it runs: the room, checked, and the token
     call         one call: runs the agent, watches it, says how it ended
     presence     who is in the room, and so when the call ends, whoever wrote the agent
+    conversation what was said so far, for the agent of the next attempt
     voice_agent  Switchboard's own agent, the default
     providers/   what hears, thinks and speaks
 """

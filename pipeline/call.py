@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import AgentSession, AgentStateChangedEvent, JobContext
+from livekit.agents import AgentSession, AgentStateChangedEvent, ConversationItemAddedEvent, JobContext
 
+from pipeline.conversation import CONVERSATION, Conversation
 from pipeline.errors import AgentCrashed, PipelineError, RoomGone
 from pipeline.job import running_job
 from pipeline.options import CallOptions
@@ -19,6 +21,12 @@ from pipeline.runner import Inference, JobRunner
 from pipeline.voice_agent import FAILURE, VOICE
 
 StepReached = Callable[[str], None]
+Said = Callable[[str], None]
+"""Is given the conversation so far, as JSON, after each of its turns."""
+
+HUSH_SECONDS = 1.0
+"""How long nobody has spoken between two turns: long enough for a turn that has ended to be noticed."""
+LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +44,20 @@ class CallOutcome:
 class Call:
     """A call that is about to run in this process. `hang_up` and `leave` may be called at any time."""
 
-    def __init__(self, options: CallOptions, runner: JobRunner, *, on_step: StepReached) -> None:
+    def __init__(
+        self,
+        options: CallOptions,
+        runner: JobRunner,
+        *,
+        on_step: StepReached,
+        on_said: Said = lambda _: None,
+        conversation: Conversation | None = None,
+    ) -> None:
         self._options = options
         self._runner = runner
         self._on_step = on_step
+        self._on_said = on_said
+        self._conversation = conversation or Conversation()
         self._reached: set[str] = set()
         self._asked_to_end: str | None = None
         self._checking: asyncio.Task[None] | None = None
@@ -57,6 +75,20 @@ class Call:
         self.hang_up(reason)
         await self._runner.leave()
 
+    async def between_turns(self, patience_seconds: float) -> None:
+        """Return when neither side is in the middle of a turn, at the latest after so many seconds."""
+        deadline = time.monotonic() + patience_seconds
+        hushed = time.monotonic() - HUSH_SECONDS if self._session is None else time.monotonic()
+        while (now := time.monotonic()) < deadline and now - hushed < HUSH_SECONDS:
+            if self._in_a_turn():
+                hushed = now
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def said(self) -> str:
+        """The conversation so far, as JSON."""
+        session = self._session
+        return self._conversation.to_json(None if session is None else session.history)
+
     async def run(self, inference: Inference | None = None) -> CallOutcome:
         """Run the call to its end.
 
@@ -70,6 +102,7 @@ class Call:
             return CallOutcome(reason=self._asked_to_end, usage=[])
 
         self._runner.userdata[VOICE] = self._options.voice
+        self._runner.userdata[CONVERSATION] = self._conversation
         self._step("connecting")
         try:
             await self._runner.run(job, inference=inference, on_start=self._on_start)
@@ -82,24 +115,41 @@ class Call:
         self._presence = Presence(ctx.room, self._options.limits)
         self._presence.ended.add_done_callback(lambda ended: self.hang_up(ended.result().value))
         ctx.room.on("connection_state_changed", lambda state: self._on_connection(ctx.room, state))
-        ctx.room.on("local_track_published", lambda *_: self._on_published(ctx))
+        ctx.room.on("local_track_published", lambda *_: self._on_published())
 
     def _on_connection(self, room: rtc.Room, state: rtc.ConnectionState.ValueType) -> None:
-        if state == rtc.ConnectionState.CONN_CONNECTED and "joined" not in self._reached:
+        if state == rtc.ConnectionState.CONN_CONNECTED:
             self._step("joined")
             self._checking = asyncio.create_task(self._check_sid(room))
 
     async def _check_sid(self, room: rtc.Room) -> None:
-        # The room may have been replaced by another of its name between the check and the join.
+        # Another of its name may have taken the room's place: between the check and the join or, when the connection
+        # was lost and came back, by a server that was restarted.
         if await room.sid != self._options.room_sid:
             self._replaced = True
             await self.leave("room replaced")
 
-    def _on_published(self, ctx: JobContext) -> None:
+    @property
+    def _session(self) -> AgentSession[Any] | None:
+        context = self._runner.context
+        # The public property raises where an agent has no session.
+        return None if context is None else context._primary_agent_session  # noqa: SLF001
+
+    def _on_published(self) -> None:
         self._step("published")
-        session = ctx._primary_agent_session  # noqa: SLF001 - the public property raises where an agent has no session
+        session = self._session
         if session is not None:
             session.on("agent_state_changed", self._on_agent_state)
+            session.on("conversation_item_added", self._on_item)
+
+    def _on_item(self, _: ConversationItemAddedEvent) -> None:
+        self._on_said(self.said())
+
+    def _in_a_turn(self) -> bool:
+        session = self._session
+        return session is not None and (
+            session.agent_state in {"thinking", "speaking"} or session.user_state == "speaking"
+        )
 
     def _on_agent_state(self, event: AgentStateChangedEvent) -> None:
         if event.new_state == "speaking":
@@ -121,7 +171,6 @@ class Call:
         failure = self._runner.userdata.get(FAILURE)
         if isinstance(failure, Exception):
             raise failure
-        context = self._runner.context
-        session: AgentSession[Any] | None = context._primary_agent_session if context else None  # noqa: SLF001
+        session = self._session
         usage = [model.model_dump() for model in session.usage.model_usage] if session else []
         return CallOutcome(reason=self._asked_to_end or "ended by the agent or the room", usage=usage)

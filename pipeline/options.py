@@ -89,6 +89,8 @@ class VoiceAgentOptions:
     turn: TurnOptions = TurnOptions()
     instructions: str = "You are a friendly voice assistant on the telephone. Answer in one or two short sentences."
     greeting: str | None = "Hello, how can I help you?"
+    cut_off_phrase: str | None = "Sorry, I was cut off."
+    """Said in the place of the greeting by an agent that goes on with a call whose agent was lost."""
 
 
 @dataclass(frozen=True, slots=True)

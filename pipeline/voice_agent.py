@@ -7,12 +7,25 @@ flight is cancelled when the caller speaks.
 
 from __future__ import annotations
 
+from http import HTTPStatus
+from typing import Any
+
 from livekit import rtc
-from livekit.agents import Agent, AgentSession, APIConnectOptions, CloseEvent, CloseReason, JobContext, inference
+from livekit.agents import (
+    Agent,
+    AgentSession,
+    APIConnectOptions,
+    CloseEvent,
+    CloseReason,
+    ErrorEvent,
+    JobContext,
+    inference,
+)
 from livekit.agents.voice.agent_session import SessionConnectOptions
 from livekit.agents.voice.room_io import RoomOptions
 from livekit.agents.voice.turn import TurnDetectionMode, TurnHandlingOptions
 
+from pipeline.conversation import CONVERSATION, Conversation
 from pipeline.errors import PipelineError
 from pipeline.options import TurnOptions, VadOptions, VoiceAgentOptions
 from pipeline.providers import build_llm, build_stt, build_tts
@@ -21,6 +34,8 @@ VOICE = "switchboard.voice"
 """Where in `ctx.proc.userdata` the tenant's VoiceAgentOptions are."""
 FAILURE = "switchboard.failure"
 """Where in `ctx.proc.userdata` an agent leaves the exception that its session closed with."""
+
+REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN})
 
 # livekit-agents waits up to 10 s for a provider and tries four times: longer than a caller stays on the line.
 PROVIDER_TIMEOUT = APIConnectOptions(max_retry=2, retry_interval=0.5, timeout=3.0)
@@ -32,17 +47,29 @@ class SessionFailed(PipelineError):
     retryable = True
 
 
-class Greeter(Agent):
-    """An agent with the tenant's instructions, which greets whoever comes first."""
+class ProviderRefused(PipelineError):
+    """The provider refused the tenant's key or account ({error}). Check the `key` of the tenant's tables."""
 
-    def __init__(self, instructions: str, greeting: str | None) -> None:
-        super().__init__(instructions=instructions)
-        self._greeting = greeting
+
+class Receptionist(Agent):
+    """An agent with the tenant's instructions, which greets whoever comes first, or goes on with another's call."""
+
+    def __init__(self, options: VoiceAgentOptions, conversation: Conversation) -> None:
+        super().__init__(instructions=options.instructions, chat_ctx=conversation.history)
+        self._options = options
+        self._conversation = conversation
 
     async def on_enter(self) -> None:
-        """Greet. The words wait in the session until somebody listens."""
-        if self._greeting:
-            self.session.say(self._greeting)
+        """Begin. The words wait in the session until somebody listens."""
+        conversation = self._conversation
+        if not conversation.resumed:
+            words = self._options.greeting
+        else:
+            words = None if conversation.handed_over else self._options.cut_off_phrase
+        if words:
+            self.session.say(words, add_to_chat_ctx=not conversation.resumed)
+        if conversation.resumed and conversation.unanswered:
+            self.session.generate_reply()
 
 
 def vad(options: VadOptions) -> inference.VAD:
@@ -94,10 +121,11 @@ async def entrypoint(ctx: JobContext) -> None:
         # A caller who has hung up has no last words that anybody would wait for.
         session_close_transcript_timeout=0.2,
     )
+    session.on("error", lambda event: _on_error(ctx, event))
     session.on("close", lambda event: _on_close(ctx, event))
     _follow_callers(ctx, session)
     await session.start(
-        Greeter(options.instructions, options.greeting),
+        Receptionist(options, ctx.proc.userdata.get(CONVERSATION) or Conversation()),
         room=ctx.room,
         # The call ends by the rules of `pipeline.presence`, so that a caller may come back within the grace time.
         room_options=RoomOptions(close_on_disconnect=False),
@@ -107,17 +135,26 @@ async def entrypoint(ctx: JobContext) -> None:
     )
 
 
+def _on_error(ctx: JobContext, event: ErrorEvent) -> None:
+    cause = getattr(event.error, "error", event.error)
+    # livekit-agents goes on for some more turns, in each of which the caller would hear nothing.
+    if getattr(cause, "status_code", None) in REFUSED:
+        ctx.proc.userdata[FAILURE] = ProviderRefused(error=_in_one_line(event.error))
+        ctx.shutdown("a provider refused its key")
+
+
 def _on_close(ctx: JobContext, event: CloseEvent) -> None:
-    if event.reason == CloseReason.ERROR:
-        ctx.proc.userdata[FAILURE] = SessionFailed(error=_in_one_line(event))
+    if event.reason == CloseReason.ERROR and FAILURE not in ctx.proc.userdata:
+        ctx.proc.userdata[FAILURE] = SessionFailed(error=_in_one_line(event.error))
         ctx.shutdown("the session failed")
 
 
-def _in_one_line(event: CloseEvent) -> str:
-    if event.error is None:
+def _in_one_line(error: Any) -> str:
+    if error is None:
         return "unknown error"
-    cause = getattr(event.error, "error", event.error)
-    return f"{event.error.type.replace('_', ' ')}: {cause}".replace("\n", " ")
+    cause = getattr(error, "error", error)
+    kind = getattr(error, "type", "error").replace("_", " ")
+    return " ".join(f"{kind}: {cause}".split())
 
 
 def _follow_callers(ctx: JobContext, session: AgentSession[None]) -> None:

@@ -9,13 +9,16 @@ import uuid
 from typing import TYPE_CHECKING
 
 from pipeline.call import Call
+from pipeline.conversation import Conversation
 from pipeline.errors import PipelineError, RoomGone
 from tasks.call_options import call_options
 from tasks.connection import connect
 from tasks.errors import SwitchboardError
 from tasks.failover import lose_call
+from tasks.hand_over import hand_over_after_drain
 from tasks.lease import LeaseKeeper
 from tasks.rooms import Refusal, Room, RoomStore
+from tasks.seal import Seal
 from tasks.tenants import TomlTenants
 from tasks.worker import child, inference
 
@@ -63,16 +66,38 @@ async def _run(room: Room, rooms: RoomStore, settings: Settings) -> CallOutcome:
     tenant = TomlTenants(settings.tenants_file, frozenset(settings.tiers)).get(room.tenant)
     options = call_options(room, tenant, settings)
     keeper = LeaseKeeper(rooms, room, settings)
-    call = Call(options, child.runner_for(options.agent), on_step=keeper.step)
+    call = Call(
+        options,
+        child.runner_for(options.agent),
+        on_step=keeper.step,
+        on_said=keeper.said,
+        conversation=await _conversation(room, rooms, settings),
+    )
     keeping = asyncio.create_task(keeper.keep(call))
+    handing_over = asyncio.create_task(hand_over_after_drain(call, room, rooms, keeper, settings.max_attempts))
     models = inference.client()
     try:
         return await call.run(models)
     finally:
+        handing_over.cancel()
         keeper.stop()
-        await keeping
+        await asyncio.wait({keeping, handing_over})
         if models is not None:
             await models.aclose()
+
+
+async def _conversation(room: Room, rooms: RoomStore, settings: Settings) -> Conversation:
+    """What earlier attempts have kept. One that cannot be read is logged: the caller is better answered than not."""
+    if room.attempt == 1:
+        return Conversation()
+    sealed = await rooms.conversation(room.sid)
+    if sealed is None:
+        return Conversation()
+    try:
+        return Conversation.from_json(Seal(settings).open(room.sid, sealed), handed_over=room.handed_over)
+    except ValueError as error:
+        logger.warning("a conversation cannot be read", extra={"sid": room.sid, "error": type(error).__name__})
+        return Conversation()
 
 
 async def _fail(room: Room, rooms: RoomStore, settings: Settings, error: Exception) -> str:

@@ -51,7 +51,11 @@ def call_options(room: Room, tenant: Tenant, settings: Settings) -> CallOptions:
 
 def voice_agent_options(tenant: Tenant) -> VoiceAgentOptions:
     """The tenant's voice agent; what the tenant leaves out has the default of `VoiceAgentOptions`."""
-    given = {"instructions": tenant.instructions, "greeting": tenant.greeting}
+    given = {
+        "instructions": tenant.instructions,
+        "greeting": tenant.greeting,
+        "cut_off_phrase": tenant.cut_off_phrase,
+    }
     return VoiceAgentOptions(
         stt=_provider(tenant.id, "stt", tenant.stt),
         llm=_provider(tenant.id, "llm", tenant.llm),

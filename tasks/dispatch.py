@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from tasks.connection import connect
 from tasks.errors import RedisUnavailable, SwitchboardError
 from tasks.messages import call_message
-from tasks.rooms import Closed, RoomStore
+from tasks.rooms import Closed, Found, RoomStore
 from tasks.routing import tenant_of
 from tasks.settings import Settings
 from tasks.tenants import Tenant, TenantStore, TomlTenants
@@ -27,12 +27,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RoomSeen:
-    """A room as LiveKit announced it. `started_at_ms`: unix ms by the LiveKit server's clock, if it said."""
+    """A room as LiveKit announced it, with unix ms by the LiveKit server's clock, as far as it said.
+
+    `joined_at_ms`: when the caller joined whose joining was announced. If that was after the room's call had ended, the
+    caller has come back, and is answered again.
+    """
 
     sid: str
     name: str
     metadata: str = ""
     started_at_ms: int | None = None
+    joined_at_ms: int | None = None
 
 
 class Opened(StrEnum):
@@ -65,33 +70,11 @@ class Dispatcher:
 
     async def open(self, room: RoomSeen) -> Opened:
         """Make sure that the room is answered once: idempotent by its sid, in one Redis action."""
-        received = time.time_ns() // 1_000_000
-        try:
-            tenant = self._tenant_of(room)
-        except SwitchboardError as error:
-            if error.retryable:
-                raise
-            logger.warning("a room cannot be answered", extra={"sid": room.sid, "reason": type(error).__name__})
-            buried = self._rooms.bury(room.sid, attempt=None, name=room.name, reason=str(error))
-            return Opened.DEAD if await self._within_deadline(buried) else Opened.KNOWN
+        return await self._dispatch(room, replay=False)
 
-        queue = self._settings.tiers[tenant.tier]
-        opened = self._rooms.open(
-            sid=room.sid,
-            name=room.name,
-            tenant=tenant.id,
-            tier=tenant.tier,
-            queue=queue,
-            message=call_message(
-                sid=room.sid, attempt=1, name=room.name, tenant=tenant.id, tier=tenant.tier, queue=queue
-            ),
-            started_at_ms=room.started_at_ms,
-            received_at_ms=received,
-        )
-        if not await self._within_deadline(opened):
-            return Opened.KNOWN
-        logger.info("call queued", extra={"sid": room.sid, "tenant": tenant.id, "tier": tenant.tier, "queue": queue})
-        return Opened.QUEUED
+    async def replay(self, room: RoomSeen) -> Opened:
+        """The same, also if the room is dead: what was wrong with it may have been mended."""
+        return await self._dispatch(room, replay=True)
 
     async def close(self, sid: str) -> Closed:
         """The room has finished: cancel the call if it waits, ask it to end if it runs."""
@@ -106,6 +89,40 @@ class Dispatcher:
     async def aclose(self) -> None:
         """Close the connection to Redis."""
         await self._rooms.redis.aclose()
+
+    async def _dispatch(self, room: RoomSeen, *, replay: bool) -> Opened:
+        received_at_ms = time.time_ns() // 1_000_000
+        try:
+            tenant = self._tenant_of(room)
+        except SwitchboardError as error:
+            if error.retryable:
+                raise
+            logger.warning("a room cannot be answered", extra={"sid": room.sid, "reason": type(error).__name__})
+            buried = self._rooms.bury(room.sid, attempt=None, name=room.name, reason=str(error))
+            return Opened.DEAD if await self._within_deadline(buried) else Opened.KNOWN
+
+        queue = self._settings.tiers[tenant.tier]
+
+        async def opened(attempt: int) -> Found:
+            ids = {"sid": room.sid, "name": room.name, "tenant": tenant.id, "tier": tenant.tier, "queue": queue}
+            return await self._rooms.open(
+                **ids,
+                message=call_message(**ids, attempt=attempt),
+                started_at_ms=room.started_at_ms,
+                received_at_ms=received_at_ms,
+                attempt=attempt,
+                replay=replay,
+                ended_before_ms=room.joined_at_ms,
+            )
+
+        found = await self._within_deadline(opened(1))
+        if found is Found.AHEAD:
+            known = await self._within_deadline(self._rooms.get(room.sid))
+            found = await self._within_deadline(opened(known.attempt + 1 if known else 1))
+        if found is not Found.OPENED:
+            return Opened.KNOWN
+        logger.info("call queued", extra={"sid": room.sid, "tenant": tenant.id, "tier": tenant.tier, "queue": queue})
+        return Opened.QUEUED
 
     def _tenant_of(self, room: RoomSeen) -> Tenant:
         return self._tenants.get(

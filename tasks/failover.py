@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 
 from tasks.messages import call_message
-from tasks.rooms import Lost, Room, RoomStore
+from tasks.rooms import Losing, Lost, Room, RoomStore
 
 logger = logging.getLogger("switchboard.tasks.failover")
 
 
-async def lose_call(room: Room, rooms: RoomStore, max_attempts: int, *, reason: str, if_expired: bool = False) -> Lost:
-    """The call of `room.attempt` is lost; `reason` is one line for the dead letter, should this attempt be the last.
-
-    `if_expired`: only if its lease has ended, and nothing otherwise.
-    """
+async def lose_call(
+    room: Room, rooms: RoomStore, max_attempts: int, *, reason: str, how: Losing = Losing.FAILED
+) -> Lost:
+    """The call of `room.attempt` is lost; `reason` is one line for the dead letter, should this attempt be the last."""
     lost = await rooms.lose(
         room.sid,
         room.attempt,
@@ -29,7 +28,7 @@ async def lose_call(room: Room, rooms: RoomStore, max_attempts: int, *, reason: 
         ),
         reason=reason,
         max_attempts=max_attempts,
-        if_expired=if_expired,
+        how=how,
     )
     if lost is Lost.STALE:
         return lost

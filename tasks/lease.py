@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 
 from tasks.rooms import Lease
+from tasks.seal import Seal
 
 if TYPE_CHECKING:
     from pipeline.call import Call
@@ -23,6 +24,8 @@ logger = logging.getLogger("switchboard.tasks.lease")
 class LeaseKeeper:
     """Renews a call's lease, and ends the call when it is lost or the room has finished.
 
+    With it goes to Redis what the next attempt would need: the conversation.
+
     While Redis is away the call goes on for `redis_outage_seconds`: its caller hears nothing of it. After that another
     worker may have it, so this one leaves.
     """
@@ -30,9 +33,11 @@ class LeaseKeeper:
     def __init__(self, rooms: RoomStore, room: Room, settings: Settings) -> None:
         self._rooms = rooms
         self._room = room
+        self._seal = Seal(settings)
         self._renew_seconds = settings.lease_renew_ms / 1000
         self._outage_seconds = settings.redis_outage_seconds
         self._steps: dict[str, int] = {}
+        self._said: str | None = None
         self._claimed = time.monotonic()
         self._woken = asyncio.Event()
         self._over = False
@@ -40,6 +45,11 @@ class LeaseKeeper:
     def step(self, name: str) -> None:
         """The call has reached a step, now."""
         self._steps[name] = round((time.monotonic() - self._claimed) * 1000)
+        self._woken.set()
+
+    def said(self, conversation: str) -> None:
+        """The conversation so far; only the last one counts."""
+        self._said = conversation
         self._woken.set()
 
     def stop(self) -> None:
@@ -69,16 +79,26 @@ class LeaseKeeper:
                 call.hang_up("room finished")
             await self._until_next()
         with contextlib.suppress(RedisError, OSError):
-            await self._write_steps()
+            await self.write()
 
     async def _renew(self) -> Lease:
-        await self._write_steps()
+        await self.write()
         return await self._rooms.renew(self._room.sid, self._room.attempt)
 
-    async def _write_steps(self) -> None:
+    async def write(self) -> None:
+        """Write what is not in Redis yet. Raises RedisError or OSError; then it is written the next time."""
         if self._steps:
             steps, self._steps = self._steps, {}
-            await self._rooms.stamp(self._room.sid, self._room.attempt, steps)
+            try:
+                await self._rooms.stamp(self._room.sid, self._room.attempt, steps)
+            except (RedisError, OSError):
+                self._steps = steps | self._steps
+                raise
+        if (said := self._said) is not None:
+            sealed = self._seal.close(self._room.sid, said)
+            await self._rooms.keep_conversation(self._room.sid, self._room.attempt, sealed)
+            if self._said is said:
+                self._said = None
 
     async def _until_next(self) -> None:
         with contextlib.suppress(TimeoutError):

@@ -15,7 +15,7 @@ steps.install(app)
 __all__ = ["lifecycle", "run_room"]
 
 
-@app.task(name=TASK, bind=True, ignore_result=True)
+@app.task(name=TASK, bind=True, ignore_result=True, Strategy="tasks.worker.strategy:start_or_put_back")
 def run_room(self: app.Task, *, sid: str, attempt: int) -> str:
     """Answer the room `sid`, unless this attempt has been superseded. Returns what became of it, in a few words."""
     worker = self.request.hostname or f"pid@{os.getpid()}"

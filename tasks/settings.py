@@ -92,6 +92,10 @@ class Settings(QueueSettings):
     redis_outage_seconds: float = Field(30.0, ge=0)
     """How long a running call goes on while Redis is away and its lease cannot be renewed."""
     max_attempts: int = Field(5, gt=0)
+    drain_seconds: float = Field(300.0, ge=0)
+    """How long the calls of a worker that stops may go on there before they are handed over to another."""
+    encryption_keys: SecretStr | None = None
+    """Fernet keys, `key,key`: the first encrypts, all decrypt. Derived from the LiveKit secret if not set."""
 
     join_timeout_seconds: float = Field(60.0, gt=0)
     empty_grace_seconds: float = Field(5.0, ge=0)

@@ -56,6 +56,7 @@ class Tenant(BaseModel):
     agent_metadata: str = ""
     instructions: str | None = None
     greeting: str | None = None
+    cut_off_phrase: str | None = None
     stt: ProviderTable = LOCAL
     llm: ProviderTable = LOCAL
     tts: ProviderTable = LOCAL

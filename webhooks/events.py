@@ -52,20 +52,28 @@ def parse(body: bytes) -> Event:
         raise EventMalformed(problem="event is missing")
     if name not in {ROOM_STARTED, ROOM_FINISHED, PARTICIPANT_JOINED}:
         return Event(name, event_id)
-    kind = _kind(_object(fields, "participant")) if name == PARTICIPANT_JOINED else None
-    return Event(name, event_id, _room(_object(fields, "room")), kind)
+    room = _object(fields, "room")
+    if name != PARTICIPANT_JOINED:
+        return Event(name, event_id, _room(room, None))
+    participant = _object(fields, "participant")
+    return Event(name, event_id, _room(room, _unix_ms(participant, "joinedAt")), _kind(participant))
 
 
-def _room(fields: Mapping[str, Any]) -> RoomSeen:
+def _room(fields: Mapping[str, Any], joined_at_ms: int | None) -> RoomSeen:
     sid = _text(fields, "sid")
     if not sid:
         raise EventMalformed(problem="room.sid is missing")
-    started_at_ms = _int64(fields, "creationTimeMs")
-    if started_at_ms is None:
-        # Older servers know only whole seconds.
-        started_at_s = _int64(fields, "creationTime")
-        started_at_ms = None if started_at_s is None else started_at_s * 1000
-    return RoomSeen(sid, _text(fields, "name"), _text(fields, "metadata"), started_at_ms)
+    name, metadata = _text(fields, "name"), _text(fields, "metadata")
+    return RoomSeen(sid, name, metadata, _unix_ms(fields, "creationTime"), joined_at_ms)
+
+
+def _unix_ms(fields: Mapping[str, Any], name: str) -> int | None:
+    milliseconds = _int64(fields, f"{name}Ms")
+    if milliseconds is not None:
+        return milliseconds
+    # Older servers know only whole seconds.
+    seconds = _int64(fields, name)
+    return None if seconds is None else seconds * 1000
 
 
 def _kind(fields: Mapping[str, Any]) -> str:

@@ -7,7 +7,10 @@ that does no harm.
 leases   A call whose lease has ended was lost with its worker, its host or its network: the room is queued again, in
          front. But while Redis was away nobody could renew, so leases count only after it has answered for as long as
          a lease lasts.
-server   A room with somebody in it that Redis does not know: its webhooks were lost, and it is opened now. A room that
+tasks    A room that has waited for a while, but whose task is in no queue: the worker that had taken it died before it
+         had noted so. The task is put back.
+server   A room with somebody in it that Redis does not know: its webhooks were lost, and it is opened now. So is one
+         whose agent had left it as nobody was there, and that somebody is in again. A room that
          waits for an agent or has one, and that the LiveKit server no longer knows: its room_finished was lost, and it
          is closed now.
 """

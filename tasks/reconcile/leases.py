@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tasks.failover import lose_call
-from tasks.rooms import Lost, RoomStore
+from tasks.rooms import Losing, Lost, RoomStore
 
 BATCH = 100
 
@@ -19,4 +19,4 @@ async def _lose(rooms: RoomStore, max_attempts: int, sid: str) -> bool:
         await rooms.forget_lease(sid)
         return False
     reason = f"{room.worker} stopped renewing the lease"
-    return await lose_call(room, rooms, max_attempts, reason=reason, if_expired=True) is Lost.REQUEUED
+    return await lose_call(room, rooms, max_attempts, reason=reason, how=Losing.IF_EXPIRED) is Lost.REQUEUED

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from tasks.connection import connect
 from tasks.errors import RedisUnavailable
 from tasks.reconcile.leases import sweep_leases
+from tasks.reconcile.lost_tasks import sweep_tasks
 from tasks.reconcile.server import Dispatches, sweep_server
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
@@ -77,6 +78,7 @@ class Reconciler:
         requeued = 0
         if time.monotonic() - self._answering_since >= self._lease_seconds:
             requeued = await sweep_leases(self._rooms, self._max_attempts)
+        await sweep_tasks(self._rooms)
         if time.monotonic() - self._server_swept >= SERVER_SWEEP_SECONDS:
             self._server_swept = time.monotonic()
             await self._server_sweep()

@@ -12,7 +12,7 @@ from livekit import api
 from livekit.protocol import models
 
 from tasks.dispatch import Opened, RoomSeen
-from tasks.rooms import Closed, RoomStore
+from tasks.rooms import Closed, Room, RoomStore, State
 from tasks.settings import Settings
 
 ANSWER_SECONDS = 5.0
@@ -20,6 +20,8 @@ ANSWER_SECONDS = 5.0
 ANNOUNCED_MS = 2000
 # The answer of ListRooms may be older than a room that was opened since.
 LISTED_MS = 10_000
+# Of the reasons for which a call ends: `pipeline.presence.Ending`, which a receiver does not import.
+ALONE = frozenset({"nobody came", "room empty"})
 
 logger = logging.getLogger("switchboard.tasks.reconcile")
 
@@ -36,14 +38,16 @@ class Dispatches(Protocol):
 
 async def sweep_server(settings: Settings, rooms: RoomStore, dispatcher: Dispatches) -> None:
     """Open what was not announced, close what was not said to be over. A LiveKit server that is away is logged."""
+    asked_ms = time.time_ns() // 1_000_000
     try:
         listed = await _listed(settings)
     except (aiohttp.ClientError, api.TwirpError, TimeoutError, OSError) as error:
         logger.warning("the LiveKit server does not list its rooms", extra={"error": type(error).__name__})
         return
-    now_ms = time.time_ns() // 1_000_000
-    await _open_unknown(listed, rooms, dispatcher, now_ms)
-    await _close_gone({room.sid for room in listed}, rooms, dispatcher, now_ms)
+    known = await rooms.opened_ms()
+    await _open_unanswered([room for room in listed if room.sid not in known], rooms, dispatcher, asked_ms)
+    alive = {room.sid for room in listed}
+    await _close_gone([sid for sid, ms in known.items() if sid not in alive and ms < asked_ms - LISTED_MS], dispatcher)
 
 
 async def _listed(settings: Settings) -> list[models.Room]:
@@ -53,22 +57,35 @@ async def _listed(settings: Settings) -> list[models.Room]:
         return list((await server.room.list_rooms(api.ListRoomsRequest())).rooms)
 
 
-async def _open_unknown(listed: Iterable[models.Room], rooms: RoomStore, dispatcher: Dispatches, now_ms: int) -> None:
+async def _open_unanswered(
+    listed: Iterable[models.Room], rooms: RoomStore, dispatcher: Dispatches, asked_ms: int
+) -> None:
     # An empty one can wait: whoever comes announces it again.
-    candidates = {
-        room.sid: room for room in listed if room.num_participants > 0 and _started_ms(room) < now_ms - ANNOUNCED_MS
-    }
-    for sid in await rooms.unknown(candidates):
-        room = candidates[sid]
-        logger.warning("a room was never announced", extra={"sid": sid})
-        await dispatcher.open(RoomSeen(sid, room.name, room.metadata, _started_ms(room)))
+    candidates = [room for room in listed if room.num_participants > 0 and _started_ms(room) < asked_ms - ANNOUNCED_MS]
+    over = {room.sid: room for room in await rooms.get_all([room.sid for room in candidates])}
+    for room in candidates:
+        if room.sid not in over:
+            logger.warning("a room was never announced", extra={"sid": room.sid})
+        elif _is_left_alone(over[room.sid], asked_ms):
+            logger.warning("a caller has come back unannounced", extra={"sid": room.sid})
+        else:
+            continue
+        await dispatcher.open(RoomSeen(room.sid, room.name, room.metadata, _started_ms(room), asked_ms))
 
 
-async def _close_gone(alive: set[str], rooms: RoomStore, dispatcher: Dispatches, now_ms: int) -> None:
-    for room in await rooms.list_open():
-        if room.sid not in alive and room.steps_ms.get("received", now_ms) < now_ms - LISTED_MS:
-            logger.warning("a room is over and was never said to be", extra={"sid": room.sid})
-            await dispatcher.close(room.sid)
+def _is_left_alone(room: Room, asked_ms: int) -> bool:
+    """Whether the room's agent had left because nobody was there, and somebody was there later."""
+    return (
+        room.state is State.ENDED
+        and room.reason in ALONE
+        and room.steps_ms.get("ended", asked_ms) < asked_ms - ANNOUNCED_MS
+    )
+
+
+async def _close_gone(sids: Iterable[str], dispatcher: Dispatches) -> None:
+    for sid in sids:
+        logger.warning("a room is over and was never said to be", extra={"sid": sid})
+        await dispatcher.close(sid)
 
 
 def _started_ms(room: models.Room) -> int:

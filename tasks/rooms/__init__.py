@@ -5,8 +5,10 @@ beside this one), with Redis' own clock, so that no two processes can disagree a
 
     queued -> running -> ended
     queued -> cancelled                     the room finished before a worker took it
-    running -> queued, attempt + 1          the call was lost; its task goes to the front of the queue
-    running -> dead, queued -> dead         it cannot be answered: a dead letter says why
+    running -> queued, attempt + 1          the call was lost or handed over; its task goes to the front of the queue
+    running -> dead, new -> dead            it cannot be answered: a dead letter says why
+    ended -> queued, attempt + 1            a caller has come back into a room that its agent had left
+    dead -> queued, attempt + 1             an operator replays the dead letter
 
 Opening a room and enqueuing its task is one step: the script that writes `queued` pushes the Celery message onto the
 queue's list in the same breath. There is no moment in which one exists without the other, so a webhook that is
@@ -14,16 +16,23 @@ delivered ten times makes one task, and a receiver that dies between the two can
 
 A worker's child claims (sid, attempt). The claim succeeds once. With it comes a lease, which lasts `lease_ttl_ms` and
 is renewed by the child's event loop, so that a hung call loses it too. `attempt` is the fencing token: every write
-after the claim carries it, and a write with a stale attempt changes nothing and says so.
+after the claim carries it, and a write with a stale attempt changes nothing and says so. It only ever grows: what
+counts against the attempts allowed is `attempt - uncounted`, because to be handed over or opened again is no failure.
+
+Until it is claimed a room keeps its Celery message. A worker that cannot start the call after all puts the message
+back, and so does the reconciler when it is in no queue. Once too often does no harm, as only one claim succeeds.
 
 The keyspace, and how long each key lives:
 
     switchboard:room:<sid>     hash    the room; a day while open, an hour after it is over
     switchboard:rooms          zset    open rooms by the time they were opened; permanent
+    switchboard:queued         zset    queued rooms by the time their task was last seen in its queue; permanent
     switchboard:leases         zset    running rooms by the time their lease ends; permanent
     switchboard:calls          stream  a record of each ended call, capped; permanent
     switchboard:dead           stream  dead letters, capped; permanent
     switchboard:reconciler     string  the receiver that reconciles; seconds
+    switchboard:conversation:<sid>
+                               string  what was said so far, encrypted; an hour, and no longer than the call
     switchboard:worker:<node>  hash    a worker's heartbeat; seconds
     <queue>                    list    Celery's messages, newest on the left; permanent
 """
@@ -31,7 +40,7 @@ The keyspace, and how long each key lives:
 from __future__ import annotations
 
 from tasks.rooms.records import CallRecord, Claim, DeadLetter, Room, WorkerStatus
-from tasks.rooms.states import Closed, Lease, Lost, Refusal, State
+from tasks.rooms.states import Closed, Found, Lease, Losing, Lost, Refusal, State
 from tasks.rooms.store import RoomStore
 
 __all__ = [
@@ -39,7 +48,9 @@ __all__ = [
     "Claim",
     "Closed",
     "DeadLetter",
+    "Found",
     "Lease",
+    "Losing",
     "Lost",
     "Refusal",
     "Room",

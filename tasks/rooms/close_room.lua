@@ -1,7 +1,7 @@
 -- The room has finished on the LiveKit server. A queued call is cancelled (its task then finds nothing to do), a running one
 -- is told to end. A room nobody opened is remembered as cancelled, because its room_started may still be on the way.
 --
--- KEYS  1 room hash   2 open rooms (zset)
+-- KEYS  1 room hash   2 open rooms (zset)   3 queued rooms (zset)   4 conversation
 -- ARGV  1 sid   2 time to live, ms
 -- Returns 'cancelled', 'closing', 'unknown' or 'over'.
 
@@ -17,6 +17,9 @@ if state and state ~= 'queued' then
 end
 
 redis.call('HSET', KEYS[1], 'sid', ARGV[1], 'state', 'cancelled', 'reason', 'room finished', 'at:ended', now)
+redis.call('HDEL', KEYS[1], 'message')
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('ZREM', KEYS[3], ARGV[1])
+redis.call('DEL', KEYS[4])
 return state and 'cancelled' or 'unknown'

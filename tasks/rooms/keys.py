@@ -4,18 +4,24 @@ from __future__ import annotations
 
 PREFIX = "switchboard:"
 ROOMS = f"{PREFIX}rooms"
+QUEUED = f"{PREFIX}queued"
 LEASES = f"{PREFIX}leases"
 CALLS = f"{PREFIX}calls"
 DEAD = f"{PREFIX}dead"
 LEADER = f"{PREFIX}reconciler"
 WORKERS = f"{PREFIX}worker:"
 
-PERMANENT = frozenset({ROOMS, LEASES, CALLS, DEAD})
+PERMANENT = frozenset({ROOMS, QUEUED, LEASES, CALLS, DEAD})
 
 
 def room(sid: str) -> str:
     """The hash of one room."""
     return f"{PREFIX}room:{sid}"
+
+
+def conversation(sid: str) -> str:
+    """What was said in a room so far."""
+    return f"{PREFIX}conversation:{sid}"
 
 
 def worker(node: str) -> str:

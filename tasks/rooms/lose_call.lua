@@ -1,33 +1,39 @@
--- The call of this attempt is lost: queue the room again, in front of those who have waited less, for the next attempt.
+-- The call of this attempt is lost, or handed over: queue the room again, in front of those who have waited less, for the
+-- next attempt.
 --
--- KEYS  1 room hash   2 open rooms (zset)   3 leases (zset)   4 queue (list)   5 dead letters (stream)
+-- KEYS  1 room hash   2 open rooms (zset)   3 queued rooms (zset)   4 leases (zset)   5 queue (list)
+--       6 dead letters (stream)   7 conversation
 -- ARGV  1 sid   2 attempt   3 attempts allowed   4 Celery message of the next attempt   5 reason   6 time to live, ms
 --       7 the same for a room that is over   8 dead letters to keep   9 '1': only if its lease has ended
+--       10 '1': it is handed over between two turns, which is no failed attempt
 -- Returns 'requeued', 'dead' (attempts used up), 'closed' (the room had finished meanwhile) or 'stale' (also: the lease
 -- was renewed meanwhile).
 
-local room = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'closing', 'name', 'tenant', 'tier')
+local room = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'closing', 'name', 'tenant', 'tier', 'uncounted')
 if room[1] ~= 'running' or room[2] ~= ARGV[2] then
   return 'stale'
 end
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if ARGV[9] == '1' and tonumber(redis.call('ZSCORE', KEYS[3], ARGV[1]) or 0) > now then
+if ARGV[9] == '1' and tonumber(redis.call('ZSCORE', KEYS[4], ARGV[1]) or 0) > now then
   return 'stale'
 end
-redis.call('ZREM', KEYS[3], ARGV[1])
+redis.call('ZREM', KEYS[4], ARGV[1])
 redis.call('HSET', KEYS[1], 'at:lost', now, 'reason', ARGV[5])
 
-if room[3] or tonumber(ARGV[2]) >= tonumber(ARGV[3]) then
+local handed_over = ARGV[10] == '1'
+local uncounted = tonumber(room[7] or 0) + (handed_over and 1 or 0)
+if room[3] or ARGV[2] - uncounted >= tonumber(ARGV[3]) then
   local state = room[3] and 'ended' or 'dead'
   redis.call('HSET', KEYS[1], 'state', state, 'at:ended', now)
   redis.call('PEXPIRE', KEYS[1], ARGV[7])
   redis.call('ZREM', KEYS[2], ARGV[1])
+  redis.call('DEL', KEYS[7])
   if state == 'ended' then
     return 'closed'
   end
-  redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[8], '*', 'sid', ARGV[1], 'name', room[4], 'tenant', room[5],
+  redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[8], '*', 'sid', ARGV[1], 'name', room[4], 'tenant', room[5],
     'tier', room[6], 'attempt', ARGV[2], 'reason', ARGV[5])
   return 'dead'
 end
@@ -40,7 +46,9 @@ for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
   end
 end
 redis.call('HDEL', KEYS[1], 'claimant', 'worker', 'pid')
-redis.call('HSET', KEYS[1], 'state', 'queued', 'attempt', ARGV[2] + 1, 'at:queued', now)
+redis.call('HSET', KEYS[1], 'state', 'queued', 'attempt', ARGV[2] + 1, 'uncounted', uncounted,
+  'handed_over', handed_over and 1 or 0, 'message', ARGV[4], 'at:queued', now)
 redis.call('PEXPIRE', KEYS[1], ARGV[6])
-redis.call('RPUSH', KEYS[4], ARGV[4])
+redis.call('ZADD', KEYS[3], now, ARGV[1])
+redis.call('RPUSH', KEYS[5], ARGV[4])
 return 'requeued'

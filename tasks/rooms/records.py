@@ -18,7 +18,10 @@ def _steps(fields: Mapping[str, str]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A room as Redis has it. `steps_ms`: step -> unix ms, in the order in which they happened."""
+    """A room as Redis has it. `steps_ms`: step -> unix ms, in the order in which they happened.
+
+    `handed_over`: the attempt before this one has handed the call over between two turns.
+    """
 
     sid: str
     name: str
@@ -30,6 +33,7 @@ class Room:
     worker: str
     pid: int | None
     reason: str
+    handed_over: bool
     steps_ms: dict[str, int]
 
     @classmethod
@@ -47,6 +51,7 @@ class Room:
             worker=fields.get("worker", ""),
             pid=int(pid) if pid else None,
             reason=fields.get("reason", ""),
+            handed_over=fields.get("handed_over") == "1",
             steps_ms=_steps(fields),
         )
 

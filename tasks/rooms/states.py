@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a room is. `queued` and `running` are open; the others are terminal."""
+    """Where a room is. `queued` and `running` are open; the others are terminal, until the room is opened again."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -18,6 +18,14 @@ class State(StrEnum):
     def is_open(self) -> bool:
         """Whether somebody is waiting for, or talking to, an agent."""
         return self in {State.QUEUED, State.RUNNING}
+
+
+class Found(StrEnum):
+    """What an opening found. `ahead`: the room may be opened again, but it has had other attempts than was thought."""
+
+    OPENED = "opened"
+    KNOWN = "known"
+    AHEAD = "ahead"
 
 
 class Refusal(StrEnum):
@@ -44,6 +52,14 @@ class Closed(StrEnum):
     CLOSING = "closing"
     UNKNOWN = "unknown"
     ALREADY_OVER = "over"
+
+
+class Losing(StrEnum):
+    """In which way an attempt loses its call."""
+
+    FAILED = "failed"
+    IF_EXPIRED = "only if its lease has ended"
+    HANDED_OVER = "handed over between two turns"
 
 
 class Lost(StrEnum):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tasks.rooms import keys
 from tasks.rooms.records import CallRecord, Claim, DeadLetter, Room, WorkerStatus
-from tasks.rooms.states import Closed, Lease, Lost, Refusal
+from tasks.rooms.states import Closed, Found, Lease, Losing, Lost, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 OPEN_MS = 24 * 3600 * 1000
 OVER_MS = 3600 * 1000
+CONVERSATION_MS = 3600 * 1000
 RECORDS_KEPT = 10_000
 SCAN_BATCH = 1000
 
@@ -38,7 +39,10 @@ class RoomStore:
         self._close = self._script("close_room")
         self._lose = self._script("lose_call")
         self._bury = self._script("bury_room")
+        self._put_back = self._script("put_back")
+        self._keep_conversation = self._script("keep_conversation")
         self._expired = self._script("expired_leases")
+        self._find_tasks = self._script("find_tasks")
         self._lead = self._script("keep_lead")
 
     def _script(self, action: str) -> AsyncScript:
@@ -55,19 +59,28 @@ class RoomStore:
         message: bytes,
         started_at_ms: int | None,
         received_at_ms: int,
-    ) -> bool:
-        """Queue the room and its Celery message together. False: it was known already, and nothing changed."""
+        attempt: int = 1,
+        replay: bool = False,
+        ended_before_ms: int | None = None,
+    ) -> Found:
+        """Queue the room and its Celery message together, unless it is known.
+
+        `replay`: also if it is dead. `ended_before_ms`: also if it ended before this (unix ms). Such a room may have
+        had attempts; `attempt`, which `message` is for, has to be one more.
+        """
         started = "" if started_at_ms is None else started_at_ms
+        ended_before = "" if ended_before_ms is None else ended_before_ms
+        known = [sid, name, tenant, tier, queue, message, started, received_at_ms, OPEN_MS]
         found = await self._open(
-            keys=[keys.room(sid), keys.ROOMS, queue],
-            args=[sid, name, tenant, tier, queue, message, started, received_at_ms, OPEN_MS],
+            keys=[keys.room(sid), keys.ROOMS, keys.QUEUED, queue],
+            args=[*known, int(replay), ended_before, attempt],
         )
-        return bool(found == "opened")
+        return Found(found) if found in set(Found) else Found.KNOWN
 
     async def claim(self, sid: str, attempt: int, *, claimant: str, worker: str, pid: int) -> Claim | Refusal:
         """Take the room for this attempt, with a lease."""
         args: list[str | int] = [sid, attempt, claimant, worker, pid, self._lease_ms, OPEN_MS]
-        answer, *fields = await self._claim(keys=[keys.room(sid), keys.LEASES], args=args)
+        answer, *fields = await self._claim(keys=[keys.room(sid), keys.QUEUED, keys.LEASES], args=args)
         if answer != "claimed":
             return Refusal(answer)
         return Claim(Room.read(dict(zip(fields[::2], fields[1::2], strict=True))))
@@ -85,14 +98,15 @@ class RoomStore:
     async def end(self, sid: str, attempt: int, *, outcome: str, usage: str) -> bool:
         """End the call and write its record. False: the attempt is stale."""
         ended = await self._end(
-            keys=[keys.room(sid), keys.ROOMS, keys.LEASES, keys.CALLS],
+            keys=[keys.room(sid), keys.ROOMS, keys.LEASES, keys.CALLS, keys.conversation(sid)],
             args=[sid, attempt, outcome, usage, OVER_MS, RECORDS_KEPT],
         )
         return bool(ended)
 
     async def close(self, sid: str) -> Closed:
         """The room has finished on the LiveKit server."""
-        return Closed(await self._close(keys=[keys.room(sid), keys.ROOMS], args=[sid, OVER_MS]))
+        names = [keys.room(sid), keys.ROOMS, keys.QUEUED, keys.conversation(sid)]
+        return Closed(await self._close(keys=names, args=[sid, OVER_MS]))
 
     async def lose(
         self,
@@ -103,14 +117,38 @@ class RoomStore:
         message: bytes,
         reason: str,
         max_attempts: int,
-        if_expired: bool = False,
+        how: Losing = Losing.FAILED,
     ) -> Lost:
-        """This attempt's call is lost; `message` is the task of the next one. `if_expired`: only if its lease ended."""
+        """This attempt's call is lost, or handed over; `message` is the task of the next one."""
         args: list[str | int | bytes] = [sid, attempt, max_attempts, message, reason, OPEN_MS, OVER_MS, RECORDS_KEPT]
         lost = await self._lose(
-            keys=[keys.room(sid), keys.ROOMS, keys.LEASES, queue, keys.DEAD], args=[*args, int(if_expired)]
+            keys=[
+                *(keys.room(sid), keys.ROOMS, keys.QUEUED, keys.LEASES, queue, keys.DEAD),
+                keys.conversation(sid),
+            ],
+            args=[*args, int(how is Losing.IF_EXPIRED), int(how is Losing.HANDED_OVER)],
         )
         return Lost(lost)
+
+    async def put_back(self, sid: str, attempt: int) -> bool:
+        """Put the task of a queued room back into its queue, in front. False: the room waits for no such task."""
+        return bool(await self._put_back(keys=[keys.room(sid)], args=[attempt]))
+
+    async def keep_conversation(self, sid: str, attempt: int, sealed: bytes) -> bool:
+        """Keep what was said, sealed, for the attempt that may have to go on. False: the attempt is stale."""
+        kept = await self._keep_conversation(
+            keys=[keys.room(sid), keys.conversation(sid)], args=[attempt, sealed, CONVERSATION_MS]
+        )
+        return bool(kept)
+
+    async def conversation(self, sid: str) -> bytes | None:
+        """What an earlier attempt has kept, sealed, or None."""
+        sealed = cast("str | None", await self.redis.get(keys.conversation(sid)))
+        return None if sealed is None else sealed.encode()
+
+    async def find_tasks(self, queued_ms_ago: int, limit: int) -> list[str]:
+        """Put back the tasks of rooms that wait for one that is in no queue. Returns their sids."""
+        return list(await self._find_tasks(keys=[keys.QUEUED], args=[keys.room(""), queued_ms_ago, limit]))
 
     async def expired(self, limit: int) -> list[str]:
         """The sids of running rooms whose lease has ended, the longest ago first."""
@@ -136,7 +174,10 @@ class RoomStore:
     ) -> bool:
         """Write a dead letter. `attempt` None: the room was never opened. False: known already, or stale."""
         buried = await self._bury(
-            keys=[keys.room(sid), keys.ROOMS, keys.LEASES, keys.DEAD],
+            keys=[
+                *(keys.room(sid), keys.ROOMS, keys.QUEUED, keys.LEASES, keys.DEAD),
+                keys.conversation(sid),
+            ],
             args=[sid, "" if attempt is None else attempt, name, tenant, tier, reason, OVER_MS, RECORDS_KEPT],
         )
         return bool(buried == "buried")
@@ -150,13 +191,14 @@ class RoomStore:
         fields = cast("dict[str, str]", await cast("Any", self.redis.hgetall(keys.room(sid))))
         return Room.read(fields) if fields else None
 
-    async def unknown(self, sids: Iterable[str]) -> list[str]:
-        """Those of these sids that Redis does not know."""
-        asked = list(sids)
-        async with self.redis.pipeline(transaction=False) as pipe:
-            for sid in asked:
-                pipe.exists(keys.room(sid))
-            return [sid for sid, known in zip(asked, await pipe.execute(), strict=True) if not known]
+    async def get_all(self, sids: Iterable[str]) -> list[Room]:
+        """Those of these rooms that Redis knows."""
+        return await self._rooms([keys.room(sid) for sid in sids])
+
+    async def opened_ms(self) -> dict[str, int]:
+        """The sid of every open room, and when it was opened, unix ms."""
+        scores = cast("list[tuple[str, float]]", await self.redis.zrange(keys.ROOMS, 0, -1, withscores=True))
+        return {sid: int(ms) for sid, ms in scores}
 
     async def list_open(self) -> list[Room]:
         """Every open room, the oldest first."""
@@ -181,7 +223,7 @@ class RoomStore:
             beats = zip(names, await pipe.execute(), strict=True)
         return [WorkerStatus.read(name.removeprefix(keys.WORKERS), fields) for name, fields in beats if fields]
 
-    async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
+    async def dead_letters(self, limit: int | None = 100) -> list[DeadLetter]:
         """The newest dead letters, the newest first."""
         return [DeadLetter.read(entry, fields) for entry, fields in await self._newest(keys.DEAD, limit)]
 
@@ -189,5 +231,5 @@ class RoomStore:
         """The newest ended calls, the newest first."""
         return [CallRecord.read(entry, fields) for entry, fields in await self._newest(keys.CALLS, limit)]
 
-    async def _newest(self, stream: str, limit: int) -> list[tuple[str, dict[str, str]]]:
+    async def _newest(self, stream: str, limit: int | None) -> list[tuple[str, dict[str, str]]]:
         return cast("list[tuple[str, dict[str, str]]]", await self.redis.xrevrange(stream, count=limit))

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tasks.worker.drain import Drain
     from tasks.worker.load import CpuLoad
     from tasks.worker.pool import OneShotPool
 
@@ -16,24 +17,33 @@ class Intake(StrEnum):
     OPEN = "open"
     NO_SLOT = "no idle slot"
     LOAD = "load over the threshold"
+    DRAINING = "draining"
 
 
 class IntakeGate:
-    """Open while a child is idle and the load is under the threshold. A drain needs no gate: Celery stops consuming."""
+    """Open while a child is idle, the load is under the threshold, and the worker is not draining."""
 
-    def __init__(self, pool: OneShotPool, load: CpuLoad, threshold: float) -> None:
+    def __init__(self, pool: OneShotPool, load: CpuLoad, threshold: float, drain: Drain) -> None:
         self._pool = pool
         self._load = load
         self._threshold = threshold
+        self._drain = drain
 
     @property
     def intake(self) -> Intake:
         """Why it is closed, or OPEN."""
+        if self._drain.begun:
+            return Intake.DRAINING
         if self._pool.idle_children <= 0:
             return Intake.NO_SLOT
         if self._load.average > self._threshold:
             return Intake.LOAD
         return Intake.OPEN
+
+    @property
+    def puts_back(self) -> bool:
+        """Whether a call that was taken all the same belongs to another worker. A slot, it has: it was free before."""
+        return self.intake in {Intake.DRAINING, Intake.LOAD}
 
     def guard(self, channel: Any) -> None:
         """Let `channel` start a new BRPOP only while the gate is open.

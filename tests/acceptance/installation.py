@@ -72,9 +72,16 @@ class Installation:
             await server.room.delete_room(api.DeleteRoomRequest(room=name))
 
     async def all_calls_over(self, seconds: float = ANSWER_SECONDS) -> None:
-        """Wait until no room is open."""
+        """Wait until no room is open. Fails after so many seconds, with the rooms that are."""
+        rooms: list[Room] = []
 
         async def over() -> bool:
-            return not await self.rooms.list_open()
+            nonlocal rooms
+            rooms = await self.rooms.list_open()
+            return not rooms
 
-        await until(over, seconds)
+        try:
+            await until(over, seconds)
+        except TimeoutError:
+            message = f"after {seconds} s these rooms are open: {rooms}"
+            raise AssertionError(message) from None

@@ -53,8 +53,6 @@ async def test_without_another_worker_the_call_waits_in_redis_until_the_load_fal
     async with worker(running, "alone", load) as alone:
         load.write_text(HIGH)
         await intake(running, alone, "load over the threshold")
-        # The BRPOP that was under way when the gate closed is over after kombu's polling interval.
-        await asyncio.sleep(1.5)
         async with running.call("loadco") as caller:
             await running.reaches(caller.room_sid, State.QUEUED)
             await asyncio.sleep(2)

@@ -14,6 +14,7 @@ import yaml
 from ops.setup.livekit import VERSION
 from ops.setup.secret_files import LIVEKIT_API_KEY, write
 from tasks.settings import Settings
+from tasks.worker.drain import HAND_OVER_SECONDS
 from tests.integration.compose.composition import REPOSITORY, Service, composition, ours, services
 
 ALL = pytest.mark.parametrize("service", [pytest.param(service, id=name) for name, service in services().items()])
@@ -93,9 +94,8 @@ def test_a_service_waits_for_what_it_needs_until_that_is_healthy(service: Servic
 @pytest.mark.parametrize("name", ["worker-premium", "worker-standard"])
 def test_a_worker_is_given_longer_to_stop_than_its_calls_can_last(name: str) -> None:
     worker = services()[name]
-    longest = float(worker["environment"]["SWITCHBOARD_MAX_CALL_SECONDS"])
-    empty_grace = Settings.model_fields["empty_grace_seconds"].default
-    assert seconds(worker["stop_grace_period"]) > longest + empty_grace
+    drain = float(worker["environment"]["SWITCHBOARD_DRAIN_SECONDS"])
+    assert seconds(worker["stop_grace_period"]) > drain + HAND_OVER_SECONDS
 
 
 def test_redis_and_the_webhooks_are_on_networks_that_do_not_leave_the_host() -> None:

@@ -3,11 +3,11 @@ from __future__ import annotations
 import asyncio
 
 from ops.stack.redis import RedisServer
-from tasks.rooms import Closed, Lease, Lost, Refusal, Room, RoomStore, State, keys
+from tasks.rooms import Closed, Found, Lease, Lost, Refusal, Room, RoomStore, State, keys
 
 
 async def opened(rooms: RoomStore, sid: str = "RM_1", message: bytes = b"message 1") -> bool:
-    return await rooms.open(
+    found = await rooms.open(
         sid=sid,
         name="call-acme-1",
         tenant="acme",
@@ -17,6 +17,7 @@ async def opened(rooms: RoomStore, sid: str = "RM_1", message: bytes = b"message
         started_at_ms=1000,
         received_at_ms=2000,
     )
+    return found is Found.OPENED
 
 
 async def claimed(rooms: RoomStore, attempt: int = 1, claimant: str = "a") -> Room | Refusal:

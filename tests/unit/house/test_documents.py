@@ -121,7 +121,7 @@ def test_every_rejection_of_a_webhook_is_documented_with_its_status() -> None:
 def test_every_key_in_redis_is_documented() -> None:
     documented = rows(read("docs/reference/redis.md"), r"[\w:<>]+")
     fixed = {key for key in vars(keys).values() if isinstance(key, str) and re.fullmatch(rf"{keys.PREFIX}\w+", key)}
-    assert set(documented) == {*fixed, keys.room("<sid>"), keys.worker("<node>")}
+    assert set(documented) == {*fixed, keys.room("<sid>"), keys.conversation("<sid>"), keys.worker("<node>")}
 
 
 def test_every_command_and_option_is_documented() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+from tasks.worker.drain import Drain
 from tasks.worker.gate import Intake, IntakeGate
 from tasks.worker.load import CpuLoad
 from tasks.worker.pool import OneShotPool
@@ -26,7 +27,7 @@ def gate(file: Path, *, idle: int = 1, load: float = 0.0, samples: int = 5) -> I
     cpu = CpuLoad(2.5, file)
     for _ in range(samples):
         cpu.sample()
-    return IntakeGate(cast("OneShotPool", Pool(idle)), cpu, 0.7)
+    return IntakeGate(cast("OneShotPool", Pool(idle)), cpu, 0.7, Drain())
 
 
 def test_the_gate_is_open_with_an_idle_child_and_a_load_up_to_the_threshold(tmp_path: Path) -> None:
@@ -55,7 +56,7 @@ def test_a_peak_shorter_than_the_window_does_not_close_the_gate(tmp_path: Path) 
     for load in (0.2, 0.2, 1.0, 0.2, 0.2):
         file.write_text(str(load))
         cpu.sample()
-    assert IntakeGate(cast("OneShotPool", Pool()), cpu, 0.7).intake is Intake.OPEN
+    assert IntakeGate(cast("OneShotPool", Pool()), cpu, 0.7, Drain()).intake is Intake.OPEN
 
 
 def test_a_load_file_that_is_gone_counts_as_full(tmp_path: Path) -> None:

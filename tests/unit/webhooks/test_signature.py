@@ -28,7 +28,7 @@ def token(
     now = int(time.time())
     claims: dict[str, object] = {"iss": "key", "nbf": now, "exp": now + 300, "sha256": checksum(BODY), **changes}
     claims.pop(without or "", None)
-    return jwt.encode(claims, secret if algorithm != "none" else None, algorithm=algorithm)
+    return jwt.encode(claims, secret if algorithm != "none" else "", algorithm=algorithm)
 
 
 def checksum(body: bytes) -> str:
