@@ -92,8 +92,8 @@ async def _replay(wanted: str) -> None:
         opened = await dispatcher.replay(await _on_server(settings, letter))
     finally:
         await dispatcher.aclose()
-    if opened is Opened.DEAD:
-        raise DeadError(f"{letter.name} is a dead letter again; `switchboard dead list` says why")
+    if opened is not Opened.QUEUED:
+        raise DeadError(f"{letter.name} is not dead any more.")
     print(f"{letter.name} is {opened}")
 
 

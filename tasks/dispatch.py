@@ -73,7 +73,10 @@ class Dispatcher:
         return await self._dispatch(room, replay=False)
 
     async def replay(self, room: RoomSeen) -> Opened:
-        """The same, also if the room is dead: what was wrong with it may have been mended."""
+        """The same, also if the room is dead: what was wrong with it may have been mended.
+
+        What is wrong still, such as UnknownTenant, is raised.
+        """
         return await self._dispatch(room, replay=True)
 
     async def close(self, sid: str) -> Closed:
@@ -95,7 +98,7 @@ class Dispatcher:
         try:
             tenant = self._tenant_of(room)
         except SwitchboardError as error:
-            if error.retryable:
+            if error.retryable or replay:
                 raise
             logger.warning("a room cannot be answered", extra={"sid": room.sid, "reason": type(error).__name__})
             buried = self._rooms.bury(room.sid, attempt=None, name=room.name, reason=str(error))

@@ -33,11 +33,14 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
     # What else this machine does must not decide which test passes.
     load = directory / "load"
     load.write_text("0.1")
+    # A copy, to which tests may add.
+    tenants = directory / "tenants.toml"
+    tenants.write_text((HERE / "tenants.toml").read_text())
     options = StackOptions(
         directory=directory,
         binaries=binaries,
         workers=tuple(WorkerSpec(tier, (tier,)) for tier in ("premium", "standard", "free")),
-        tenants=HERE / "tenants.toml",
+        tenants=tenants,
         env={
             "SWITCHBOARD_TIERS": "premium,standard,free,loaded,documented,thorough,short",
             "SWITCHBOARD_EMPTY_GRACE_SECONDS": str(GRACE_SECONDS),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from livekit import api
 
 from ops.caller.access import caller_token
 from ops.caller.caller import Caller
-from ops.stack import Stack
+from ops.stack import Stack, Worker
 from tasks.rooms import DeadLetter, Room, RoomStore, State
 from tests.waiting import until
 
@@ -38,6 +38,18 @@ class Installation:
         async with Caller.call(livekit.url, token) as caller:
             yield caller
 
+    @contextmanager
+    def more_tenants(self, toml: str) -> Iterator[None]:
+        """With these in the tenants file, too."""
+        file = self.stack.options.tenants
+        assert file is not None
+        before = file.read_text()
+        file.write_text(f"{before}\n{toml}")
+        try:
+            yield
+        finally:
+            file.write_text(before)
+
     async def reaches(self, sid: str, wanted: State | Callable[[Room], bool], seconds: float = ANSWER_SECONDS) -> Room:
         """The room, once it is in a state. Fails after so many seconds, with what the room is then."""
         room: Room | None = None
@@ -64,6 +76,14 @@ class Installation:
         """How many children of a worker have no call, as its last heartbeat says."""
         node = self.stack.workers[worker].node
         return next(status.idle for status in await self.rooms.workers() if status.node == node)
+
+    async def intake(self, worker: Worker, wanted: str) -> None:
+        """Wait until a worker says that its intake is in this state."""
+
+        async def told() -> bool:
+            return wanted in [status.state for status in await self.rooms.workers() if status.node == worker.node]
+
+        await until(told)
 
     async def delete_room(self, name: str) -> None:
         """End a room for everybody in it, as a backend does."""

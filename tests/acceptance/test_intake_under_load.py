@@ -10,7 +10,6 @@ from pathlib import Path
 from ops.stack import Worker, WorkerSpec
 from tasks.rooms import State
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
-from tests.waiting import until
 
 LOW, HIGH = "0.1", "0.9"
 
@@ -27,18 +26,11 @@ async def worker(running: Installation, name: str, load: Path) -> AsyncIterator[
         await started.stop()
 
 
-async def intake(running: Installation, node: Worker, wanted: str) -> None:
-    async def told() -> bool:
-        return wanted in [status.state for status in await running.rooms.workers() if status.node == node.node]
-
-    await until(told)
-
-
 async def test_a_call_goes_to_the_worker_whose_load_is_low(running: Installation, tmp_path: Path) -> None:
     busy_load, free_load = tmp_path / "busy", tmp_path / "free"
     async with worker(running, "busy", busy_load) as busy, worker(running, "spare", free_load) as spare:
         busy_load.write_text(HIGH)
-        await intake(running, busy, "load over the threshold")
+        await running.intake(busy, "load over the threshold")
         async with running.call("loadco") as caller:
             room = await running.reaches(caller.room_sid, State.RUNNING)
             assert room.worker == spare.node
@@ -52,7 +44,7 @@ async def test_without_another_worker_the_call_waits_in_redis_until_the_load_fal
     load = tmp_path / "load"
     async with worker(running, "alone", load) as alone:
         load.write_text(HIGH)
-        await intake(running, alone, "load over the threshold")
+        await running.intake(alone, "load over the threshold")
         async with running.call("loadco") as caller:
             await running.reaches(caller.room_sid, State.QUEUED)
             await asyncio.sleep(2)

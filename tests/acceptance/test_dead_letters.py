@@ -1,0 +1,89 @@
+"""A room that nobody can answer, what an operator sees of it, and its caller answered after all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from tasks.rooms import State
+from tests.acceptance.installation import ANSWER_SECONDS, Installation
+from tests.acceptance.speech import utterance
+
+
+async def switchboard(running: Installation, *arguments: str) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ops.cli", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**running.stack.receivers[0].env},
+    )
+    output, problem = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode(), problem.decode()
+
+
+async def test_an_operator_mends_what_was_wrong_and_the_waiting_caller_is_answered(running: Installation) -> None:
+    async with running.call("latecomer") as caller:
+        letter = await running.dead_letter(caller.room_sid)
+        status, listed, _ = await switchboard(running, "dead", "list", "--json")
+        assert status == 0
+        assert letter.id in [found["id"] for found in json.loads(listed)]
+        status, shown, _ = await switchboard(running, "dead", "show", letter.id)
+        assert "There is no tenant 'latecomer'" in json.loads(shown)["reason"]
+
+        status, _, problem = await switchboard(running, "dead", "replay", letter.id)
+        assert (status, "There is no tenant 'latecomer'" in problem) == (1, True)
+        with running.more_tenants('[tenants.latecomer]\ntier = "premium"\n'):
+            status, said, _ = await switchboard(running, "dead", "replay", caller.room_sid)
+            assert (status, said) == (0, f"{caller.room.name} is queued\n")
+            await caller.ear.sound(0, ANSWER_SECONDS)
+            status, _, problem = await switchboard(running, "dead", "replay", caller.room_sid)
+            assert (status, problem) == (1, f"{caller.room.name} is not dead any more.\n")
+    await running.reaches(caller.room_sid, State.ENDED)
+
+
+async def test_a_letter_that_does_not_exist_is_said_to(running: Installation) -> None:
+    status, _, problem = await switchboard(running, "dead", "show", "RM_nobody")
+    assert (status, "There is no dead letter RM_nobody" in problem) == (1, True)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def refusing() -> AsyncIterator[str]:
+    """The base URL of a provider that knows nobody's key."""
+
+    async def refuse(_: web.Request) -> web.Response:
+        return web.json_response({"error": {"message": "Incorrect API key provided"}}, status=401)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", refuse)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    yield f"http://{host}:{port}/v1"
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("llm", 'model = "m"'), ("tts", 'model = "m"')],
+)
+async def test_a_provider_that_refuses_its_key_is_a_dead_letter_and_not_tried_five_times(
+    running: Installation, refusing: str, kind: str, options: str
+) -> None:
+    table = f'[tenants.unpaid]\ntier = "premium"\n[tenants.unpaid.{kind}]\nprovider = "openai"\n'
+    with running.more_tenants(f'{table}{options}\nbase_url = "{refusing}"\n'):
+        async with running.call("unpaid") as caller:
+            if kind == "llm":
+                await caller.answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+                await caller.say(utterance("what are your opening hours"))
+            letter = await running.dead_letter(caller.room_sid)
+    assert letter.attempt == 1
+    assert "refused the tenant's key" in letter.reason
+    assert "401" in letter.reason or "Incorrect API key" in letter.reason
