@@ -2,7 +2,7 @@
 
 Celery has a setting for that (`worker_max_tasks_per_child=1`), but its pool offers the next task to the child that is
 about to exit, and notices the exit with a timer of 5 s. Two overrides of AsynPool mend it. They are internals: the
-versions are pinned, and tests/integration/worker/test_pool_contract.py holds what is used here.
+versions are pinned, and tests/integration/worker/test_one_shot_children.py holds what is used here.
 """
 
 from __future__ import annotations
