@@ -7,10 +7,12 @@ import signal
 import time
 from collections.abc import Callable
 
+from ops.caller.transcript import Speaker
 from ops.stack import WorkerSpec
 from tasks.rooms import Room, State
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
 from tests.acceptance.speech import HOURS, understood, utterance
+from tests.waiting import until
 
 
 async def test_a_killed_agent_is_replaced_and_the_caller_is_answered(
@@ -38,6 +40,35 @@ async def test_a_killed_agent_is_replaced_and_the_caller_is_answered(
         heard = caller.ear.render(caller.clock.now())
         assert HOURS in await understood(heard[round(asked.end * caller.ear.rate) :])
     await running.reaches(room.sid, State.ENDED)
+
+
+async def test_the_replacement_remembers_what_was_said_and_answers_what_was_not_answered(running: Installation) -> None:
+    async with running.call("slow") as caller:
+        await caller.answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+        named = await caller.say(utterance("my name is john"))
+        await caller.answer(named.end, quiet_seconds=1.5, timeout_seconds=ANSWER_SECONDS)
+        room = await running.reaches(caller.room_sid, State.RUNNING)
+        assert room.pid is not None
+        before = await running.rooms.conversation(room.sid)
+        assert before is not None
+        # What is kept is not readable for whoever reads Redis.
+        assert b"john" not in before
+
+        await caller.say(utterance("what is my name"))
+
+        async def question_is_kept() -> bool:
+            return await running.rooms.conversation(room.sid) != before
+
+        await until(question_is_kept)
+        os.kill(room.pid, signal.SIGKILL)
+
+        async def answered() -> bool:
+            said = [line.lower() for line in caller.transcript.said(Speaker.AGENT)]
+            return said[-2:] == ["sorry, i was cut off.", "your name is john."]
+
+        await until(answered)
+    await running.reaches(room.sid, State.ENDED)
+    assert await running.rooms.conversation(room.sid) is None
 
 
 async def test_the_calls_of_a_killed_worker_are_taken_over_by_another(
