@@ -2,12 +2,12 @@
 -- next attempt.
 --
 -- KEYS  1 room hash   2 open rooms (zset)   3 queued rooms (zset)   4 leases (zset)   5 queue (list)
---       6 dead letters (stream)   7 conversation
+--       6 dead letters (stream)   7 conversation   8 call records (stream)
 -- ARGV  1 sid   2 attempt   3 attempts allowed   4 Celery message of the next attempt   5 reason   6 time to live, ms
---       7 the same for a room that is over   8 dead letters to keep   9 '1': only if its lease has ended
+--       7 the same for a room that is over   8 dead letters and records to keep   9 '1': only if its lease has ended
 --       10 '1': it is handed over between two turns, which is no failed attempt
--- Returns 'requeued', 'dead' (attempts used up), 'closed' (the room had finished meanwhile) or 'stale' (also: the lease
--- was renewed meanwhile).
+-- Returns 'requeued', 'dead' (attempts used up), 'closed' (the room had finished meanwhile, so the call has ended and has
+-- its record) or 'stale' (also: the lease was renewed meanwhile).
 
 local room = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'closing', 'name', 'tenant', 'tier', 'uncounted')
 if room[1] ~= 'running' or room[2] ~= ARGV[2] then
@@ -31,6 +31,17 @@ if room[3] or ARGV[2] - uncounted >= tonumber(ARGV[3]) then
   redis.call('ZREM', KEYS[2], ARGV[1])
   redis.call('DEL', KEYS[7])
   if state == 'ended' then
+    local record = {'sid', ARGV[1], 'outcome', 'room finished', 'usage', '[]'}
+    local fields = redis.call('HGETALL', KEYS[1])
+    for i = 1, #fields, 2 do
+      local name = fields[i]
+      if name == 'name' or name == 'tenant' or name == 'tier' or name == 'attempt' or name == 'worker'
+        or string.sub(name, 1, 3) == 'at:' then
+        table.insert(record, name)
+        table.insert(record, fields[i + 1])
+      end
+    end
+    redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[8], '*', unpack(record))
     return 'closed'
   end
   redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[8], '*', 'sid', ARGV[1], 'name', room[4], 'tenant', room[5],

@@ -124,7 +124,7 @@ class RoomStore:
         lost = await self._lose(
             keys=[
                 *(keys.room(sid), keys.ROOMS, keys.QUEUED, keys.LEASES, queue, keys.DEAD),
-                keys.conversation(sid),
+                *(keys.conversation(sid), keys.CALLS),
             ],
             args=[*args, int(how is Losing.IF_EXPIRED), int(how is Losing.HANDED_OVER)],
         )

@@ -162,6 +162,10 @@ async def test_a_call_lost_after_its_room_has_finished_is_not_queued_again(rooms
     assert await lost(rooms, 1) is Lost.CLOSED
     assert await queue(rooms) == before
     assert await state(rooms) is State.ENDED
+    (record,) = await rooms.call_records()
+    assert (record.sid, record.attempt, record.outcome, record.worker) == ("RM_1", 1, "room finished", "celery@one")
+    assert {"claimed", "lost", "ended"} <= record.steps_ms.keys()
+    assert await rooms.dead_letters() == []
 
 
 async def test_a_room_that_was_never_opened_can_be_buried_once(rooms: RoomStore) -> None:
