@@ -46,5 +46,9 @@ class Conversation:
     @classmethod
     def from_json(cls, text: str, *, handed_over: bool) -> Self:
         """The inverse of `to_json`. Raises ValueError."""
-        content = json.loads(text)
-        return cls(ChatContext.from_dict(content["history"]), content["state"], resumed=True, handed_over=handed_over)
+        try:
+            content = json.loads(text)
+            history, state = ChatContext.from_dict(content["history"]), dict(content["state"])
+        except (KeyError, TypeError) as error:
+            raise ValueError("it is JSON, but no conversation") from error
+        return cls(history, state, resumed=True, handed_over=handed_over)

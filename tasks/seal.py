@@ -42,7 +42,7 @@ class Seal:
         """What was sealed. Raises Broken."""
         try:
             found, content = json.loads(self._fernet.decrypt(sealed))
-        except (InvalidToken, ValueError) as error:
+        except (InvalidToken, TypeError, ValueError) as error:
             raise Broken from error
         if found != owner:
             raise Broken
