@@ -25,7 +25,9 @@ def seal(keys: str | None = None, *, secret: str = SECRET) -> Seal:
     return Seal(Settings.model_validate({"livekit_api_key": "key", "livekit_api_secret": secret} | given))
 
 
-@pytest.mark.parametrize("keys", [None, OLD, f"{NEW},{OLD}", f" {NEW} , {OLD} "])
+@pytest.mark.parametrize(
+    "keys", [None, OLD, f"{NEW},{OLD}", f" {NEW} , {OLD} "], ids=["derived", "one", "two", "with blanks"]
+)
 def test_what_was_sealed_is_opened_by_the_same_keys(keys: str | None) -> None:
     sealed = seal(keys).close("RM_1", "where is my parcel? 📦")
     assert seal(keys).open("RM_1", sealed) == "where is my parcel? 📦"
@@ -61,7 +63,13 @@ def test_another_key_cannot_open_it() -> None:
         seal(OTHER).open("RM_1", sealed)
 
 
-@pytest.mark.parametrize("sealed", [b"", b"no seal", Fernet(OLD).encrypt(b"no JSON"), Fernet(OLD).encrypt(b"7")])
+@pytest.mark.parametrize("content", [b"no JSON", b"7", b"[1, 2, 3]", b"{}"])
+def test_what_others_have_encrypted_with_our_key_is_broken(content: bytes) -> None:
+    with pytest.raises(Broken):
+        seal(OLD).open("RM_1", Fernet(OLD).encrypt(content))
+
+
+@pytest.mark.parametrize("sealed", [b"", b"no seal", b"\xff"])
 def test_what_is_no_seal_is_broken(sealed: bytes) -> None:
     with pytest.raises(Broken):
         seal(OLD).open("RM_1", sealed)
@@ -80,7 +88,11 @@ def test_the_derived_key_is_not_the_secret_itself() -> None:
         seal(OLD).open("RM_1", seal(secret=OLD).close("RM_1", "hello"))
 
 
-@pytest.mark.parametrize("keys", ["", "short", f"{OLD},", f"{OLD},not-a-key", OLD[:-5]])
+@pytest.mark.parametrize(
+    "keys",
+    ["", "short", f"{OLD},", f"{OLD},not-a-key", OLD[:-5]],
+    ids=["empty", "too short", "none after the comma", "no base64", "cut off"],
+)
 def test_a_key_that_is_none_names_the_variable_and_is_not_shown(keys: str) -> None:
     with pytest.raises(InvalidSetting, match="SWITCHBOARD_ENCRYPTION_KEYS") as raised:
         seal(keys)

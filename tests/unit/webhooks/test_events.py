@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -82,6 +83,40 @@ def test_a_kind_that_even_the_server_knows_only_by_number_is_a_caller() -> None:
     assert events.parse(encoded(event="participant_joined", participant={"kind": 99})).brings_a_caller
 
 
+@pytest.mark.parametrize(
+    ("participant", "joined_at_ms"),
+    [
+        ({"joinedAt": "1700000005", "joinedAtMs": "1700000005678"}, 1_700_000_005_678),
+        # Of servers that do not know milliseconds: the second's begin, so that nobody seems to have come too late.
+        ({"joinedAt": "1700000005"}, 1_700_000_005_000),
+        ({"joinedAtMs": 1_700_000_005_678}, 1_700_000_005_678),
+        ({}, None),
+    ],
+)
+def test_a_participant_joined_says_when(participant: dict[str, Any], joined_at_ms: int | None) -> None:
+    event = events.parse(encoded(event="participant_joined", participant=participant))
+
+    assert event.room == replace(SEEN, joined_at_ms=joined_at_ms)
+
+
+def test_livekits_own_message_says_when_a_participant_joined() -> None:
+    message = WebhookEvent(
+        event="participant_joined",
+        room=Room(sid="RM_1"),
+        participant=ParticipantInfo(joined_at=1_700_000_005, joined_at_ms=1_700_000_005_678),
+    )
+
+    event = events.parse(MessageToJson(message).encode())
+
+    assert event.room == RoomSeen("RM_1", "", joined_at_ms=1_700_000_005_678)
+
+
+def test_only_a_participant_joined_brings_the_time_of_a_joining() -> None:
+    event = events.parse(encoded(participant={"joinedAt": "1700000005"}, joinedAt="1700000005"))
+
+    assert event.room == SEEN
+
+
 def test_a_room_that_starts_or_ends_brings_nobody() -> None:
     assert not events.parse(encoded()).brings_a_caller
     assert not events.parse(encoded(event="room_finished")).brings_a_caller
@@ -129,6 +164,8 @@ def test_a_body_that_is_no_json_object_is_malformed(body: bytes) -> None:
         ({"event": "room_finished", "room": {}}, "room.sid is missing"),
         ({"event": "participant_joined"}, "participant is missing"),
         ({"event": "participant_joined", "participant": {"kind": []}}, "kind is neither a name nor a number"),
+        ({"event": "participant_joined", "participant": {"joinedAt": "now"}}, "joinedAt is not a whole number"),
+        ({"event": "participant_joined", "participant": {"joinedAtMs": {}}}, "joinedAtMs is not a whole number"),
     ],
 )
 def test_a_field_that_is_missing_or_of_another_type_is_named(fields: dict[str, Any], problem: str) -> None:
