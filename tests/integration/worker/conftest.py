@@ -1,0 +1,56 @@
+"""A real worker on a real Redis, and rooms for it.
+
+No LiveKit server is up: each call is claimed, fails, and with one attempt allowed becomes a dead letter at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from ops.stack import Worker, WorkerSpec, environment
+from ops.stack.redis import RedisServer
+from tasks.dispatch import Dispatcher
+from tasks.settings import Settings
+
+SLOTS = 2
+
+
+@pytest.fixture
+async def dispatcher(
+    switchboard_env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Dispatcher]:
+    tenants = tmp_path / "tenants.toml"
+    tenants.write_text('[tenants.acme]\ntier = "premium"\n')
+    switchboard_env["SWITCHBOARD_TENANTS_FILE"] = str(tenants)
+    monkeypatch.setenv("SWITCHBOARD_TENANTS_FILE", str(tenants))
+    made = Dispatcher.from_settings(Settings.read())
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Path:
+    """What the worker takes for the load of its host."""
+    file = tmp_path / "load"
+    file.write_text("0")
+    return file
+
+
+@pytest.fixture
+async def worker(
+    redis_server: RedisServer, switchboard_env: dict[str, str], dispatcher: Dispatcher, tmp_path: Path, load: Path
+) -> AsyncIterator[Worker]:
+    spec = WorkerSpec(
+        "one",
+        ("premium",),
+        slots=SLOTS,
+        env={"SWITCHBOARD_MAX_ATTEMPTS": "1", "SWITCHBOARD_LOAD_FILE": str(load)},
+    )
+    env = environment.merged(environment.inherited(), switchboard_env)
+    started = Worker(spec, tmp_path, env, redis=redis_server)
+    await started.start()
+    yield started
+    await started.stop()
