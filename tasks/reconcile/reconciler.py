@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -35,7 +37,8 @@ class Reconciler:
         self._max_attempts = max_attempts
         self._lease_seconds = lease_ms / 1000
         self._server_sweep = server_sweep
-        self._name = uuid.uuid4().hex
+        # For operators, who want to know which process it is; the rest makes it unique.
+        self._name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
         self._stopping = asyncio.Event()
         self._answering_since = time.monotonic()
         self._server_swept = time.monotonic()
