@@ -120,7 +120,7 @@ class Caller:
         if is_agent(participant) and track.kind == rtc.TrackKind.KIND_AUDIO:
             self._met(participant)
             self.moments.mark(Moment.SUBSCRIBED)
-            self.ear.listen(track)
+            self.ear.listen(track, participant.identity)
 
     def _disconnected(self, _reason: object) -> None:
         self.ear.hang_up()

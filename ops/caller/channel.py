@@ -27,15 +27,19 @@ class Stretch(NamedTuple):
 
 
 class Channel:
-    """Frames with the time at which each came, in seconds since the call began."""
+    """Frames with the time at which each came, in seconds since the call began. `speaker`: whose they are."""
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: int, speaker: str = "") -> None:
         self.rate = rate
+        self.speaker = speaker
+        self.first_sound: float | None = None
         self._frames: list[tuple[float, Samples]] = []
 
     def put(self, at: float, frame: Samples) -> None:
         """Add the next frame, which came (or will be heard) at `at`."""
         self._frames.append((at, frame))
+        if self.first_sound is None and is_audible(frame):
+            self.first_sound = at
 
     def placed(self) -> list[tuple[int, Samples]]:
         """Each frame with the index of its first sample.

@@ -33,9 +33,9 @@ class Ear:
         self._silent_samples = 0
         self._over = False
 
-    def listen(self, track: rtc.Track) -> None:
-        """Hear this track from now on, until it ends."""
-        channel = Channel(self.rate)
+    def listen(self, track: rtc.Track, speaker: str = "") -> None:
+        """Hear this track from now on, until it ends, on a channel of its own that bears the speaker's identity."""
+        channel = Channel(self.rate, speaker)
         self.channels.append(channel)
         stream = rtc.AudioStream(track, sample_rate=self.rate, num_channels=1, frame_size_ms=FRAME_MS)
         self._tasks.append(asyncio.create_task(self._hear(stream, channel), name="ear"))

@@ -1,4 +1,4 @@
-"""A livekit-server of our own on loopback, which sends its webhooks to our receivers."""
+"""A livekit-server of our own, on loopback unless told otherwise, which sends its webhooks to our receivers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ OK = 200
 
 
 class LiveKitServer(ManagedProcess):
-    """One livekit-server with one API key. `webhook_url` is known before anybody listens there."""
+    """One livekit-server with one API key. `webhook_url` is known before anybody listens there; `start` reads it."""
 
     stop_seconds = 3.0
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one fact about a server
         self,
         directory: Path,
         env: Mapping[str, str],
@@ -29,32 +29,34 @@ class LiveKitServer(ManagedProcess):
         tcp_port: int,
         udp_port: int,
         webhook_url: str,
+        host: str = HOST,
     ) -> None:
         super().__init__("livekit-server", directory, env)
-        self.url = f"ws://{HOST}:{port}"
+        self.url = f"ws://{host}:{port}"
+        self.webhook_url = webhook_url
         self.api_key = "API" + secrets.token_hex(6)
         self.api_secret = secrets.token_urlsafe(32)
         self._binary = binary
         self._port = port
         self._tcp_port = tcp_port
         self._udp_port = udp_port
-        self._webhook_url = webhook_url
+        self._host = host
 
     def configuration(self) -> dict[str, object]:
         """Its configuration. The `rtc` part makes it give loopback candidates, which it leaves out otherwise."""
         return {
             "port": self._port,
-            "bind_addresses": [HOST],
+            "bind_addresses": [self._host],
             "rtc": {
                 "tcp_port": self._tcp_port,
                 "udp_port": self._udp_port,
-                "node_ip": HOST,
+                "node_ip": self._host,
                 "use_external_ip": False,
                 "enable_loopback_candidate": True,
                 "interfaces": {"includes": ["lo", "lo0"]},
             },
             "keys": {self.api_key: self.api_secret},
-            "webhook": {"api_key": self.api_key, "urls": [self._webhook_url]},
+            "webhook": {"api_key": self.api_key, "urls": [self.webhook_url]},
             "logging": {"level": "info", "pion_level": "error", "json": True},
         }
 
@@ -67,4 +69,4 @@ class LiveKitServer(ManagedProcess):
 
     async def is_ready(self) -> bool:
         """Its HTTP port answers 200, which it does when it has room for participants."""
-        return await probe.http_status(HOST, self._port, "/") == OK
+        return await probe.http_status(self._host, self._port, "/") == OK

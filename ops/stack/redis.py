@@ -1,4 +1,4 @@
-"""A redis-server of our own: nothing on disk, a password, loopback only."""
+"""A redis-server of our own: a password, loopback only, and nothing on disk unless it is asked for."""
 
 from __future__ import annotations
 
@@ -17,18 +17,29 @@ from ops.stack.process import ManagedProcess
 
 
 class RedisServer(ManagedProcess):
-    """One redis-server. After `kill` and `start` it is back on the same port, empty."""
+    """One redis-server. After `kill` and `start` it is back on the same port; with `append_only` it is as it was."""
 
-    def __init__(self, directory: Path, env: Mapping[str, str], *, binary: str, port: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        env: Mapping[str, str],
+        *,
+        binary: str,
+        port: int,
+        host: str = HOST,
+        append_only: bool = False,
+    ) -> None:
         super().__init__("redis", directory, env)
         self.port = port
+        self._host = host
+        self._append_only = append_only
         self._binary = binary
         self._password = secrets.token_urlsafe(16)
 
     @property
     def url(self) -> str:
         """Where it is, with its password."""
-        return f"redis://:{self._password}@{HOST}:{self.port}/0"
+        return f"redis://:{self._password}@{self._host}:{self.port}/0"
 
     def client(self) -> aioredis.Redis:
         """A client that decodes responses and waits at most 2 s; the caller closes it."""
@@ -39,11 +50,11 @@ class RedisServer(ManagedProcess):
     def command(self) -> list[str]:
         """With a file for its configuration, because a command line shows its password to every user of the machine."""
         lines = {
-            "bind": HOST,
+            "bind": self._host,
             "port": str(self.port),
             "requirepass": self._password,
             "save": '""',
-            "appendonly": "no",
+            "appendonly": "yes" if self._append_only else "no",
             "dir": f'"{self.directory}"',
         }
         config = self.directory / "redis.conf"

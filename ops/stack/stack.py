@@ -48,6 +48,10 @@ class StackOptions:
     webhook_port: int | None = None
     """Where webhooks are to come in; any free port, unless a LiveKit server elsewhere is told where."""
     livekit: ExternalLiveKit | None = None
+    host: str = HOST
+    """Where Redis and livekit-server listen: an address of this machine, which workers on others can reach."""
+    redis_append_only: bool = False
+    """Whether Redis, when it is killed and started again, still knows what it knew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,14 @@ class Stack:
             # Without a balancer in front only one would ever be asked.
             receiver_ports = [front]
         self.webhook_url = f"http://{HOST}:{front}{WEBHOOK_PATH}"
-        self.redis = RedisServer(self.directory, base, binary=str(options.binaries.redis), port=ports.pick())
+        self.redis = RedisServer(
+            self.directory,
+            base,
+            binary=str(options.binaries.redis),
+            port=ports.pick(),
+            host=options.host,
+            append_only=options.redis_append_only,
+        )
         self.livekit: LiveKitServer | ExternalLiveKit = options.livekit or LiveKitServer(
             self.directory,
             base,
@@ -85,6 +96,7 @@ class Stack:
             tcp_port=ports.pick(),
             udp_port=ports.pick(),
             webhook_url=self.webhook_url,
+            host=options.host,
         )
         self._base = environment.merged(base, self.env)
         self.receivers = [

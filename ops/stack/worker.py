@@ -19,12 +19,16 @@ OPEN = "open"
 
 @dataclass(frozen=True, slots=True)
 class WorkerSpec:
-    """A worker to start: its queues in their order, its slots, and what is different in its environment."""
+    """A worker to start: its queues in their order, its slots, and what is different in its environment.
+
+    `inside`: a command that runs another one, such as `ip netns exec <name>`, which puts it into another network.
+    """
 
     name: str
     queues: tuple[str, ...]
     slots: int = 2
     env: Mapping[str, str] = field(default_factory=dict)
+    inside: tuple[str, ...] = ()
 
 
 class Worker(ManagedProcess):
@@ -41,7 +45,7 @@ class Worker(ManagedProcess):
     def command(self) -> list[str]:
         """The command of production, and a node name: by default it is the host's, and here workers share a host."""
         celery = [sys.executable, "-m", "celery", "-A", "tasks", "worker", "-Q", ",".join(self.spec.queues)]
-        return [*celery, "-n", self.node]
+        return [*self.spec.inside, *celery, "-n", self.node]
 
     async def is_ready(self) -> bool:
         """Its heartbeat says that its intake is open."""
