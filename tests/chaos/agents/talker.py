@@ -1,0 +1,43 @@
+"""An agent that never falls silent, so that the caller hears when it is gone, and when there are two of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+from livekit import rtc
+from livekit.agents import JobContext
+
+RATE = 16000
+FRAME = RATE // 50
+QUEUE_MS = 100
+HANG_SECONDS = 3600
+
+
+async def entrypoint(ctx: JobContext) -> None:
+    """Hum, until the file appears that bears this job's name: then the event loop hangs."""
+    await ctx.connect()
+    source = rtc.AudioSource(RATE, 1, queue_size_ms=QUEUE_MS)
+    track = rtc.LocalAudioTrack.create_audio_track("hum", source)
+    await ctx.room.local_participant.publish_track(
+        track, rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+    )
+    hang = Path(os.environ["CHAOS_FOLDER"]) / ctx.job.id
+    humming = asyncio.create_task(_hum(source, hang))
+    ctx.add_shutdown_callback(lambda: _hush(humming))
+
+
+async def _hum(source: rtc.AudioSource, hang: Path) -> None:
+    # Whole periods of 250 Hz, so that frames follow each other without a click.
+    wave = (4000 * np.sin(2 * np.pi * 250 * np.arange(FRAME) / RATE)).astype(np.int16).tobytes()
+    while True:
+        if hang.exists():  # noqa: ASYNC240 - a look at one name
+            time.sleep(HANG_SECONDS)  # noqa: ASYNC251 - this is the fault
+        await source.capture_frame(rtc.AudioFrame(wave, RATE, 1, FRAME))
+
+
+async def _hush(humming: asyncio.Task[None]) -> None:
+    humming.cancel()

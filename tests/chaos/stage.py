@@ -1,0 +1,87 @@
+"""The installation that things are done to: real servers, two workers with slots to spare, and callers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from ops.stack import Binaries, Stack, StackOptions, Worker, WorkerSpec
+from ops.stack.ports import HOST
+from ops.stack.process import ManagedProcess
+from tasks.rooms import RoomStore
+from tests.acceptance.installation import Installation
+from tests.waiting import until
+
+HERE = Path(__file__).parent
+SLOTS = 6
+DRAIN_SECONDS = 5
+SETTLED_SECONDS = 60.0
+
+
+class Stage(Installation):
+    """`folder` is where talkers look for what is to happen to them."""
+
+    def __init__(self, stack: Stack, rooms: RoomStore, folder: Path) -> None:
+        super().__init__(stack, rooms)
+        self.folder = folder
+
+    def worker_at(self, node: str) -> Worker:
+        """The worker with this node name."""
+        return next(worker for worker in self.stack.workers.values() if worker.node == node)
+
+    def receiver_with(self, pid: int) -> ManagedProcess:
+        """The receiver with this process id."""
+        return next(receiver for receiver in self.stack.receivers if receiver.pid == pid)
+
+    async def mend(self) -> None:
+        """Bring back what is down, and wait until no call is left and every slot is free. Raises TimeoutError."""
+        down = [part for part in (*self.stack.receivers, *self.stack.workers.values()) if not part.running]
+        for part in down:
+            await part.start()
+        await self.all_calls_over(SETTLED_SECONDS)
+        await until(self._is_idle, SETTLED_SECONDS)
+
+    async def _is_idle(self) -> bool:
+        pids = {worker.pid for worker in self.stack.workers.values()}
+        idle = {worker.pid for worker in await self.rooms.workers() if worker.idle == worker.slots}
+        return pids <= idle
+
+
+@asynccontextmanager
+async def one_host(binaries: Binaries, directory: Path) -> AsyncIterator[Stage]:
+    """Everything on this machine: two receivers behind HAProxy where there is one, and two workers."""
+    workers = [WorkerSpec(name, ("premium",), slots=SLOTS) for name in ("one", "two")]
+    async with opened(binaries, directory, workers) as stage:
+        yield stage
+
+
+@asynccontextmanager
+async def opened(
+    binaries: Binaries, directory: Path, workers: Sequence[WorkerSpec], *, host: str = HOST
+) -> AsyncIterator[Stage]:
+    """A stage with these workers, with Redis and livekit-server listening on `host`."""
+    folder = directory / "faults"
+    folder.mkdir(parents=True)
+    # What else this machine does must not decide which worker takes a call.
+    load = directory / "load"
+    load.write_text("0.1")
+    options = StackOptions(
+        directory=directory,
+        binaries=binaries,
+        workers=tuple(workers),
+        tenants=HERE / "tenants.toml",
+        env={
+            "SWITCHBOARD_TIERS": "premium,alone",
+            "SWITCHBOARD_EMPTY_GRACE_SECONDS": "1",
+            "SWITCHBOARD_JOIN_TIMEOUT_SECONDS": "10",
+            "SWITCHBOARD_DRAIN_SECONDS": str(DRAIN_SECONDS),
+            "SWITCHBOARD_LOAD_FILE": str(load),
+            "CHAOS_FOLDER": str(folder),
+        },
+        python_path=(HERE / "agents",),
+        host=host,
+        redis_append_only=True,
+    )
+    async with Stack.start(options) as stack, stack.redis.client() as client:
+        yield Stage(stack, RoomStore(client), folder)
