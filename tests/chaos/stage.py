@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Protocol
 
 from ops.stack import Binaries, Stack, StackOptions, Worker, WorkerSpec
 from ops.stack.ports import HOST
@@ -19,12 +20,23 @@ DRAIN_SECONDS = 5
 SETTLED_SECONDS = 60.0
 
 
+class Cable(Protocol):
+    """The way to another host."""
+
+    async def cut(self) -> None:
+        """Pull it."""
+
+    async def join(self) -> None:
+        """Plug it in again."""
+
+
 class Stage(Installation):
-    """`folder` is where talkers look for what is to happen to them."""
+    """`folder` is where talkers look for what is to happen to them. `network` leads to the other host, if any."""
 
     def __init__(self, stack: Stack, rooms: RoomStore, folder: Path) -> None:
         super().__init__(stack, rooms)
         self.folder = folder
+        self.network: Cable | None = None
 
     def worker_at(self, node: str) -> Worker:
         """The worker with this node name."""

@@ -19,17 +19,26 @@ GAP_SECONDS = 0.1
 
 
 class Talk:
-    """A caller, and the room as it was when its first agent was heard. Seconds are those of the caller's clock."""
+    """A caller, and the room as it was when its first agent was heard, if that has been so.
 
-    def __init__(self, caller: Caller, room: Room) -> None:
+    Seconds are those of the caller's clock.
+    """
+
+    def __init__(self, caller: Caller, room: Room | None = None) -> None:
         self.caller = caller
-        self.room = room
+        self.began = room
         self.struck = 0.0
 
     @property
-    def agent(self) -> str:
+    def room(self) -> Room:
+        """The room as the call began."""
+        assert self.began is not None
+        return self.began
+
+    @property
+    def agent(self) -> str | None:
         """The identity of the agent that the call began with."""
-        return f"agent-{self.room.sid}-{self.room.attempt}"
+        return None if self.began is None else f"agent-{self.began.sid}-{self.began.attempt}"
 
     @property
     def pid(self) -> int:

@@ -44,7 +44,7 @@ async def hung(stage: Stage, chance: Chance) -> Outcome:
         call.strike()
         (stage.folder / f"{call.room.sid}:{call.room.attempt}").touch()
         back = await call.back()
-        await _is_gone(call.pid)
+        await is_gone(call.pid)
         outcome.add(call, back)
     return outcome
 
@@ -101,11 +101,11 @@ async def _stop(call: Talk, seconds: float) -> float | None:
         # Meanwhile its worker may have killed it as a stray, and nobody else can have got its number yet.
         if psutil.pid_exists(call.pid):
             os.kill(call.pid, signal.SIGCONT)
-    await _is_gone(call.pid)
+    await is_gone(call.pid)
     return await back
 
 
-async def _is_gone(pid: int) -> None:
+async def is_gone(pid: int) -> None:
     async def gone() -> bool:
         return not psutil.pid_exists(pid)
 
