@@ -100,6 +100,7 @@ class Caller:
     async def _connect(self, url: str, token: str) -> None:
         self.room.on("participant_connected", self._met)
         self.room.on("track_subscribed", self._subscribed)
+        self.room.on("track_unsubscribed", lambda track, *_: self.ear.forget(track))
         self.room.on("disconnected", self._disconnected)
         self.transcript.follow(self.room)
         await self.room.connect(url, token)

@@ -27,7 +27,7 @@ class Ear:
         self.channels: list[Channel] = []
         self._clock = clock
         self._moments = moments
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._frame_came = asyncio.Event()
         self._last_sound = float("-inf")
         self._silent_samples = 0
@@ -38,7 +38,12 @@ class Ear:
         channel = Channel(self.rate, speaker)
         self.channels.append(channel)
         stream = rtc.AudioStream(track, sample_rate=self.rate, num_channels=1, frame_size_ms=FRAME_MS)
-        self._tasks.append(asyncio.create_task(self._hear(stream, channel), name="ear"))
+        self._tasks[track.sid] = asyncio.create_task(self._hear(stream, channel), name="ear")
+
+    def forget(self, track: rtc.Track) -> None:
+        """This track has ended. Its stream has not: WebRTC uses it again, for the track that comes next."""
+        if track.sid in self._tasks:
+            self._tasks[track.sid].cancel()
 
     async def sound(self, since: float, timeout_seconds: float) -> None:
         """Wait for a sound later than `since`, in seconds since the call began. Raises NoAnswer, CallEnded."""
@@ -63,10 +68,10 @@ class Ear:
 
     async def aclose(self) -> None:
         """Stop listening, and disappoint whoever waits."""
-        for task in self._tasks:
+        for task in self._tasks.values():
             task.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(self._tasks.values())
         self.hang_up()
 
     def hang_up(self) -> None:
