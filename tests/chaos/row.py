@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.chaos.house import House
+from tests.chaos.network import NotPermitted
 from tests.chaos.scenario import Chance, Outcome, Scenario
 
 
 @dataclass(slots=True)
 class Row:
-    """What came of the runs. `broken`: runs that did not get to their end, and why."""
+    """What came of the runs. `broken`: runs that did not get to their end, and why. `skipped`: why there were none."""
 
     scenario: Scenario
     runs: int = 0
@@ -35,6 +37,8 @@ class Row:
     def misses(self) -> list[str]:
         """What is not as it should be."""
         misses = [*self.broken]
+        if self.skipped and os.environ.get("CI"):
+            misses.append(f"not run: {self.skipped}")
         if self.sum.lost:
             misses.append(f"{self.sum.lost} of {self.sum.calls} calls lost")
         if self.sum.doubled:
@@ -52,6 +56,8 @@ class Row:
         try:
             stage = await house.stage(self.scenario.on)
             self.sum += await self.scenario.does(stage, chance)
+        except NotPermitted as error:
+            self.skipped = str(error)
         except Exception as error:  # noqa: BLE001 - one run that breaks must not hide what the others find
             self.broken.append(f"run {self.runs} broke off: {_where(error)}")
             await house.aclose()

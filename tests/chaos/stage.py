@@ -7,6 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
 from ops.stack import Binaries, Stack, StackOptions, Worker, WorkerSpec
 from ops.stack.ports import HOST
 from ops.stack.process import ManagedProcess
@@ -16,6 +20,7 @@ from tests.waiting import until
 
 HERE = Path(__file__).parent
 SLOTS = 6
+CONNECTIONS = 8
 DRAIN_SECONDS = 5
 SETTLED_SECONDS = 60.0
 
@@ -95,5 +100,9 @@ async def opened(
         host=host,
         redis_append_only=True,
     )
-    async with Stack.start(options) as stack, stack.redis.client() as client:
-        yield Stage(stack, RoomStore(client), folder)
+    async with Stack.start(options) as stack:
+        # Redis is killed, too, and with it the connections that this client keeps.
+        retry = Retry(NoBackoff(), CONNECTIONS)
+        client = Redis.from_url(stack.redis_url, decode_responses=True, retry=retry, max_connections=CONNECTIONS)
+        async with client:
+            yield Stage(stack, RoomStore(client), folder)

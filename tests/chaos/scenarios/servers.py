@@ -66,7 +66,7 @@ async def livekit_restarted(stage: Stage, chance: Chance) -> Outcome:
     assert isinstance(livekit, LiveKitServer)
     outcome = Outcome()
     async with AsyncExitStack() as calls:
-        talks = [await calls.enter_async_context(talk(stage)) for _ in range(2)]
+        talks = [await calls.enter_async_context(talk(stage, "talker")) for _ in range(2)]
         returned = [_returned(call) for call in talks]
         await asyncio.sleep(chance.moment(5))
         if chance.random.random() < 0.5:
