@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,8 @@ from livekit import rtc
 from livekit.agents import AgentSession, AgentStateChangedEvent, ConversationItemAddedEvent, JobContext
 
 from pipeline.conversation import CONVERSATION, Conversation
-from pipeline.errors import AgentCrashed, PipelineError, RoomGone
-from pipeline.job import running_job
+from pipeline.errors import AgentCrashed, PipelineError, RoomGone, RoomUnreachable
+from pipeline.job import check_room, running_job
 from pipeline.options import CallOptions
 from pipeline.presence import Presence
 from pipeline.runner import Inference, JobRunner
@@ -60,7 +60,7 @@ class Call:
         self._conversation = conversation or Conversation()
         self._reached: set[str] = set()
         self._asked_to_end: str | None = None
-        self._checking: asyncio.Task[None] | None = None
+        self._checks: set[asyncio.Task[None]] = set()
         self._presence: Presence | None = None
         self._replaced = False
 
@@ -115,19 +115,38 @@ class Call:
         self._presence = Presence(ctx.room, self._options.limits)
         self._presence.ended.add_done_callback(lambda ended: self.hang_up(ended.result().value))
         ctx.room.on("connection_state_changed", lambda state: self._on_connection(ctx.room, state))
+        ctx.room.on("room_updated", lambda: self._check(self._compare_sid(ctx.room)))
         ctx.room.on("local_track_published", lambda *_: self._on_published())
 
     def _on_connection(self, room: rtc.Room, state: rtc.ConnectionState.ValueType) -> None:
         if state == rtc.ConnectionState.CONN_CONNECTED:
+            # Another of its name may have taken the room's place: between the check and the join or, when the
+            # connection was lost and came back, by a server that was restarted.
+            self._check(self._ask_again() if "joined" in self._reached else self._compare_sid(room))
             self._step("joined")
-            self._checking = asyncio.create_task(self._check_sid(room))
 
-    async def _check_sid(self, room: rtc.Room) -> None:
-        # Another of its name may have taken the room's place: between the check and the join or, when the connection
-        # was lost and came back, by a server that was restarted.
+    def _check(self, check: Coroutine[Any, Any, None]) -> None:
+        checking = asyncio.create_task(check)
+        self._checks.add(checking)
+        checking.add_done_callback(self._checks.discard)
+
+    async def _compare_sid(self, room: rtc.Room) -> None:
         if await room.sid != self._options.room_sid:
-            self._replaced = True
-            await self.leave("room replaced")
+            await self._leave_replaced()
+
+    async def _ask_again(self) -> None:
+        # After a reconnection the library has the new room's sid only with the room's next update, up to 5 s later. If
+        # the server does not answer, that will have to do.
+        try:
+            await check_room(self._options)
+        except RoomGone:
+            await self._leave_replaced()
+        except RoomUnreachable:
+            return
+
+    async def _leave_replaced(self) -> None:
+        self._replaced = True
+        await self.leave("room replaced")
 
     @property
     def _session(self) -> AgentSession[Any] | None:

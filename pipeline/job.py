@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import aiohttp
 from livekit import api
@@ -48,17 +50,35 @@ async def running_job(options: CallOptions, agent: LoadedAgent) -> RunningJobInf
     )
 
 
+async def check_room(options: CallOptions) -> None:
+    """Return if the server still has this very room. Raises RoomGone or RoomUnreachable."""
+    async with _server(options) as server:
+        await _find(server, options)
+
+
 async def _room(options: CallOptions) -> models.Room:
     """The room as the server has it now. Joining one that is gone would make a new room of the same name."""
+    async with _server(options) as server:
+        room = await _find(server, options)
+        if options.attempt > 1:
+            await _remove_predecessors(server, options)
+    return room
+
+
+@asynccontextmanager
+async def _server(options: CallOptions) -> AsyncIterator[api.LiveKitAPI]:
+    """The server, which has a few seconds to answer all that it is asked. Raises RoomUnreachable if it does not."""
     secret = options.livekit_api_secret.reveal()
     timeout = aiohttp.ClientTimeout(total=ROOM_CHECK_SECONDS)
     try:
         async with api.LiveKitAPI(options.livekit_url, options.livekit_api_key, secret, timeout=timeout) as server:
-            found = await server.room.list_rooms(api.ListRoomsRequest(names=[options.room_name]))
-            if options.attempt > 1:
-                await _remove_predecessors(server, options)
+            yield server
     except (aiohttp.ClientError, api.TwirpError, TimeoutError, OSError) as error:
         raise RoomUnreachable(error=f"{type(error).__name__}: {error}") from error
+
+
+async def _find(server: api.LiveKitAPI, options: CallOptions) -> models.Room:
+    found = await server.room.list_rooms(api.ListRoomsRequest(names=[options.room_name]))
     for room in found.rooms:
         if room.sid == options.room_sid:
             room.ClearField("turn_password")
