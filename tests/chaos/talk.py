@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import combinations, pairwise
@@ -14,6 +15,7 @@ from tests.chaos.stage import Stage
 from tests.waiting import until
 
 LOST_SECONDS = 20.0
+LISTEN_SECONDS = 2.0
 GAP_SECONDS = 0.1
 """Silences within speech that are shorter do not interrupt it."""
 
@@ -51,7 +53,10 @@ class Talk:
         self.struck = self.caller.clock.now()
 
     async def back(self, seconds: float = LOST_SECONDS) -> float | None:
-        """Seconds from the fault until the caller hears another agent. None: not within so many seconds."""
+        """Seconds from the fault until the caller hears another agent. None: not within so many seconds.
+
+        Listens on for a while, so that two agents at once would be heard.
+        """
 
         async def heard() -> bool:
             return self._heard_anew() is not None
@@ -60,6 +65,7 @@ class Talk:
             await until(heard, seconds)
         except TimeoutError:
             return None
+        await asyncio.sleep(LISTEN_SECONDS)
         heard_at = self._heard_anew()
         assert heard_at is not None
         return max(0.0, heard_at - self.struck)

@@ -73,15 +73,11 @@ async def livekit_restarted(stage: Stage, chance: Chance) -> Outcome:
             livekit.kill()
         await livekit.stop()
         await livekit.start()
-        for back in asyncio.as_completed(
-            [_back_after(call, event) for call, event in zip(talks, returned, strict=True)]
-        ):
-            call, seconds = await back
-            outcome.add(call, seconds)
-        for call in talks:
-            old = await stage.rooms.get(call.room.sid)
-            if old is not None and old.state.is_open:
-                await stage.reaches(call.room.sid, State.ENDED)
+        backs = await asyncio.gather(*(_back_after(call, event) for call, event in zip(talks, returned, strict=True)))
+        for call, back in zip(talks, backs, strict=True):
+            # Its agent has left the room that took the place of its own.
+            await stage.reaches(call.room.sid, State.ENDED)
+            outcome.add(call, back)
     return outcome
 
 
@@ -123,8 +119,8 @@ def _returned(call: Talk) -> asyncio.Event:
     return event
 
 
-async def _back_after(call: Talk, returned: asyncio.Event) -> tuple[Talk, float | None]:
+async def _back_after(call: Talk, returned: asyncio.Event) -> float | None:
     async with asyncio.timeout(ANSWER_SECONDS + LOST_SECONDS):
         await returned.wait()
     call.strike()
-    return call, await call.back()
+    return await call.back()

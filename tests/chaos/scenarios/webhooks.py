@@ -13,7 +13,6 @@ from tests.chaos.talk import LOST_SECONDS, Talk
 
 ROOMS, WITHIN_SECONDS = 50, 30.0
 FEW_ROOMS, WITHIN_FEW_SECONDS = 15, 8.0
-LISTEN_SECONDS = 1.0
 
 
 async def storm(stage: Stage, chance: Chance) -> Outcome:
@@ -50,7 +49,6 @@ async def _caller(stage: Stage, moment: float, outcome: Outcome) -> str:
         except CallError:
             outcome.add(call, None)
         else:
-            await asyncio.sleep(LISTEN_SECONDS)
             outcome.add(call, await call.back())
         return caller.room_sid
 
