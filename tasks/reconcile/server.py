@@ -20,8 +20,12 @@ ANSWER_SECONDS = 5.0
 ANNOUNCED_MS = 2000
 # The answer of ListRooms may be older than a room that was opened since.
 LISTED_MS = 10_000
+# ListRooms counts participants at most every 5 s, so a caller may have come or gone since.
+COUNTED_MS = 6000
 # Of the reasons for which a call ends: `pipeline.presence.Ending`, which a receiver does not import.
 ALONE = frozenset({"nobody came", "room empty"})
+
+_NO_CALLERS = (models.ParticipantInfo.Kind.AGENT, models.ParticipantInfo.Kind.EGRESS)
 
 logger = logging.getLogger("switchboard.tasks.reconcile")
 
@@ -45,32 +49,56 @@ async def sweep_server(settings: Settings, rooms: RoomStore, dispatcher: Dispatc
         logger.warning("the LiveKit server does not list its rooms", extra={"error": type(error).__name__})
         return
     known = await rooms.opened_ms()
-    await _open_unanswered([room for room in listed if room.sid not in known], rooms, dispatcher, asked_ms)
+    unanswered = await _unanswered([room for room in listed if room.sid not in known], rooms, asked_ms)
+    await _open(unanswered, settings, dispatcher, asked_ms)
     alive = {room.sid for room in listed}
     await _close_gone([sid for sid, ms in known.items() if sid not in alive and ms < asked_ms - LISTED_MS], dispatcher)
 
 
-async def _listed(settings: Settings) -> list[models.Room]:
+def _server(settings: Settings) -> api.LiveKitAPI:
     timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
     secret = settings.livekit_api_secret.get_secret_value()
-    async with api.LiveKitAPI(settings.livekit_url, settings.livekit_api_key, secret, timeout=timeout) as server:
+    return api.LiveKitAPI(settings.livekit_url, settings.livekit_api_key, secret, timeout=timeout)
+
+
+async def _listed(settings: Settings) -> list[models.Room]:
+    async with _server(settings) as server:
         return list((await server.room.list_rooms(api.ListRoomsRequest())).rooms)
 
 
-async def _open_unanswered(
-    listed: Iterable[models.Room], rooms: RoomStore, dispatcher: Dispatches, asked_ms: int
-) -> None:
+async def _unanswered(listed: Iterable[models.Room], rooms: RoomStore, asked_ms: int) -> list[tuple[models.Room, str]]:
+    """Rooms in which a caller may wait for nobody, each with the line that the log gets if there is one."""
     # An empty one can wait: whoever comes announces it again.
-    candidates = [room for room in listed if room.num_participants > 0 and _started_ms(room) < asked_ms - ANNOUNCED_MS]
+    candidates = [
+        room
+        for room in listed
+        if _started_ms(room) < asked_ms - ANNOUNCED_MS
+        and (room.num_participants > 0 or _started_ms(room) > asked_ms - COUNTED_MS)
+    ]
     over = {room.sid: room for room in await rooms.get_all([room.sid for room in candidates])}
-    for room in candidates:
-        if room.sid not in over:
-            logger.warning("a room was never announced", extra={"sid": room.sid})
-        elif _is_left_alone(over[room.sid], asked_ms):
-            logger.warning("a caller has come back unannounced", extra={"sid": room.sid})
-        else:
-            continue
-        await dispatcher.open(RoomSeen(room.sid, room.name, room.metadata, _started_ms(room), asked_ms))
+    found = [(room, "a room was never announced") for room in candidates if room.sid not in over]
+    back = [room for room in candidates if room.sid in over and _is_left_alone(over[room.sid], asked_ms)]
+    return found + [(room, "a caller has come back unannounced") for room in back]
+
+
+async def _open(
+    unanswered: Iterable[tuple[models.Room, str]], settings: Settings, dispatcher: Dispatches, asked_ms: int
+) -> None:
+    for room, finding in unanswered:
+        if await _has_caller(room, settings):
+            logger.warning(finding, extra={"sid": room.sid})
+            await dispatcher.open(RoomSeen(room.sid, room.name, room.metadata, _started_ms(room), asked_ms))
+
+
+async def _has_caller(room: models.Room, settings: Settings) -> bool:
+    """Whether somebody is in the room who is no agent, by the list that the server keeps up to date."""
+    try:
+        async with _server(settings) as server:
+            listed = await server.room.list_participants(api.ListParticipantsRequest(room=room.name))
+    except (aiohttp.ClientError, api.TwirpError, TimeoutError, OSError):
+        # The room is gone, or the next sweep will know.
+        return False
+    return any(person.kind not in _NO_CALLERS for person in listed.participants)
 
 
 def _is_left_alone(room: Room, asked_ms: int) -> bool:

@@ -82,6 +82,24 @@ async def test_a_room_with_a_caller_that_was_never_announced_is_opened_once(
     assert await rooms.redis.llen("premium") == 1
 
 
+async def test_a_caller_who_has_just_left_is_not_taken_for_one_who_has_come_back(
+    livekit: LiveKitServer, settings: Settings, dispatcher: Dispatcher, rooms: RoomStore
+) -> None:
+    token = caller_token(livekit.api_key, livekit.api_secret, room=NAME, identity="caller")
+    async with Caller.call(livekit.url, token) as caller:
+        async with api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as server_api:
+
+            async def counted() -> bool:
+                listed = await server_api.room.list_rooms(api.ListRoomsRequest(names=[NAME]))
+                return listed.rooms[0].num_participants == 1
+
+            await until(counted)
+        sid = caller.room_sid
+    # The server still counts the caller.
+    await sweep_server(settings, rooms, dispatcher)
+    assert await rooms.get(sid) is None
+
+
 async def test_an_empty_room_is_left_to_whoever_comes(
     livekit: LiveKitServer, settings: Settings, dispatcher: Dispatcher, rooms: RoomStore
 ) -> None:
