@@ -41,7 +41,8 @@ class Reconciler:
         self._name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
         self._stopping = asyncio.Event()
         self._answering_since = time.monotonic()
-        self._server_swept = time.monotonic()
+        # The first look is due: nobody may have been there to receive webhooks until now.
+        self._server_swept = float("-inf")
 
     @classmethod
     def from_settings(cls, settings: Settings, dispatcher: Dispatches) -> Reconciler:
