@@ -54,6 +54,8 @@ class LiveKitServer(ManagedProcess):
                 "use_external_ip": False,
                 "enable_loopback_candidate": True,
                 "interfaces": {"includes": ["lo", "lo0"]},
+                # Of several addresses there it might send from one that the way to the participant does not allow.
+                "ips": {"includes": [f"{self._host}/32"]},
             },
             "keys": {self.api_key: self.api_secret},
             "webhook": {"api_key": self.api_key, "urls": [self.webhook_url]},

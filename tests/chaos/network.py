@@ -81,7 +81,8 @@ class Network:
         await _ip(*there, "link", "set", "lo", "up")
         await _ip(*there, "address", "add", f"{self._far_address}/32", "dev", self._far_end)
         await _ip(*there, "link", "set", self._far_end, "up")
-        await _ip(*there, "route", "add", "default", "dev", self._far_end)
+        # No way to anywhere else: the resolver says so at once, and nobody waits for a name server.
+        await _ip(*there, "route", "add", self.address, "dev", self._far_end)
 
 
 @asynccontextmanager
