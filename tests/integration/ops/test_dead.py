@@ -139,7 +139,7 @@ async def test_a_replay_queues_the_next_attempt_of_a_room_that_is_still_there(
     letter = await die(rooms, "RM_1", "one")
     async with RoomListing.serve([models.Room(sid="RM_1", name=NAME)]) as server:
         answers = [await dead(env | {"LIVEKIT_URL": server.url}, "replay", name) for name in (letter, "RM_1")]
-    assert answers == [(0, f"{NAME} is queued\n", ""), (0, f"{NAME} is known\n", "")]
+    assert answers == [(0, f"{NAME} is queued\n", ""), (1, "", f"{NAME} is not dead any more.\n")]
     room = await rooms.get("RM_1")
     assert room is not None
     assert (room.state, room.attempt) == (State.QUEUED, 2)

@@ -25,6 +25,7 @@ def room(state: State = State.RUNNING, **changes: object) -> Room:
         "worker": "one@host",
         "pid": 42,
         "reason": "",
+        "handed_over": False,
         "steps_ms": {"room_started": NOW - 65_000, "received": NOW - 64_990, "joined": NOW - 60_000},
     }
     return Room(state=state, **{**fields, **changes})  # type: ignore[arg-type]  # a test's shorthand
