@@ -1,7 +1,8 @@
-"""A stand-in for the LiveKit server that does one thing: it answers ListRooms, in LiveKit's own protobuf."""
+"""A stand-in for the LiveKit server: it answers ListRooms and ListParticipants, in LiveKit's own protobuf."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Self
@@ -10,17 +11,18 @@ from aiohttp import web
 from livekit import api
 from livekit.protocol import models
 
-PATH = "/twirp/livekit.RoomService/ListRooms"
+SERVICE = "/twirp/livekit.RoomService"
 
 
 class RoomListing:
-    """The rooms that it answers with, whoever asks; `url` is where.
+    """The rooms that it answers with, whoever asks; `url` is where. In each are as many people as it says.
 
     They are encoded once, because what is measured with it is the one who asks.
     """
 
     def __init__(self, rooms: Sequence[models.Room]) -> None:
         self.url = ""
+        self._people = {room.name: room.num_participants for room in rooms}
         self._answer = api.ListRoomsResponse(rooms=rooms).SerializeToString()
 
     @classmethod
@@ -29,7 +31,8 @@ class RoomListing:
         """Answer on a free port."""
         listing = cls(rooms)
         app = web.Application()
-        app.router.add_post(PATH, listing._list)
+        app.router.add_post(f"{SERVICE}/ListRooms", listing._list)
+        app.router.add_post(f"{SERVICE}/ListParticipants", listing._list_people)
         runner = web.AppRunner(app)
         await runner.setup()
         try:
@@ -41,4 +44,10 @@ class RoomListing:
             await runner.cleanup()
 
     async def _list(self, _: web.Request) -> web.Response:
-        return web.Response(body=self._answer, content_type="application/protobuf")
+        return web.Response(body=io.BytesIO(self._answer), content_type="application/protobuf")
+
+    async def _list_people(self, request: web.Request) -> web.Response:
+        asked = api.ListParticipantsRequest.FromString(await request.read())
+        people = [models.ParticipantInfo(identity=str(number)) for number in range(self._people[asked.room])]
+        answer = api.ListParticipantsResponse(participants=people).SerializeToString()
+        return web.Response(body=io.BytesIO(answer), content_type="application/protobuf")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Protocol
 
 import aiohttp
@@ -12,7 +12,7 @@ from livekit import api
 from livekit.protocol import models
 
 from tasks.dispatch import Opened, RoomSeen
-from tasks.rooms import Closed, Room, RoomStore, State
+from tasks.rooms import Closed, Outline, RoomStore, State
 from tasks.settings import Settings
 
 ANSWER_SECONDS = 5.0
@@ -22,6 +22,11 @@ ANNOUNCED_MS = 2000
 LISTED_MS = 10_000
 # ListRooms counts participants at most every 5 s, so a caller may have come or gone since.
 COUNTED_MS = 6000
+# So many rooms are looked up together: a few ms of the event loop, in a receiver that has webhooks to answer.
+BATCH = 500
+# A tick must not outlast the leader's term (`reconciler.TERM_MS`); what is left is done by the next sweep.
+BUDGET_SECONDS = 2.0
+UNANSWERED = (aiohttp.ClientError, api.TwirpError, TimeoutError, OSError)
 # Of the reasons for which a call ends: `pipeline.presence.Ending`, which a receiver does not import.
 ALONE = frozenset({"nobody came", "room empty"})
 
@@ -43,30 +48,35 @@ class Dispatches(Protocol):
 async def sweep_server(settings: Settings, rooms: RoomStore, dispatcher: Dispatches) -> None:
     """Open what was not announced, close what was not said to be over. A LiveKit server that is away is logged."""
     asked_ms = time.time_ns() // 1_000_000
-    try:
-        listed = await _listed(settings)
-    except (aiohttp.ClientError, api.TwirpError, TimeoutError, OSError) as error:
-        logger.warning("the LiveKit server does not list its rooms", extra={"error": type(error).__name__})
-        return
-    known = await rooms.opened_ms()
-    unanswered = await _unanswered([room for room in listed if room.sid not in known], rooms, asked_ms)
-    await _open(unanswered, settings, dispatcher, asked_ms)
-    alive = {room.sid for room in listed}
-    await _close_gone([sid for sid, ms in known.items() if sid not in alive and ms < asked_ms - LISTED_MS], dispatcher)
-
-
-def _server(settings: Settings) -> api.LiveKitAPI:
     timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
     secret = settings.livekit_api_secret.get_secret_value()
-    return api.LiveKitAPI(settings.livekit_url, settings.livekit_api_key, secret, timeout=timeout)
+    async with api.LiveKitAPI(settings.livekit_url, settings.livekit_api_key, secret, timeout=timeout) as server:
+        try:
+            listed = list((await server.room.list_rooms(api.ListRoomsRequest())).rooms)
+        except UNANSWERED as error:
+            logger.warning("the LiveKit server does not list its rooms", extra={"error": type(error).__name__})
+            return
+        known = await rooms.opened_ms()
+        deadline = time.monotonic() + BUDGET_SECONDS
+        unknown = [room for room in listed if room.sid not in known]
+        async for room, finding in _unanswered(unknown, rooms, asked_ms):
+            if await _has_caller(room, server):
+                logger.warning(finding, extra={"sid": room.sid})
+                await dispatcher.open(RoomSeen(room.sid, room.name, room.metadata, _started_ms(room), asked_ms))
+            if time.monotonic() > deadline:
+                break
+    alive = {room.sid for room in listed}
+    for sid in [sid for sid, ms in known.items() if sid not in alive and ms < asked_ms - LISTED_MS]:
+        logger.warning("a room is over and was never said to be", extra={"sid": sid})
+        await dispatcher.close(sid)
+        if time.monotonic() > deadline:
+            logger.warning("the sweep of the LiveKit server's rooms goes on later")
+            return
 
 
-async def _listed(settings: Settings) -> list[models.Room]:
-    async with _server(settings) as server:
-        return list((await server.room.list_rooms(api.ListRoomsRequest())).rooms)
-
-
-async def _unanswered(listed: Iterable[models.Room], rooms: RoomStore, asked_ms: int) -> list[tuple[models.Room, str]]:
+async def _unanswered(
+    listed: Iterable[models.Room], rooms: RoomStore, asked_ms: int
+) -> AsyncIterator[tuple[models.Room, str]]:
     """Rooms in which a caller may wait for nobody, each with the line that the log gets if there is one."""
     # An empty one can wait: whoever comes announces it again.
     candidates = [
@@ -75,45 +85,30 @@ async def _unanswered(listed: Iterable[models.Room], rooms: RoomStore, asked_ms:
         if _started_ms(room) < asked_ms - ANNOUNCED_MS
         and (room.num_participants > 0 or _started_ms(room) > asked_ms - COUNTED_MS)
     ]
-    over = {room.sid: room for room in await rooms.get_all([room.sid for room in candidates])}
-    found = [(room, "a room was never announced") for room in candidates if room.sid not in over]
-    back = [room for room in candidates if room.sid in over and _is_left_alone(over[room.sid], asked_ms)]
-    return found + [(room, "a caller has come back unannounced") for room in back]
+    for first in range(0, len(candidates), BATCH):
+        batch = candidates[first : first + BATCH]
+        over = await rooms.recall([room.sid for room in batch])
+        for room in batch:
+            if room.sid not in over:
+                yield room, "a room was never announced"
+            elif _is_left_alone(over[room.sid], asked_ms):
+                yield room, "a caller has come back unannounced"
 
 
-async def _open(
-    unanswered: Iterable[tuple[models.Room, str]], settings: Settings, dispatcher: Dispatches, asked_ms: int
-) -> None:
-    for room, finding in unanswered:
-        if await _has_caller(room, settings):
-            logger.warning(finding, extra={"sid": room.sid})
-            await dispatcher.open(RoomSeen(room.sid, room.name, room.metadata, _started_ms(room), asked_ms))
-
-
-async def _has_caller(room: models.Room, settings: Settings) -> bool:
+async def _has_caller(room: models.Room, server: api.LiveKitAPI) -> bool:
     """Whether somebody is in the room who is no agent, by the list that the server keeps up to date."""
     try:
-        async with _server(settings) as server:
-            listed = await server.room.list_participants(api.ListParticipantsRequest(room=room.name))
-    except (aiohttp.ClientError, api.TwirpError, TimeoutError, OSError):
+        listed = await server.room.list_participants(api.ListParticipantsRequest(room=room.name))
+    except UNANSWERED:
         # The room is gone, or the next sweep will know.
         return False
     return any(person.kind not in _NO_CALLERS for person in listed.participants)
 
 
-def _is_left_alone(room: Room, asked_ms: int) -> bool:
+def _is_left_alone(room: Outline, asked_ms: int) -> bool:
     """Whether the room's agent had left because nobody was there, and somebody was there later."""
-    return (
-        room.state is State.ENDED
-        and room.reason in ALONE
-        and room.steps_ms.get("ended", asked_ms) < asked_ms - ANNOUNCED_MS
-    )
-
-
-async def _close_gone(sids: Iterable[str], dispatcher: Dispatches) -> None:
-    for sid in sids:
-        logger.warning("a room is over and was never said to be", extra={"sid": sid})
-        await dispatcher.close(sid)
+    ended_ms = asked_ms if room.ended_ms is None else room.ended_ms
+    return room.state is State.ENDED and room.reason in ALONE and ended_ms < asked_ms - ANNOUNCED_MS
 
 
 def _started_ms(room: models.Room) -> int:

@@ -39,7 +39,7 @@ The keyspace, and how long each key lives:
 
 from __future__ import annotations
 
-from tasks.rooms.records import CallRecord, Claim, DeadLetter, Room, WorkerStatus
+from tasks.rooms.records import CallRecord, Claim, DeadLetter, Outline, Room, WorkerStatus
 from tasks.rooms.states import Closed, Found, Lease, Losing, Lost, Refusal, State
 from tasks.rooms.store import RoomStore
 
@@ -52,6 +52,7 @@ __all__ = [
     "Lease",
     "Losing",
     "Lost",
+    "Outline",
     "Refusal",
     "Room",
     "RoomStore",

@@ -57,6 +57,15 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
+class Outline:
+    """As much of a room as decides whether it is opened again. `ended_ms`: unix ms, if it is over."""
+
+    state: State
+    reason: str
+    ended_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A granted claim: the room as it was at that moment. Its `attempt` is the fencing token of all that follows."""
 

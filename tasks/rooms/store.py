@@ -6,11 +6,11 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 
 from tasks.rooms import keys
-from tasks.rooms.records import CallRecord, Claim, DeadLetter, Room, WorkerStatus
-from tasks.rooms.states import Closed, Found, Lease, Losing, Lost, Refusal
+from tasks.rooms.records import CallRecord, Claim, DeadLetter, Outline, Room, WorkerStatus
+from tasks.rooms.states import Closed, Found, Lease, Losing, Lost, Refusal, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from redis.asyncio import Redis
     from redis.commands.core import AsyncScript
@@ -44,6 +44,7 @@ class RoomStore:
         self._expired = self._script("expired_leases")
         self._find_tasks = self._script("find_tasks")
         self._lead = self._script("keep_lead")
+        self._recall = self._script("recall_rooms")
 
     def _script(self, action: str) -> AsyncScript:
         return self.redis.register_script(resources.files(__package__).joinpath(f"{action}.lua").read_text("utf-8"))
@@ -191,14 +192,23 @@ class RoomStore:
         fields = cast("dict[str, str]", await cast("Any", self.redis.hgetall(keys.room(sid))))
         return Room.read(fields) if fields else None
 
-    async def get_all(self, sids: Iterable[str]) -> list[Room]:
-        """Those of these rooms that Redis knows."""
-        return await self._rooms([keys.room(sid) for sid in sids])
+    async def recall(self, sids: Sequence[str]) -> dict[str, Outline]:
+        """Those of these rooms that Redis knows; of those that are over, it goes on knowing for another while.
+
+        For some hundred at a time: more would keep Redis and the event loop from everybody else.
+        """
+        outlines = await self._recall(keys=[keys.room(sid) for sid in sids], args=[OVER_MS])
+        return {
+            sid: Outline(State(state), reason, int(ended) if ended else None)
+            for sid, (state, reason, ended) in zip(sids, outlines, strict=True)
+            if state
+        }
 
     async def opened_ms(self) -> dict[str, int]:
         """The sid of every open room, and when it was opened, unix ms."""
-        scores = cast("list[tuple[str, float]]", await self.redis.zrange(keys.ROOMS, 0, -1, withscores=True))
-        return {sid: int(ms) for sid, ms in scores}
+        # In pieces: ten thousand in one answer take redis-py 100 ms to read, in which the event loop does nothing else.
+        scan = self.redis.zscan_iter(keys.ROOMS, count=SCAN_BATCH)
+        return {str(sid): int(ms) async for sid, ms in scan}
 
     async def list_open(self) -> list[Room]:
         """Every open room, the oldest first."""

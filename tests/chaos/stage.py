@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from ops.stack import Binaries, Stack, StackOptions, Worker, WorkerSpec
 from ops.stack.ports import HOST
 from ops.stack.process import ManagedProcess
-from tasks.rooms import RoomStore
+from tasks.rooms import Room, RoomStore
 from tests.acceptance.installation import Installation
 from tests.waiting import until
 
@@ -50,6 +50,10 @@ class Stage(Installation):
     def receiver_with(self, pid: int) -> ManagedProcess:
         """The receiver with this process id."""
         return next(receiver for receiver in self.stack.receivers if receiver.pid == pid)
+
+    async def look(self, sids: Iterable[str]) -> list[Room]:
+        """These rooms, as Redis knows them."""
+        return [room for sid in sids if (room := await self.rooms.get(sid))]
 
     async def mend(self) -> None:
         """Bring back what is down, and wait until no call is left and every slot is free. Raises TimeoutError."""

@@ -31,7 +31,7 @@ async def storm(stage: Stage, chance: Chance) -> Outcome:
             await way.blown_over()
             # Of a call that is over the last copies must not make another one.
             await stage.all_calls_over()
-            for room in await stage.rooms.get_all(sids):
+            for room in await stage.look(sids):
                 if room.attempt != 1:
                     outcome.doubled += 1
                     outcome.remarks.append(f"the room had more than one call: {room}")

@@ -87,12 +87,12 @@ async def _drained(stage: Stage, worker: Worker, talks: list[Talk]) -> set[str]:
     assert status == 0, f"{worker.name} exited with {status}"
 
     async def elsewhere() -> bool:
-        rooms = await stage.rooms.get_all([call.room.sid for call in talks])
+        rooms = await stage.look([call.room.sid for call in talks])
         return all(room.state is State.RUNNING and room.worker != worker.node for room in rooms)
 
     with suppress(TimeoutError):
         await until(elsewhere)
-    rooms = {room.sid: room for room in await stage.rooms.get_all([call.room.sid for call in talks])}
+    rooms = {room.sid: room for room in await stage.look([call.room.sid for call in talks])}
     lost = set()
     for call in talks:
         room = rooms[call.room.sid]

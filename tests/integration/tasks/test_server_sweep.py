@@ -16,7 +16,7 @@ from ops.stack.ports import PortPicker
 from tasks.dispatch import Dispatcher, RoomSeen
 from tasks.reconcile import server
 from tasks.reconcile.server import sweep_server
-from tasks.rooms import RoomStore, State
+from tasks.rooms import Refusal, RoomStore, State
 from tasks.settings import Settings
 from tests.waiting import until
 
@@ -80,6 +80,57 @@ async def test_a_room_with_a_caller_that_was_never_announced_is_opened_once(
     assert room is not None
     assert (room.state, room.tenant, room.name) == (State.QUEUED, "acme", NAME)
     assert await rooms.redis.llen("premium") == 1
+
+
+async def call_in(rooms: RoomStore, caller: Caller, outcome: str) -> None:
+    """The room's call was answered, and has ended."""
+    await rooms.redis.delete("premium")
+    claim = await rooms.claim(caller.room_sid, 1, claimant="a", worker="celery@one", pid=7)
+    assert not isinstance(claim, Refusal)
+    assert await rooms.end(caller.room_sid, 1, outcome=outcome, usage="[]")
+
+
+@pytest.mark.parametrize("outcome", sorted(server.ALONE))
+async def test_a_room_that_was_left_alone_is_opened_again_when_somebody_is_in_it(
+    livekit: LiveKitServer, settings: Settings, dispatcher: Dispatcher, rooms: RoomStore, outcome: str
+) -> None:
+    token = caller_token(livekit.api_key, livekit.api_secret, room=NAME, identity="caller")
+    async with Caller.call(livekit.url, token) as caller:
+        await dispatcher.open(RoomSeen(caller.room_sid, NAME))
+        await call_in(rooms, caller, outcome)
+
+        async def opened_again() -> bool:
+            await sweep_server(settings, rooms, dispatcher)
+            room = await rooms.get(caller.room_sid)
+            return room is not None and room.state is State.QUEUED
+
+        await until(opened_again)
+        await sweep_server(settings, rooms, dispatcher)
+        room = await rooms.get(caller.room_sid)
+    assert room is not None
+    assert room.attempt == 2
+    assert await rooms.redis.llen("premium") == 1
+
+
+async def test_a_caller_whom_an_agent_has_left_is_not_called_back(
+    livekit: LiveKitServer, settings: Settings, dispatcher: Dispatcher, rooms: RoomStore
+) -> None:
+    token = caller_token(livekit.api_key, livekit.api_secret, room=NAME, identity="caller")
+    async with Caller.call(livekit.url, token) as caller:
+
+        async def counted() -> bool:
+            async with api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as server_api:
+                listed = await server_api.room.list_rooms(api.ListRoomsRequest())
+            return [room.num_participants for room in listed.rooms] == [1]
+
+        await until(counted)
+        await dispatcher.open(RoomSeen(caller.room_sid, NAME))
+        await call_in(rooms, caller, "ended by the agent or the room")
+        await sweep_server(settings, rooms, dispatcher)
+        room = await rooms.get(caller.room_sid)
+    assert room is not None
+    assert (room.state, room.attempt) == (State.ENDED, 1)
+    assert await rooms.redis.llen("premium") == 0
 
 
 async def test_a_caller_who_has_just_left_is_not_taken_for_one_who_has_come_back(

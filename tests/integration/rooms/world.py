@@ -1,0 +1,115 @@
+"""A Redis and the model of it, side by side, for a machine that acts on both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from hypothesis.stateful import RuleBasedStateMachine, invariant
+from redis.asyncio import Redis
+
+from tasks.rooms import RoomStore, State, keys
+from tests.integration.rooms.model import Message, Model, RoomModel
+
+T = TypeVar("T")
+
+QUEUE = "premium"
+AT_ONCE = 4
+
+
+def encoded(message: Message) -> str:
+    return f"{message[0]} {message[1]}"
+
+
+def decoded(text: str) -> Message:
+    sid, attempt = text.split()
+    return sid, int(attempt)
+
+
+class World(RuleBasedStateMachine):
+    """Some rooms at once, and what must hold after each action on them.
+
+    `hands`: tasks that virtual workers have taken. `reached`: which answers there were, over all examples.
+    """
+
+    def __init__(self, runner: asyncio.Runner, redis: Redis, reached: Counter[object]) -> None:
+        super().__init__()
+        self._runner = runner
+        self._redis = redis
+        self._store = RoomStore(redis, lease_ms=3_600_000)
+        self._reached = reached
+        self.model = Model()
+        self.hands: list[Message] = []
+        self.attempts: dict[str, int] = {}
+        self._claimants = 0
+        self._current: list[str] = []
+        for _ in range(AT_ONCE):
+            self._current.append(self._new_room())
+        self.do(redis.flushall())
+
+    def do(self, action: Awaitable[T]) -> T:
+        """The actions are asyncio's, and the rules are not: they share one event loop of their own."""
+        return self._runner.get_loop().run_until_complete(action)
+
+    def _new_room(self) -> str:
+        sid = f"RM_{len(self.model.rooms):03}"
+        self.model.rooms[sid] = RoomModel(sid)
+        return sid
+
+    def _room(self, number: int) -> RoomModel:
+        return self.model.rooms[self._current[number]]
+
+    def current(self, *states: State) -> list[RoomModel]:
+        """Those of the rooms at hand that are in one of these states."""
+        return [room for sid in self._current if (room := self.model.rooms[sid]).state in states]
+
+    def _some(self, which: int, *states: State) -> RoomModel:
+        rooms = self.current(*states)
+        return rooms[which % len(rooms)]
+
+    def _same(self, action: str, answer: object, expected: object) -> None:
+        assert answer == expected
+        self._reached[action, expected] += 1
+
+    @invariant()
+    def redis_holds_what_the_model_holds(self) -> None:
+        found, states = self.do(self._in_redis())
+        assert found == {
+            "open": self.model.sids(State.QUEUED, State.RUNNING),
+            "queued": self.model.sids(State.QUEUED),
+            "leases": self.model.sids(State.RUNNING),
+            "queue": [encoded(message) for message in self.model.queue],
+            "conversations": [sid for sid, room in self.model.rooms.items() if room.conversation],
+            "records": [encoded(message) for message in self.model.records],
+            "letters": [encoded(message) for message in self.model.letters],
+        }
+        for sid, (state, *counts) in states.items():
+            room = self.model.rooms[sid]
+            assert (state, *(int(count or 0) for count in counts)) == (room.state, room.attempt, room.uncounted)
+            assert room.attempt >= self.attempts.get(sid, 0)
+            self.attempts[sid] = room.attempt
+
+    async def _in_redis(self) -> tuple[dict[str, list[str]], dict[str, list[str | None]]]:
+        async with self._redis.pipeline(transaction=True) as pipe:
+            for names in (keys.ROOMS, keys.QUEUED, keys.LEASES):
+                pipe.zrange(names, 0, -1)
+            pipe.lrange(QUEUE, 0, -1)
+            pipe.xrange(keys.CALLS)
+            pipe.xrange(keys.DEAD)
+            pipe.keys(keys.conversation("*"))
+            for sid in self._current:
+                pipe.hmget(keys.room(sid), ["state", "attempt", "uncounted"])
+            opened, queued, leases, queue, calls, dead, conversations, *states = await pipe.execute()
+        prefix = keys.conversation("")
+        found = {
+            "open": sorted(opened),
+            "queued": sorted(queued),
+            "leases": sorted(leases),
+            "queue": queue,
+            "conversations": sorted(name.removeprefix(prefix) for name in conversations),
+            "records": [f"{fields['sid']} {fields['attempt']}" for _, fields in calls],
+            "letters": [f"{fields['sid']} {fields['attempt']}" for _, fields in dead],
+        }
+        return found, dict(zip(self._current, states, strict=True))
