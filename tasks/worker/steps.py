@@ -10,6 +10,7 @@ from typing import Any
 from celery import Celery, bootsteps
 from celery.worker import state
 from celery.worker.consumer import Consumer
+from celery.worker.consumer.mingle import Mingle
 from celery.worker.control import control_command
 
 from tasks.connection import connect_blocking
@@ -26,9 +27,8 @@ DRAIN_CHECK_SECONDS = 0.25
 
 logger = logging.getLogger("switchboard.tasks.worker")
 
-# Mingle waits a second at every start to hear of revoked tasks, which we do not use: a cancel is in the room's state.
-# Gossip has each worker read the events of all others.
-_UNUSED = {"celery.worker.consumer.mingle:Mingle", "celery.worker.consumer.gossip:Gossip"}
+# Each worker would read the events of all others.
+_UNUSED = {"celery.worker.consumer.gossip:Gossip"}
 
 
 def install(app: Celery) -> None:
@@ -36,6 +36,9 @@ def install(app: Celery) -> None:
     app.steps["consumer"].update({IntakeStep, DrainStep})
     steps = Consumer.Blueprint.default_steps
     Consumer.Blueprint.default_steps = [step for step in steps if step not in _UNUSED]
+    # Mingle waits a second at every start to hear of revoked tasks, which we do not use: a cancel is in the room's
+    # state. Other steps require it, so it cannot be left out, but it is off where no transport suits it.
+    Mingle.compatible_transports = set()
 
 
 class IntakeStep(bootsteps.StartStopStep):
