@@ -18,6 +18,8 @@ from tests.chaos.talk import LOST_SECONDS, Talk, talk
 STOP_SECONDS = 10.0
 AFTERWARDS_SECONDS = 8.0
 """Longer than a lease: who had to renew it has done so, or has lost it."""
+RENEWAL_SECONDS = 3.0
+"""Longer than from one renewal to the next."""
 SILENCE_SECONDS = 1.0
 """An agent that is silent for longer has not gone on talking."""
 
@@ -90,7 +92,7 @@ async def _redis_in_trouble(stage: Stage, chance: Chance, strike: Callable[[], A
             call.strike()
         await strike()
         await _next_call(stage, outcome)
-        await asyncio.sleep(AFTERWARDS_SECONDS)
+        await asyncio.sleep(RENEWAL_SECONDS if chance.brief else AFTERWARDS_SECONDS)
         for call in talks:
             silence = call.longest_silence()
             room = await stage.rooms.get(call.room.sid)
