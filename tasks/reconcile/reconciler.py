@@ -22,8 +22,8 @@ from tasks.settings import Settings
 
 TICK_SECONDS = 1.0
 TERM_MS = 3000
-SERVER_SWEEP_SECONDS = 4.0
-"""At least so long from one look at the LiveKit server to the next; with the next tick it is at most 5 s."""
+SERVER_SWEEP_SECONDS = 3.0
+"""At least so long from one look at the LiveKit server to the next; with the next tick it is at most 4 s."""
 
 logger = logging.getLogger("switchboard.tasks.reconcile")
 

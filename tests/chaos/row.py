@@ -36,6 +36,11 @@ class Row:
     @property
     def misses(self) -> list[str]:
         """What is not as it should be."""
+        return self.failures + self.delays
+
+    @property
+    def failures(self) -> list[str]:
+        """What no machine is slow enough to excuse."""
         misses = [*self.broken]
         if self.skipped and os.environ.get("CI"):
             misses.append(f"not run: {self.skipped}")
@@ -43,6 +48,12 @@ class Row:
             misses.append(f"{self.sum.lost} of {self.sum.calls} calls lost")
         if self.sum.doubled:
             misses.append(f"{self.sum.doubled} of {self.sum.calls} calls had two agents at once")
+        return misses
+
+    @property
+    def delays(self) -> list[str]:
+        """Agents that were back, and too late."""
+        misses: list[str] = []
         # The median of so few is the luck of one.
         if self.p50_s is not None and len(self.sum.backs) > 2 and self.p50_s > self.scenario.p50_s:
             misses.append(f"back after {self.p50_s:.2f} s, p50, and not after {self.scenario.p50_s} s")

@@ -30,12 +30,20 @@ async def house(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) ->
 async def test_an_agent_is_back_in_time_and_no_call_is_lost_or_doubled(
     scenario: Scenario, house: House, record_property: Callable[[str, object], None]
 ) -> None:
-    seed = secrets.randbelow(1_000_000)
-    print(f"seed {seed}")  # noqa: T201 - pytest shows it where the test fails
-    row = Row(scenario)
-    await row.run(house, Chance(random.Random(seed), brief=True))
-    if row.skipped and not os.environ.get("CI"):
-        pytest.skip(row.skipped)
-    record_property("row", row.as_json())
-    assert not row.skipped
-    assert row.misses == [], row.sum.remarks
+    delays: list[str] = []
+    # One time says little on a machine that does other things: an agent that was late must not be so again. Nothing
+    # excuses a call that is lost or doubled. `make chaos` judges each of its runs by all limits.
+    for _ in range(2):
+        seed = secrets.randbelow(1_000_000)
+        print(f"seed {seed}")  # noqa: T201 - pytest shows it where the test fails
+        row = Row(scenario)
+        await row.run(house, Chance(random.Random(seed), brief=True))
+        if row.skipped and not os.environ.get("CI"):
+            pytest.skip(row.skipped)
+        record_property("row", row.as_json())
+        assert not row.skipped
+        assert row.failures == [], row.sum.remarks
+        if not row.delays:
+            return
+        delays += row.delays
+    pytest.fail("; ".join(delays))
