@@ -14,7 +14,7 @@ from livekit.agents import AgentSession, AgentStateChangedEvent, ConversationIte
 
 from pipeline.conversation import CONVERSATION, Conversation
 from pipeline.errors import AgentCrashed, PipelineError, RoomGone, RoomUnreachable
-from pipeline.job import check_room, running_job
+from pipeline.job import is_still_ours, running_job
 from pipeline.options import CallOptions
 from pipeline.presence import Presence
 from pipeline.runner import Inference, JobRunner
@@ -135,14 +135,15 @@ class Call:
             await self._leave_replaced()
 
     async def _ask_again(self) -> None:
-        # After a reconnection the library has the new room's sid only with the room's next update, up to 5 s later. If
-        # the server does not answer, that will have to do.
+        # After a reconnection the library has the new room's sid only with the room's next update, up to 5 s later. And
+        # whoever was cut off may have been replaced, which Redis tells only when its connection is back, too. If the
+        # server does not answer, these will have to do.
         try:
-            await check_room(self._options)
-        except RoomGone:
-            await self._leave_replaced()
+            ours = await is_still_ours(self._options)
         except RoomUnreachable:
             return
+        if not ours:
+            await self._leave_replaced()
 
     async def _leave_replaced(self) -> None:
         self._replaced = True

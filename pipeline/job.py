@@ -50,10 +50,15 @@ async def running_job(options: CallOptions, agent: LoadedAgent) -> RunningJobInf
     )
 
 
-async def check_room(options: CallOptions) -> None:
-    """Return if the server still has this very room. Raises RoomGone or RoomUnreachable."""
+async def is_still_ours(options: CallOptions) -> bool:
+    """Whether the server still has this very room, and no later attempt's agent in it. Raises RoomUnreachable."""
     async with _server(options) as server:
-        await _find(server, options)
+        try:
+            await _find(server, options)
+        except RoomGone:
+            return False
+        listed = await server.room.list_participants(api.ListParticipantsRequest(room=options.room_name))
+    return not any(options.is_successor(person.identity) for person in listed.participants)
 
 
 async def _room(options: CallOptions) -> models.Room:

@@ -135,5 +135,10 @@ class CallOptions:
         """The identities of the agents of earlier attempts."""
         return frozenset(self._identity(attempt) for attempt in range(1, self.attempt))
 
+    def is_successor(self, identity: str) -> bool:
+        """Whether this is the identity of a later attempt's agent."""
+        _, ours, attempt = identity.partition(f"agent-{self.room_sid}-")
+        return bool(ours) and attempt.isdecimal() and int(attempt) > self.attempt
+
     def _identity(self, attempt: int) -> str:
         return f"agent-{self.room_sid}-{attempt}"
