@@ -63,7 +63,7 @@ async def _answer(room: Room, rooms: RoomStore, settings: Settings) -> str:
 
 
 async def _run(room: Room, rooms: RoomStore, settings: Settings) -> CallOutcome:
-    tenant = TomlTenants(settings.tenants_file, frozenset(settings.tiers)).get(room.tenant)
+    tenant = await TomlTenants(settings.tenants_file, frozenset(settings.tiers)).get(room.tenant)
     options = call_options(room, tenant, settings)
     keeper = LeaseKeeper(rooms, room, settings)
     call = Call(

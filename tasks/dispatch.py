@@ -96,7 +96,7 @@ class Dispatcher:
     async def _dispatch(self, room: RoomSeen, *, replay: bool) -> Opened:
         received_at_ms = time.time_ns() // 1_000_000
         try:
-            tenant = self._tenant_of(room)
+            tenant = await self._tenant_of(room)
         except SwitchboardError as error:
             if error.retryable or replay:
                 raise
@@ -127,8 +127,8 @@ class Dispatcher:
         logger.info("call queued", extra={"sid": room.sid, "tenant": tenant.id, "tier": tenant.tier, "queue": queue})
         return Opened.QUEUED
 
-    def _tenant_of(self, room: RoomSeen) -> Tenant:
-        return self._tenants.get(
+    async def _tenant_of(self, room: RoomSeen) -> Tenant:
+        return await self._tenants.get(
             tenant_of(name=room.name, metadata=room.metadata, default=self._settings.default_tenant)
         )
 

@@ -32,11 +32,11 @@ def printed(results: list[CallResult]) -> str:
     return captured.get()
 
 
-def test_every_tier_has_a_tenant_of_the_demo_that_works_without_keys(tmp_path: Path) -> None:
+async def test_every_tier_has_a_tenant_of_the_demo_that_works_without_keys(tmp_path: Path) -> None:
     tenants.write(tmp_path / "tenants.toml")
     store = TomlTenants(tmp_path / "tenants.toml", TIERS)
 
-    declared = [store.get(tenant.id) for tenant in tenants.TENANTS]
+    declared = [await store.get(tenant.id) for tenant in tenants.TENANTS]
 
     assert {tenant.tier for tenant in declared} == TIERS
     for tenant, expected in zip(declared, tenants.TENANTS, strict=True):

@@ -25,7 +25,7 @@ def tenants(file: Path, content: str) -> TomlTenants:
     return TomlTenants(file, TIERS)
 
 
-def test_a_tenant_says_what_differs_and_the_rest_has_defaults(file: Path) -> None:
+async def test_a_tenant_says_what_differs_and_the_rest_has_defaults(file: Path) -> None:
     store = tenants(
         file,
         """
@@ -40,7 +40,7 @@ def test_a_tenant_says_what_differs_and_the_rest_has_defaults(file: Path) -> Non
         min_silence_seconds = 0.4
         """,
     )
-    options = voice_agent_options(store.get("acme"))
+    options = voice_agent_options(await store.get("acme"))
     assert options.greeting == "Acme, good morning."
     assert (options.stt.name, options.stt.language, options.stt.extra) == ("deepgram", "de", {"smart_format": True})
     assert (options.llm.name, options.tts.name) == ("local", "local")
@@ -48,7 +48,7 @@ def test_a_tenant_says_what_differs_and_the_rest_has_defaults(file: Path) -> Non
     assert "assistant" in options.instructions
 
 
-def test_keys_are_references_that_are_read_for_the_call(
+async def test_keys_are_references_that_are_read_for_the_call(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "key").write_text("from a file\n")
@@ -62,7 +62,7 @@ def test_keys_are_references_that_are_read_for_the_call(
         tts = {{ provider = "elevenlabs", key = "file:{tmp_path}/key" }}
         """,
     )
-    options = voice_agent_options(store.get("acme"))
+    options = voice_agent_options(await store.get("acme"))
     assert options.stt.api_key == Secret("from the environment")
     assert options.tts.api_key == Secret("from a file")
     assert "from" not in repr(options.stt)
@@ -78,65 +78,65 @@ def test_keys_are_references_that_are_read_for_the_call(
         ('tier = "free"\nstt = { model = "nova-3" }', "stt.provider: Field required"),
     ],
 )
-def test_a_tenant_that_cannot_be_used_says_which_field_and_why(file: Path, table: str, problem: str) -> None:
+async def test_a_tenant_that_cannot_be_used_says_which_field_and_why(file: Path, table: str, problem: str) -> None:
     with pytest.raises(TenantInvalid, match="acme") as raised:
-        tenants(file, f"[tenants.acme]\n{table}\n").get("acme")
+        await tenants(file, f"[tenants.acme]\n{table}\n").get("acme")
     assert problem in str(raised.value)
     assert "sk-123" not in str(raised.value)
 
 
-def test_a_tuning_option_that_does_not_exist_lists_those_that_do(file: Path) -> None:
+async def test_a_tuning_option_that_does_not_exist_lists_those_that_do(file: Path) -> None:
     store = tenants(file, '[tenants.acme]\ntier = "free"\nturn = { patience = 1 }\n')
     with pytest.raises(TenantInvalid, match=r"\[turn\] has no option 'patience'; it has detection, min_endpointing"):
-        voice_agent_options(store.get("acme"))
+        voice_agent_options(await store.get("acme"))
 
 
-def test_a_tuning_value_of_the_wrong_type_names_its_field(file: Path) -> None:
+async def test_a_tuning_value_of_the_wrong_type_names_its_field(file: Path) -> None:
     store = tenants(file, '[tenants.acme]\ntier = "free"\nturn = { detection = "magic" }\n')
     with pytest.raises(TenantInvalid, match=r"\[turn\] detection: Input should be 'model' or 'vad'"):
-        voice_agent_options(store.get("acme"))
+        voice_agent_options(await store.get("acme"))
 
 
-def test_a_key_that_is_not_set_says_where_it_should_be(file: Path) -> None:
+async def test_a_key_that_is_not_set_says_where_it_should_be(file: Path) -> None:
     store = tenants(file, '[tenants.acme]\ntier = "free"\nstt = { provider = "deepgram", key = "env:NOT_SET" }\n')
     with pytest.raises(KeyUnreadable, match="NOT_SET is not set in the worker"):
-        voice_agent_options(store.get("acme"))
+        voice_agent_options(await store.get("acme"))
 
 
-def test_an_unknown_provider_lists_the_known_ones(file: Path) -> None:
+async def test_an_unknown_provider_lists_the_known_ones(file: Path) -> None:
     store = tenants(file, '[tenants.acme]\ntier = "free"\nstt = { provider = "whatsper" }\n')
     with pytest.raises(UnknownProvider, match=r"'whatsper'.*deepgram.*local.*openai"):
-        build_stt(voice_agent_options(store.get("acme")).stt)
+        build_stt(voice_agent_options(await store.get("acme")).stt)
 
 
-def test_a_mistake_in_one_tenant_does_not_touch_another(file: Path) -> None:
+async def test_a_mistake_in_one_tenant_does_not_touch_another(file: Path) -> None:
     store = tenants(file, '[tenants.acme]\ntier = "gold"\n[tenants.good]\ntier = "free"\n')
-    assert store.get("good").tier == "free"
+    assert (await store.get("good")).tier == "free"
 
 
-def test_a_tenant_nobody_declared_is_unknown(file: Path) -> None:
+async def test_a_tenant_nobody_declared_is_unknown(file: Path) -> None:
     with pytest.raises(UnknownTenant, match="no tenant 'acme'"):
-        tenants(file, "").get("acme")
+        await tenants(file, "").get("acme")
     with pytest.raises(UnknownTenant):
-        TomlTenants(None, TIERS).get("acme")
+        await TomlTenants(None, TIERS).get("acme")
 
 
-def test_a_changed_file_is_read_again(file: Path) -> None:
+async def test_a_changed_file_is_read_again(file: Path) -> None:
     store = tenants(file, '[tenants.acme]\ntier = "free"\n')
-    assert store.get("acme").tier == "free"
-    file.write_text('[tenants.acme]\ntier = "premium"\n')
-    assert store.get("acme").tier == "premium"
+    assert (await store.get("acme")).tier == "free"
+    tenants(file, '[tenants.acme]\ntier = "premium"\n')
+    assert (await store.get("acme")).tier == "premium"
 
 
-def test_a_file_broken_while_running_leaves_the_last_good_one(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_file_broken_meanwhile_leaves_the_last_good_one(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = tenants(file, '[tenants.acme]\ntier = "free"\n')
-    store.get("acme")
-    file.write_text("[tenants.acme\n")
+    await store.get("acme")
+    tenants(file, "[tenants.acme\n")
     with caplog.at_level(logging.ERROR):
-        assert store.get("acme").tier == "free"
+        assert (await store.get("acme")).tier == "free"
     assert "the last good one stays in use" in caplog.text
 
 
-def test_a_file_broken_from_the_start_is_an_error(file: Path) -> None:
+async def test_a_file_broken_from_the_start_is_an_error(file: Path) -> None:
     with pytest.raises(TenantsFileInvalid, match=r"tenants\.toml cannot be read"):
-        tenants(file, "[").get("acme")
+        await tenants(file, "[").get("acme")

@@ -1,80 +1,18 @@
-"""Tenants: who may be called, in which tier, and with which agent.
-
-`TenantStore` is all that the rest of the system knows of where they are kept.
-"""
+"""Tenants in a TOML file."""
 
 from __future__ import annotations
 
 import logging
 import tomllib
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import ValidationError
 
 from tasks.errors import TenantInvalid, TenantsFileInvalid, UnknownTenant
+from tasks.tenants.tenant import Tenant
 
 logger = logging.getLogger("switchboard.tasks.tenants")
-
-
-class ProviderTable(BaseModel):
-    """One of a tenant's `[stt]`, `[llm]`, `[tts]`. `key` is a reference, `env:NAME` or `file:/path`, never the key."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    provider: str
-    model: str | None = None
-    voice: str | None = None
-    language: str | None = None
-    base_url: str | None = None
-    key: str | None = None
-
-    @property
-    def extra(self) -> dict[str, Any]:
-        """The options that only this provider knows; the provider checks them."""
-        return dict(self.__pydantic_extra__ or {})
-
-    @model_validator(mode="after")
-    def _key_is_a_reference(self) -> ProviderTable:
-        if self.key is not None and not self.key.startswith(("env:", "file:")):
-            msg = 'key must be "env:NAME" or "file:/path"; the key itself does not belong into this file'
-            raise ValueError(msg)
-        return self
-
-
-LOCAL = ProviderTable(provider="local")
-
-
-class Tenant(BaseModel):
-    """A tenant, as declared. What is left out has Switchboard's default."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str
-    tier: str
-    agent: str | None = None
-    agent_metadata: str = ""
-    instructions: str | None = None
-    greeting: str | None = None
-    cut_off_phrase: str | None = None
-    stt: ProviderTable = LOCAL
-    llm: ProviderTable = LOCAL
-    tts: ProviderTable = LOCAL
-    vad: dict[str, Any] = {}
-    turn: dict[str, Any] = {}
-
-
-class TenantStore(Protocol):
-    """Where tenants are kept."""
-
-    def get(self, tenant: str) -> Tenant:
-        """One tenant, as it is now.
-
-        Raises UnknownTenant, TenantInvalid, or TenantsFileInvalid.
-        """
-
-    def agents(self) -> set[str]:
-        """The agents that tenants name, for the worker to import before the first call."""
 
 
 class TomlTenants:
@@ -86,7 +24,7 @@ class TomlTenants:
         self._seen: tuple[int, int] | None = None
         self._tables: dict[str, Any] = {}
 
-    def get(self, tenant: str) -> Tenant:
+    async def get(self, tenant: str) -> Tenant:
         """See `TenantStore`."""
         self.refresh()
         table = self._tables.get(tenant)
