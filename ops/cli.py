@@ -48,12 +48,13 @@ def demo(**options: Any) -> None:
 
 @main.command()
 @click.option("--all", "everything", is_flag=True, help="Rooms that are over too, as long as Redis knows them.")
+@click.option("--workers", "only_workers", is_flag=True, help="The workers alone.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def ps(*, everything: bool, as_json: bool) -> None:
+def ps(*, everything: bool, only_workers: bool, as_json: bool) -> None:
     """Show the rooms and who answers them, and the workers. Reads REDIS_URL."""
     from ops.ps import run  # noqa: PLC0415 - see the module's docstring
 
-    sys.exit(run(everything=everything, as_json=as_json))
+    sys.exit(run(everything=everything, only_workers=only_workers, as_json=as_json))
 
 
 @main.command()

@@ -41,15 +41,15 @@ class View:
         return max(0, last - steps[0])
 
 
-def run(*, everything: bool, as_json: bool) -> int:
-    """Print it on stdout. 0, or 1 with the reason on stderr."""
+def run(*, everything: bool, only_workers: bool, as_json: bool) -> int:
+    """Print it on stdout, with or without the rooms. 0, or 1 with the reason on stderr."""
     try:
         settings = QueueSettings.read()
     except InvalidSetting as error:
         print(error, file=sys.stderr)
         return 1
     try:
-        view = asyncio.run(look(settings, everything=everything))
+        view = asyncio.run(look(settings, everything=everything, only_workers=only_workers))
     except AuthenticationError:
         print("Redis wants another password. Set REDIS_URL to redis://:password@host:port/0.", file=sys.stderr)
         return 1
@@ -64,18 +64,25 @@ def run(*, everything: bool, as_json: bool) -> int:
         return 1
     if as_json:
         print(json.dumps(as_object(view)))
+    elif only_workers:
+        _console().print(workers_table(view))
     else:
-        # Into a pipe nothing is folded, so that each room stays one line.
-        console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
-        console.print(rooms_table(view), workers_table(view), sep="\n")
+        _console().print(rooms_table(view), workers_table(view), sep="\n")
     return 0
 
 
-async def look(settings: QueueSettings, *, everything: bool) -> View:
+def _console() -> Console:
+    # Into a pipe nothing is folded, so that each room stays one line.
+    return Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
+
+
+async def look(settings: QueueSettings, *, everything: bool, only_workers: bool = False) -> View:
     """Read the open rooms (`everything`: the others too) and the workers. Raises RedisError or OSError."""
     async with connect(settings) as redis:
         store = RoomStore(redis)
-        rooms = await store.list_all() if everything else await store.list_open()
+        rooms: list[Room] = []
+        if not only_workers:
+            rooms = await store.list_all() if everything else await store.list_open()
         workers = await store.workers()
     rooms.sort(key=lambda room: next(iter(room.steps_ms.values()), 0))
     return View(int(time.time() * 1000), tuple(rooms), tuple(workers))
@@ -108,6 +115,7 @@ def as_object(view: View) -> dict[str, object]:
                 "slots": worker.slots,
                 "idle": worker.idle,
                 "load": worker.load,
+                "reserved": worker.reserved,
                 "state": worker.state,
                 "pid": worker.pid,
             }
@@ -140,11 +148,12 @@ def workers_table(view: View) -> Table:
     table = Table(title="workers", title_justify="left", box=None, header_style="bold")
     for column in ("worker", "queues", "state"):
         table.add_column(column, overflow="fold")
-    for column in ("calls", "slots", "load"):
+    for column in ("calls", "slots", "load", "reserved"):
         table.add_column(column, justify="right")
     for worker in view.workers:
         cells = [worker.node, ",".join(worker.queues), worker.state, str(worker.slots - worker.idle)]
-        table.add_row(*(Text(cell) for cell in (*cells, str(worker.slots), f"{worker.load:.0%}")))
+        cells += [str(worker.slots), f"{worker.load:.0%}", f"{worker.reserved:.0%}"]
+        table.add_row(*(Text(cell) for cell in cells))
     if not view.workers:
         table.add_row(Text("none", style="dim"))
     return table

@@ -14,6 +14,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from tasks import cpu
 from tasks.errors import InvalidSetting
 
 SLOTS_PER_CORE = 4
@@ -31,7 +32,7 @@ class QueueSettings(BaseSettings):
         default_factory=lambda: {tier: tier for tier in ("premium", "standard", "free")},
     )
     """Tier -> queue. `premium,standard` names each queue after its tier; `premium=q1,standard=q2` does not."""
-    slots: int = Field(default_factory=lambda: SLOTS_PER_CORE * (os.cpu_count() or 1), gt=0)
+    slots: int = Field(default_factory=lambda: round(SLOTS_PER_CORE * cpu.available().cores) or 1, gt=0)
     log_level: str = "INFO"
 
     @classmethod
@@ -86,6 +87,8 @@ class Settings(QueueSettings):
     load_window_seconds: float = Field(2.5, gt=0)
     load_file: Path | None = None
     """A file holding one number, read instead of the CPU load: a fraction of all cores."""
+    call_cores: float = Field(0.25, ge=0)
+    """What a call that starts is expected to use of a core, until its worker has learned what calls really cost."""
 
     lease_ttl_ms: int = Field(6000, gt=0)
     lease_renew_ms: int = Field(2000, gt=0)

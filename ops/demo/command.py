@@ -63,6 +63,7 @@ def stack_options(options: DemoOptions, binaries: Binaries, external: ExternalLi
         env={
             # All of this shares one machine with the callers, whose load says nothing about a worker's.
             "SWITCHBOARD_LOAD_THRESHOLD": "1",
+            "SWITCHBOARD_CALL_CORES": "0",
             # Nobody comes back here.
             "SWITCHBOARD_EMPTY_GRACE_SECONDS": "0.3",
         },

@@ -132,13 +132,17 @@ class CallRecord:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """A worker's last heartbeat. `load` is a fraction of all cores; `state` is `open`, or why the intake is closed."""
+    """A worker's last heartbeat.
+
+    `load` and `reserved` are fractions of all cores; `state` is `open`, or why the intake is closed.
+    """
 
     node: str
     queues: tuple[str, ...]
     slots: int
     idle: int
     load: float
+    reserved: float
     state: str
     pid: int
 
@@ -151,6 +155,7 @@ class WorkerStatus:
             slots=int(fields["slots"]),
             idle=int(fields["idle"]),
             load=float(fields["load"]),
+            reserved=float(fields.get("reserved", "0")),
             state=fields["state"],
             pid=int(fields["pid"]),
         )
@@ -162,6 +167,7 @@ class WorkerStatus:
             "slots": str(self.slots),
             "idle": str(self.idle),
             "load": f"{self.load:.3f}",
+            "reserved": f"{self.reserved:.3f}",
             "state": self.state,
             "pid": str(self.pid),
         }

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from tasks.worker.drain import Drain
     from tasks.worker.load import CpuLoad
     from tasks.worker.pool import OneShotPool
+    from tasks.worker.reservation import Reservations
 
 
 class Intake(StrEnum):
@@ -17,15 +18,19 @@ class Intake(StrEnum):
     OPEN = "open"
     NO_SLOT = "no idle slot"
     LOAD = "load over the threshold"
+    RESERVED = "load reserved by calls just started"
     DRAINING = "draining"
 
 
 class IntakeGate:
-    """Open while a child is idle, the load is under the threshold, and the worker is not draining."""
+    """Open while a child is idle, the worker is not draining, and load and reservations are up to the threshold."""
 
-    def __init__(self, pool: OneShotPool, load: CpuLoad, threshold: float, drain: Drain) -> None:
+    def __init__(
+        self, pool: OneShotPool, load: CpuLoad, reservations: Reservations, threshold: float, drain: Drain
+    ) -> None:
         self._pool = pool
         self._load = load
+        self._reservations = reservations
         self._threshold = threshold
         self._drain = drain
 
@@ -38,12 +43,23 @@ class IntakeGate:
             return Intake.NO_SLOT
         if self._load.average > self._threshold:
             return Intake.LOAD
+        if self._load.average + self.reserved > self._threshold:
+            return Intake.RESERVED
         return Intake.OPEN
+
+    @property
+    def reserved(self) -> float:
+        """What calls just started will add to the load, and what it does not show yet; in the load's unit."""
+        return self._reservations.cores / self._load.cores
 
     @property
     def puts_back(self) -> bool:
         """Whether a call that was taken all the same belongs to another worker. A slot, it has: it was free before."""
-        return self.intake in {Intake.DRAINING, Intake.LOAD}
+        return self.intake in {Intake.DRAINING, Intake.LOAD, Intake.RESERVED}
+
+    def hold(self, task: str) -> None:
+        """A task starts, by its id: its call's share of the load is reserved."""
+        self._reservations.hold(task)
 
     def guard(self, channel: Any) -> None:
         """Let `channel` start a new BRPOP only while the gate is open.

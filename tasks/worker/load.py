@@ -1,15 +1,13 @@
-"""How busy this host is: a moving average of the CPU load, as a fraction of all cores."""
+"""How busy this host is: a moving average of the CPU load, as a fraction of what this worker may use."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-import psutil
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tasks import cpu
 
 SAMPLE_SECONDS = 0.5
 
@@ -19,11 +17,16 @@ logger = logging.getLogger("switchboard.tasks.worker")
 class CpuLoad:
     """`sample` is called every SAMPLE_SECONDS; `average` is over the window. `source`, if given, is read instead."""
 
-    def __init__(self, window_seconds: float, source: Path | None = None) -> None:
+    def __init__(self, window_seconds: float, source: Path | None = None, available: cpu.Cpu | None = None) -> None:
         self._samples: deque[float] = deque(maxlen=max(1, round(window_seconds / SAMPLE_SECONDS)))
         self._source = source
-        # The first reading of psutil has nothing to compare with.
-        psutil.cpu_percent(interval=None)
+        self._cpu = available or cpu.available()
+        self._read_at, self._busy = time.monotonic(), self._cpu.busy_seconds()
+
+    @property
+    def cores(self) -> float:
+        """How many cores are a load of 1."""
+        return self._cpu.cores
 
     @property
     def average(self) -> float:
@@ -32,8 +35,14 @@ class CpuLoad:
 
     def sample(self) -> None:
         """Take one sample; of the time since the last one."""
-        load = psutil.cpu_percent(interval=None) / 100 if self._source is None else self._read(self._source)
-        self._samples.append(load)
+        self._samples.append(self._measure() if self._source is None else self._read(self._source))
+
+    def _measure(self) -> float:
+        now, busy = time.monotonic(), self._cpu.busy_seconds()
+        available = (now - self._read_at) * self._cpu.cores
+        used = busy - self._busy
+        self._read_at, self._busy = now, busy
+        return min(1.0, max(0.0, used / available)) if available > 0 else 1.0
 
     def _read(self, source: Path) -> float:
         try:

@@ -41,3 +41,8 @@ class OneShotPool(TaskPool):
         """Children that are up and have no task, less the tasks that are on their way to one."""
         pool = self._pool
         return len(pool._all_inqueues - pool._busy_workers) - len(pool.outbound_buffer)
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of all children, with and without a task."""
+        return [child.pid for child in self._pool._pool]

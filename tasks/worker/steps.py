@@ -21,6 +21,7 @@ from tasks.worker.drain import DRAIN
 from tasks.worker.gate import IntakeGate
 from tasks.worker.heartbeat import BEAT_SECONDS, Heartbeat
 from tasks.worker.load import SAMPLE_SECONDS, CpuLoad
+from tasks.worker.reservation import Reservations
 from tasks.worker.strays import WATCH_SECONDS, Strays, kill
 
 DRAIN_CHECK_SECONDS = 0.25
@@ -53,7 +54,10 @@ class IntakeStep(bootsteps.StartStopStep):
         super().__init__(consumer, **kwargs)
         settings = Settings.read()
         self._load = CpuLoad(settings.load_window_seconds, settings.load_file)
-        self._gate = consumer.intake_gate = IntakeGate(consumer.pool, self._load, settings.load_threshold, DRAIN)
+        self._reservations = Reservations(settings.call_cores, settings.load_window_seconds)
+        self._gate = consumer.intake_gate = IntakeGate(
+            consumer.pool, self._load, self._reservations, settings.load_threshold, DRAIN
+        )
         redis = connect_blocking(settings)
         self._heartbeat = Heartbeat(redis)
         self._strays = Strays(redis)
@@ -64,7 +68,7 @@ class IntakeStep(bootsteps.StartStopStep):
         self._gate.guard(consumer.task_consumer.channel)
         self._cancel()
         self._timers = [
-            consumer.hub.call_repeatedly(SAMPLE_SECONDS, self._load.sample),
+            consumer.hub.call_repeatedly(SAMPLE_SECONDS, self._sample, consumer),
             consumer.hub.call_repeatedly(BEAT_SECONDS, self._beat, consumer),
             consumer.hub.call_repeatedly(BEAT_SECONDS, inference.watch),
             consumer.hub.call_repeatedly(WATCH_SECONDS, self._strays.watch),
@@ -85,6 +89,12 @@ class IntakeStep(bootsteps.StartStopStep):
             timer.cancel()
         self._timers = []
 
+    def _sample(self, consumer: Any) -> None:
+        self._load.sample()
+        self._reservations.watch(
+            {request.id: request.worker_pid for request in state.reserved_requests}, consumer.pool.pids
+        )
+
     def _beat(self, consumer: Any) -> None:
         status = WorkerStatus(
             node=consumer.hostname,
@@ -92,6 +102,7 @@ class IntakeStep(bootsteps.StartStopStep):
             slots=consumer.pool.limit,
             idle=consumer.pool.idle_children,
             load=self._load.average,
+            reserved=self._gate.reserved,
             state=self._gate.intake,
             pid=os.getpid(),
         )

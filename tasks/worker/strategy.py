@@ -30,6 +30,7 @@ def start_or_put_back(task: Any, app: Any, consumer: Any, **options: Any) -> Cal
         if gate.puts_back and _put_back(message, settings):
             ack(logger, consumer.connection_errors)
             return None
+        gate.hold(message.headers["id"])
         return start(message, body, ack, reject, callbacks, **rest)
 
     return received

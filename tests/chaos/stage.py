@@ -98,6 +98,7 @@ async def opened(
             "SWITCHBOARD_JOIN_TIMEOUT_SECONDS": "10",
             "SWITCHBOARD_DRAIN_SECONDS": str(DRAIN_SECONDS),
             "SWITCHBOARD_LOAD_FILE": str(load),
+            "SWITCHBOARD_CALL_CORES": "0",
             "CHAOS_FOLDER": str(folder),
         },
         python_path=(HERE / "agents",),

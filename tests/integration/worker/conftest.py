@@ -47,7 +47,7 @@ async def worker(
         "one",
         ("premium",),
         slots=SLOTS,
-        env={"SWITCHBOARD_MAX_ATTEMPTS": "1", "SWITCHBOARD_LOAD_FILE": str(load)},
+        env={"SWITCHBOARD_MAX_ATTEMPTS": "1", "SWITCHBOARD_LOAD_FILE": str(load), "SWITCHBOARD_CALL_CORES": "0"},
     )
     env = environment.merged(environment.inherited(), switchboard_env)
     started = Worker(spec, tmp_path, env, redis=redis_server)

@@ -31,7 +31,9 @@ def room(state: State = State.RUNNING, **changes: object) -> Room:
     return Room(state=state, **{**fields, **changes})  # type: ignore[arg-type]  # a test's shorthand
 
 
-WORKER = WorkerStatus(node="one@host", queues=("premium", "standard"), slots=4, idle=3, load=0.25, state="open", pid=7)
+WORKER = WorkerStatus(
+    node="one@host", queues=("premium", "standard"), slots=4, idle=3, load=0.25, reserved=0.1, state="open", pid=7
+)
 
 
 def shown(view: ps.View) -> str:
@@ -54,7 +56,7 @@ def test_a_room_that_is_over_keeps_the_age_it_had() -> None:
 def test_a_worker_is_shown_with_its_calls_and_its_load() -> None:
     [line] = [line for line in shown(ps.View(NOW, (), (WORKER,))).splitlines() if "one@host" in line]
 
-    assert line.split() == ["one@host", "premium,standard", "open", "1", "4", "25%"]
+    assert line.split() == ["one@host", "premium,standard", "open", "1", "4", "25%", "10%"]
 
 
 def test_a_name_from_outside_is_not_taken_for_markup() -> None:

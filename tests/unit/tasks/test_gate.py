@@ -5,10 +5,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+from tasks.cpu import Cpu
 from tasks.worker.drain import Drain
 from tasks.worker.gate import Intake, IntakeGate
 from tasks.worker.load import CpuLoad
 from tasks.worker.pool import OneShotPool
+from tasks.worker.reservation import Reservations
 
 
 @dataclass
@@ -27,7 +29,11 @@ def gate(file: Path, *, idle: int = 1, load: float = 0.0, samples: int = 5) -> I
     cpu = CpuLoad(2.5, file)
     for _ in range(samples):
         cpu.sample()
-    return IntakeGate(cast("OneShotPool", Pool(idle)), cpu, 0.7, Drain())
+    return over(cpu, idle=idle)
+
+
+def over(cpu: CpuLoad, *, idle: int = 1, reservations: Reservations | None = None) -> IntakeGate:
+    return IntakeGate(cast("OneShotPool", Pool(idle)), cpu, reservations or Reservations(0, 2.5), 0.7, Drain())
 
 
 def test_the_gate_is_open_with_an_idle_child_and_a_load_up_to_the_threshold(tmp_path: Path) -> None:
@@ -56,7 +62,24 @@ def test_a_peak_shorter_than_the_window_does_not_close_the_gate(tmp_path: Path) 
     for load in (0.2, 0.2, 1.0, 0.2, 0.2):
         file.write_text(str(load))
         cpu.sample()
-    assert IntakeGate(cast("OneShotPool", Pool()), cpu, 0.7, Drain()).intake is Intake.OPEN
+    assert over(cpu).intake is Intake.OPEN
+
+
+def test_calls_just_started_close_the_gate_before_the_load_shows_them(tmp_path: Path) -> None:
+    (tmp_path / "load").write_text("0.1")
+    cpu = CpuLoad(2.5, tmp_path / "load", Cpu(2.0, float))
+    cpu.sample()
+    moment = [0.0]
+    reservations = Reservations(0.5, 2.5, clock=lambda: moment[0])
+    burst = over(cpu, reservations=reservations)
+    taken = 0
+    while burst.intake is Intake.OPEN:
+        burst.hold(f"task-{taken}")
+        taken += 1
+    assert (taken, burst.intake) == (3, Intake.RESERVED)
+    assert burst.puts_back
+    moment[0] = 2.5
+    assert not burst.puts_back
 
 
 def test_a_load_file_that_is_gone_counts_as_full(tmp_path: Path) -> None:
