@@ -29,10 +29,13 @@ logger = logging.getLogger("switchboard.tasks.reconcile")
 
 
 class Reconciler:
-    """Ticks until it is stopped, and sweeps while it leads. `server_sweep` compares with the LiveKit server."""
+    """Ticks until it is stopped, and sweeps while it leads.
+
+    `server_sweep` compares with the LiveKit server, and says whether to do so again with the next tick.
+    """
 
     def __init__(
-        self, rooms: RoomStore, *, max_attempts: int, lease_ms: int, server_sweep: Callable[[], Awaitable[None]]
+        self, rooms: RoomStore, *, max_attempts: int, lease_ms: int, server_sweep: Callable[[], Awaitable[bool]]
     ) -> None:
         self._rooms = rooms
         self._max_attempts = max_attempts
@@ -86,7 +89,8 @@ class Reconciler:
         await sweep_tasks(self._rooms)
         if time.monotonic() - self._server_swept >= SERVER_SWEEP_SECONDS:
             self._server_swept = time.monotonic()
-            await self._server_sweep()
+            if await self._server_sweep():
+                self._server_swept = float("-inf")
         return requeued
 
     async def _pause(self) -> None:

@@ -45,8 +45,11 @@ class Dispatches(Protocol):
         """The room has finished."""
 
 
-async def sweep_server(settings: Settings, rooms: RoomStore, dispatcher: Dispatches) -> None:
-    """Open what was not announced, close what was not said to be over. A LiveKit server that is away is logged."""
+async def sweep_server(settings: Settings, rooms: RoomStore, dispatcher: Dispatches) -> bool:
+    """Open what was not announced, close what was not said to be over. A LiveKit server that is away is logged.
+
+    Returns whether to look again soon: a room is unknown, but so new that its webhook may still be on the way.
+    """
     asked_ms = time.time_ns() // 1_000_000
     timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
     secret = settings.livekit_api_secret.get_secret_value()
@@ -55,7 +58,7 @@ async def sweep_server(settings: Settings, rooms: RoomStore, dispatcher: Dispatc
             listed = list((await server.room.list_rooms(api.ListRoomsRequest())).rooms)
         except UNANSWERED as error:
             logger.warning("the LiveKit server does not list its rooms", extra={"error": type(error).__name__})
-            return
+            return False
         known = await rooms.opened_ms()
         deadline = time.monotonic() + BUDGET_SECONDS
         unknown = [room for room in listed if room.sid not in known]
@@ -71,7 +74,8 @@ async def sweep_server(settings: Settings, rooms: RoomStore, dispatcher: Dispatc
         await dispatcher.close(sid)
         if time.monotonic() > deadline:
             logger.warning("the sweep of the LiveKit server's rooms goes on later")
-            return
+            break
+    return any(_is_new(room, asked_ms) for room in unknown)
 
 
 async def _unanswered(
@@ -82,8 +86,7 @@ async def _unanswered(
     candidates = [
         room
         for room in listed
-        if _started_ms(room) < asked_ms - ANNOUNCED_MS
-        and (room.num_participants > 0 or _started_ms(room) > asked_ms - COUNTED_MS)
+        if not _is_new(room, asked_ms) and (room.num_participants > 0 or _started_ms(room) > asked_ms - COUNTED_MS)
     ]
     for first in range(0, len(candidates), BATCH):
         batch = candidates[first : first + BATCH]
@@ -109,6 +112,10 @@ def _is_left_alone(room: Outline, asked_ms: int) -> bool:
     """Whether the room's agent had left because nobody was there, and somebody was there later."""
     ended_ms = asked_ms if room.ended_ms is None else room.ended_ms
     return room.state is State.ENDED and room.reason in ALONE and ended_ms < asked_ms - ANNOUNCED_MS
+
+
+def _is_new(room: models.Room, asked_ms: int) -> bool:
+    return _started_ms(room) >= asked_ms - ANNOUNCED_MS
 
 
 def _started_ms(room: models.Room) -> int:

@@ -44,10 +44,10 @@ class Sweep:
         self._rooms = rooms
         self._dispatcher = dispatcher
 
-    async def __call__(self, *listed: models.Room) -> None:
+    async def __call__(self, *listed: models.Room) -> bool:
         async with RoomListing.serve(listed) as livekit:
             settings = self._settings.model_copy(update={"livekit_url": livekit.url})
-            await sweep_server(settings, self._rooms, self._dispatcher)
+            return await sweep_server(settings, self._rooms, self._dispatcher)
 
 
 @pytest.fixture
@@ -78,9 +78,9 @@ async def ended(rooms: RoomStore, dispatcher: Dispatcher, outcome: str, *, ms_ag
 
 
 async def test_an_unknown_room_is_opened_when_its_webhooks_should_have_come(rooms: RoomStore, sweep: Sweep) -> None:
-    await sweep(listed(started_ms_ago=0))
-    assert await rooms.get(SID) is None
-    await sweep(listed())
+    soon_again = await sweep(listed(started_ms_ago=0))
+    assert (soon_again, await rooms.get(SID)) == (True, None)
+    assert not await sweep(listed())
     room = await get(rooms)
     assert (room.state, room.tenant, room.attempt) == (State.QUEUED, "acme", 1)
 

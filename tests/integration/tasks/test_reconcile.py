@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -21,12 +22,14 @@ def short(rooms: RoomStore) -> RoomStore:
     return RoomStore(rooms.redis, lease_ms=LEASE_MS)
 
 
-async def no_server() -> None:
-    return
+async def no_server() -> bool:
+    return False
 
 
-def reconciler(rooms: RoomStore, *, lease_ms: int = 0) -> Reconciler:
-    return Reconciler(rooms, max_attempts=5, lease_ms=lease_ms, server_sweep=no_server)
+def reconciler(
+    rooms: RoomStore, *, lease_ms: int = 0, server_sweep: Callable[[], Awaitable[bool]] = no_server
+) -> Reconciler:
+    return Reconciler(rooms, max_attempts=5, lease_ms=lease_ms, server_sweep=server_sweep)
 
 
 async def run_call(rooms: RoomStore, sid: str = "RM_1") -> None:
@@ -81,6 +84,21 @@ async def test_one_of_two_reconciles_and_the_other_takes_over_after_its_term(sho
     await short.redis.delete(keys.LEADER)
     assert await second.tick() == 1
     assert await first.tick() == 0
+
+
+async def test_the_server_is_looked_at_again_with_the_next_tick_only_if_the_last_look_was_too_early(
+    short: RoomStore,
+) -> None:
+    too_early = [True, True, False]
+    looks = iter(too_early)
+
+    async def server_sweep() -> bool:
+        return next(looks)
+
+    one = reconciler(short, server_sweep=server_sweep)
+    for _ in range(len(too_early) + 2):
+        await one.tick()
+    assert list(looks) == []
 
 
 async def test_leases_do_not_count_before_redis_has_answered_for_as_long_as_one_lasts(short: RoomStore) -> None:
