@@ -1,21 +1,36 @@
 """A prefork pool whose children take one call each.
 
 Celery has a setting for that (`worker_max_tasks_per_child=1`), but its pool offers the next task to the child that is
-about to exit, and notices the exit with a timer of 5 s. Two overrides of AsynPool mend it. They are internals: the
-versions are pinned, and tests/integration/worker/test_one_shot_children.py holds what is used here.
+about to exit, notices the exit with a timer of 5 s, and has a child wait for a second before it exits. Overrides of
+AsynPool and of its children mend it. They are internals: the versions are pinned, and
+tests/integration/worker/test_one_shot_children.py holds what is used here.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-from celery.concurrency.asynpool import AsynPool
+from celery.concurrency.asynpool import AsynPool, Worker
 from celery.concurrency.prefork import TaskPool
 
 REAP_SECONDS = 0.01
 
 
+class _Child(Worker):
+    def _do_exit(self, pid: int, exitcode: int | None, exc: BaseException | None = None) -> None:
+        # What it has to say was written to its pipe before, and that it is gone is seen without its saying so.
+        status = os.EX_OK if exc is None else os.EX_SOFTWARE
+        try:
+            if self.on_exit is not None:
+                self.on_exit(pid, exitcode)
+        finally:
+            os._exit(status if exitcode is None else exitcode)
+
+
 class _OneShotAsynPool(AsynPool):
+    Worker = _Child
+
     def on_job_ready(self, job: object, i: object, obj: object, inqW_fd: int) -> None:  # noqa: N803 - AsynPool's name
         if self._maxtasksperchild != 1:
             super().on_job_ready(job, i, obj, inqW_fd)

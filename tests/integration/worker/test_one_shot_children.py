@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 from ops.stack import Worker
@@ -26,6 +28,26 @@ async def test_each_call_has_a_child_of_its_own_and_the_next_one_does_not_wait_f
     assert worker.pid not in children
     # Celery's own pool reaps a child that has exited with a timer of 5 s.
     assert seconds < 5 * CALLS / SLOTS / 2
+
+
+def test_a_child_that_is_done_is_gone_at_once() -> None:
+    script = """
+import os, time
+from tasks.worker.pool import OneShotPool
+child = object.__new__(OneShotPool.Pool.Worker)
+child.on_exit = None
+began = time.monotonic()
+if pid := os.fork():
+    _, status = os.waitpid(pid, 0)
+    print(time.monotonic() - began, os.waitstatus_to_exitcode(status))
+else:
+    child._do_exit(os.getpid(), 0x9B)
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    seconds, status = ran.stdout.split()
+    assert status == str(0x9B)
+    # One of billiard's sleeps for a second.
+    assert float(seconds) < 0.9
 
 
 async def test_a_worker_takes_calls_again_after_its_connections_were_killed(
