@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -58,8 +59,9 @@ class Stage(Installation):
     async def mend(self) -> None:
         """Bring back what is down, and wait until no call is left and every slot is free. Raises TimeoutError."""
         down = [part for part in (*self.stack.receivers, *self.stack.workers.values()) if not part.running]
-        for part in down:
-            await part.start()
+        async with asyncio.TaskGroup() as starting:
+            for part in down:
+                starting.create_task(part.start())
         await self.all_calls_over(SETTLED_SECONDS)
         await until(self._is_idle, SETTLED_SECONDS)
 
