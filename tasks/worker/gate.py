@@ -41,9 +41,9 @@ class IntakeGate:
             return Intake.DRAINING
         if self._pool.idle_children <= 0:
             return Intake.NO_SLOT
-        if self._load.average > self._threshold:
+        if self._load.level > self._threshold:
             return Intake.LOAD
-        if self._load.average + self.reserved > self._threshold:
+        if self._load.level + self.reserved > self._threshold:
             return Intake.RESERVED
         return Intake.OPEN
 

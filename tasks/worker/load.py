@@ -1,4 +1,4 @@
-"""How busy this host is: a moving average of the CPU load, as a fraction of what this worker may use."""
+"""How busy this host is: the CPU load as a fraction of what this worker may use, quick to rise and slow to fall."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ import logging
 import time
 from collections import deque
 from pathlib import Path
+from statistics import fmean
 
 from tasks import cpu
 
 SAMPLE_SECONDS = 0.5
+RECENT = 2
+"""So many samples, a second, are enough to see the load rise; one alone may be the start of a process."""
 
 logger = logging.getLogger("switchboard.tasks.worker")
 
 
 class CpuLoad:
-    """`sample` is called every SAMPLE_SECONDS; `average` is over the window. `source`, if given, is read instead."""
+    """`sample` is called every SAMPLE_SECONDS. `source`, if given, is read instead of the CPU."""
 
     def __init__(self, window_seconds: float, source: Path | None = None, available: cpu.Cpu | None = None) -> None:
-        self._samples: deque[float] = deque(maxlen=max(1, round(window_seconds / SAMPLE_SECONDS)))
+        self._samples: deque[float] = deque(maxlen=max(RECENT, round(window_seconds / SAMPLE_SECONDS)))
         self._source = source
         self._cpu = available or cpu.available()
         self._read_at, self._busy = time.monotonic(), self._cpu.busy_seconds()
@@ -29,9 +32,15 @@ class CpuLoad:
         return self._cpu.cores
 
     @property
-    def average(self) -> float:
-        """0 to 1. Before the first sample it is 1: a worker takes no call before it knows its host."""
-        return sum(self._samples) / len(self._samples) if self._samples else 1.0
+    def level(self) -> float:
+        """0 to 1: the average over the window or over the last second, whichever is higher.
+
+        Before the first sample it is 1: a worker takes no call before it knows its host.
+        """
+        samples = list(self._samples)
+        if not samples:
+            return 1.0
+        return max(fmean(samples), fmean(samples[-RECENT:]))
 
     def sample(self) -> None:
         """Take one sample; of the time since the last one."""

@@ -101,7 +101,7 @@ class IntakeStep(bootsteps.StartStopStep):
             queues=tuple(queue.name for queue in consumer.task_consumer.queues),
             slots=consumer.pool.limit,
             idle=consumer.pool.idle_children,
-            load=self._load.average,
+            load=self._load.level,
             reserved=self._gate.reserved,
             state=self._gate.intake,
             pid=os.getpid(),

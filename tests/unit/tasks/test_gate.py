@@ -8,7 +8,7 @@ from typing import cast
 from tasks.cpu import Cpu
 from tasks.worker.drain import Drain
 from tasks.worker.gate import Intake, IntakeGate
-from tasks.worker.load import CpuLoad
+from tasks.worker.load import SAMPLE_SECONDS, CpuLoad
 from tasks.worker.pool import OneShotPool
 from tasks.worker.reservation import Reservations
 
@@ -82,16 +82,33 @@ def test_calls_just_started_close_the_gate_before_the_load_shows_them(tmp_path: 
     assert not burst.puts_back
 
 
+def test_a_load_that_rises_closes_the_gate_within_two_seconds_and_opens_it_only_when_the_window_has_passed(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "load"
+    cpu = CpuLoad(2.5, file)
+    levels = []
+    for load in (0.1,) * 5 + (1.0,) * 5 + (0.1,) * 5:
+        file.write_text(str(load))
+        cpu.sample()
+        levels.append(cpu.level > 0.7)
+    rise, fall = 5, 10
+    first = levels.index(True)
+    assert (first + 1 - rise) * SAMPLE_SECONDS <= 1.0
+    assert all(levels[first : fall + 1])
+    assert not levels[-1]
+
+
 def test_a_load_file_that_is_gone_counts_as_full(tmp_path: Path) -> None:
     cpu = CpuLoad(1.0, tmp_path / "gone")
     cpu.sample()
-    assert cpu.average == 1.0
+    assert cpu.level == 1.0
 
 
 def test_the_cpu_load_is_a_fraction_of_all_cores() -> None:
     cpu = CpuLoad(2.5)
     cpu.sample()
-    assert 0.0 <= cpu.average <= 1.0
+    assert 0.0 <= cpu.level <= 1.0
 
 
 def test_a_closed_gate_lets_a_brpop_that_is_under_way_finish(tmp_path: Path) -> None:
