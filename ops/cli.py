@@ -104,5 +104,67 @@ def dead_replay(letter: str) -> None:
     sys.exit(replay(letter))
 
 
+@main.group()
+def tenants() -> None:
+    """Apply the file that tenants are declared in, and show what is in Redis."""
+
+
+@tenants.command(name="apply")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Check the file and show what would change; change nothing.")
+@click.option("--prune", is_flag=True, help="Remove the tenants that are in Redis and not in the file.")
+@click.option(
+    "--keys",
+    type=click.File(encoding="utf-8"),
+    help='Where keys that are declared as "stdin:NAME" come from, a line NAME=key for each: - for stdin.',
+)
+@click.option("--reseal", is_flag=True, help="Seal keys anew that cannot be opened, as their encryption key is lost.")
+def tenants_apply(**options: Any) -> None:
+    """Make Redis say what FILE does: all of it, or nothing if anything in it is wrong.
+
+    Keys are read here and stored encrypted. Reads the same settings as a receiver, and SWITCHBOARD_ENCRYPTION_KEYS as
+    the workers have it. Ends with 0 when applied, 1 when nothing was.
+    """
+    from ops.tenants.command import apply  # noqa: PLC0415 - see the module's docstring
+
+    sys.exit(apply(**options))
+
+
+@tenants.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+def tenants_list(*, as_json: bool) -> None:
+    """List them. Reads REDIS_URL."""
+    from ops.tenants.command import list_tenants  # noqa: PLC0415 - see the module's docstring
+
+    sys.exit(list_tenants(as_json=as_json))
+
+
+@tenants.command(name="show")
+@click.argument("tenant")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def tenants_show(tenant: str, *, as_json: bool) -> None:
+    """Show one, with fingerprints in the place of its keys. Reads REDIS_URL."""
+    from ops.tenants.command import show  # noqa: PLC0415 - see the module's docstring
+
+    sys.exit(show(tenant, as_json=as_json))
+
+
+@tenants.command(name="remove")
+@click.argument("tenant")
+def tenants_remove(tenant: str) -> None:
+    """Remove one, with its keys. Its running calls go on. Reads REDIS_URL."""
+    from ops.tenants.command import remove  # noqa: PLC0415 - see the module's docstring
+
+    sys.exit(remove(tenant))
+
+
+@tenants.command(name="rotate-keys")
+def tenants_rotate_keys() -> None:
+    """Encrypt all keys with the first of SWITCHBOARD_ENCRYPTION_KEYS. Reads the same settings as a receiver."""
+    from ops.tenants.command import rotate_keys  # noqa: PLC0415 - see the module's docstring
+
+    sys.exit(rotate_keys())
+
+
 if __name__ == "__main__":
     main()

@@ -28,6 +28,7 @@ from ops.room_listing import RoomListing
 from ops.stack import Binaries, environment
 from ops.stack.ports import PortPicker
 from ops.stack.redis import RedisServer
+from ops.tenants.plan import Plan
 from tasks.dispatch import Dispatcher
 from tasks.messages import call_message
 from tasks.reconcile.leases import sweep_leases
@@ -35,10 +36,10 @@ from tasks.reconcile.lost_tasks import sweep_tasks
 from tasks.reconcile.server import sweep_server
 from tasks.rooms import RoomStore, keys
 from tasks.settings import Settings
+from tasks.tenants.ledger import Entry, Ledger
 
 BLOCK_MS = 100.0
 LONG_AGO_MS = 1_700_000_000_000
-TENANTS = '[tenants.load]\ntier = "premium"\n'
 TENANT, QUEUE = "load", "premium"
 AT_ONCE = 30
 
@@ -96,13 +97,11 @@ class Installation:
         """One with so many rooms, in a folder that is gone afterwards."""
         with tempfile.TemporaryDirectory(prefix="switchboard-load-") as folder:
             directory = Path(folder)
-            tenants = directory / "tenants.toml"
-            tenants.write_text(TENANTS, encoding="utf-8")
             port = PortPicker().pick()
             redis = RedisServer(directory, environment.inherited(), binary=str(binaries.redis), port=port)
             await redis.start()
             given = {"redis_url": redis.url, "livekit_api_key": "key", "livekit_api_secret": "secret " * 6}
-            settings = Settings.model_validate(given | {"tenants_file": tenants})
+            settings = Settings.model_validate(given)
             dispatcher = Dispatcher.from_settings(settings)
             try:
                 async with redis.client() as client:
@@ -113,7 +112,7 @@ class Installation:
 
     async def fill(self) -> None:
         """Redis has all the rooms, and nothing else: the first half runs, the other one waits."""
-        await self._rooms.redis.flushall()
+        await self._empty()
         running = self._sids[: len(self._sids) // 2]
         await self._each(running, self._open)
         await self._rooms.redis.delete(QUEUE)
@@ -134,7 +133,7 @@ class Installation:
         await self._rooms.redis.delete(QUEUE)
         found.append(await cost("tasks: all are lost", sweep_tasks(self._rooms)))
         found.append(await self._server("server: none is listed", []))
-        await self._rooms.redis.flushall()
+        await self._empty()
         found.append(await self._server("server: all are listed, Redis has lost them", self._listed()))
         await self._all_over()
         found.append(await self._server("server: all are over, and somebody is in each", self._listed()))
@@ -147,6 +146,10 @@ class Installation:
 
     def _listed(self) -> list[models.Room]:
         return [_as_listed(sid) for sid in self._sids]
+
+    async def _empty(self) -> None:
+        await self._rooms.redis.flushall()
+        await Ledger(self._rooms.redis).change(lambda before: Plan(before, {TENANT: Entry({"tier": QUEUE})}))
 
     async def _all_over(self) -> None:
         await self.fill()

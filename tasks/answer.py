@@ -17,9 +17,10 @@ from tasks.errors import SwitchboardError
 from tasks.failover import lose_call
 from tasks.hand_over import hand_over_after_drain
 from tasks.lease import LeaseKeeper
+from tasks.provider_keys import provider_keys
 from tasks.rooms import Refusal, Room, RoomStore
 from tasks.seal import Seal
-from tasks.tenants import TomlTenants
+from tasks.tenants import RedisTenants
 from tasks.worker import child, inference
 
 if TYPE_CHECKING:
@@ -63,8 +64,8 @@ async def _answer(room: Room, rooms: RoomStore, settings: Settings) -> str:
 
 
 async def _run(room: Room, rooms: RoomStore, settings: Settings) -> CallOutcome:
-    tenant = await TomlTenants(settings.tenants_file, frozenset(settings.tiers)).get(room.tenant)
-    options = call_options(room, tenant, settings)
+    tenant, sealed = await RedisTenants(rooms.redis, frozenset(settings.tiers)).with_keys(room.tenant)
+    options = call_options(room, tenant, await provider_keys(tenant, sealed, settings), settings)
     keeper = LeaseKeeper(rooms, room, settings)
     call = Call(
         options,

@@ -1,10 +1,9 @@
-"""From a tenant, as declared, to the frozen options of one call. Keys are read here, in the child that runs it."""
+"""From a tenant, as declared, and the values of its keys to the frozen options of one call."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,7 +17,7 @@ from pipeline.options import (
     VadOptions,
     VoiceAgentOptions,
 )
-from tasks.errors import KeyUnreadable, TenantInvalid
+from tasks.errors import TenantInvalid
 
 if TYPE_CHECKING:
     from tasks.rooms import Room
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
 T = TypeVar("T", VadOptions, TurnOptions)
 
 
-def call_options(room: Room, tenant: Tenant, settings: Settings) -> CallOptions:
-    """Everything the call is told. Raises TenantInvalid or KeyUnreadable."""
+def call_options(room: Room, tenant: Tenant, keys: Mapping[str, Secret], settings: Settings) -> CallOptions:
+    """Everything the call is told. `keys`: see `provider_keys`. Raises TenantInvalid."""
     return CallOptions(
         room_sid=room.sid,
         room_name=room.name,
@@ -40,7 +39,7 @@ def call_options(room: Room, tenant: Tenant, settings: Settings) -> CallOptions:
         worker=room.worker,
         agent=tenant.agent or settings.agent,
         agent_metadata=tenant.agent_metadata,
-        voice=voice_agent_options(tenant),
+        voice=voice_agent_options(tenant, keys),
         limits=CallLimits(
             join_seconds=settings.join_timeout_seconds,
             empty_grace_seconds=settings.empty_grace_seconds,
@@ -49,49 +48,36 @@ def call_options(room: Room, tenant: Tenant, settings: Settings) -> CallOptions:
     )
 
 
-def voice_agent_options(tenant: Tenant) -> VoiceAgentOptions:
-    """The tenant's voice agent; what the tenant leaves out has the default of `VoiceAgentOptions`."""
+def voice_agent_options(tenant: Tenant, keys: Mapping[str, Secret]) -> VoiceAgentOptions:
+    """The tenant's voice agent, with `keys` by their slots.
+
+    What the tenant leaves out has the default of `VoiceAgentOptions`.
+    """
     given = {
         "instructions": tenant.instructions,
         "greeting": tenant.greeting,
         "cut_off_phrase": tenant.cut_off_phrase,
     }
     return VoiceAgentOptions(
-        stt=_provider(tenant.id, "stt", tenant.stt),
-        llm=_provider(tenant.id, "llm", tenant.llm),
-        tts=_provider(tenant.id, "tts", tenant.tts),
+        stt=_provider("stt", tenant.stt, keys),
+        llm=_provider("llm", tenant.llm, keys),
+        tts=_provider("tts", tenant.tts, keys),
         vad=_tuning(tenant.id, "vad", VadOptions, tenant.vad),
         turn=_tuning(tenant.id, "turn", TurnOptions, tenant.turn),
         **{name: value for name, value in given.items() if value is not None},
     )
 
 
-def _provider(tenant: str, kind: str, table: ProviderTable) -> ProviderOptions:
+def _provider(slot: str, table: ProviderTable, keys: Mapping[str, Secret]) -> ProviderOptions:
     return ProviderOptions(
         name=table.provider,
         model=table.model,
         voice=table.voice,
         language=table.language,
         base_url=table.base_url,
-        api_key=None if table.key is None else _key(tenant, f"[{kind}] key", table.key),
+        api_key=keys.get(slot),
         extra=table.extra,
     )
-
-
-def _key(tenant: str, field: str, reference: str) -> Secret:
-    scheme, _, place = reference.partition(":")
-    if scheme == "env":
-        value = os.environ.get(place, "")
-        problem = f"the environment variable {place} is not set in the worker"
-    else:
-        try:
-            value = Path(place).read_text("utf-8").strip()
-            problem = f"the file {place} is empty"
-        except OSError as error:
-            raise KeyUnreadable(tenant=tenant, field=field, problem=f"{place}: {error.strerror}") from error
-    if not value:
-        raise KeyUnreadable(tenant=tenant, field=field, problem=problem)
-    return Secret(value)
 
 
 def _tuning(tenant: str, table: str, options: type[T], given: dict[str, Any]) -> T:

@@ -18,7 +18,7 @@ from tasks.messages import call_message
 from tasks.rooms import Closed, Found, RoomStore
 from tasks.routing import tenant_of
 from tasks.settings import Settings
-from tasks.tenants import Tenant, TenantStore, TomlTenants
+from tasks.tenants import RedisTenants, Tenant, TenantStore
 
 logger = logging.getLogger("switchboard.tasks.dispatch")
 
@@ -61,23 +61,23 @@ class Dispatcher:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """A dispatcher with its own connection to Redis; `aclose` closes it. Raises TenantsFileInvalid."""
-        tenants = TomlTenants(settings.tenants_file, frozenset(settings.tiers))
-        tenants.refresh()
+        """A dispatcher with its own connections to Redis; `aclose` closes them."""
         # The first message costs Celery 50 ms of preparation, which would be the first caller's.
         call_message(sid="", attempt=0, name="", tenant="", tier="", queue=settings.queues[0])
-        return cls(settings, RoomStore(connect(settings), lease_ms=settings.lease_ttl_ms), tenants)
+        redis = connect(settings)
+        tenants = RedisTenants(redis, frozenset(settings.tiers))
+        return cls(settings, RoomStore(redis, lease_ms=settings.lease_ttl_ms), tenants)
 
     async def open(self, room: RoomSeen) -> Opened:
         """Make sure that the room is answered once: idempotent by its sid, in one Redis action."""
-        return await self._dispatch(room, replay=False)
+        return await self._within_deadline(self._dispatch(room, replay=False))
 
     async def replay(self, room: RoomSeen) -> Opened:
         """The same, also if the room is dead: what was wrong with it may have been mended.
 
         What is wrong still, such as UnknownTenant, is raised.
         """
-        return await self._dispatch(room, replay=True)
+        return await self._within_deadline(self._dispatch(room, replay=True))
 
     async def close(self, sid: str) -> Closed:
         """The room has finished: cancel the call if it waits, ask it to end if it runs."""
@@ -102,7 +102,7 @@ class Dispatcher:
                 raise
             logger.warning("a room cannot be answered", extra={"sid": room.sid, "reason": type(error).__name__})
             buried = self._rooms.bury(room.sid, attempt=None, name=room.name, reason=str(error))
-            return Opened.DEAD if await self._within_deadline(buried) else Opened.KNOWN
+            return Opened.DEAD if await buried else Opened.KNOWN
 
         queue = self._settings.tiers[tenant.tier]
 
@@ -118,10 +118,10 @@ class Dispatcher:
                 ended_before_ms=room.joined_at_ms,
             )
 
-        found = await self._within_deadline(opened(1))
+        found = await opened(1)
         if found is Found.AHEAD:
-            known = await self._within_deadline(self._rooms.get(room.sid))
-            found = await self._within_deadline(opened(known.attempt + 1 if known else 1))
+            known = await self._rooms.get(room.sid)
+            found = await opened(known.attempt + 1 if known else 1)
         if found is not Found.OPENED:
             return Opened.KNOWN
         logger.info("call queued", extra={"sid": room.sid, "tenant": tenant.id, "tier": tenant.tier, "queue": queue})

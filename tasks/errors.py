@@ -28,13 +28,6 @@ class InvalidSetting(SwitchboardError):
     """{name} = {value!r} is not usable: {cure}."""
 
 
-class TenantsFileInvalid(SwitchboardError):
-    """The tenants file {path} cannot be read: {problem}."""
-
-    # A call must not die of a file that is being replaced at this moment.
-    retryable = True
-
-
 class NoTenant(SwitchboardError):
     """The room names no tenant: {metadata}, and its name is not call-<tenant>-<id>.
 
@@ -43,7 +36,14 @@ class NoTenant(SwitchboardError):
 
 
 class UnknownTenant(SwitchboardError):
-    """There is no tenant {tenant!r} in the tenants file. Add a [tenants.{tenant}] table."""
+    """There is no tenant {tenant!r}. Declare it in a [tenants.{tenant}] table, and apply: switchboard tenants apply."""
+
+
+class UnknownNumber(SwitchboardError):
+    """No tenant has the telephone number {number}.
+
+    Add it to the `numbers` of one, and apply: switchboard tenants apply.
+    """
 
 
 class TenantInvalid(SwitchboardError):
@@ -52,3 +52,15 @@ class TenantInvalid(SwitchboardError):
 
 class KeyUnreadable(SwitchboardError):
     """Tenant {tenant!r}, {field}: {problem}."""
+
+
+class KeySourceUnavailable(SwitchboardError):
+    """Tenant {tenant!r}, {field}: the source of keys did not give it within {seconds} s ({error})."""
+
+    retryable = True
+
+
+class TenantsBusy(SwitchboardError):
+    """Somebody else was changing the tenants, {tries} times in a row. Nothing was changed here; try again."""
+
+    retryable = True

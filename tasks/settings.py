@@ -5,7 +5,9 @@ Each field may instead be given as a file: `LIVEKIT_API_SECRET_FILE=/run/secrets
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -18,6 +20,7 @@ from tasks import cpu
 from tasks.errors import InvalidSetting
 
 SLOTS_PER_CORE = 4
+FERNET_KEY_BYTES = 32
 
 
 class QueueSettings(BaseSettings):
@@ -78,7 +81,6 @@ class Settings(QueueSettings):
     """More API keys whose webhooks are accepted, `key:secret,key:secret`, for rotation."""
     webhook_max_bytes: int = Field(1 << 20, gt=0)
 
-    tenants_file: Path | None = None
     default_tenant: str | None = None
     agent: str = "pipeline.voice_agent:entrypoint"
     """The agent of a tenant that names none, as `module:function` or `module:server`."""
@@ -99,6 +101,8 @@ class Settings(QueueSettings):
     """How long the calls of a worker that stops may go on there before they are handed over to another."""
     encryption_keys: SecretStr | None = None
     """Fernet keys, `key,key`: the first encrypts, all decrypt. Derived from the LiveKit secret if not set."""
+    key_source: str | None = None
+    """Where keys are that are not in Redis, as `module:attribute`: see `tasks.key_source`."""
 
     join_timeout_seconds: float = Field(60.0, gt=0)
     empty_grace_seconds: float = Field(5.0, ge=0)
@@ -114,6 +118,23 @@ class Settings(QueueSettings):
     @classmethod
     def _pairs(cls, value: object) -> object:
         return _mapping("SWITCHBOARD_WEBHOOK_KEYS", value, separator=":", alone=False)
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _fernet_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        # At the start of each process, and not in the first call that has something to encrypt.
+        for key in [] if value is None else value.get_secret_value().split(","):
+            if not _is_fernet_key(key.strip()):
+                cure = "each key is 32 bytes in URL-safe base64, with a comma between two"
+                raise InvalidSetting(name="SWITCHBOARD_ENCRYPTION_KEYS", value="***", cure=cure)
+        return value
+
+    @field_validator("key_source")
+    @classmethod
+    def _module_and_attribute(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[\w.]+:\w+", value):
+            raise InvalidSetting(name="SWITCHBOARD_KEY_SOURCE", value=value, cure="write it as module:attribute")
+        return value
 
 
 class _FileSource(PydanticBaseSettingsSource):
@@ -149,6 +170,13 @@ def _invalid(error: ValidationError) -> InvalidSetting:
     # What was given may be a secret, so the message shows none of it.
     given = "***" if first["type"] != "missing" else "(not set)"
     return InvalidSetting(name=name, value=given, cure=first["msg"])
+
+
+def _is_fernet_key(key: str) -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(key)) == FERNET_KEY_BYTES
+    except ValueError:
+        return False
 
 
 def _mapping(name: str, value: object, *, separator: str, alone: bool) -> object:

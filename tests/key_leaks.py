@@ -6,7 +6,8 @@ from fnmatch import fnmatchcase
 
 from redis.asyncio import Redis
 
-from tasks.rooms import keys
+from tasks.rooms import keys as room_keys
+from tasks.tenants import keys as tenant_keys
 
 # Celery's and kombu's own: queues, what binds them, what is reserved, and the events and replies of remote control.
 _CELERY = (
@@ -23,12 +24,14 @@ _CELERY = (
     "*.reply.celery.pidbox",
 )
 
+PERMANENT = room_keys.PERMANENT | tenant_keys.PERMANENT
+
 
 async def leaked_keys(client: Redis) -> list[str]:
     """The names of the keys that would stay for ever and should not."""
     leaked = []
     async for key in client.scan_iter():
-        permanent = key in keys.PERMANENT or any(fnmatchcase(key, pattern) for pattern in _CELERY)
+        permanent = key in PERMANENT or any(fnmatchcase(key, pattern) for pattern in _CELERY)
         if not permanent and await client.pttl(key) < 0:
             leaked.append(key)
     return sorted(leaked)

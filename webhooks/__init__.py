@@ -23,8 +23,8 @@ What is answered, and why
 400  The sender is LiveKit (the signature was right) but the event cannot be understood, nor could it at a second try.
 401  The sender cannot be shown to be LiveKit. Checked before anything in the body is looked at.
 413  The body is over the limit. No event comes near it; reading stops there.
-503  Not now: Redis is away or did not answer within its deadline, or the tenants file is being replaced. The only
-     refusal that must be tried again. Its `Retry-After` grows with the event's age and so keeps to 1, 2, 4, 8 s.
+503  Not now: Redis is away or did not answer within its deadline. The only refusal that must be tried again.
+     Its `Retry-After` grows with the event's age and so keeps to 1, 2, 4, 8 s.
 500  A bug. The server tries again, which is right: what is not understood should not be dropped.
 
 room_started opens a room. So does participant_joined for anybody who could be a caller: it costs one idempotent call,

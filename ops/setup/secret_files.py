@@ -5,6 +5,7 @@ A file that is there already is never written again, so that it can be run after
 
 from __future__ import annotations
 
+import base64
 import secrets
 import stat
 import sys
@@ -47,6 +48,7 @@ def write(folder: Path) -> list[Path]:
     keep("redis_url", f"redis://:{redis}@redis:6379/0")
     keep("flower_password", secrets.token_urlsafe(16))
     keep("flower_cookie_secret", secrets.token_urlsafe(48))
+    keep("encryption_keys", base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"))
     return written
 
 

@@ -158,3 +158,22 @@ class ManagedProcess(ABC):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if self._process is not None:
                 os.killpg(self._process.pid, number)
+
+
+class OneShot(ManagedProcess):
+    """A process that does its work and ends: it is ready when it has ended with 0. `start` does the work again."""
+
+    ready_seconds = 60.0
+
+    async def is_ready(self) -> bool:
+        """It has ended well."""
+        return not self.running and await self.exited() == 0
+
+    async def _until_ready(self) -> None:
+        try:
+            async with asyncio.timeout(self.ready_seconds):
+                status = await self.exited()
+        except TimeoutError as error:
+            raise ProcessNotReady(name=self.name, seconds=self.ready_seconds, log=self.log, tail=self.tail()) from error
+        if status:
+            raise ProcessDied(name=self.name, returncode=status, log=self.log, tail=self.tail())

@@ -19,6 +19,7 @@ from ops.stack.ports import HOST, PortPicker
 from ops.stack.process import ManagedProcess
 from ops.stack.receiver import Receiver
 from ops.stack.redis import RedisServer
+from ops.stack.tenants import TenantsFile
 from ops.stack.worker import Worker, WorkerSpec
 
 WEBHOOK_PATH = "/livekit/webhook"
@@ -99,6 +100,7 @@ class Stack:
             host=options.host,
         )
         self._base = environment.merged(base, self.env)
+        self.tenants = TenantsFile(self.directory, self._base, file=options.tenants) if options.tenants else None
         self.receivers = [
             Receiver(f"receiver-{number}", self.directory, self._base, port=port)
             for number, port in enumerate(receiver_ports, start=1)
@@ -138,8 +140,6 @@ class Stack:
             "LIVEKIT_API_SECRET": self.livekit.api_secret,
             "REDIS_URL": self.redis.url,
         }
-        if self.options.tenants:
-            settings["SWITCHBOARD_TENANTS_FILE"] = str(self.options.tenants.resolve())
         return {**settings, **self.options.env}
 
     @property
@@ -175,8 +175,11 @@ class Stack:
 
     def _plan(self) -> Iterator[Sequence[ManagedProcess]]:
         yield [self.redis]
-        if isinstance(self.livekit, LiveKitServer):
-            yield [self.livekit]
+        # Nobody needs the other: livekit-server comes up while the tenants file is checked.
+        yield [
+            *([self.livekit] if isinstance(self.livekit, LiveKitServer) else []),
+            *([self.tenants] if self.tenants else []),
+        ]
         yield self.receivers
         if self.balancer:
             yield [self.balancer]

@@ -11,6 +11,6 @@ fall back to those of the process, which are somebody else's.
 
 from __future__ import annotations
 
-from pipeline.providers.registry import PROVIDERS, build_llm, build_stt, build_tts, preload
+from pipeline.providers.registry import PROVIDERS, build_llm, build_stt, build_tts, check, preload
 
-__all__ = ["PROVIDERS", "build_llm", "build_stt", "build_tts", "preload"]
+__all__ = ["PROVIDERS", "build_llm", "build_stt", "build_tts", "check", "preload"]

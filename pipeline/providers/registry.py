@@ -76,7 +76,19 @@ def build_tts(options: ProviderOptions) -> tts.TTS[None]:
     return built
 
 
+def check(kind: Kind, options: ProviderOptions) -> None:
+    """Whether these options can be used, without building anything. What the key is does not matter, only whether.
+
+    Raises UnknownProvider, MissingKey or InvalidProviderOption.
+    """
+    _checked(kind, options)
+
+
 def _build(kind: Kind, options: ProviderOptions) -> Any:
+    return getattr(import_module(_checked(kind, options).module), f"build_{kind}")(options)
+
+
+def _checked(kind: Kind, options: ProviderOptions) -> Provider:
     provider = _BY_NAME.get((kind, options.name))
     if provider is None:
         known = ", ".join(sorted(name for of, name in _BY_NAME if of == kind))
@@ -88,7 +100,7 @@ def _build(kind: Kind, options: ProviderOptions) -> Any:
             takes = ", ".join(sorted(provider.takes)) or "none"
             cure = f"leave it out; of the common options it takes {takes}"
             raise InvalidProviderOption(kind=kind, name=options.name, field=field, value=value, cure=cure)
-    return getattr(import_module(provider.module), f"build_{kind}")(options)
+    return provider
 
 
 def _check_key(provider: Provider, options: ProviderOptions) -> None:

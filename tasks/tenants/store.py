@@ -8,13 +8,10 @@ from tasks.tenants.tenant import Tenant
 
 
 class TenantStore(Protocol):
-    """Where tenants are kept."""
+    """Where tenants are kept. Every method raises `redis.RedisError` or `OSError` when that is away."""
 
     async def get(self, tenant: str) -> Tenant:
-        """One tenant, as it is now.
+        """One tenant, as it is now. Raises UnknownTenant or TenantInvalid."""
 
-        Raises UnknownTenant, TenantInvalid, or TenantsFileInvalid.
-        """
-
-    def agents(self) -> set[str]:
-        """The agents that tenants name, for the worker to import before the first call."""
+    async def by_number(self, number: str) -> Tenant:
+        """The tenant that has this telephone number, in E.164. Raises UnknownNumber or TenantInvalid."""

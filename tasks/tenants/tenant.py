@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+KINDS = ("stt", "llm", "tts")
+SEALED = "sealed:"
+"""How the `key` begins of a table whose key's value is in Redis; a fingerprint follows."""
+
+_REFERENCE = re.compile(r"[a-z][a-z0-9+.-]*:\S.*")
 
 
 class ProviderTable(BaseModel):
-    """One of a tenant's `[stt]`, `[llm]`, `[tts]`. `key` is a reference, `env:NAME` or `file:/path`, never the key."""
+    """One of a tenant's `[stt]`, `[llm]`, `[tts]`.
+
+    `key` is a reference, never the key: in the file `env:NAME`, `file:/path` or `stdin:NAME`, whose value is read when
+    the file is applied; in Redis then `sealed:<fingerprint>`. One for a source of keys is the same in both.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -26,12 +38,13 @@ class ProviderTable(BaseModel):
         """The options that only this provider knows; the provider checks them."""
         return dict(self.__pydantic_extra__ or {})
 
-    @model_validator(mode="after")
-    def _key_is_a_reference(self) -> ProviderTable:
-        if self.key is not None and not self.key.startswith(("env:", "file:")):
-            msg = 'key must be "env:NAME" or "file:/path"; the key itself does not belong into this file'
+    @field_validator("key")
+    @classmethod
+    def _key_is_a_reference(cls, key: str | None) -> str | None:
+        if key is not None and not _REFERENCE.fullmatch(key):
+            msg = 'it must be "env:NAME", "file:/path" or "stdin:NAME"; the key itself does not belong into this file'
             raise ValueError(msg)
-        return self
+        return key
 
 
 LOCAL = ProviderTable(provider="local")
@@ -58,3 +71,32 @@ class Tenant(BaseModel):
     tts: ProviderTable = LOCAL
     vad: dict[str, Any] = {}
     turn: dict[str, Any] = {}
+
+    def tables(self) -> Iterator[tuple[str, ProviderTable]]:
+        """Each table that names a provider, by its slot: `stt`, `stt.fallbacks.0` and so on, `llm`, `tts`."""
+        for kind in KINDS:
+            table: ProviderTable = getattr(self, kind)
+            yield kind, table
+            for number, fallback in enumerate(table.fallbacks):
+                yield f"{kind}.fallbacks.{number}", fallback
+
+    def with_keys(self, references: Mapping[str, str]) -> Tenant:
+        """The same tenant, with these references in the place of the keys in these slots."""
+        tables = {}
+        for kind in KINDS:
+            table: ProviderTable = getattr(self, kind)
+            fallbacks = tuple(
+                _with_key(fallback, references.get(f"{kind}.fallbacks.{number}"))
+                for number, fallback in enumerate(table.fallbacks)
+            )
+            tables[kind] = _with_key(table.model_copy(update={"fallbacks": fallbacks}), references.get(kind))
+        return self.model_copy(update=tables)
+
+
+def _with_key(table: ProviderTable, reference: str | None) -> ProviderTable:
+    return table if reference is None else table.model_copy(update={"key": reference})
+
+
+def one_line(location: tuple[int | str, ...], message: str) -> str:
+    """What pydantic found at a place, in one line."""
+    return f"{'.'.join(map(str, location)) or 'table'}: {message.removeprefix('Value error, ')}"

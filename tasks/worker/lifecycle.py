@@ -9,10 +9,14 @@ from typing import Any
 
 from billiard.exceptions import WorkerLostError
 from celery import signals
+from redis.exceptions import RedisError
 
 from pipeline import prewarm
+from tasks import key_source
+from tasks.connection import connect_blocking
+from tasks.errors import InvalidSetting
 from tasks.settings import Settings
-from tasks.tenants import TomlTenants
+from tasks.tenants.redis import agents as agents_of_tenants
 from tasks.worker import child, inference, lost_child
 
 logger = logging.getLogger("switchboard.tasks.worker")
@@ -23,8 +27,8 @@ def warm_up(**_: object) -> None:
     """Load what all calls share, before the first child is forked."""
     settings = Settings.read()
     _for_livekit_agents(settings)
-    tenants = TomlTenants(settings.tenants_file, frozenset(settings.tiers))
-    agents = {settings.agent} | tenants.agents()
+    agents = {settings.agent} | _agents_of_tenants(settings)
+    _import_key_source(settings)
     report = prewarm.in_parent(agents)
     for missing in report.missing:
         logger.error("an agent cannot be imported", extra={"reason": str(missing)})
@@ -50,6 +54,26 @@ def lose_call_of_dead_child(exception: BaseException, kwargs: Mapping[str, Any],
 def warm_child(**_: object) -> None:
     """A fresh child gets ready for its call."""
     child.warm(Settings.read())
+
+
+def _agents_of_tenants(settings: Settings) -> set[str]:
+    # A connection that the children inherited would be one that two of them read from.
+    with connect_blocking(settings) as client:
+        try:
+            return agents_of_tenants(client)
+        except (RedisError, OSError) as error:
+            logger.error(  # noqa: TRY400 - no trace
+                "the tenants' agents are not known yet; each is imported in its first calls",
+                extra={"error": type(error).__name__},
+            )
+            return set()
+
+
+def _import_key_source(settings: Settings) -> None:
+    try:
+        key_source.preload(settings)
+    except InvalidSetting as error:
+        logger.error("keys cannot be read from their source", extra={"reason": str(error)})  # noqa: TRY400 - no trace
 
 
 def _for_livekit_agents(settings: Settings) -> None:

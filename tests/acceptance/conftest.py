@@ -13,9 +13,23 @@ from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
 from tasks.rooms import RoomStore
 from tests.acceptance.installation import Installation
 from tests.key_leaks import leaked_keys
+from tests.tenants import declare
 
 HERE = Path(__file__).parent
 GRACE_SECONDS = 1.0
+# Which `switchboard tenants apply` refuses here: what another version, or another configuration, may have applied.
+APPLIED_BY_OTHERS = """
+[tenants.misspelt]
+tier = "premium"
+stt = { provider = "whatsper" }
+
+[tenants.keyless]
+tier = "premium"
+stt = { provider = "deepgram", key = "sealed:0123456789ab" }
+
+[tenants.untiered]
+tier = "gold"
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,14 +47,11 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
     # What else this machine does must not decide which test passes.
     load = directory / "load"
     load.write_text("0.1")
-    # A copy, to which tests may add.
-    tenants = directory / "tenants.toml"
-    tenants.write_text((HERE / "tenants.toml").read_text())
     options = StackOptions(
         directory=directory,
         binaries=binaries,
         workers=tuple(WorkerSpec(tier, (tier,)) for tier in ("premium", "standard", "free")),
-        tenants=tenants,
+        tenants=HERE / "tenants.toml",
         env={
             "SWITCHBOARD_TIERS": "premium,standard,free,loaded,documented,thorough,short",
             "SWITCHBOARD_EMPTY_GRACE_SECONDS": str(GRACE_SECONDS),
@@ -52,6 +63,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         flower=True,
     )
     async with Stack.start(options) as stack, stack.redis.client() as client:
+        await declare(client, APPLIED_BY_OTHERS, prune=False)
         yield Installation(stack, RoomStore(client))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+import tomllib
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from livekit import api
 
@@ -38,17 +41,30 @@ class Installation:
         async with Caller.call(livekit.url, token) as caller:
             yield caller
 
-    @contextmanager
-    def more_tenants(self, toml: str) -> Iterator[None]:
-        """With these in the tenants file, too."""
-        file = self.stack.options.tenants
-        assert file is not None
-        before = file.read_text()
-        file.write_text(f"{before}\n{toml}")
+    async def switchboard(self, *arguments: str) -> tuple[int, str, str]:
+        """The command, with the settings of a receiver: its exit status, and what it says on stdout and on stderr."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ops.cli", *arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**self.stack.receivers[0].env},
+        )
+        output, problem = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, output.decode(), problem.decode()
+
+    @asynccontextmanager
+    async def more_tenants(self, toml: str) -> AsyncIterator[None]:
+        """With these tenants, too, as an operator applies them."""
+        file = self.stack.directory / "more_tenants.toml"
+        file.write_text(toml)
+        status, _, problem = await self.switchboard("tenants", "apply", str(file))
+        assert status == 0, problem
         try:
             yield
         finally:
-            file.write_text(before)
+            for tenant in tomllib.loads(toml)["tenants"]:
+                assert (await self.switchboard("tenants", "remove", tenant))[0] == 0
 
     async def reaches(self, sid: str, wanted: State | Callable[[Room], bool], seconds: float = ANSWER_SECONDS) -> Room:
         """The room, once it is in a state. Fails after so many seconds, with what the room is then."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -16,40 +14,28 @@ from tests.acceptance.installation import ANSWER_SECONDS, Installation
 from tests.acceptance.speech import utterance
 
 
-async def switchboard(running: Installation, *arguments: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ops.cli", *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**running.stack.receivers[0].env},
-    )
-    output, problem = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, output.decode(), problem.decode()
-
-
 async def test_an_operator_mends_what_was_wrong_and_the_waiting_caller_is_answered(running: Installation) -> None:
     async with running.call("latecomer") as caller:
         letter = await running.dead_letter(caller.room_sid)
-        status, listed, _ = await switchboard(running, "dead", "list", "--json")
+        status, listed, _ = await running.switchboard("dead", "list", "--json")
         assert status == 0
         assert letter.id in [found["id"] for found in json.loads(listed)]
-        status, shown, _ = await switchboard(running, "dead", "show", letter.id)
+        status, shown, _ = await running.switchboard("dead", "show", letter.id)
         assert "There is no tenant 'latecomer'" in json.loads(shown)["reason"]
 
-        status, _, problem = await switchboard(running, "dead", "replay", letter.id)
+        status, _, problem = await running.switchboard("dead", "replay", letter.id)
         assert (status, "There is no tenant 'latecomer'" in problem) == (1, True)
-        with running.more_tenants('[tenants.latecomer]\ntier = "premium"\n'):
-            status, said, _ = await switchboard(running, "dead", "replay", caller.room_sid)
+        async with running.more_tenants('[tenants.latecomer]\ntier = "premium"\n'):
+            status, said, _ = await running.switchboard("dead", "replay", caller.room_sid)
             assert (status, said) == (0, f"{caller.room.name} is queued\n")
             await caller.ear.sound(0, ANSWER_SECONDS)
-            status, _, problem = await switchboard(running, "dead", "replay", caller.room_sid)
+            status, _, problem = await running.switchboard("dead", "replay", caller.room_sid)
             assert (status, problem) == (1, f"{caller.room.name} is not dead any more.\n")
     await running.reaches(caller.room_sid, State.ENDED)
 
 
 async def test_a_letter_that_does_not_exist_is_said_to(running: Installation) -> None:
-    status, _, problem = await switchboard(running, "dead", "show", "RM_nobody")
+    status, _, problem = await running.switchboard("dead", "show", "RM_nobody")
     assert (status, "There is no dead letter RM_nobody" in problem) == (1, True)
 
 
@@ -78,12 +64,12 @@ async def test_a_provider_that_refuses_its_key_is_a_dead_letter_and_not_tried_fi
     running: Installation, refusing: str, kind: str, options: str
 ) -> None:
     table = f'[tenants.unpaid]\ntier = "premium"\n[tenants.unpaid.{kind}]\nprovider = "openai"\n'
-    with running.more_tenants(f'{table}{options}\nbase_url = "{refusing}"\n'):
-        async with running.call("unpaid") as caller:
-            if kind == "llm":
-                await caller.answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
-                await caller.say(utterance("what are your opening hours"))
-            letter = await running.dead_letter(caller.room_sid)
+    unpaid = running.more_tenants(f'{table}{options}\nbase_url = "{refusing}"\n')
+    async with unpaid, running.call("unpaid") as caller:
+        if kind == "llm":
+            await caller.answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+            await caller.say(utterance("what are your opening hours"))
+        letter = await running.dead_letter(caller.room_sid)
     assert letter.attempt == 1
     assert "refused the tenant's key" in letter.reason
     assert "401" in letter.reason or "Incorrect API key" in letter.reason

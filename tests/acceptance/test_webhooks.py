@@ -112,7 +112,7 @@ async def test_a_room_that_belongs_to_nobody_is_a_dead_letter_that_says_why(
     ("tenant", "reason"),
     [
         ("misspelt", "Unknown stt provider 'whatsper'. Known stt providers: deepgram, local, openai"),
-        ("keyless", "A_KEY_NOBODY_HAS_SET is not set in the worker"),
+        ("keyless", "Tenant 'keyless', [stt] key: Redis does not have it; apply the tenants file again"),
         ("lost-agent", "importing no_such_module raised ModuleNotFoundError"),
     ],
 )
@@ -157,6 +157,7 @@ async def test_redis_killed_while_webhooks_come_in_costs_no_call(binaries: Binar
         workers=(WorkerSpec("premium", ("premium",)),),
         tenants=HERE / "tenants.toml",
         env={"SWITCHBOARD_EMPTY_GRACE_SECONDS": "1"},
+        redis_append_only=True,
     )
     async with Stack.start(options) as stack, aiohttp.ClientSession() as session:
         stack.redis.kill()

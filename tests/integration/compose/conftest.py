@@ -17,7 +17,7 @@ from ops.setup.secret_files import write
 from ops.stack.binaries import Binaries
 from ops.stack.ports import HOST, PortPicker
 from tests.integration.compose.composition import composition, services
-from tests.integration.compose.container import Container, Place
+from tests.integration.compose.container import Container, OneShotContainer, Place
 
 # What the health checks use of two programs that the images have and this machine may lack.
 STAND_INS = {
@@ -81,6 +81,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
 
     places = {
         "redis": place,
+        "tenants": place,
         "receiver-1": receiver(1),
         "receiver-2": receiver(2),
         "haproxy": replace(
@@ -97,7 +98,8 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
     async with AsyncExitStack() as running:
         containers: dict[str, Container] = {}
         for name, where in places.items():
-            containers[name] = Container(name, services()[name], where)
+            kind = OneShotContainer if name == "tenants" else Container
+            containers[name] = kind(name, services()[name], where)
             running.push_async_callback(containers[name].stop)
             await containers[name].start()
         yield Installation(

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ops.stack.process import ManagedProcess
+from ops.stack.process import ManagedProcess, OneShot
 from tests.integration.compose.composition import REPOSITORY, Service, composition
 
 IMAGE_HOME = "/app"
@@ -93,3 +93,7 @@ class Container(ManagedProcess):
         for address in sorted(self._place.addresses, key=len, reverse=True):
             word = word.replace(address, self._place.addresses[address])
         return word
+
+
+class OneShotContainer(OneShot, Container):
+    """A service that does its work and ends."""

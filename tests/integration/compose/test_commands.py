@@ -18,6 +18,7 @@ from redis import asyncio as aioredis
 
 from ops.setup.secret_files import LIVEKIT_API_KEY
 from tasks.rooms import Room, RoomStore, State
+from tasks.tenants.ledger import Ledger
 from tests.integration.compose.composition import services
 from tests.integration.compose.conftest import Installation
 
@@ -60,7 +61,13 @@ async def test_each_service_runs_with_its_command_and_is_healthy_by_its_health_c
     installation: Installation,
 ) -> None:
     assert {*installation.containers, *WORKERS} == set(services()), "a service that no test starts"
-    assert all(container.running for container in installation.containers.values())
+    assert [name for name, container in installation.containers.items() if not container.running] == ["tenants"]
+
+
+async def test_the_tenants_file_is_in_redis_before_the_receivers_start(installation: Installation) -> None:
+    async with aioredis.Redis.from_url(installation.redis_url, decode_responses=True) as redis:
+        assert set(await Ledger(redis).read()) == {"acme", "corner"}
+    assert "2 added, 0 changed, 0 removed, 0 unchanged" in installation.containers["tenants"].log.read_text()
 
 
 async def test_a_room_at_livekit_becomes_a_queued_call_by_way_of_the_balancer(installation: Installation) -> None:

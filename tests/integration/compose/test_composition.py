@@ -43,21 +43,32 @@ def test_the_schema_would_notice_a_mistake() -> None:
 
 def test_it_has_everything_that_an_installation_needs() -> None:
     assert set(services()) == {
-        *("livekit", "redis", "haproxy", "flower"),
+        *("livekit", "redis", "haproxy", "flower", "tenants"),
         *("receiver-1", "receiver-2", "worker-premium", "worker-standard"),
     }
+
+
+LASTING = pytest.mark.parametrize(
+    "service", [pytest.param(service, id=name) for name, service in services().items() if name != "tenants"]
+)
 
 
 @ALL
 def test_each_command_and_health_check_is_a_list_that_no_shell_reads(service: Service) -> None:
     assert isinstance(service["command"], list)
-    assert isinstance(service["healthcheck"]["test"], list)
-    assert service["healthcheck"]["test"][0] == "CMD"
+    check = service.get("healthcheck", {}).get("test", ["CMD"])
+    assert isinstance(check, list)
+    assert check[0] == "CMD"
+
+
+@LASTING
+def test_each_service_that_lasts_comes_back_and_says_whether_it_is_healthy(service: Service) -> None:
+    assert service["restart"] == "unless-stopped"
+    assert service["healthcheck"]["test"]
 
 
 @ALL
-def test_each_service_comes_back_and_may_do_little(service: Service) -> None:
-    assert service["restart"] == "unless-stopped"
+def test_each_service_may_do_little(service: Service) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
@@ -67,7 +78,7 @@ def test_each_service_comes_back_and_may_do_little(service: Service) -> None:
 @OURS
 def test_no_secret_is_in_an_environment(service: Service) -> None:
     for name, value in service["environment"].items():
-        if re.search("SECRET|PASSWORD|REDIS_URL", name):
+        if re.search("SECRET|PASSWORD|REDIS_URL|ENCRYPTION_KEYS", name):
             assert name.endswith("_FILE"), f"{name} holds a secret itself"
             assert value.removeprefix("/run/secrets/") in service["secrets"]
 
@@ -84,11 +95,31 @@ def test_the_environment_names_settings_that_exist(service: Service) -> None:
 
 
 @OURS
-def test_a_service_waits_for_what_it_needs_until_that_is_healthy(service: Service) -> None:
+def test_a_service_waits_for_what_it_needs_until_that_is_ready(service: Service) -> None:
     assert "redis" in service["depends_on"]
     for needed, how in service["depends_on"].items():
-        assert how == {"condition": "service_healthy"}
-        assert "healthcheck" in services()[needed]
+        if needed == "tenants":
+            assert how == {"condition": "service_completed_successfully"}
+        else:
+            assert how == {"condition": "service_healthy"}
+            assert "healthcheck" in services()[needed]
+
+
+@pytest.mark.parametrize("name", ["receiver-1", "receiver-2", "worker-premium", "worker-standard"])
+def test_whoever_looks_a_tenant_up_starts_when_the_tenants_are_applied(name: str) -> None:
+    assert "tenants" in services()[name]["depends_on"]
+
+
+def test_the_tenants_are_applied_once_from_the_file_that_is_given_to_nobody_else() -> None:
+    tenants = services()["tenants"]
+    assert tenants["restart"] == "no"
+    assert tenants["command"] == ["switchboard", "tenants", "apply", "--prune", tenants["configs"][0]["target"]]
+    assert [name for name, service in ours().items() if "configs" in service] == ["tenants"]
+
+
+def test_only_those_who_seal_or_open_keys_are_given_the_encryption_keys() -> None:
+    given = {name for name, service in services().items() if "encryption_keys" in service.get("secrets", [])}
+    assert given == {"tenants", "worker-premium", "worker-standard"}
 
 
 @pytest.mark.parametrize("name", ["worker-premium", "worker-standard"])

@@ -6,7 +6,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 from livekit.protocol import models
@@ -14,17 +13,17 @@ from livekit.protocol import models
 from ops.room_listing import RoomListing
 from ops.stack import environment
 from tasks.rooms import Refusal, RoomStore, State
+from tests.tenants import declare
 
 NAME = "call-acme-1"
 ACME = '[tenants.acme]\ntier = "premium"\n'
 
 
 @pytest.fixture
-def env(switchboard_env: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    """The settings of a receiver."""
-    tenants = tmp_path / "tenants.toml"
-    tenants.write_text(ACME)
-    return switchboard_env | {"SWITCHBOARD_TENANTS_FILE": str(tenants)}
+async def env(switchboard_env: dict[str, str], rooms: RoomStore) -> dict[str, str]:
+    """The settings of a receiver, and a tenant."""
+    await declare(rooms.redis, ACME)
+    return switchboard_env
 
 
 async def dead(env: Mapping[str, str], *arguments: str) -> tuple[int | None, str, str]:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from ops.setup import SetupError
 from ops.setup.secret_files import write
@@ -28,6 +29,7 @@ def test_what_belongs_together_agrees(tmp_path: Path) -> None:
     write(tmp_path / "secrets")
     found = {name: text.strip() for name, text in contents(tmp_path / "secrets").items()}
     assert found["livekit_keys"] == f"switchboard: {found['livekit_api_secret']}"
+    Fernet(found["encryption_keys"])
     assert found["redis_auth"] == f"requirepass {found['redis_password']}"
     assert found["redis_url"] == f"redis://:{found['redis_password']}@redis:6379/0"
 

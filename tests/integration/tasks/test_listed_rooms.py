@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from livekit.protocol import models
@@ -16,16 +15,15 @@ from tasks.reconcile.server import ANNOUNCED_MS, LISTED_MS, sweep_server
 from tasks.rooms import Outline, Refusal, Room, RoomStore, State, keys
 from tasks.rooms.store import OVER_MS, SCAN_BATCH
 from tasks.settings import Settings
+from tests.tenants import declare
 
 SID, NAME = "RM_1", "call-acme-1"
 SLACK_MS = 1000
 
 
 @pytest.fixture
-def settings(switchboard_env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    tenants = tmp_path / "tenants.toml"
-    tenants.write_text('[tenants.acme]\ntier = "premium"\n')
-    monkeypatch.setenv("SWITCHBOARD_TENANTS_FILE", str(tenants))
+async def settings(switchboard_env: dict[str, str], rooms: RoomStore) -> Settings:
+    await declare(rooms.redis, '[tenants.acme]\ntier = "premium"\n')
     return Settings.read()
 
 

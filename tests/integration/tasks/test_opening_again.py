@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from tasks.dispatch import Dispatcher, Opened, RoomSeen
 from tasks.errors import UnknownTenant
 from tasks.rooms import Closed, Found, Refusal, Room, RoomStore, State
 from tasks.settings import Settings
+from tests.tenants import declare
 
 SID, NAME = "RM_1", "call-acme-1"
 FAR_MS = 1 << 50
@@ -21,22 +21,11 @@ ACME = '[tenants.acme]\ntier = "premium"\n'
 
 
 @pytest.fixture
-def tenants(switchboard_env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    file = tmp_path / "tenants.toml"
-    file.write_text(ACME)
-    monkeypatch.setenv("SWITCHBOARD_TENANTS_FILE", str(file))
-    return file
-
-
-@pytest.fixture
-async def dispatcher(tenants: Path) -> AsyncIterator[Dispatcher]:
+async def dispatcher(switchboard_env: dict[str, str], rooms: RoomStore) -> AsyncIterator[Dispatcher]:
+    await declare(rooms.redis, ACME)
     made = Dispatcher.from_settings(Settings.read())
     yield made
     await made.aclose()
-
-
-def declare(tenants: Path, content: str) -> None:
-    tenants.write_text(content)
 
 
 async def get(rooms: RoomStore) -> Room:
@@ -105,20 +94,16 @@ async def test_a_dead_room_waits_for_a_replay(dispatcher: Dispatcher, rooms: Roo
     await call(rooms, 2)
 
 
-async def test_a_room_without_a_tenant_is_replayed_when_there_is_one(
-    dispatcher: Dispatcher, rooms: RoomStore, tenants: Path
-) -> None:
-    declare(tenants, "")
+async def test_a_room_without_a_tenant_is_replayed_when_there_is_one(dispatcher: Dispatcher, rooms: RoomStore) -> None:
+    await declare(rooms.redis, "")
     assert await dispatcher.open(RoomSeen(SID, NAME)) is Opened.DEAD
-    declare(tenants, ACME)
+    await declare(rooms.redis, ACME)
     assert await dispatcher.replay(RoomSeen(SID, NAME)) is Opened.QUEUED
     await call(rooms, 1)
 
 
-async def test_a_replay_that_changes_nothing_says_why_it_cannot(
-    dispatcher: Dispatcher, rooms: RoomStore, tenants: Path
-) -> None:
-    declare(tenants, "")
+async def test_a_replay_that_changes_nothing_says_why_it_cannot(dispatcher: Dispatcher, rooms: RoomStore) -> None:
+    await declare(rooms.redis, "")
     await dispatcher.open(RoomSeen(SID, NAME))
     with pytest.raises(UnknownTenant, match="no tenant 'acme'"):
         await dispatcher.replay(RoomSeen(SID, NAME))

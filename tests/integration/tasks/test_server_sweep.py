@@ -18,6 +18,7 @@ from tasks.reconcile import server
 from tasks.reconcile.server import sweep_server
 from tasks.rooms import Refusal, RoomStore, State
 from tasks.settings import Settings
+from tests.tenants import declare
 from tests.waiting import until
 
 NAME = "call-acme-1"
@@ -41,12 +42,10 @@ async def livekit(binaries: Binaries, tmp_path: Path) -> AsyncIterator[LiveKitSe
 
 
 @pytest.fixture
-def settings(
-    livekit: LiveKitServer, switchboard_env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def settings(
+    livekit: LiveKitServer, switchboard_env: dict[str, str], rooms: RoomStore, monkeypatch: pytest.MonkeyPatch
 ) -> Settings:
-    tenants = tmp_path / "tenants.toml"
-    tenants.write_text('[tenants.acme]\ntier = "premium"\n')
-    monkeypatch.setenv("SWITCHBOARD_TENANTS_FILE", str(tenants))
+    await declare(rooms.redis, '[tenants.acme]\ntier = "premium"\n')
     monkeypatch.setenv("LIVEKIT_URL", livekit.url)
     monkeypatch.setenv("LIVEKIT_API_KEY", livekit.api_key)
     monkeypatch.setenv("LIVEKIT_API_SECRET", livekit.api_secret)

@@ -18,6 +18,7 @@ from ops.stack.redis import RedisServer
 from tasks.rooms import RoomStore
 from tests.integration.webhooks.sender import KEY, OLD_KEY, OLD_SECRET, SECRET, Sender
 from tests.key_leaks import leaked_keys
+from tests.tenants import declare
 
 TENANTS = """
 [tenants.acme]
@@ -35,7 +36,10 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def redis_server(binaries: Binaries, directory: Path) -> AsyncIterator[RedisServer]:
     """As the fixture that all tests share, but for a whole module."""
-    server = RedisServer(directory, environment.inherited(), binary=str(binaries.redis), port=PortPicker().pick())
+    # One that is killed still has its tenants when it comes back.
+    server = RedisServer(
+        directory, environment.inherited(), binary=str(binaries.redis), port=PortPicker().pick(), append_only=True
+    )
     await server.start()
     try:
         yield server
@@ -46,13 +50,10 @@ async def redis_server(binaries: Binaries, directory: Path) -> AsyncIterator[Red
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def receivers(directory: Path, redis_server: RedisServer) -> AsyncIterator[list[Receiver]]:
     """Two receivers, as behind the load balancer."""
-    tenants = directory / "tenants.toml"
-    tenants.write_text(TENANTS, encoding="utf-8")
     env = environment.inherited() | {
         "LIVEKIT_API_KEY": KEY,
         "LIVEKIT_API_SECRET": SECRET,
         "SWITCHBOARD_WEBHOOK_KEYS": f"{OLD_KEY}:{OLD_SECRET}",
-        "SWITCHBOARD_TENANTS_FILE": str(tenants),
         "SWITCHBOARD_LOG_LEVEL": "DEBUG",
         "REDIS_URL": redis_server.url,
     }
@@ -79,9 +80,10 @@ def sender(senders: list[Sender]) -> Sender:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def rooms(redis_server: RedisServer) -> AsyncIterator[RoomStore]:
-    """The rooms of `redis_server`, none at first. Afterwards each key must have a TTL or be a permanent one."""
+    """The rooms of `redis_server`: none at first, but two tenants. Afterwards no key is left that would stay."""
     async with redis_server.client() as client:
         await client.flushdb()
+        await declare(client, TENANTS)
         yield RoomStore(client)
     # A test that killed Redis has killed the first client's connection, too.
     async with redis_server.client() as client:

@@ -13,19 +13,16 @@ import pytest
 from ops.stack import Worker, WorkerSpec, environment
 from ops.stack.redis import RedisServer
 from tasks.dispatch import Dispatcher
+from tasks.rooms import RoomStore
 from tasks.settings import Settings
+from tests.tenants import declare
 
 SLOTS = 2
 
 
 @pytest.fixture
-async def dispatcher(
-    switchboard_env: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Dispatcher]:
-    tenants = tmp_path / "tenants.toml"
-    tenants.write_text('[tenants.acme]\ntier = "premium"\n')
-    switchboard_env["SWITCHBOARD_TENANTS_FILE"] = str(tenants)
-    monkeypatch.setenv("SWITCHBOARD_TENANTS_FILE", str(tenants))
+async def dispatcher(switchboard_env: dict[str, str], rooms: RoomStore) -> AsyncIterator[Dispatcher]:
+    await declare(rooms.redis, '[tenants.acme]\ntier = "premium"\n')
     made = Dispatcher.from_settings(Settings.read())
     yield made
     await made.aclose()

@@ -15,6 +15,7 @@ from pipeline.options import TurnOptions, VadOptions
 from pipeline.providers import PROVIDERS
 from tasks.rooms import keys
 from tasks.settings import Settings
+from tasks.tenants import keys as tenant_keys
 from tests.unit.house.house import ROOT
 from webhooks import errors
 from webhooks.errors import Rejection
@@ -120,8 +121,13 @@ def test_every_rejection_of_a_webhook_is_documented_with_its_status() -> None:
 
 def test_every_key_in_redis_is_documented() -> None:
     documented = rows(read("docs/reference/redis.md"), r"[\w:<>]+")
-    fixed = {key for key in vars(keys).values() if isinstance(key, str) and re.fullmatch(rf"{keys.PREFIX}\w+", key)}
+    names = [*vars(keys).values(), *vars(tenant_keys).values()]
+    fixed = {key for key in names if isinstance(key, str) and re.fullmatch(rf"{keys.PREFIX}\w+", key)}
     assert set(documented) == {*fixed, keys.room("<sid>"), keys.conversation("<sid>"), keys.worker("<node>")}
+
+
+def options(command: click.Command) -> set[str]:
+    return {max(option.opts, key=len) for option in command.params if isinstance(option, click.Option)}
 
 
 def test_every_command_and_option_is_documented() -> None:
@@ -129,5 +135,11 @@ def test_every_command_and_option_is_documented() -> None:
     for name, command in main.commands.items():
         _, found, rest = document.partition(f"## `switchboard {name}`\n")
         assert found, name
-        options = set(re.findall(r"^\| `(--[a-z-]+)", rest.partition("\n## ")[0], re.MULTILINE))
-        assert options == {max(option.opts, key=len) for option in command.params if isinstance(option, click.Option)}
+        section = rest.partition("\n## ")[0]
+        if isinstance(command, click.Group):
+            for subcommand in command.commands.values():
+                assert f"`switchboard {name} {subcommand.name}" in section, subcommand.name
+            named = re.findall(r"`(--[a-z-]+)", section)
+            assert set(named) == {option for subcommand in command.commands.values() for option in options(subcommand)}
+        else:
+            assert set(re.findall(r"^\| `(--[a-z-]+)", section, re.MULTILINE)) == options(command)

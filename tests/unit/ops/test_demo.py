@@ -13,12 +13,13 @@ from ops.demo.options import DemoOptions
 from ops.demo.result import CallResult
 from ops.demo.steps import on_one_scale
 from ops.stack import Binaries
+from ops.tenants import declaration
+from ops.tenants.key_values import KeyValues
 from pipeline.providers.local.phrases import normalise
 from tasks.call_options import voice_agent_options
 from tasks.routing import tenant_of
-from tasks.tenants import TomlTenants
 
-TIERS = frozenset({"premium", "standard", "free"})
+TIERS = {"premium": "premium", "standard": "standard", "free": "free"}
 
 
 def result(tenant: str = "bakery", **ms: int) -> CallResult:
@@ -32,15 +33,14 @@ def printed(results: list[CallResult]) -> str:
     return captured.get()
 
 
-async def test_every_tier_has_a_tenant_of_the_demo_that_works_without_keys(tmp_path: Path) -> None:
+def test_every_tier_has_a_tenant_of_the_demo_that_works_without_keys(tmp_path: Path) -> None:
     tenants.write(tmp_path / "tenants.toml")
-    store = TomlTenants(tmp_path / "tenants.toml", TIERS)
 
-    declared = [await store.get(tenant.id) for tenant in tenants.TENANTS]
+    declared = declaration.read(tmp_path / "tenants.toml", TIERS, KeyValues(None, None))
 
-    assert {tenant.tier for tenant in declared} == TIERS
-    for tenant, expected in zip(declared, tenants.TENANTS, strict=True):
-        options = voice_agent_options(tenant)
+    assert {declared[tenant].tenant.tier for tenant in declared} == TIERS.keys()
+    for expected in tenants.TENANTS:
+        options = voice_agent_options(declared[expected.id].tenant, {})
         assert {options.stt.name, options.llm.name, options.tts.name} == {"local"}
         assert options.greeting == expected.greeting
 
