@@ -14,6 +14,7 @@ from pipeline.options import Secret
 TIERS = {"premium": "premium", "free": "free"}
 NO_KEYS = KeyValues(None, None)
 KEYS = KeyValues({"ACME": Secret("from stdin")}, "vault")
+NESTED = '{ provider = "local", fallbacks = [{ provider = "local" }] }'
 
 
 def read(folder: Path, content: str, values: KeyValues = NO_KEYS) -> dict[str, Declared]:
@@ -52,7 +53,11 @@ def problems(folder: Path, content: str, values: KeyValues = NO_KEYS) -> list[st
             "[tenants.acme.stt.fallbacks.1] Unknown stt provider 'no'.",
         ),
         (
-            'tier = "free"\ntts = { provider = "local", fallbacks = [{ provider = "local", fallbacks = [{provider="x"}] }] }',
+            'tier = "free"\ntts = { provider = "local", fallbacks = [{ provider = "local", fallbacks = [{}] }] }',
+            "[tenants.acme.tts.fallbacks.0.fallbacks.0] provider: Field required",
+        ),
+        (
+            f'tier = "free"\ntts = {{ provider = "local", fallbacks = [{NESTED}] }}',
             "[tenants.acme.tts.fallbacks.0] fallbacks: a fallback has none of its own",
         ),
         ('tier = "free"\nllm = { provider = "openai" }', "[tenants.acme.llm] The llm provider 'openai' needs a key"),
