@@ -120,7 +120,7 @@ async def _show(tenant: str, *, as_json: bool) -> int:
         print(json.dumps(_as_object(tenant, entry), indent=2, ensure_ascii=False))
     else:
         for name, value in {"id": tenant, **flat(entry.record)}.items():
-            print(f"{name}: {shown(value, longest=None)}")
+            print(f"{name}: {shown(value)}")
     return 0
 
 

@@ -49,7 +49,7 @@ class Plan:
         for tenant, entry in self.put.items():
             if tenant not in self.before:
                 yield f"+ {tenant}"
-                yield from (f"    {name}: {shown(value)}" for name, value in flat(entry.record).items())
+                yield from (f"    {name}: {_cut(shown(value))}" for name, value in flat(entry.record).items())
                 continue
             yield f"~ {tenant}"
             yield from _differences(self.before[tenant], entry)
@@ -128,11 +128,7 @@ def _differences(before: Entry, after: Entry) -> Iterator[str]:
     old, new = flat(before.record), flat(after.record)
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
-            # Of two long texts, from just before they begin to differ.
-            both = zip(shown(old.get(name), longest=None), shown(new.get(name), longest=None), strict=False)
-            same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], both))
-            skipped = max(0, same - SHOWN // 3) if same > SHOWN // 2 else 0
-            yield f"    {name}: {shown(old.get(name), skipped)} -> {shown(new.get(name), skipped)}"
+            yield f"    {name}: {_change(old.get(name), new.get(name))}"
     resealed = [slot for slot in after.sealed if before.sealed.get(slot) != after.sealed[slot]]
     for slot in resealed:
         if old.get(f"{slot}.key") == new.get(f"{slot}.key"):
@@ -153,13 +149,23 @@ def flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def shown(value: object, skipped: int = 0, *, longest: int | None = SHOWN) -> str:
-    """A value in one line, from so many characters on and no longer than that; a sealed key as its fingerprint."""
+def shown(value: object) -> str:
+    """A value in one line; a sealed key as its fingerprint."""
     if value is None:
         return NOTHING
     if isinstance(value, str) and value.startswith(SEALED):
         return value.removeprefix(SEALED)
-    text = json.dumps(value, ensure_ascii=False)
-    if skipped:
-        text = f"…{text[skipped:]}"
-    return text if longest is None or len(text) <= longest else f"{text[: longest - 1]}…"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
+def _change(old: object, new: object) -> str:
+    before, after = shown(old), shown(new)
+    same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False)))
+    if same > SHOWN // 2:
+        # Of two long texts, from just before they begin to differ.
+        before, after = (f"…{text[same - SHOWN // 4 :]}" for text in (before, after))
+    return f"{_cut(before)} -> {_cut(after)}"

@@ -12,7 +12,7 @@ from celery import signals
 from redis.exceptions import RedisError
 
 from pipeline import prewarm
-from tasks import key_source
+from tasks import key_source, logs
 from tasks.connection import connect_blocking
 from tasks.errors import InvalidSetting
 from tasks.settings import Settings
@@ -26,6 +26,8 @@ logger = logging.getLogger("switchboard.tasks.worker")
 def warm_up(**_: object) -> None:
     """Load what all calls share, before the first child is forked."""
     settings = Settings.read()
+    # Celery does it later, and what is wrong with an agent would lose its reason.
+    logs.set_up(settings.log_level)
     _for_livekit_agents(settings)
     agents = {settings.agent} | _agents_of_tenants(settings)
     _import_key_source(settings)

@@ -65,6 +65,7 @@ def test_a_secret_file_that_is_not_there_names_the_variable_and_the_path(monkeyp
         ("SWITCHBOARD_SLOTS", "-3"),
         ("SWITCHBOARD_TIERS", "premium="),
         ("SWITCHBOARD_WEBHOOK_KEYS", "a key without its secret"),
+        ("SWITCHBOARD_ENCRYPTION_KEYS", "no such key"),
     ],
 )
 def test_a_bad_value_names_its_variable_and_is_not_repeated_where_it_may_be_secret(
@@ -74,6 +75,14 @@ def test_a_bad_value_names_its_variable_and_is_not_repeated_where_it_may_be_secr
     with pytest.raises(InvalidSetting, match=variable) as raised:
         Settings.read()
     assert value not in str(raised.value)
+
+
+def test_a_key_source_is_a_module_and_an_attribute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWITCHBOARD_KEY_SOURCE", "our_vault.py")
+    with pytest.raises(
+        InvalidSetting, match=r"SWITCHBOARD_KEY_SOURCE = 'our_vault\.py' is not usable: write it as module"
+    ):
+        Settings.read()
 
 
 def test_no_secret_shows_in_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
