@@ -46,6 +46,10 @@ class UnknownTenant(SwitchboardError):
     """There is no tenant {tenant!r} in the tenants file. Add a [tenants.{tenant}] table."""
 
 
+class UnknownNumber(SwitchboardError):
+    """No tenant has the number that was called. Add it, in E.164, to the `numbers` of one."""
+
+
 class TenantInvalid(SwitchboardError):
     """Tenant {tenant!r} cannot be used: {problem}."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tasks.errors import TenantInvalid, TenantsFileInvalid, UnknownTenant
+from tasks.errors import TenantInvalid, TenantsFileInvalid, UnknownNumber, UnknownTenant
 from tasks.tenants.tenant import Tenant
 
 logger = logging.getLogger("switchboard.tasks.tenants")
@@ -31,6 +31,15 @@ class TomlTenants:
         if table is None:
             raise UnknownTenant(tenant=tenant)
         return self._validated(tenant, table)
+
+    async def by_number(self, number: str) -> Tenant:
+        """See `TenantStore`."""
+        self.refresh()
+        for tenant, table in self._tables.items():
+            numbers = table.get("numbers") if isinstance(table, dict) else None
+            if isinstance(numbers, list) and number in numbers:
+                return self._validated(tenant, table)
+        raise UnknownNumber
 
     def agents(self) -> set[str]:
         """See `TenantStore`."""

@@ -16,5 +16,11 @@ class TenantStore(Protocol):
         Raises UnknownTenant, TenantInvalid, or TenantsFileInvalid.
         """
 
+    async def by_number(self, number: str) -> Tenant:
+        """The tenant that is called by a number, in E.164.
+
+        Raises UnknownNumber, TenantInvalid, or TenantsFileInvalid.
+        """
+
     def agents(self) -> set[str]:
         """The agents that tenants name, for the worker to import before the first call."""
