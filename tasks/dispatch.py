@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable
@@ -10,10 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self, TypeVar
 
-from redis.exceptions import RedisError
-
 from tasks.connection import connect
-from tasks.errors import RedisUnavailable, SwitchboardError
+from tasks.deadline import within_deadline
+from tasks.errors import SwitchboardError
 from tasks.messages import call_message
 from tasks.rooms import Closed, Found, RoomStore
 from tasks.routing import tenant_of
@@ -85,6 +83,14 @@ class Dispatcher:
         logger.info("room finished", extra={"sid": sid, "call": closed})
         return closed
 
+    async def tenant(self, tenant: str) -> Tenant:
+        """One tenant, as it is now. Raises UnknownTenant or TenantInvalid."""
+        return await self._within_deadline(self._tenants.get(tenant))
+
+    async def tenant_by_number(self, number: str) -> Tenant:
+        """The tenant that is called by a number, in E.164. Raises UnknownNumber or TenantInvalid."""
+        return await self._within_deadline(self._tenants.by_number(number))
+
     async def ping(self) -> None:
         """Return when Redis answers."""
         await self._within_deadline(self._rooms.ping())
@@ -133,20 +139,4 @@ class Dispatcher:
         )
 
     async def _within_deadline(self, action: Awaitable[T]) -> T:
-        seconds = self._settings.redis_deadline_seconds
-        asking = asyncio.ensure_future(action)
-        # Not asyncio.timeout: redis-py may swallow the cancellation (see tasks.lease) and outlast the deadline.
-        answered, _ = await asyncio.wait({asking}, timeout=seconds)
-        if not answered:
-            asking.cancel()
-            asking.add_done_callback(_forget)
-            raise RedisUnavailable(seconds=seconds, error="no answer")
-        try:
-            return asking.result()
-        except (RedisError, OSError) as error:
-            raise RedisUnavailable(seconds=seconds, error=type(error).__name__) from error
-
-
-def _forget(asking: asyncio.Future[T]) -> None:
-    if not asking.cancelled():
-        asking.exception()
+        return await within_deadline(action, self._settings.redis_deadline_seconds)

@@ -40,10 +40,7 @@ class UnknownTenant(SwitchboardError):
 
 
 class UnknownNumber(SwitchboardError):
-    """No tenant has the telephone number {number}.
-
-    Add it to the `numbers` of one, and apply: switchboard tenants apply.
-    """
+    """No tenant has the number that was called. Add it, in E.164, to the `numbers` of one."""
 
 
 class TenantInvalid(SwitchboardError):

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 
 from tasks.errors import NoTenant
 
 _NAME = re.compile(r"call-(?P<tenant>[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*?)-[^-\s]+")
+_RANDOM_BYTES = 8
+
+
+def new_room_name(tenant: str) -> str:
+    """A name that no room had before, and from which the tenant can be read: `call-<tenant>-<random>`.
+
+    A tenant whose id does not go into a name, nor into a SIP address, is not in it.
+    """
+    random = secrets.token_hex(_RANDOM_BYTES)
+    name = f"call-{tenant}-{random}"
+    return name if _NAME.fullmatch(name) else f"call-{random}"
 
 
 def tenant_of(*, name: str, metadata: str, default: str | None) -> str:

@@ -104,6 +104,22 @@ class Settings(QueueSettings):
     key_source: str | None = None
     """Where keys are that are not in Redis, as `module:attribute`: see `tasks.key_source`."""
 
+    public_livekit_url: str | None = None
+    """Where callers reach the LiveKit server; `livekit_url` if not set."""
+    room_deadline_seconds: float = Field(3.0, gt=0)
+    """How long a receiver that makes a call waits for the LiveKit server before it answers 503."""
+    api_keys: SecretStr | None = None
+    """Who may `POST /calls`, and for which tenants: see `webhooks.api_keys`. Nobody if not set."""
+    api_docs: bool = False
+    public_url: str | None = Field(None, pattern=r"^https?://[^\s?#]+$")
+    """Where Twilio reaches the receivers, as it is written in Twilio's console, up to the path."""
+    twilio_auth_tokens: SecretStr | None = None
+    """Twilio's auth tokens, `token,token`: a request that is signed with any of them is accepted."""
+    sip_uri: str | None = Field(None, pattern=r"^sips?:[A-Za-z0-9.:\[\]-]+(;[A-Za-z0-9=;.-]+)?$")
+    """Where calls by telephone are sent to: `sip:sip.example.com;transport=tcp`, without a user."""
+    sip_username: str | None = None
+    sip_password: SecretStr | None = None
+
     join_timeout_seconds: float = Field(60.0, gt=0)
     empty_grace_seconds: float = Field(5.0, ge=0)
     max_call_seconds: float = Field(3600.0, gt=0)

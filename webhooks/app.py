@@ -13,8 +13,10 @@ from tasks import logs
 from tasks.dispatch import Dispatcher
 from tasks.reconcile import Reconciler
 from tasks.settings import Settings
-from webhooks import health, receive
+from webhooks import calls, health, receive, twilio
+from webhooks.call_maker import CallMaker
 from webhooks.metrics import Metrics
+from webhooks.openapi import DescribedApp
 
 
 def create_app(
@@ -41,12 +43,16 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         dispatcher = connect(chosen)
+        maker = CallMaker.from_settings(chosen, dispatcher)
+        metrics = Metrics()
         app.state.receiver = receive.Receiver(
             dispatcher=dispatcher,
-            metrics=Metrics(),
+            metrics=metrics,
             keys=chosen.signing_keys,
             max_bytes=chosen.webhook_max_bytes,
         )
+        app.state.desk = calls.Desk.from_settings(chosen, maker, dispatcher, metrics)
+        app.state.telephone = twilio.TelephoneDesk.from_settings(chosen, maker, dispatcher, metrics)
         reconciler = Reconciler.from_settings(chosen, dispatcher) if settings is None else None
         reconciling = asyncio.create_task(reconciler.run()) if reconciler else None
         try:
@@ -56,10 +62,13 @@ def create_app(
                 reconciler.stop()
                 await reconciling
                 await reconciler.aclose()
+            await maker.aclose()
             await dispatcher.aclose()
 
-    # An address that the internet may reach has nothing to tell about itself.
-    app = FastAPI(title="switchboard", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(receive.router)
-    app.include_router(health.router)
+    # An address that the internet may reach has nothing to tell about itself, unless it is asked to.
+    app = DescribedApp(docs=chosen.api_docs, lifespan=lifespan)
+    app.include_router(calls.router)
+    app.include_router(twilio.router)
+    app.include_router(receive.router, include_in_schema=False)
+    app.include_router(health.router, include_in_schema=False)
     return app

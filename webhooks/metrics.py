@@ -41,6 +41,18 @@ class Metrics:
             ["reason"],
             registry=self._registry,
         )
+        self._calls = Counter(
+            "switchboard_call_requests",
+            "Requests for a call (POST /calls), by what became of them.",
+            ["outcome"],
+            registry=self._registry,
+        )
+        self._twilio = Counter(
+            "switchboard_twilio_requests",
+            "Calls by telephone that Twilio asked about, by what it was told.",
+            ["outcome"],
+            registry=self._registry,
+        )
         self.seconds = Histogram(
             "switchboard_webhook_seconds",
             "From the head of a request to its answer, rejected ones included.",
@@ -55,6 +67,14 @@ class Metrics:
     def count_rejection(self, reason: str) -> None:
         """Count one rejected webhook."""
         self._rejections.labels(reason).inc()
+
+    def count_call(self, outcome: str) -> None:
+        """Count one request for a call; `outcome` is one of few."""
+        self._calls.labels(outcome).inc()
+
+    def count_twilio(self, outcome: str) -> None:
+        """Count one question of Twilio's; `outcome` is one of few."""
+        self._twilio.labels(outcome).inc()
 
     def render(self) -> bytes:
         """Return everything in Prometheus' text format."""

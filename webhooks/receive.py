@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from tasks.dispatch import Opened, RoomSeen
 from tasks.errors import SwitchboardError
 from tasks.rooms import Closed
+from tasks.tenants import Tenant
 from webhooks import body, events, signature
 from webhooks.errors import Rejection
 from webhooks.metrics import Metrics
@@ -27,7 +28,7 @@ _LONGEST_PAUSE_SECONDS = 8
 
 
 class Dispatches(Protocol):
-    """What the receiver needs of tasks.dispatch.Dispatcher.
+    """What the app needs of tasks.dispatch.Dispatcher.
 
     In bounded time, every method returns or raises. A SwitchboardError that is `retryable` means: deliver it again.
     """
@@ -38,6 +39,14 @@ class Dispatches(Protocol):
 
     async def close(self, sid: str) -> Closed:
         """Note that LiveKit has closed the room."""
+        ...
+
+    async def tenant(self, tenant: str) -> Tenant:
+        """One tenant, as it is now."""
+        ...
+
+    async def tenant_by_number(self, number: str) -> Tenant:
+        """The tenant that is called by a number, in E.164."""
         ...
 
     async def ping(self) -> None:

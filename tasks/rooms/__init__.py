@@ -33,6 +33,8 @@ The keyspace, and how long each key lives:
     switchboard:reconciler     string  the receiver that reconciles; seconds
     switchboard:conversation:<sid>
                                string  what was said so far, encrypted; an hour, and no longer than the call
+    switchboard:request:<digest>
+                               hash    the room that a request for a call has made; a day
     switchboard:worker:<node>  hash    a worker's heartbeat; seconds
     <queue>                    list    Celery's messages, newest on the left; permanent
 """

@@ -24,6 +24,11 @@ def conversation(sid: str) -> str:
     return f"{PREFIX}conversation:{sid}"
 
 
+def request(digest: str) -> str:
+    """What became of a request that is to make one call, however often it comes."""
+    return f"{PREFIX}request:{digest}"
+
+
 def worker(node: str) -> str:
     """The heartbeat of one worker, by its Celery node name."""
     return f"{WORKERS}{node}"

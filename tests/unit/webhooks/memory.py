@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from tasks.dispatch import Opened, RoomSeen
 from tasks.errors import RedisUnavailable, SwitchboardError
 from tasks.rooms import Closed
+from tasks.tenants import Tenant
 
 REDIS_AWAY = RedisUnavailable(seconds=2.0, error="ConnectionError")
 KEY = "key"
@@ -31,6 +32,14 @@ class MemoryDispatcher:
         await self.ping()
         self.closed.append(sid)
         return self.closes
+
+    async def tenant(self, tenant: str) -> Tenant:
+        await self.ping()
+        return Tenant(id=tenant, tier="premium")
+
+    async def tenant_by_number(self, number: str) -> Tenant:
+        await self.ping()
+        return Tenant(id=number, tier="premium")
 
     async def ping(self) -> None:
         if self.problem is not None:

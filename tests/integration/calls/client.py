@@ -1,0 +1,138 @@
+"""A company's backend, and Twilio, as one receiver sees them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+from xml.etree import ElementTree as ET
+
+import aiohttp
+from livekit import api
+from prometheus_client.parser import text_string_to_metric_families
+
+from webhooks import twilio_signature
+
+TENANTS: Final = """
+[tenants.acme]
+tier = "premium"
+numbers = ["+15551234567"]
+[tenants.basic]
+tier = "free"
+[tenants.broken]
+tier = "gold"
+numbers = ["+15550000000"]
+"""
+ACME_KEY, BOTH_KEY, EVERY_KEY = "key-of-acme", "key-of-acme-and-basic", "key-of-the-operator"
+AUTH_TOKEN, NEW_AUTH_TOKEN = "the auth token", "the auth token after it"
+PUBLIC_URL: Final = "https://calls.example.com"
+SIP_PASSWORD: Final = "p<a>&ss"
+NUMBER, CALLER = "+15551234567", "+15557654321"
+
+
+def hashed(key: str) -> str:
+    return f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+SETTINGS: Final = {
+    "SWITCHBOARD_API_KEYS": f"acme={hashed(ACME_KEY)},acme|basic={hashed(BOTH_KEY)},*={hashed(EVERY_KEY)}",
+    "SWITCHBOARD_API_DOCS": "true",
+    "SWITCHBOARD_TWILIO_AUTH_TOKENS": f"{AUTH_TOKEN},{NEW_AUTH_TOKEN}",
+    "SWITCHBOARD_PUBLIC_URL": PUBLIC_URL,
+    "SWITCHBOARD_SIP_URI": "sip:sip.example.com:5061;transport=tcp",
+    "SWITCHBOARD_SIP_USERNAME": "switchboard",
+    "SWITCHBOARD_SIP_PASSWORD": SIP_PASSWORD,
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def xml(self) -> ET.Element:
+        return ET.fromstring(self.text)  # noqa: S314 - it is our own
+
+    @property
+    def problem(self) -> tuple[int, str, list[str]]:
+        """Status, code, and the fields that are wrong."""
+        assert self.headers["Content-Type"] == "application/problem+json"
+        assert self.json["status"] == self.status
+        return self.status, self.json["code"], [error["field"] for error in self.json["errors"]]
+
+    @property
+    def dialled(self) -> str:
+        """The room that a TwiML connects the call to."""
+        (sip,) = self.xml.iter("Sip")
+        assert sip.text
+        user, _, host = sip.text.removeprefix("sip:").partition("@")
+        assert host == "sip.example.com:5061;transport=tcp"
+        assert sip.attrib == {"username": "switchboard", "password": SIP_PASSWORD}
+        return user
+
+
+class Client:
+    """What sends requests to one receiver."""
+
+    def __init__(self, session: aiohttp.ClientSession, port: int) -> None:
+        self._session = session
+        self.url = f"http://127.0.0.1:{port}"
+
+    async def call(
+        self, content: object, *, key: str | None = ACME_KEY, idempotency_key: str | None = None, **headers: str
+    ) -> Answer:
+        """POST /calls; bytes are sent as they are."""
+        sent = {"Content-Type": "application/json"}
+        if key is not None:
+            sent["Authorization"] = f"Bearer {key}"
+        if idempotency_key is not None:
+            sent["Idempotency-Key"] = idempotency_key
+        data = content if isinstance(content, bytes) else json.dumps(content).encode()
+        return await self.send("POST", "/calls", data, sent | headers)
+
+    async def telephone(
+        self,
+        form: Mapping[str, str],
+        *,
+        query: str = "",
+        token: str = AUTH_TOKEN,
+        signature: str | None = None,
+    ) -> Answer:
+        """POST /twilio/incoming, as Twilio does."""
+        path = f"/twilio/incoming{query}"
+        signed = twilio_signature.sign(f"{PUBLIC_URL}{path}", list(form.items()), token)
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "X-Twilio-Signature": signed if signature is None else signature,
+        }
+        return await self.send("POST", path, urlencode(form).encode(), headers)
+
+    async def send(self, method: str, path: str, data: bytes, headers: Mapping[str, str]) -> Answer:
+        async with self._session.request(method, self.url + path, data=data, headers=headers) as response:
+            return Answer(response.status, response.headers, await response.text())
+
+    async def counted(self, metric: str, **labels: str) -> float:
+        """A counter of the receiver; 0 if it has never counted this."""
+        text = (await self.send("GET", "/metrics", b"", {})).text
+        samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+        return sum(sample.value for sample in samples if sample.name == metric and sample.labels == labels)
+
+
+def incoming(**fields: str) -> dict[str, str]:
+    """What Twilio says of a new call to acme's number."""
+    return {"CallSid": f"CA{uuid.uuid4().hex}", "To": NUMBER, "From": CALLER, "CallStatus": "ringing", **fields}
+
+
+async def rooms_named(server: api.LiveKitAPI, *names: str) -> list[api.Room]:
+    """The rooms of these names that the LiveKit server has."""
+    return list((await server.room.list_rooms(api.ListRoomsRequest(names=names))).rooms)

@@ -1,0 +1,43 @@
+"""The OpenAPI document: what it says is so, whatever is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from ops.stack import environment
+from tasks.rooms import RoomStore
+from tests.integration.calls.client import EVERY_KEY, Client
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ROOT = Path(__file__).parents[3]
+EXAMPLES = 60
+
+
+async def test_the_document_is_served_where_the_operator_wants_it(backend: Client) -> None:
+    assert (await backend.send("GET", "/docs", b"", {})).status == 200
+    document = (await backend.send("GET", "/openapi.json", b"", {})).json
+    assert set(document["paths"]) == {"/calls", "/twilio/incoming"}
+
+
+async def test_what_is_answered_is_what_the_document_says(backend: Client, rooms: RoomStore) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{backend.url}/openapi.json"),
+        *("--header", f"Authorization: Bearer {EVERY_KEY}"),
+        *("--generation-deterministic", "--max-examples", str(EXAMPLES), "--continue-on-failure", "--no-color"),
+        *("--phases", "examples,coverage,fuzzing"),
+        env=environment.inherited() | {"SCHEMATHESIS_HOOKS": "tests.integration.calls.generated_requests"},
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+
+    assert process.returncode == 0, output.decode()
+    # It is not that everything was refused.
+    assert await backend.counted("switchboard_call_requests_total", outcome="made") > 10
+    assert await backend.counted("switchboard_twilio_requests_total", outcome="connected") > 10
