@@ -103,7 +103,15 @@ async def _list(*, as_json: bool) -> int:
         providers = (record.get(kind, {}).get("provider", "local") for kind in KINDS)
         numbers = ", ".join(entry.numbers)
         limit = str(record.get("max_calls", ""))
-        cells = (tenant, record["tier"], limit, numbers, record.get("agent", ""), *providers, str(len(entry.sealed)))
+        cells = (
+            tenant,
+            str(record.get("tier", "")),
+            limit,
+            numbers,
+            record.get("agent", ""),
+            *providers,
+            str(len(entry.sealed)),
+        )
         table.add_row(*(Text(cell) for cell in cells))
     # Into a pipe nothing is folded, so that each tenant stays one line.
     console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)

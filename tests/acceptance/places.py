@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -108,14 +108,14 @@ def _processes(stack: Stack) -> Iterator[tuple[str, str]]:
 async def _flower(stack: Stack, session: aiohttp.ClientSession) -> dict[str, str]:
     flower = stack.flower
     assert flower is not None
-    login = aiohttp.BasicAuth(flower.user, flower.password)
-    async with session.get(f"{flower.url}/api/tasks", auth=login) as answer:
+    login = {"Authorization": aiohttp.encode_basic_auth(flower.user, flower.password)}
+    async with session.get(f"{flower.url}/api/tasks", headers=login) as answer:
         tasks = cast("dict[str, Any]", await answer.json())
     assert tasks, "Flower shows no task, so nothing was looked at"
     pages = [*FLOWER_PAGES, *(f"/task/{task}" for task in tasks), *(f"/api/task/info/{task}" for task in tasks)]
     return {f"Flower's {page}": await _page(session, f"{flower.url}{page}", login) for page in pages}
 
 
-async def _page(session: aiohttp.ClientSession, url: str, login: aiohttp.BasicAuth | None = None) -> str:
-    async with session.get(url, auth=login) as answer:
+async def _page(session: aiohttp.ClientSession, url: str, login: Mapping[str, str] | None = None) -> str:
+    async with session.get(url, headers=login) as answer:
         return await answer.text()

@@ -37,9 +37,13 @@ LEAST_PLACES = 30
 
 @dataclass(frozen=True)
 class Marked:
-    """A tenant whose key, question and answer are found wherever they are."""
+    """A tenant whose key, question and answer are found wherever they are.
+
+    `phrases`, which are declared openly, are what its ears know: the question is one of several that they stand for.
+    """
 
     tenant: str
+    phrases: str
     question: str
     reply: str
     server: OpenAIServer
@@ -54,7 +58,7 @@ class Marked:
         table = f"tenants.{self.tenant}"
         return (
             f'[{table}]\ntier = "premium"\n'
-            f'[{table}.stt]\nprovider = "local"\nphrases = ["{self.question}"]\n'
+            f'[{table}.stt]\nprovider = "local"\nphrases = ["{self.phrases}"]\n'
             f"[{table}.llm]\n{openai}"
             f'[{table}.tts]\n{openai}response_format = "wav"\n'
         )
@@ -119,8 +123,12 @@ async def house(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) ->
         flower=True,
     )
     async with servers[0].serve(), servers[1].serve(), Stack.start(options) as stack, stack.redis.client() as client:
-        acme = Marked("acme", "where is the purple elephant", servers[0].reply, servers[0])
-        bolt = Marked("bolt", "when does the silver dragon come", servers[1].reply, servers[1])
+        elephants, dragons = (
+            "where is the (purple|yellow) (elephant|umbrella)",
+            "when does the (silver|old) dragon come",
+        )
+        acme = Marked("acme", elephants, "where is the purple elephant", servers[0].reply, servers[0])
+        bolt = Marked("bolt", dragons, "when does the silver dragon come", servers[1].reply, servers[1])
         async with Wiretap.on(client) as tap:
             await applied(stack, acme, bolt)
             yield House(Installation(stack, RoomStore(client)), client, tap, acme, bolt)

@@ -46,7 +46,7 @@ def problems(folder: Path, content: str, values: KeyValues = NO_KEYS) -> list[st
         ('tier = "free"\nstt = { model = "nova-3" }', "[tenants.acme.stt] provider: Field required"),
         (
             'tier = "free"\nstt = { provider = "whatsper" }',
-            "[tenants.acme.stt] Unknown stt provider 'whatsper'. Known stt providers: deepgram, local, openai.",
+            "[tenants.acme.stt] Unknown stt provider 'whatsper'. Known stt providers: deepgram, ",
         ),
         (
             'tier = "free"\nstt = { provider = "local", fallbacks = [{ provider = "local" }, { provider = "no" }] }',
