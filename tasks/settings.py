@@ -6,17 +6,34 @@ Each field may instead be given as a file: `LIVEKIT_API_SECRET_FILE=/run/secrets
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tasks.errors import InvalidSetting
 
 SLOTS_PER_CORE = 4
+
+
+class AfterWait(StrEnum):
+    """What happens to a room that nobody has answered for as long as its tier allows."""
+
+    END = "end"
+    GO_ON = "go on"
 
 
 class QueueSettings(BaseSettings):
@@ -97,6 +114,15 @@ class Settings(QueueSettings):
     encryption_keys: SecretStr | None = None
     """Fernet keys, `key,key`: the first encrypts, all decrypt. Derived from the LiveKit secret if not set."""
 
+    tier_caps: Annotated[dict[str, PositiveInt], NoDecode] = Field(default_factory=dict)
+    """Tier -> how many of its calls may be queued or run at once, `premium=50,free=5`. No limit for the others."""
+    queued_per_tenant: int = Field(1, gt=0)
+    """How many rooms of a tenant may be in a queue that no worker has taken yet; more wait until one is taken."""
+    max_wait_seconds: Annotated[dict[str, PositiveFloat], NoDecode] = Field(default_factory=dict)
+    """Tier -> how long a room may be without an answer, `premium=30,free=120`. For ever in the others."""
+    after_wait: Annotated[dict[str, AfterWait], NoDecode] = Field(default_factory=dict)
+    """Tier -> what happens then, `premium=go on,free=end`; `end` in those that are not named."""
+
     join_timeout_seconds: float = Field(60.0, gt=0)
     empty_grace_seconds: float = Field(5.0, ge=0)
     max_call_seconds: float = Field(3600.0, gt=0)
@@ -106,6 +132,17 @@ class Settings(QueueSettings):
         """API key -> secret of every key whose webhooks are accepted."""
         more = {key: secret.get_secret_value() for key, secret in self.webhook_keys.items()}
         return more | {self.livekit_api_key: self.livekit_api_secret.get_secret_value()}
+
+    @field_validator("tier_caps", "max_wait_seconds", "after_wait", mode="before")
+    @classmethod
+    def _by_tier(cls, value: object, info: ValidationInfo) -> object:
+        name = f"SWITCHBOARD_{str(info.field_name).upper()}"
+        pairs = _mapping(name, value, separator="=", alone=False)
+        tiers = info.data.get("tiers", {})
+        if isinstance(pairs, dict) and (unknown := pairs.keys() - tiers):
+            cure = f"there is no tier {min(unknown)!r}; the tiers are {', '.join(tiers)}"
+            raise InvalidSetting(name=name, value=value, cure=cure)
+        return pairs
 
     @field_validator("webhook_keys", mode="before")
     @classmethod
