@@ -19,7 +19,7 @@ from tasks.errors import InvalidSetting
 from tasks.rooms import Room, RoomStore, State, WorkerStatus
 from tasks.settings import QueueSettings
 
-COLOURS = {State.QUEUED: "yellow", State.RUNNING: "green", State.DEAD: "red"}
+COLOURS = {State.WAITING: "yellow", State.QUEUED: "yellow", State.RUNNING: "green", State.DEAD: "red"}
 MINUTE, HOUR = 60, 3600
 PIPE_WIDTH = 240
 
@@ -39,6 +39,21 @@ class View:
             return 0
         last = self.now_ms if room.state.is_open else steps[-1]
         return max(0, last - steps[0])
+
+    def position(self, room: Room) -> int | None:
+        """Of a room that waits for an answer: among its tenant's, from 1, those in a queue before those in line."""
+        if room.state not in {State.WAITING, State.QUEUED}:
+            return None
+        ahead = [other for other in self.rooms if other.tenant == room.tenant and _rank(other) <= _rank(room)]
+        return sum(other.state in {State.WAITING, State.QUEUED} for other in ahead)
+
+    def waits_ms(self, room: Room) -> int | None:
+        """Since when a room waits for an answer, in ms until now."""
+        return None if self.position(room) is None else max(0, self.now_ms - room.arrived_us // 1000)
+
+
+def _rank(room: Room) -> tuple[bool, int]:
+    return room.state is State.WAITING, room.arrived_us
 
 
 def run(*, everything: bool, as_json: bool) -> int:
@@ -96,6 +111,8 @@ def as_object(view: View) -> dict[str, object]:
                 "pid": room.pid,
                 "attempt": room.attempt,
                 "age_ms": view.age_ms(room),
+                "position": view.position(room),
+                "waits_ms": view.waits_ms(room),
                 "reason": room.reason,
                 "steps_ms": room.steps_ms,
             }
@@ -122,12 +139,16 @@ def rooms_table(view: View) -> Table:
     for column in ("room", "state", "tenant", "tier", "worker", "pid"):
         table.add_column(column, overflow="fold")
     table.add_column("attempt", justify="right")
+    table.add_column("place", justify="right")
     table.add_column("age", justify="right")
     table.add_column("why", overflow="fold")
     for room in view.rooms:
         # Names come from outside, so they are text and not markup.
         cells = [room.name, room.state.value, room.tenant, room.tier, room.worker, str(room.pid or "")]
-        texts = [Text(cell) for cell in (*cells, str(room.attempt), age(view.age_ms(room)), room.reason)]
+        place = view.position(room)
+        since = view.waits_ms(room)
+        cells += [str(room.attempt), str(place or ""), age(view.age_ms(room) if since is None else since)]
+        texts = [Text(cell) for cell in (*cells, room.reason)]
         texts[1].stylize(COLOURS.get(room.state, "dim"))
         table.add_row(*texts)
     if not view.rooms:
