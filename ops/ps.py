@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from tasks.rooms import Room, RoomStore, State, WorkerStatus
 from tasks.settings import QueueSettings
 
 COLOURS = {State.WAITING: "yellow", State.QUEUED: "yellow", State.RUNNING: "green", State.DEAD: "red"}
+UNANSWERED = (State.WAITING, State.QUEUED)
 MINUTE, HOUR = 60, 3600
 PIPE_WIDTH = 240
 
@@ -40,20 +42,20 @@ class View:
         last = self.now_ms if room.state.is_open else steps[-1]
         return max(0, last - steps[0])
 
-    def position(self, room: Room) -> int | None:
-        """Of a room that waits for an answer: among its tenant's, from 1, those in a queue before those in line."""
-        if room.state not in {State.WAITING, State.QUEUED}:
-            return None
-        ahead = [other for other in self.rooms if other.tenant == room.tenant and _rank(other) <= _rank(room)]
-        return sum(other.state in {State.WAITING, State.QUEUED} for other in ahead)
+    def places(self) -> dict[str, int]:
+        """Sid -> place of a room that waits for an answer: among its tenant's, from 1, those in line last."""
+        waiting = [room for room in self.rooms if room.state in UNANSWERED]
+        waiting.sort(key=lambda room: (room.state is State.WAITING, room.arrived_us))
+        counted: Counter[str] = Counter()
+        found = {}
+        for room in waiting:
+            counted[room.tenant] += 1
+            found[room.sid] = counted[room.tenant]
+        return found
 
     def waits_ms(self, room: Room) -> int | None:
         """Since when a room waits for an answer, in ms until now."""
-        return None if self.position(room) is None else max(0, self.now_ms - room.arrived_us // 1000)
-
-
-def _rank(room: Room) -> tuple[bool, int]:
-    return room.state is State.WAITING, room.arrived_us
+        return max(0, self.now_ms - room.arrived_us // 1000) if room.state in UNANSWERED else None
 
 
 def run(*, everything: bool, as_json: bool) -> int:
@@ -98,6 +100,7 @@ async def look(settings: QueueSettings, *, everything: bool) -> View:
 
 def as_object(view: View) -> dict[str, object]:
     """For `--json`. Ages in ms, steps in unix ms."""
+    places = view.places()
     return {
         "rooms": [
             {
@@ -111,7 +114,7 @@ def as_object(view: View) -> dict[str, object]:
                 "pid": room.pid,
                 "attempt": room.attempt,
                 "age_ms": view.age_ms(room),
-                "position": view.position(room),
+                "position": places.get(room.sid),
                 "waits_ms": view.waits_ms(room),
                 "reason": room.reason,
                 "steps_ms": room.steps_ms,
@@ -142,12 +145,12 @@ def rooms_table(view: View) -> Table:
     table.add_column("place", justify="right")
     table.add_column("age", justify="right")
     table.add_column("why", overflow="fold")
+    places = view.places()
     for room in view.rooms:
         # Names come from outside, so they are text and not markup.
         cells = [room.name, room.state.value, room.tenant, room.tier, room.worker, str(room.pid or "")]
-        place = view.position(room)
         since = view.waits_ms(room)
-        cells += [str(room.attempt), str(place or ""), age(view.age_ms(room) if since is None else since)]
+        cells += [str(room.attempt), str(places.get(room.sid, "")), age(view.age_ms(room) if since is None else since)]
         texts = [Text(cell) for cell in (*cells, room.reason)]
         texts[1].stylize(COLOURS.get(room.state, "dim"))
         table.add_row(*texts)

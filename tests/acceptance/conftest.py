@@ -42,7 +42,8 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         workers=tuple(WorkerSpec(tier, (tier,)) for tier in ("premium", "standard", "free")),
         tenants=tenants,
         env={
-            "SWITCHBOARD_TIERS": "premium,standard,free,loaded,documented,thorough,short",
+            "SWITCHBOARD_TIERS": "premium,standard,free,loaded,documented,thorough,short,capped,hasty",
+            "SWITCHBOARD_MAX_WAIT_SECONDS": "hasty=3",
             "SWITCHBOARD_EMPTY_GRACE_SECONDS": str(GRACE_SECONDS),
             "SWITCHBOARD_JOIN_TIMEOUT_SECONDS": "5",
             "SWITCHBOARD_LOAD_FILE": str(load),

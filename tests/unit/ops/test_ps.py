@@ -60,7 +60,7 @@ def test_rooms_that_wait_are_shown_with_their_place_among_those_of_their_tenant_
         room(),
     )
     view = ps.View(NOW, rooms, ())
-    assert [view.position(each) for each in rooms] == [3, 2, 1, 1, None]
+    assert view.places() == {"third": 3, "second": 2, "first": 1, "other": 1}
     assert [view.waits_ms(each) for each in rooms] == [10_000, 20_000, 5000, 30_000, None]
     [line] = [line for line in shown(view).splitlines() if "third" in line]
     assert line.split() == ["third", "waiting", "acme", "premium", "2", "3", "10", "s"]
