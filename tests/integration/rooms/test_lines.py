@@ -35,7 +35,7 @@ async def claim_of(rooms: RoomStore, sid: str, attempt: int = 1) -> None:
 
 async def states(rooms: RoomStore, *sids: str) -> list[State | None]:
     found = [await rooms.get(sid) for sid in sids]
-    return [room and room.state for room in found]
+    return [None if room is None else room.state for room in found]
 
 
 async def test_a_room_over_the_cap_waits_in_no_queue_and_its_webhook_changes_nothing(rooms: RoomStore) -> None:
