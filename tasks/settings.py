@@ -116,7 +116,7 @@ class Settings(QueueSettings):
 
     tier_caps: Annotated[dict[str, PositiveInt], NoDecode] = Field(default_factory=dict)
     """Tier -> how many of its calls may be queued or run at once, `premium=50,free=5`. No limit for the others."""
-    queued_per_tenant: int = Field(1, gt=0)
+    queued_per_tenant: int = Field(2, gt=0)
     """How many rooms of a tenant may be in a queue that no worker has taken yet; more wait until one is taken."""
     max_wait_seconds: Annotated[dict[str, PositiveFloat], NoDecode] = Field(default_factory=dict)
     """Tier -> how long a room may be without an answer, `premium=30,free=120`. For ever in the others."""

@@ -101,7 +101,8 @@ async def test_twelve_calls_of_a_tenant_run_three_at_a_time_and_in_order_while_o
     )
     for room in found[12:]:
         assert room is not None
-        assert room.steps_ms["claimed"] - room.steps_ms["received"] < 2000
+        # Its first claim: the worker that was killed may have had it.
+        assert (series.began + series.claimed[room.sid]) * 1000 - room.steps_ms["received"] < 2000
     # The worker that was killed had some of them, and their places stayed theirs.
     assert max(room.attempt for room in found if room) == 2
     assert await running.rooms.redis.zcard("switchboard:places") == 0
