@@ -92,7 +92,7 @@ async def _replay(wanted: str) -> None:
         opened = await dispatcher.replay(await _on_server(settings, letter))
     finally:
         await dispatcher.aclose()
-    if opened is not Opened.QUEUED:
+    if opened not in {Opened.QUEUED, Opened.WAITING}:
         raise DeadError(f"{letter.name} is not dead any more.")
     print(f"{letter.name} is {opened}")
 

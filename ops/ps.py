@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -19,7 +20,8 @@ from tasks.errors import InvalidSetting
 from tasks.rooms import Room, RoomStore, State, WorkerStatus
 from tasks.settings import QueueSettings
 
-COLOURS = {State.QUEUED: "yellow", State.RUNNING: "green", State.DEAD: "red"}
+COLOURS = {State.WAITING: "yellow", State.QUEUED: "yellow", State.RUNNING: "green", State.DEAD: "red"}
+UNANSWERED = (State.WAITING, State.QUEUED)
 MINUTE, HOUR = 60, 3600
 PIPE_WIDTH = 240
 
@@ -39,6 +41,21 @@ class View:
             return 0
         last = self.now_ms if room.state.is_open else steps[-1]
         return max(0, last - steps[0])
+
+    def places(self) -> dict[str, int]:
+        """Sid -> place of a room that waits for an answer: among its tenant's, from 1, those in line last."""
+        waiting = [room for room in self.rooms if room.state in UNANSWERED]
+        waiting.sort(key=lambda room: (room.state is State.WAITING, room.arrived_us))
+        counted: Counter[str] = Counter()
+        found = {}
+        for room in waiting:
+            counted[room.tenant] += 1
+            found[room.sid] = counted[room.tenant]
+        return found
+
+    def waits_ms(self, room: Room) -> int | None:
+        """Since when a room waits for an answer, in ms until now."""
+        return max(0, self.now_ms - room.arrived_us // 1000) if room.state in UNANSWERED else None
 
 
 def run(*, everything: bool, only_workers: bool, as_json: bool) -> int:
@@ -90,6 +107,7 @@ async def look(settings: QueueSettings, *, everything: bool, only_workers: bool 
 
 def as_object(view: View) -> dict[str, object]:
     """For `--json`. Ages in ms, steps in unix ms."""
+    places = view.places()
     return {
         "rooms": [
             {
@@ -103,6 +121,8 @@ def as_object(view: View) -> dict[str, object]:
                 "pid": room.pid,
                 "attempt": room.attempt,
                 "age_ms": view.age_ms(room),
+                "position": places.get(room.sid),
+                "waits_ms": view.waits_ms(room),
                 "reason": room.reason,
                 "steps_ms": room.steps_ms,
             }
@@ -130,12 +150,16 @@ def rooms_table(view: View) -> Table:
     for column in ("room", "state", "tenant", "tier", "worker", "pid"):
         table.add_column(column, overflow="fold")
     table.add_column("attempt", justify="right")
+    table.add_column("place", justify="right")
     table.add_column("age", justify="right")
     table.add_column("why", overflow="fold")
+    places = view.places()
     for room in view.rooms:
         # Names come from outside, so they are text and not markup.
         cells = [room.name, room.state.value, room.tenant, room.tier, room.worker, str(room.pid or "")]
-        texts = [Text(cell) for cell in (*cells, str(room.attempt), age(view.age_ms(room)), room.reason)]
+        since = view.waits_ms(room)
+        cells += [str(room.attempt), str(places.get(room.sid, "")), age(view.age_ms(room) if since is None else since)]
+        texts = [Text(cell) for cell in (*cells, room.reason)]
         texts[1].stylize(COLOURS.get(room.state, "dim"))
         table.add_row(*texts)
     if not view.rooms:

@@ -2,9 +2,9 @@
 
     python -m ops.reconcile_load --rooms 10000
 
-Half of the rooms wait, with their tasks in a queue; half run, with leases. The redis-server is one of its own, and the
-LiveKit server a stand-in. Wall time is how long a sweep took; what a receiver feels is the longest time for which
-its event loop could not do anything else.
+Half of the rooms wait, with their tasks in a queue; half run, with leases. Then all of them wait in one line. The
+redis-server is one of its own, and the LiveKit server a stand-in. Wall time is how long a sweep took; what a receiver
+feels is the longest time for which its event loop could not do anything else.
 """
 
 from __future__ import annotations
@@ -31,17 +31,21 @@ from ops.stack.redis import RedisServer
 from ops.tenants.plan import Plan
 from tasks.dispatch import Dispatcher
 from tasks.messages import call_message
+from tasks.reconcile.callers import CallersSweep
 from tasks.reconcile.leases import sweep_leases
 from tasks.reconcile.lost_tasks import sweep_tasks
+from tasks.reconcile.places import PlacesSweep
 from tasks.reconcile.server import sweep_server
-from tasks.rooms import RoomStore, keys
+from tasks.rooms import Limits, RoomStore, keys
 from tasks.settings import Settings
+from tasks.tenants import RedisTenants
 from tasks.tenants.ledger import Entry, Ledger
 
 BLOCK_MS = 100.0
 LONG_AGO_MS = 1_700_000_000_000
 TENANT, QUEUE = "load", "premium"
 AT_ONCE = 30
+NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,8 @@ class Installation:
         found.append(await cost("leases: none has ended", sweep_leases(self._rooms, 5)))
         found.append(await cost("tasks: none is lost", sweep_tasks(self._rooms)))
         found.append(await self._server("server: all are listed", self._listed()))
+        found.append(await cost("places: all are right", self._places()))
+        found.append(await self._callers("callers: half of all wait, in the queue"))
         await self._long_ago(keys.LEASES)
         found.append(await cost("leases: all have ended", sweep_leases(self._rooms, 5)))
         await self._rooms.redis.delete(QUEUE)
@@ -135,6 +141,11 @@ class Installation:
         found.append(await self._server("server: none is listed", []))
         await self._empty()
         found.append(await self._server("server: all are listed, Redis has lost them", self._listed()))
+        await self._in_line()
+        found.append(await cost("places: all but one are in line", self._places()))
+        found.append(await self._callers("callers: all but one are in line"))
+        await self._rooms.redis.delete(keys.PLACES)
+        found.append(await cost("places: all are lost", self._places()))
         await self._all_over()
         found.append(await self._server("server: all are over, and somebody is in each", self._listed()))
         return found
@@ -143,6 +154,22 @@ class Installation:
         async with RoomListing.serve(listed) as server:
             settings = self._settings.model_copy(update={"livekit_url": server.url})
             return await cost(name, sweep_server(settings, self._rooms, self._dispatcher))
+
+    async def _places(self) -> None:
+        settings = self._settings
+        tenants = RedisTenants(self._rooms.redis, frozenset(settings.tiers))
+        await PlacesSweep(self._rooms, tenants, settings)()
+
+    async def _callers(self, name: str) -> Cost:
+        async with RoomListing.serve(self._listed()) as server:
+            settings = self._settings.model_copy(update={"livekit_url": server.url})
+            # They must have waited for a second before they are told.
+            await asyncio.sleep(1)
+            return await cost(name, CallersSweep(self._rooms, settings)())
+
+    async def _in_line(self) -> None:
+        await self._rooms.redis.flushall()
+        await self._each(self._sids, lambda sid: self._open(sid, Limits(unclaimed=1)))
 
     def _listed(self) -> list[models.Room]:
         return [_as_listed(sid) for sid in self._sids]
@@ -164,7 +191,7 @@ class Installation:
         for first in range(0, len(sids), AT_ONCE):
             await asyncio.gather(*(action(sid) for sid in sids[first : first + AT_ONCE]))
 
-    async def _open(self, sid: str) -> object:
+    async def _open(self, sid: str, limits: Limits = NO_LIMITS) -> object:
         name = f"call-{TENANT}-{sid}"
         return await self._rooms.open(
             sid=sid,
@@ -175,6 +202,7 @@ class Installation:
             message=call_message(sid=sid, attempt=1, name=name, tenant=TENANT, tier=QUEUE, queue=QUEUE),
             started_at_ms=LONG_AGO_MS,
             received_at_ms=LONG_AGO_MS,
+            limits=limits,
         )
 
     async def _claim(self, sid: str) -> object:

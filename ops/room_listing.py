@@ -1,4 +1,4 @@
-"""A stand-in for the LiveKit server: it answers ListRooms and ListParticipants, in LiveKit's own protobuf."""
+"""A stand-in for the LiveKit server: what the reconciler asks for about rooms, in LiveKit's own protobuf."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class RoomListing:
         app = web.Application()
         app.router.add_post(f"{SERVICE}/ListRooms", listing._list)
         app.router.add_post(f"{SERVICE}/ListParticipants", listing._list_people)
+        app.router.add_post(f"{SERVICE}/UpdateParticipant", listing._update)
         runner = web.AppRunner(app)
         await runner.setup()
         try:
@@ -51,3 +52,6 @@ class RoomListing:
         people = [models.ParticipantInfo(identity=str(number)) for number in range(self._people[asked.room])]
         answer = api.ListParticipantsResponse(participants=people).SerializeToString()
         return web.Response(body=io.BytesIO(answer), content_type="application/protobuf")
+
+    async def _update(self, _: web.Request) -> web.Response:
+        return web.Response(body=io.BytesIO(b""), content_type="application/protobuf")

@@ -13,7 +13,7 @@ from tasks.connection import connect
 from tasks.deadline import within_deadline
 from tasks.errors import SwitchboardError
 from tasks.messages import call_message
-from tasks.rooms import Closed, Found, RoomStore
+from tasks.rooms import Closed, Found, Limits, RoomStore
 from tasks.routing import tenant_of
 from tasks.settings import Settings
 from tasks.tenants import RedisTenants, Tenant, TenantStore
@@ -39,9 +39,13 @@ class RoomSeen:
 
 
 class Opened(StrEnum):
-    """What became of a room that was seen. `dead`: a dead letter says why nobody can answer it."""
+    """What became of a room that was seen. `dead`: a dead letter says why nobody can answer it.
+
+    `waiting`: its tenant, or its tier, has as many calls as it may have.
+    """
 
     QUEUED = "queued"
+    WAITING = "waiting"
     KNOWN = "known"
     DEAD = "dead"
 
@@ -111,6 +115,11 @@ class Dispatcher:
             return Opened.DEAD if await buried else Opened.KNOWN
 
         queue = self._settings.tiers[tenant.tier]
+        limits = Limits(
+            tenant=tenant.max_calls,
+            tier=self._settings.tier_caps.get(tenant.tier),
+            unclaimed=self._settings.queued_per_tenant,
+        )
 
         async def opened(attempt: int) -> Found:
             ids = {"sid": room.sid, "name": room.name, "tenant": tenant.id, "tier": tenant.tier, "queue": queue}
@@ -122,16 +131,19 @@ class Dispatcher:
                 attempt=attempt,
                 replay=replay,
                 ended_before_ms=room.joined_at_ms,
+                limits=limits,
             )
 
         found = await opened(1)
         if found is Found.AHEAD:
             known = await self._rooms.get(room.sid)
             found = await opened(known.attempt + 1 if known else 1)
-        if found is not Found.OPENED:
+        if found not in {Found.OPENED, Found.HELD}:
             return Opened.KNOWN
-        logger.info("call queued", extra={"sid": room.sid, "tenant": tenant.id, "tier": tenant.tier, "queue": queue})
-        return Opened.QUEUED
+        opened_as = Opened.QUEUED if found is Found.OPENED else Opened.WAITING
+        fields = {"sid": room.sid, "tenant": tenant.id, "tier": tenant.tier, "queue": queue, "state": opened_as}
+        logger.info("call opened", extra=fields)
+        return opened_as
 
     async def _tenant_of(self, room: RoomSeen) -> Tenant:
         return await self._tenants.get(

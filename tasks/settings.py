@@ -8,11 +8,21 @@ from __future__ import annotations
 import base64
 import os
 import re
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -21,6 +31,13 @@ from tasks.errors import InvalidSetting
 
 SLOTS_PER_CORE = 4
 FERNET_KEY_BYTES = 32
+
+
+class AfterWait(StrEnum):
+    """What happens to a room that nobody has answered for as long as its tier allows."""
+
+    END = "end"
+    GO_ON = "go on"
 
 
 class QueueSettings(BaseSettings):
@@ -120,6 +137,15 @@ class Settings(QueueSettings):
     sip_username: str | None = None
     sip_password: SecretStr | None = None
 
+    tier_caps: Annotated[dict[str, PositiveInt], NoDecode] = Field(default_factory=dict)
+    """Tier -> how many of its calls may be queued or run at once, `premium=50,free=5`. No limit for the others."""
+    queued_per_tenant: int = Field(2, gt=0)
+    """How many rooms of a tenant may be in a queue that no worker has taken yet; more wait until one is taken."""
+    max_wait_seconds: Annotated[dict[str, PositiveFloat], NoDecode] = Field(default_factory=dict)
+    """Tier -> how long a room may be without an answer, `premium=30,free=120`. For ever in the others."""
+    after_wait: Annotated[dict[str, AfterWait], NoDecode] = Field(default_factory=dict)
+    """Tier -> what happens then, `premium=go on,free=end`; `end` in those that are not named."""
+
     join_timeout_seconds: float = Field(60.0, gt=0)
     empty_grace_seconds: float = Field(5.0, ge=0)
     max_call_seconds: float = Field(3600.0, gt=0)
@@ -129,6 +155,17 @@ class Settings(QueueSettings):
         """API key -> secret of every key whose webhooks are accepted."""
         more = {key: secret.get_secret_value() for key, secret in self.webhook_keys.items()}
         return more | {self.livekit_api_key: self.livekit_api_secret.get_secret_value()}
+
+    @field_validator("tier_caps", "max_wait_seconds", "after_wait", mode="before")
+    @classmethod
+    def _by_tier(cls, value: object, info: ValidationInfo) -> object:
+        name = f"SWITCHBOARD_{str(info.field_name).upper()}"
+        pairs = _mapping(name, value, separator="=", alone=False)
+        tiers = info.data.get("tiers", {})
+        if isinstance(pairs, dict) and (unknown := pairs.keys() - tiers):
+            cure = f"there is no tier {min(unknown)!r}; the tiers are {', '.join(tiers)}"
+            raise InvalidSetting(name=name, value=value, cure=cure)
+        return pairs
 
     @field_validator("webhook_keys", mode="before")
     @classmethod

@@ -18,6 +18,8 @@ _CELERY = (
     "documented",
     "thorough",
     "short",
+    "capped",
+    "hasty",
     "_kombu.*",
     "unacked*",
     "*.celery.pidbox",

@@ -8,17 +8,20 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from redis.exceptions import RedisError
 
 from tasks.connection import connect
 from tasks.errors import RedisUnavailable
+from tasks.reconcile.callers import CallersSweep
 from tasks.reconcile.leases import sweep_leases
 from tasks.reconcile.lost_tasks import sweep_tasks
+from tasks.reconcile.places import PlacesSweep
 from tasks.reconcile.server import Dispatches, sweep_server
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
+from tasks.tenants import RedisTenants
 
 TICK_SECONDS = 1.0
 TERM_MS = 3000
@@ -31,16 +34,24 @@ logger = logging.getLogger("switchboard.tasks.reconcile")
 class Reconciler:
     """Ticks until it is stopped, and sweeps while it leads.
 
-    `server_sweep` compares with the LiveKit server, and says whether to do so again with the next tick.
+    `server_sweep` compares with the LiveKit server, and says whether to do so again with the next tick. `line_sweeps`:
+    what each tick does for those who wait.
     """
 
     def __init__(
-        self, rooms: RoomStore, *, max_attempts: int, lease_ms: int, server_sweep: Callable[[], Awaitable[bool]]
+        self,
+        rooms: RoomStore,
+        *,
+        max_attempts: int,
+        lease_ms: int,
+        server_sweep: Callable[[], Awaitable[bool]],
+        line_sweeps: Sequence[Callable[[], Awaitable[None]]] = (),
     ) -> None:
         self._rooms = rooms
         self._max_attempts = max_attempts
         self._lease_seconds = lease_ms / 1000
         self._server_sweep = server_sweep
+        self._line_sweeps = line_sweeps
         # For operators, who want to know which process it is; the rest makes it unique.
         self._name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
         self._stopping = asyncio.Event()
@@ -52,11 +63,13 @@ class Reconciler:
     def from_settings(cls, settings: Settings, dispatcher: Dispatches) -> Reconciler:
         """For this installation, with its own connection to Redis, which `aclose` closes."""
         rooms = RoomStore(connect(settings), lease_ms=settings.lease_ttl_ms)
+        tenants = RedisTenants(rooms.redis, frozenset(settings.tiers))
         return cls(
             rooms,
             max_attempts=settings.max_attempts,
             lease_ms=settings.lease_ttl_ms,
             server_sweep=lambda: sweep_server(settings, rooms, dispatcher),
+            line_sweeps=(PlacesSweep(rooms, tenants, settings), CallersSweep(rooms, settings)),
         )
 
     def stop(self) -> None:
@@ -87,6 +100,8 @@ class Reconciler:
         if time.monotonic() - self._answering_since >= self._lease_seconds:
             requeued = await sweep_leases(self._rooms, self._max_attempts)
         await sweep_tasks(self._rooms)
+        for sweep in self._line_sweeps:
+            await sweep()
         if time.monotonic() - self._server_swept >= SERVER_SWEEP_SECONDS:
             self._server_swept = time.monotonic()
             if await self._server_sweep():

@@ -31,7 +31,7 @@ UNANSWERED = (aiohttp.ClientError, api.TwirpError, TimeoutError, OSError)
 # Of the reasons for which a call ends: `pipeline.presence.Ending`, which a receiver does not import.
 ALONE = frozenset({"nobody came", "room empty"})
 
-_NO_CALLERS = (models.ParticipantInfo.Kind.AGENT, models.ParticipantInfo.Kind.EGRESS)
+NO_CALLERS = (models.ParticipantInfo.Kind.AGENT, models.ParticipantInfo.Kind.EGRESS)
 
 logger = logging.getLogger("switchboard.tasks.reconcile")
 
@@ -108,7 +108,7 @@ async def _has_caller(room: models.Room, server: api.LiveKitAPI) -> bool:
     except UNANSWERED:
         # The room is gone, or the next sweep will know.
         return False
-    return any(person.kind not in _NO_CALLERS for person in listed.participants)
+    return any(person.kind not in NO_CALLERS for person in listed.participants)
 
 
 def _is_left_alone(room: Outline, asked_ms: int) -> bool:

@@ -3,12 +3,21 @@
 A room is known by its sid, because LiveKit reuses names. Its state changes only inside Lua scripts (one file each,
 beside this one), with Redis' own clock, so that no two processes can disagree about who came first.
 
-    queued -> running -> ended
-    queued -> cancelled                     the room finished before a worker took it
+    waiting -> queued -> running -> ended   waiting: its tenant or its tier has no place for it now
+    waiting, queued -> cancelled            the room finished before a worker took it
+    waiting, queued -> dead                 nobody could answer it for longer than its tier allows
     running -> queued, attempt + 1          the call was lost or handed over; its task goes to the front of the queue
     running -> dead, new -> dead            it cannot be answered: a dead letter says why
-    ended -> queued, attempt + 1            a caller has come back into a room that its agent had left
-    dead -> queued, attempt + 1             an operator replays the dead letter
+    ended -> waiting or queued, attempt + 1 a caller has come back into a room that its agent had left
+    dead -> waiting or queued, attempt + 1  an operator replays the dead letter
+
+A room takes a place when it enters its queue, and gives it back when it is over: lost or handed over, it keeps it.
+Queued rooms count like running ones, as else a tenant at its cap could fill the queue of its tier all the same, and
+would be over its cap when workers come. `Tenant.max_calls` limits the places of a tenant, `SWITCHBOARD_TIER_CAPS` those
+of a tier, and `SWITCHBOARD_QUEUED_PER_TENANT` how many rooms of a tenant are in a queue and not yet claimed. A room
+that finds no place waits in the line of its tenant. Whatever ends, or is claimed, lets the next one in, in the same
+script: the one of a tenant that has waited longest, and of the tenants of a tier each in turn. The queues stay plain
+lists, and workers know nothing of it. How places are counted stands at the head of `admission.lua`.
 
 Opening a room and enqueuing its task is one step: the script that writes `queued` pushes the Celery message onto the
 queue's list in the same breath. There is no moment in which one exists without the other, so a webhook that is
@@ -28,6 +37,12 @@ The keyspace, and how long each key lives:
     switchboard:rooms          zset    open rooms by the time they were opened; permanent
     switchboard:queued         zset    queued rooms by the time their task was last seen in its queue; permanent
     switchboard:leases         zset    running rooms by the time their lease ends; permanent
+    switchboard:places         zset    who is counted against which limit; permanent
+    switchboard:line           zset    waiting rooms by tenant and arrival; permanent
+    switchboard:ready          zset    tenants whose first in line waits for the tier alone; permanent
+    switchboard:admission      hash    the limits, and which tenant of each tier had its turn last; permanent
+    switchboard:unanswered     zset    waiting and queued rooms by tier and arrival; permanent
+    switchboard:tell           zset    rooms whose callers were told that they wait, and do no more; permanent
     switchboard:calls          stream  a record of each ended call, capped; permanent
     switchboard:dead           stream  dead letters, capped; permanent
     switchboard:reconciler     string  the receiver that reconciles; seconds
@@ -41,7 +56,8 @@ The keyspace, and how long each key lives:
 
 from __future__ import annotations
 
-from tasks.rooms.records import CallRecord, Claim, DeadLetter, Outline, Room, WorkerStatus
+from tasks.rooms.line import Healed, Line
+from tasks.rooms.records import CallRecord, Claim, DeadLetter, Limits, Outline, Room, Wait, WorkerStatus
 from tasks.rooms.states import Closed, Found, Lease, Losing, Lost, Refusal, State
 from tasks.rooms.store import RoomStore
 
@@ -51,7 +67,10 @@ __all__ = [
     "Closed",
     "DeadLetter",
     "Found",
+    "Healed",
     "Lease",
+    "Limits",
+    "Line",
     "Losing",
     "Lost",
     "Outline",
@@ -59,5 +78,6 @@ __all__ = [
     "Room",
     "RoomStore",
     "State",
+    "Wait",
     "WorkerStatus",
 ]

@@ -9,9 +9,17 @@ LEASES = f"{PREFIX}leases"
 CALLS = f"{PREFIX}calls"
 DEAD = f"{PREFIX}dead"
 LEADER = f"{PREFIX}reconciler"
+PLACES = f"{PREFIX}places"
+LINE = f"{PREFIX}line"
+READY = f"{PREFIX}ready"
+ADMISSION = f"{PREFIX}admission"
+UNANSWERED = f"{PREFIX}unanswered"
+TELL = f"{PREFIX}tell"
 WORKERS = f"{PREFIX}worker:"
 
-PERMANENT = frozenset({ROOMS, QUEUED, LEASES, CALLS, DEAD})
+ADMITTING = (QUEUED, PLACES, LINE, READY, ADMISSION, UNANSWERED)
+"""In the order of admission.lua."""
+PERMANENT = frozenset({ROOMS, LEASES, CALLS, DEAD, TELL, *ADMITTING})
 
 
 def room(sid: str) -> str:

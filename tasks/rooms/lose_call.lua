@@ -1,11 +1,11 @@
 -- The call of this attempt is lost, or handed over: queue the room again, in front of those who have waited less, for the
--- next attempt.
+-- next attempt. It keeps its place.
 --
--- KEYS  1 room hash   2 open rooms (zset)   3 queued rooms (zset)   4 leases (zset)   5 queue (list)
---       6 dead letters (stream)   7 conversation   8 call records (stream)
+-- KEYS  1 room hash   2 open rooms (zset)   3 leases (zset)   4 queue (list)   5 dead letters (stream)   6 conversation
+--       7 call records (stream)   then those of admission.lua
 -- ARGV  1 sid   2 attempt   3 attempts allowed   4 Celery message of the next attempt   5 reason   6 time to live, ms
 --       7 the same for a room that is over   8 dead letters and records to keep   9 '1': only if its lease has ended
---       10 '1': it is handed over between two turns, which is no failed attempt
+--       10 '1': it is handed over between two turns, which is no failed attempt   11 prefix of the rooms' hashes
 -- Returns 'requeued', 'dead' (attempts used up), 'closed' (the room had finished meanwhile, so the call has ended and has
 -- its record) or 'stale' (also: the lease was renewed meanwhile).
 
@@ -13,13 +13,10 @@ local room = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'closing', 'name',
 if room[1] ~= 'running' or room[2] ~= ARGV[2] then
   return 'stale'
 end
-
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if ARGV[9] == '1' and tonumber(redis.call('ZSCORE', KEYS[4], ARGV[1]) or 0) > now then
+if ARGV[9] == '1' and tonumber(redis.call('ZSCORE', KEYS[3], ARGV[1]) or 0) > now then
   return 'stale'
 end
-redis.call('ZREM', KEYS[4], ARGV[1])
+redis.call('ZREM', KEYS[3], ARGV[1])
 redis.call('HSET', KEYS[1], 'at:lost', now, 'reason', ARGV[5])
 
 local handed_over = ARGV[10] == '1'
@@ -29,22 +26,13 @@ if room[3] or ARGV[2] - uncounted >= tonumber(ARGV[3]) then
   redis.call('HSET', KEYS[1], 'state', state, 'at:ended', now)
   redis.call('PEXPIRE', KEYS[1], ARGV[7])
   redis.call('ZREM', KEYS[2], ARGV[1])
-  redis.call('DEL', KEYS[7])
+  redis.call('DEL', KEYS[6])
+  leave(ARGV[1])
   if state == 'ended' then
-    local record = {'sid', ARGV[1], 'outcome', 'room finished', 'usage', '[]'}
-    local fields = redis.call('HGETALL', KEYS[1])
-    for i = 1, #fields, 2 do
-      local name = fields[i]
-      if name == 'name' or name == 'tenant' or name == 'tier' or name == 'attempt' or name == 'worker'
-        or string.sub(name, 1, 3) == 'at:' then
-        table.insert(record, name)
-        table.insert(record, fields[i + 1])
-      end
-    end
-    redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[8], '*', unpack(record))
+    record_call(KEYS[7], 'room finished', '[]', ARGV[8])
     return 'closed'
   end
-  redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[8], '*', 'sid', ARGV[1], 'name', room[4], 'tenant', room[5],
+  redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[8], '*', 'sid', ARGV[1], 'name', room[4], 'tenant', room[5],
     'tier', room[6], 'attempt', ARGV[2], 'reason', ARGV[5])
   return 'dead'
 end
@@ -58,8 +46,8 @@ for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
 end
 redis.call('HDEL', KEYS[1], 'claimant', 'worker', 'pid')
 redis.call('HSET', KEYS[1], 'state', 'queued', 'attempt', ARGV[2] + 1, 'uncounted', uncounted,
-  'handed_over', handed_over and 1 or 0, 'message', ARGV[4], 'at:queued', now)
+  'handed_over', handed_over and 1 or 0, 'message', ARGV[4], 'arrived', arriving, 'at:queued', now)
 redis.call('PEXPIRE', KEYS[1], ARGV[6])
-redis.call('ZADD', KEYS[3], now, ARGV[1])
-redis.call('RPUSH', KEYS[5], ARGV[4])
+take_places(ARGV[1], room[5], room[6], arriving)
+redis.call('RPUSH', KEYS[4], ARGV[4])
 return 'requeued'

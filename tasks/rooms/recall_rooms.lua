@@ -8,7 +8,7 @@
 local found = {}
 for i, key in ipairs(KEYS) do
   local room = redis.call('HMGET', key, 'state', 'reason', 'at:ended')
-  if room[1] and room[1] ~= 'queued' and room[1] ~= 'running' then
+  if room[1] and room[1] ~= 'waiting' and room[1] ~= 'queued' and room[1] ~= 'running' then
     redis.call('PEXPIRE', key, ARGV[1])
   end
   found[i] = {room[1] or '', room[2] or '', room[3] or ''}

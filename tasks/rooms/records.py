@@ -21,6 +21,7 @@ class Room:
     """A room as Redis has it. `steps_ms`: step -> unix ms, in the order in which they happened.
 
     `handed_over`: the attempt before this one has handed the call over between two turns.
+    `arrived_us`: since when it waits to be answered, or has waited, unix µs; 0 for one that was never opened.
     """
 
     sid: str
@@ -35,6 +36,7 @@ class Room:
     reason: str
     handed_over: bool
     steps_ms: dict[str, int]
+    arrived_us: int = 0
 
     @classmethod
     def read(cls, fields: Mapping[str, str]) -> Self:
@@ -53,7 +55,34 @@ class Room:
             reason=fields.get("reason", ""),
             handed_over=fields.get("handed_over") == "1",
             steps_ms=_steps(fields),
+            arrived_us=int(fields.get("arrived", "0")),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many calls may be in queues or run: of the room's tenant, of its tier. No limit if None.
+
+    `unclaimed`: how many of a tenant's rooms may be in a queue that no worker has taken yet; more wait in line.
+    """
+
+    tenant: int | None = None
+    tier: int | None = None
+    unclaimed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A room that nobody has answered yet. `position`: among its tenant's, from 1. `running`: calls of its tenant."""
+
+    sid: str
+    name: str
+    tenant: str
+    tier: str
+    state: State
+    position: int
+    waited_ms: int
+    running: int
 
 
 @dataclass(frozen=True, slots=True)

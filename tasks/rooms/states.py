@@ -6,8 +6,9 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a room is. `queued` and `running` are open; the others are terminal, until the room is opened again."""
+    """Where a room is. The first three are open; the others are terminal, until the room is opened again."""
 
+    WAITING = "waiting"
     QUEUED = "queued"
     RUNNING = "running"
     ENDED = "ended"
@@ -17,13 +18,17 @@ class State(StrEnum):
     @property
     def is_open(self) -> bool:
         """Whether somebody is waiting for, or talking to, an agent."""
-        return self in {State.QUEUED, State.RUNNING}
+        return self in {State.WAITING, State.QUEUED, State.RUNNING}
 
 
 class Found(StrEnum):
-    """What an opening found. `ahead`: the room may be opened again, but it has had other attempts than was thought."""
+    """What an opening found. `held`: it has opened the room, which waits in line, as there was no place for it.
+
+    `ahead`: the room may be opened again, but it has had other attempts than was thought.
+    """
 
     OPENED = "opened"
+    HELD = "held"
     KNOWN = "known"
     AHEAD = "ahead"
 
@@ -34,6 +39,7 @@ class Refusal(StrEnum):
     UNKNOWN = "unknown"
     STALE = "stale"
     TAKEN = "taken"
+    WAITING = "waiting"
     OVER = "over"
 
 

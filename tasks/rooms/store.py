@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 
 from tasks.rooms import keys
-from tasks.rooms.records import CallRecord, Claim, DeadLetter, Outline, Room, WorkerStatus
+from tasks.rooms.line import Line
+from tasks.rooms.records import CallRecord, Claim, DeadLetter, Limits, Outline, Room, WorkerStatus
+from tasks.rooms.scripts import ADMISSION, RECORD, script
 from tasks.rooms.states import Closed, Found, Lease, Losing, Lost, Refusal, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from redis.asyncio import Redis
-    from redis.commands.core import AsyncScript
 
+NO_LIMITS = Limits()
 OPEN_MS = 24 * 3600 * 1000
 OVER_MS = 3600 * 1000
 CONVERSATION_MS = 3600 * 1000
@@ -31,23 +32,21 @@ class RoomStore:
     def __init__(self, redis: Redis, *, lease_ms: int = 6000) -> None:
         self.redis = redis
         self._lease_ms = lease_ms
-        self._open = self._script("open_room")
-        self._claim = self._script("claim_room")
-        self._renew = self._script("renew_lease")
-        self._stamp = self._script("stamp_steps")
-        self._end = self._script("end_call")
-        self._close = self._script("close_room")
-        self._lose = self._script("lose_call")
-        self._bury = self._script("bury_room")
-        self._put_back = self._script("put_back")
-        self._keep_conversation = self._script("keep_conversation")
-        self._expired = self._script("expired_leases")
-        self._find_tasks = self._script("find_tasks")
-        self._lead = self._script("keep_lead")
-        self._recall = self._script("recall_rooms")
-
-    def _script(self, action: str) -> AsyncScript:
-        return self.redis.register_script(resources.files(__package__).joinpath(f"{action}.lua").read_text("utf-8"))
+        self.line = Line(redis)
+        self._open = script(redis, "open_room", ADMISSION)
+        self._claim = script(redis, "claim_room", ADMISSION)
+        self._renew = script(redis, "renew_lease")
+        self._stamp = script(redis, "stamp_steps")
+        self._end = script(redis, "end_call", ADMISSION, RECORD)
+        self._close = script(redis, "close_room", ADMISSION)
+        self._lose = script(redis, "lose_call", ADMISSION, RECORD)
+        self._bury = script(redis, "bury_room", ADMISSION)
+        self._put_back = script(redis, "put_back")
+        self._keep_conversation = script(redis, "keep_conversation")
+        self._expired = script(redis, "expired_leases")
+        self._find_tasks = script(redis, "find_tasks")
+        self._lead = script(redis, "keep_lead")
+        self._recall = script(redis, "recall_rooms")
 
     async def open(  # noqa: PLR0913 - one argument for each thing that is known of a new room
         self,
@@ -63,8 +62,9 @@ class RoomStore:
         attempt: int = 1,
         replay: bool = False,
         ended_before_ms: int | None = None,
+        limits: Limits = NO_LIMITS,
     ) -> Found:
-        """Queue the room and its Celery message together, unless it is known.
+        """Queue the room and its Celery message together, or keep both in line, unless the room is known.
 
         `replay`: also if it is dead. `ended_before_ms`: also if it ended before this (unix ms). Such a room may have
         had attempts; `attempt`, which `message` is for, has to be one more.
@@ -72,16 +72,17 @@ class RoomStore:
         started = "" if started_at_ms is None else started_at_ms
         ended_before = "" if ended_before_ms is None else ended_before_ms
         known = [sid, name, tenant, tier, queue, message, started, received_at_ms, OPEN_MS]
+        most = ["" if limit is None else limit for limit in (limits.tenant, limits.tier, limits.unclaimed)]
         found = await self._open(
-            keys=[keys.room(sid), keys.ROOMS, keys.QUEUED, queue],
-            args=[*known, int(replay), ended_before, attempt],
+            keys=[keys.room(sid), keys.ROOMS, *keys.ADMITTING],
+            args=[*known, int(replay), ended_before, attempt, *most, keys.room("")],
         )
         return Found(found) if found in set(Found) else Found.KNOWN
 
     async def claim(self, sid: str, attempt: int, *, claimant: str, worker: str, pid: int) -> Claim | Refusal:
         """Take the room for this attempt, with a lease."""
-        args: list[str | int] = [sid, attempt, claimant, worker, pid, self._lease_ms, OPEN_MS]
-        answer, *fields = await self._claim(keys=[keys.room(sid), keys.QUEUED, keys.LEASES], args=args)
+        args: list[str | int] = [sid, attempt, claimant, worker, pid, self._lease_ms, OPEN_MS, keys.room("")]
+        answer, *fields = await self._claim(keys=[keys.room(sid), keys.LEASES, keys.TELL, *keys.ADMITTING], args=args)
         if answer != "claimed":
             return Refusal(answer)
         return Claim(Room.read(dict(zip(fields[::2], fields[1::2], strict=True))))
@@ -99,15 +100,15 @@ class RoomStore:
     async def end(self, sid: str, attempt: int, *, outcome: str, usage: str) -> bool:
         """End the call and write its record. False: the attempt is stale."""
         ended = await self._end(
-            keys=[keys.room(sid), keys.ROOMS, keys.LEASES, keys.CALLS, keys.conversation(sid)],
-            args=[sid, attempt, outcome, usage, OVER_MS, RECORDS_KEPT],
+            keys=[keys.room(sid), keys.ROOMS, keys.LEASES, keys.CALLS, keys.conversation(sid), *keys.ADMITTING],
+            args=[sid, attempt, outcome, usage, OVER_MS, RECORDS_KEPT, keys.room("")],
         )
         return bool(ended)
 
     async def close(self, sid: str) -> Closed:
         """The room has finished on the LiveKit server."""
-        names = [keys.room(sid), keys.ROOMS, keys.QUEUED, keys.conversation(sid)]
-        return Closed(await self._close(keys=names, args=[sid, OVER_MS]))
+        names = [keys.room(sid), keys.ROOMS, keys.conversation(sid), *keys.ADMITTING]
+        return Closed(await self._close(keys=names, args=[sid, OVER_MS, keys.room("")]))
 
     async def lose(
         self,
@@ -124,10 +125,10 @@ class RoomStore:
         args: list[str | int | bytes] = [sid, attempt, max_attempts, message, reason, OPEN_MS, OVER_MS, RECORDS_KEPT]
         lost = await self._lose(
             keys=[
-                *(keys.room(sid), keys.ROOMS, keys.QUEUED, keys.LEASES, queue, keys.DEAD),
-                *(keys.conversation(sid), keys.CALLS),
+                *(keys.room(sid), keys.ROOMS, keys.LEASES, queue, keys.DEAD, keys.conversation(sid), keys.CALLS),
+                *keys.ADMITTING,
             ],
-            args=[*args, int(how is Losing.IF_EXPIRED), int(how is Losing.HANDED_OVER)],
+            args=[*args, int(how is Losing.IF_EXPIRED), int(how is Losing.HANDED_OVER), keys.room("")],
         )
         return Lost(lost)
 
@@ -176,10 +177,13 @@ class RoomStore:
         """Write a dead letter. `attempt` None: the room was never opened. False: known already, or stale."""
         buried = await self._bury(
             keys=[
-                *(keys.room(sid), keys.ROOMS, keys.QUEUED, keys.LEASES, keys.DEAD),
-                keys.conversation(sid),
+                *(keys.room(sid), keys.ROOMS, keys.LEASES, keys.DEAD, keys.conversation(sid)),
+                *keys.ADMITTING,
             ],
-            args=[sid, "" if attempt is None else attempt, name, tenant, tier, reason, OVER_MS, RECORDS_KEPT],
+            args=[
+                *(sid, "" if attempt is None else attempt, name, tenant, tier, reason, OVER_MS, RECORDS_KEPT),
+                keys.room(""),
+            ],
         )
         return bool(buried == "buried")
 

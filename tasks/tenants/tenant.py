@@ -58,7 +58,7 @@ class Tenant(BaseModel):
     id: str
     tier: str
     max_calls: int | None = Field(default=None, gt=0)
-    """How many of its calls may run at once; no limit if None."""
+    """How many of its calls may be queued or run at once, the others wait in line; no limit if None."""
     numbers: tuple[str, ...] = ()
     """The telephone numbers that it is called by, in E.164: `+15551234567`."""
     agent: str | None = None

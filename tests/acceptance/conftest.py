@@ -54,6 +54,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         tenants=HERE / "tenants.toml",
         env={
             "SWITCHBOARD_TIERS": TIERS,
+            "SWITCHBOARD_MAX_WAIT_SECONDS": "hasty=3",
             "SWITCHBOARD_EMPTY_GRACE_SECONDS": str(GRACE_SECONDS),
             "SWITCHBOARD_JOIN_TIMEOUT_SECONDS": "5",
             "SWITCHBOARD_LOAD_FILE": str(load),

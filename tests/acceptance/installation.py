@@ -18,7 +18,7 @@ from tasks.rooms import DeadLetter, Room, RoomStore, State
 from tests.waiting import until
 
 ANSWER_SECONDS = 20.0
-TIERS = "premium,standard,free,loaded,documented,thorough,short"
+TIERS = "premium,standard,free,loaded,documented,thorough,short,capped,hasty"
 """Of the tenants in `tenants.toml` beside this file."""
 
 

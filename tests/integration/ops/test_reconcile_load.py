@@ -13,8 +13,8 @@ from ops.stack import Binaries
 async def test_each_sweep_is_measured_with_rooms_that_it_has_something_to_do_for(binaries: Binaries) -> None:
     costs = await run(binaries, 60)
     assert [each.sweep.partition(":")[0] for each in costs] == [
-        *("leases", "tasks", "server", "leases", "tasks"),
-        *("server", "server", "server"),
+        *("leases", "tasks", "server", "places", "callers", "leases", "tasks"),
+        *("server", "server", "places", "callers", "places", "server"),
     ]
     assert all(each.wall_ms > 0 for each in costs)
 

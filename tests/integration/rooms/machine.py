@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from tasks.rooms import Lease, Losing, Refusal, State, keys
+from tests.integration.rooms.admission_model import TENANTS
 from tests.integration.rooms.model import RoomModel
-from tests.integration.rooms.world import AT_ONCE, QUEUE, World, decoded, encoded
+from tests.integration.rooms.world import QUEUE, World, decoded, encoded
 from tests.key_leaks import leaked_keys
 
 LONG_AGO_MS = 1000
@@ -23,7 +24,7 @@ LOOK_AFTER_MS = 60_000
 
 # Mostly the room's own attempt, and sometimes one of before, or one that there has not been.
 whose = st.sampled_from([0, 0, 0, 0, -1, 1])
-any_room = st.integers(0, AT_ONCE - 1)
+any_room = st.integers(0, 3)
 any_one = st.integers(0, 7)
 
 EVENTS = ["room finished", "no tenant", "room seen", "written late", "claimed by nobody we know"]
@@ -59,8 +60,8 @@ class RoomMachine(World):
             self._store.open(
                 sid=room.sid,
                 name="n",
-                tenant="t",
-                tier="premium",
+                tenant=room.tenant,
+                tier=TENANTS[room.tenant],
                 queue=QUEUE,
                 message=encoded((room.sid, attempt)).encode(),
                 started_at_ms=None,
@@ -68,10 +69,14 @@ class RoomMachine(World):
                 attempt=attempt,
                 replay=replay,
                 ended_before_ms=None if later_ms is None else self._ended_ms(room) + later_ms,
+                limits=self.limits_of(room),
             )
         )
         after_its_end = later_ms is not None and later_ms > 0
-        self._same("open", found, self.model.open(room, attempt, replay=replay, after_its_end=after_its_end))
+        expected = self.model.open(
+            room, attempt, replay=replay, after_its_end=after_its_end, limits=self.limits_of(room)
+        )
+        self._same("open", found, expected)
 
     def _ended_ms(self, room: RoomModel) -> int:
         known = self.do(self._store.get(room.sid))
@@ -286,6 +291,7 @@ class RoomMachine(World):
         if self.model.sids(State.QUEUED):
             self.let_time_pass_for_those_who_wait()
             self.find_tasks(len(self.model.rooms))
+        # From here on a call that ends is all that lets others in.
         while self.model.queue:
             self.take()
             sid, attempt = self.hands[-1]
@@ -293,9 +299,13 @@ class RoomMachine(World):
                 self.claim(-1)
                 self.end_call(sid)
         self.redis_holds_what_the_model_holds()
-        assert not self.model.sids(State.QUEUED, State.RUNNING)
+        assert not self.model.sids(State.WAITING, State.QUEUED, State.RUNNING)
+        assert [name for name in self.do(self._admission_fields()) if name.startswith("tenant:")] == []
         assert self.do(leaked_keys(self._redis)) == []
         assert max(Counter(self.model.records).values(), default=1) == 1
+
+    async def _admission_fields(self) -> list[str]:
+        return await cast("Awaitable[list[str]]", self._redis.hkeys(keys.ADMISSION))
 
     def end_call(self, sid: str) -> None:
         room = self.model.rooms[sid]

@@ -10,13 +10,13 @@ from typing import TypeVar
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 from redis.asyncio import Redis
 
-from tasks.rooms import RoomStore, State, keys
+from tasks.rooms import Limits, RoomStore, State, keys
+from tests.integration.rooms.admission_model import TENANTS
 from tests.integration.rooms.model import Message, Model, RoomModel
 
 T = TypeVar("T")
 
 QUEUE = "premium"
-AT_ONCE = 4
 
 
 def encoded(message: Message) -> str:
@@ -31,8 +31,11 @@ def decoded(text: str) -> Message:
 class World(RuleBasedStateMachine):
     """Some rooms at once, and what must hold after each action on them.
 
-    `hands`: tasks that virtual workers have taken. `reached`: which answers there were, over all examples.
+    `at_once`: so many. `hands`: tasks that virtual workers have taken. `reached`: which answers there were, over all
+    examples.
     """
+
+    at_once = 4
 
     def __init__(self, runner: asyncio.Runner, redis: Redis, reached: Counter[object]) -> None:
         super().__init__()
@@ -43,9 +46,12 @@ class World(RuleBasedStateMachine):
         self.model = Model()
         self.hands: list[Message] = []
         self.attempts: dict[str, int] = {}
+        self.limits: dict[str, int | None] = {}
+        self.most_unclaimed: int | None = None
+        self._counted: Counter[str] = Counter()
         self._claimants = 0
         self._current: list[str] = []
-        for _ in range(AT_ONCE):
+        for _ in range(self.at_once):
             self._current.append(self._new_room())
         self.do(redis.flushall())
 
@@ -54,12 +60,18 @@ class World(RuleBasedStateMachine):
         return self._runner.get_loop().run_until_complete(action)
 
     def _new_room(self) -> str:
-        sid = f"RM_{len(self.model.rooms):03}"
-        self.model.rooms[sid] = RoomModel(sid)
+        number = len(self.model.rooms)
+        sid = f"RM_{number:03}"
+        self.model.rooms[sid] = RoomModel(sid, list(TENANTS)[number % len(TENANTS)])
         return sid
 
+    def limits_of(self, room: RoomModel) -> Limits:
+        """As its tenant and its tier are declared at this moment."""
+        tier = TENANTS[room.tenant]
+        return Limits(self.limits.get(room.tenant), self.limits.get(tier), self.most_unclaimed)
+
     def _room(self, number: int) -> RoomModel:
-        return self.model.rooms[self._current[number]]
+        return self.model.rooms[self._current[number % self.at_once]]
 
     def current(self, *states: State) -> list[RoomModel]:
         """Those of the rooms at hand that are in one of these states."""
@@ -77,13 +89,17 @@ class World(RuleBasedStateMachine):
     def redis_holds_what_the_model_holds(self) -> None:
         found, states = self.do(self._in_redis())
         assert found == {
-            "open": self.model.sids(State.QUEUED, State.RUNNING),
+            "open": self.model.sids(State.WAITING, State.QUEUED, State.RUNNING),
             "queued": self.model.sids(State.QUEUED),
             "leases": self.model.sids(State.RUNNING),
             "queue": [encoded(message) for message in self.model.queue],
             "conversations": [sid for sid, room in self.model.rooms.items() if room.conversation],
             "records": [encoded(message) for message in self.model.records],
             "letters": [encoded(message) for message in self.model.letters],
+            "to tell": sorted(self.model.to_tell),
+            "places": sorted(self._places()),
+            "line": [sid for tenant in sorted(TENANTS) for sid in self.model.admission.line[tenant]],
+            "unanswered": sorted(self.model.sids(State.WAITING, State.QUEUED)),
         }
         for sid, (state, *counts) in states.items():
             room = self.model.rooms[sid]
@@ -91,9 +107,31 @@ class World(RuleBasedStateMachine):
             assert room.attempt >= self.attempts.get(sid, 0)
             self.attempts[sid] = room.attempt
 
+    def _places(self) -> list[str]:
+        """Who has to be counted, by the states of the rooms alone."""
+        places = []
+        for room in self.model.rooms.values():
+            if room.state in {State.QUEUED, State.RUNNING}:
+                places += [f"tenant:{room.tenant} {room.sid}", f"tier:{TENANTS[room.tenant]} {room.sid}"]
+            if room.state is State.QUEUED:
+                places.append(f"unclaimed:{room.tenant} {room.sid}")
+        return places
+
+    @invariant()
+    def nobody_is_let_in_over_a_limit_and_nobody_waits_who_could_enter(self) -> None:
+        admission = self.model.admission
+        counted = Counter(place.partition(" ")[0].partition(":")[2] for place in self._places() if place[0] == "t")
+        for name, number in counted.items():
+            cap = admission.caps.get(name)
+            assert cap is None or number <= max(cap, self._counted[name])
+        self._counted = counted
+        for tenant, line in admission.line.items():
+            assert line == sorted(line, key=lambda sid: self.model.rooms[sid].arrived)
+            assert not line or not admission.may_enter(tenant)
+
     async def _in_redis(self) -> tuple[dict[str, list[str]], dict[str, list[str | None]]]:
         async with self._redis.pipeline(transaction=True) as pipe:
-            for names in (keys.ROOMS, keys.QUEUED, keys.LEASES):
+            for names in (keys.ROOMS, keys.QUEUED, keys.LEASES, keys.TELL, keys.PLACES, keys.LINE, keys.UNANSWERED):
                 pipe.zrange(names, 0, -1)
             pipe.lrange(QUEUE, 0, -1)
             pipe.xrange(keys.CALLS)
@@ -101,12 +139,17 @@ class World(RuleBasedStateMachine):
             pipe.keys(keys.conversation("*"))
             for sid in self._current:
                 pipe.hmget(keys.room(sid), ["state", "attempt", "uncounted"])
-            opened, queued, leases, queue, calls, dead, conversations, *states = await pipe.execute()
+            sets, (queue, calls, dead, conversations, *states) = (answers := await pipe.execute())[:7], answers[7:]
+        opened, queued, leases, to_tell, places, line, unanswered = sets
         prefix = keys.conversation("")
         found = {
             "open": sorted(opened),
             "queued": sorted(queued),
             "leases": sorted(leases),
+            "to tell": sorted(to_tell),
+            "places": sorted(f"{parts[0]} {parts[-1]}" for parts in (place.split("\0") for place in places)),
+            "line": [member.split("\0")[-1] for member in line],
+            "unanswered": sorted(member.split("\0")[-1] for member in unanswered),
             "queue": queue,
             "conversations": sorted(name.removeprefix(prefix) for name in conversations),
             "records": [f"{fields['sid']} {fields['attempt']}" for _, fields in calls],

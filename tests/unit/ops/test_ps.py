@@ -49,6 +49,25 @@ def test_a_room_is_shown_with_who_answers_it_and_for_how_long() -> None:
     assert line.split() == ["call-acme-1", "running", "acme", "premium", "one@host", "42", "2", "1", "min", "05", "s"]
 
 
+def waits(sid: str, state: State, seconds: int, tenant: str = "acme") -> Room:
+    return room(state, sid=sid, name=sid, tenant=tenant, worker="", pid=None, arrived_us=(NOW - seconds * 1000) * 1000)
+
+
+def test_rooms_that_wait_are_shown_with_their_place_among_those_of_their_tenant_and_for_how_long() -> None:
+    rooms = (
+        waits("third", State.WAITING, 10),
+        waits("second", State.WAITING, 20),
+        waits("first", State.QUEUED, 5),
+        waits("other", State.WAITING, 30, "bolt"),
+        room(),
+    )
+    view = ps.View(NOW, rooms, ())
+    assert view.places() == {"third": 3, "second": 2, "first": 1, "other": 1}
+    assert [view.waits_ms(each) for each in rooms] == [10_000, 20_000, 5000, 30_000, None]
+    [line] = [line for line in shown(view).splitlines() if "third" in line]
+    assert line.split() == ["third", "waiting", "acme", "premium", "2", "3", "10", "s"]
+
+
 def test_a_room_that_is_over_keeps_the_age_it_had() -> None:
     assert ps.View(NOW, (), ()).age_ms(room(State.ENDED)) == 5000
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import InvalidSetting
-from tasks.settings import Settings
+from tasks.settings import AfterWait, Settings
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +27,22 @@ def test_tiers_may_name_their_queues(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings.read()
     assert settings.tiers == {"gold": "fast", "silver": "slow", "bronze": "slow", "extra": "extra"}
     assert settings.queues == ("fast", "slow", "extra")
+
+
+def test_waiting_is_set_for_each_tier(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWITCHBOARD_TIER_CAPS", "premium=50, free=5")
+    monkeypatch.setenv("SWITCHBOARD_MAX_WAIT_SECONDS", "free=2.5")
+    monkeypatch.setenv("SWITCHBOARD_AFTER_WAIT", "premium=go on,free=end")
+    settings = Settings.read()
+    assert settings.tier_caps == {"premium": 50, "free": 5}
+    assert settings.max_wait_seconds == {"free": 2.5}
+    assert settings.after_wait == {"premium": AfterWait.GO_ON, "free": AfterWait.END}
+
+
+def test_a_limit_for_a_tier_that_does_not_exist_names_those_that_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWITCHBOARD_TIER_CAPS", "gold=5")
+    with pytest.raises(InvalidSetting, match=r"no tier 'gold'; the tiers are premium, standard, free"):
+        Settings.read()
 
 
 def test_all_signing_keys_are_accepted_during_a_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,6 +80,10 @@ def test_a_secret_file_that_is_not_there_names_the_variable_and_the_path(monkeyp
         ("SWITCHBOARD_SLOTS", "many"),
         ("SWITCHBOARD_SLOTS", "-3"),
         ("SWITCHBOARD_TIERS", "premium="),
+        ("SWITCHBOARD_TIER_CAPS", "premium=-5"),
+        ("SWITCHBOARD_MAX_WAIT_SECONDS", "premium=soon"),
+        ("SWITCHBOARD_AFTER_WAIT", "premium=hang up"),
+        ("SWITCHBOARD_QUEUED_PER_TENANT", "-1"),
         ("SWITCHBOARD_WEBHOOK_KEYS", "a key without its secret"),
         ("SWITCHBOARD_ENCRYPTION_KEYS", "no such key"),
     ],

@@ -1,0 +1,22 @@
+"""The Lua scripts: one action a file, and what several of them need in a file of its own, put in front of theirs."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+    from redis.commands.core import AsyncScript
+
+ADMISSION = "admission"
+"""Places and lines. An action behind it has `keys.ADMITTING` last in KEYS, and the prefix of room hashes in ARGV."""
+RECORD = "call_record"
+
+
+def script(redis: Redis, action: str, *before: str) -> AsyncScript:
+    """The action of that name, behind the functions of the files `before` it, from whose lines on Redis counts its."""
+    folder = resources.files(__package__)
+    return redis.register_script(
+        "\n".join(folder.joinpath(f"{name}.lua").read_text("utf-8") for name in (*before, action))
+    )

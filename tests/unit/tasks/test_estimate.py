@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+
+from tasks.reconcile.estimate import Estimate, mean_lengths
+from tasks.rooms import CallRecord, State, Wait
+
+
+def record(tenant: str, seconds: float) -> CallRecord:
+    steps = {"claimed": 1000, "ended": 1000 + round(seconds * 1000)}
+    return CallRecord("1-0", "RM_1", "n", tenant, "premium", 1, "w", "o", "[]", steps)
+
+
+def wait(position: int, running: int, tenant: str = "acme") -> Wait:
+    return Wait("RM_2", "n", tenant, "premium", State.WAITING, position, 2000, running)
+
+
+@pytest.fixture
+def estimate() -> Estimate:
+    made = Estimate()
+    made._lengths = mean_lengths([record("acme", 30), record("acme", 50), record("bolt", 160)])
+    return made
+
+
+def test_lengths_are_averaged_for_each_tenant_and_tier() -> None:
+    records = [record("acme", 30), record("acme", 50), record("bolt", 160)]
+    assert mean_lengths(records) == {("tenant", "acme"): 40, ("tier", "premium"): 80, ("tenant", "bolt"): 160}
+
+
+@pytest.mark.parametrize(
+    ("position", "running", "seconds"), [(1, 4, 10), (2, 2, 40), (3, 2, 60), (1, 1, 40), (5, 1, 210), (30, 1, 1200)]
+)
+def test_the_wait_is_the_place_in_line_times_the_time_between_two_calls_that_end(
+    estimate: Estimate, position: int, running: int, seconds: int
+) -> None:
+    assert estimate.wait_seconds(wait(position, running)) == seconds
+
+
+def test_a_tenant_without_records_has_the_lengths_of_its_tier(estimate: Estimate) -> None:
+    assert estimate.wait_seconds(wait(1, 2, "new")) == 40
+
+
+def test_where_nothing_runs_nothing_is_known(estimate: Estimate) -> None:
+    assert estimate.wait_seconds(wait(1, 0)) is None
+    assert Estimate().wait_seconds(wait(1, 1)) is None
