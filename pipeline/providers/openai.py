@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from livekit.agents import NOT_GIVEN
-from livekit.plugins import openai
 from pydantic import Field
 
 from pipeline.errors import InvalidProviderOption
 from pipeline.options import ProviderOptions
 from pipeline.providers.given import given
 from pipeline.providers.own_options import Kind, OwnOptions, own_options
+
+if TYPE_CHECKING:
+    from livekit.plugins import openai
 
 BASE_URL = "https://api.openai.com/v1"
 DEFAULT_STT_MODEL = "gpt-4o-mini-transcribe"
@@ -52,23 +53,37 @@ class TtsOptions(OwnOptions):
     response_format: Literal["pcm", "mp3", "wav", "opus", "aac", "flac"] = "pcm"
 
 
-def build_stt(options: ProviderOptions) -> openai.STT:
-    """Recognition, an utterance at a time unless `realtime`. Raises InvalidProviderOption."""
-    own = own_options("stt", options, SttOptions)
+def check_stt(options: ProviderOptions) -> SttOptions:
+    """Its own options, and the model where it has no default. Raises InvalidProviderOption."""
+    _model("stt", options, DEFAULT_STT_MODEL)
+    return own_options("stt", options, SttOptions)
+
+
+def build_stt(options: ProviderOptions, own: SttOptions) -> openai.STT:
+    """Recognition, an utterance at a time unless `realtime`."""
+    from livekit.plugins import openai  # noqa: PLC0415
+
     return openai.STT(
         model=_model("stt", options, DEFAULT_STT_MODEL),
         language=options.language or "en",
         detect_language=own.detect_language,
         prompt=given(own.prompt),
-        use_realtime=True if own.realtime else NOT_GIVEN,
+        use_realtime=given(own.realtime or None),
         api_key=_key(options),
         base_url=options.base_url or BASE_URL,
     )
 
 
-def build_llm(options: ProviderOptions) -> openai.LLM:
-    """Streaming chat completions. Raises InvalidProviderOption."""
-    own = own_options("llm", options, LlmOptions)
+def check_llm(options: ProviderOptions) -> LlmOptions:
+    """Its own options, and the model where it has no default. Raises InvalidProviderOption."""
+    _model("llm", options, DEFAULT_LLM_MODEL)
+    return own_options("llm", options, LlmOptions)
+
+
+def build_llm(options: ProviderOptions, own: LlmOptions) -> openai.LLM:
+    """Streaming chat completions."""
+    from livekit.plugins import openai  # noqa: PLC0415
+
     return openai.LLM(
         model=_model("llm", options, DEFAULT_LLM_MODEL),
         temperature=given(own.temperature),
@@ -82,9 +97,16 @@ def build_llm(options: ProviderOptions) -> openai.LLM:
     )
 
 
-def build_tts(options: ProviderOptions) -> openai.TTS:
-    """Speech, a sentence at a time. Raises InvalidProviderOption."""
-    own = own_options("tts", options, TtsOptions)
+def check_tts(options: ProviderOptions) -> TtsOptions:
+    """Its own options, and the model where it has no default. Raises InvalidProviderOption."""
+    _model("tts", options, DEFAULT_TTS_MODEL)
+    return own_options("tts", options, TtsOptions)
+
+
+def build_tts(options: ProviderOptions, own: TtsOptions) -> openai.TTS:
+    """Speech, a sentence at a time."""
+    from livekit.plugins import openai  # noqa: PLC0415
+
     return openai.TTS(
         model=_model("tts", options, DEFAULT_TTS_MODEL),
         voice=options.voice or DEFAULT_VOICE,

@@ -1,0 +1,52 @@
+"""From a tenant's options to livekit-agents' objects."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pipeline.options import ProviderOptions
+from pipeline.providers.checks import checked, is_installed
+from pipeline.providers.own_options import Kind
+from pipeline.providers.registry import PROVIDERS
+
+if TYPE_CHECKING:
+    # Seconds at run time, which who only checks options should not spend.
+    from livekit.agents import llm, stt, tts
+
+
+def build_stt(options: ProviderOptions) -> stt.STT[None]:
+    """What hears. Raises what `check` raises."""
+    built: stt.STT[None] = _build("stt", options)
+    return built
+
+
+def build_llm(options: ProviderOptions) -> llm.LLM[None]:
+    """What thinks. Raises what `check` raises."""
+    built: llm.LLM[None] = _build("llm", options)
+    return built
+
+
+def build_tts(options: ProviderOptions) -> tts.TTS[None]:
+    """What speaks. Raises what `check` raises."""
+    built: tts.TTS[None] = _build("tts", options)
+    return built
+
+
+def _build(kind: Kind, options: ProviderOptions) -> Any:
+    provider, own = checked(kind, options)
+    return getattr(import_module(provider.module), f"build_{kind}")(options, own)
+
+
+def preload() -> None:
+    """Import every plugin that is installed and load the local models, in the process that the calls are forked from.
+
+    Starts no thread and no event loop, and touches no FFI client: a child would not survive them.
+    """
+    for provider in PROVIDERS:
+        import_module(provider.module)
+        if provider.plugin is not None and is_installed(provider):
+            import_module(provider.plugin)
+    from pipeline.providers.local import provider as local  # noqa: PLC0415
+
+    local.preload()
