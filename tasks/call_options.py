@@ -55,6 +55,8 @@ def voice_agent_options(tenant: Tenant) -> VoiceAgentOptions:
         "instructions": tenant.instructions,
         "greeting": tenant.greeting,
         "cut_off_phrase": tenant.cut_off_phrase,
+        "trouble_phrase": tenant.trouble_phrase,
+        "refused_phrase": tenant.refused_phrase,
     }
     return VoiceAgentOptions(
         stt=_provider(tenant.id, "stt", tenant.stt),
@@ -66,15 +68,19 @@ def voice_agent_options(tenant: Tenant) -> VoiceAgentOptions:
     )
 
 
-def _provider(tenant: str, kind: str, table: ProviderTable) -> ProviderOptions:
+def _provider(tenant: str, place: str, table: ProviderTable) -> ProviderOptions:
     return ProviderOptions(
         name=table.provider,
         model=table.model,
         voice=table.voice,
         language=table.language,
         base_url=table.base_url,
-        api_key=None if table.key is None else _key(tenant, f"[{kind}] key", table.key),
+        api_key=None if table.key is None else _key(tenant, f"[{place}] key", table.key),
         extra=table.extra,
+        fallbacks=tuple(
+            _provider(tenant, f"{place}.fallbacks.{number}", fallback)
+            for number, fallback in enumerate(table.fallbacks)
+        ),
     )
 
 

@@ -3,6 +3,8 @@
     registry      one entry for each provider
     checks        refuses options that could not be built; imports no plugin
     build         builds livekit-agents' objects from a tenant's options
+    chain         a provider and its fallbacks as one, and what is known of their failures
+    hearing       several STTs as one, of which the next is told what the last has not answered
     own_options   the options that only one provider knows, and their checks
     deepgram, openai, elevenlabs    one module for each plugin
     local/        works offline

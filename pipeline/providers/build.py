@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 def build_stt(options: ProviderOptions) -> stt.STT[None]:
-    """What hears. Raises what `check` raises."""
+    """What hears, without its fallbacks. Raises what `check` raises."""
     built: stt.STT[None] = _build("stt", options)
     return built
 
 
 def build_llm(options: ProviderOptions) -> llm.LLM[None]:
-    """What thinks. Raises what `check` raises."""
+    """What thinks, without its fallbacks. Raises what `check` raises."""
     built: llm.LLM[None] = _build("llm", options)
     return built
 
 
 def build_tts(options: ProviderOptions) -> tts.TTS[None]:
-    """What speaks. Raises what `check` raises."""
+    """What speaks, without its fallbacks. Raises what `check` raises."""
     built: tts.TTS[None] = _build("tts", options)
     return built
 

@@ -15,13 +15,23 @@ def check(kind: Kind, options: ProviderOptions) -> None:
     """Refuse what could not be built. `api_key` may be any Secret; that there is one is all that counts.
 
     Imports no plugin, so that an operator's command is quick. Raises UnknownProvider, MissingKey,
-    InvalidProviderOption, or ExtraMissing if the provider's plugin is not installed here.
+    InvalidProviderOption, or ExtraMissing if the provider's plugin is not installed here; of `fallbacks`, too.
     """
     checked(kind, options)
+    for fallback in options.fallbacks:
+        if fallback.fallbacks:
+            raise InvalidProviderOption(
+                kind=kind,
+                name=fallback.name,
+                field="fallbacks",
+                value=tuple(each.name for each in fallback.fallbacks),
+                cure="a fallback has none of its own; write them one after another",
+            )
+        checked(kind, fallback)
 
 
 def checked(kind: Kind, options: ProviderOptions) -> tuple[Provider, OwnOptions]:
-    """The same, and what it has found: the provider, and its own options."""
+    """The same without the fallbacks, and what it has found: the provider, and its own options."""
     provider = find(kind, options.name)
     _check_key(provider, options)
     _check_common(provider, options)

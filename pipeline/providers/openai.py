@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import Field
 
@@ -13,6 +13,8 @@ from pipeline.providers.own_options import Kind, OwnOptions, own_options
 
 if TYPE_CHECKING:
     from livekit.plugins import openai
+
+T = TypeVar("T")
 
 BASE_URL = "https://api.openai.com/v1"
 DEFAULT_STT_MODEL = "gpt-4o-mini-transcribe"
@@ -63,14 +65,16 @@ def build_stt(options: ProviderOptions, own: SttOptions) -> openai.STT:
     """Recognition, an utterance at a time unless `realtime`."""
     from livekit.plugins import openai  # noqa: PLC0415
 
-    return openai.STT(
-        model=_model("stt", options, DEFAULT_STT_MODEL),
-        language=options.language or "en",
-        detect_language=own.detect_language,
-        prompt=given(own.prompt),
-        use_realtime=given(own.realtime or None),
-        api_key=_key(options),
-        base_url=options.base_url or BASE_URL,
+    return without_environment(
+        openai.STT(
+            model=_model("stt", options, DEFAULT_STT_MODEL),
+            language=options.language or "en",
+            detect_language=own.detect_language,
+            prompt=given(own.prompt),
+            use_realtime=given(own.realtime or None),
+            api_key=_key(options),
+            base_url=options.base_url or BASE_URL,
+        )
     )
 
 
@@ -84,16 +88,18 @@ def build_llm(options: ProviderOptions, own: LlmOptions) -> openai.LLM:
     """Streaming chat completions."""
     from livekit.plugins import openai  # noqa: PLC0415
 
-    return openai.LLM(
-        model=_model("llm", options, DEFAULT_LLM_MODEL),
-        temperature=given(own.temperature),
-        top_p=given(own.top_p),
-        max_completion_tokens=given(own.max_completion_tokens),
-        reasoning_effort=given(own.reasoning_effort),
-        verbosity=given(own.verbosity),
-        service_tier=given(own.service_tier),
-        api_key=_key(options),
-        base_url=options.base_url or BASE_URL,
+    return without_environment(
+        openai.LLM(
+            model=_model("llm", options, DEFAULT_LLM_MODEL),
+            temperature=given(own.temperature),
+            top_p=given(own.top_p),
+            max_completion_tokens=given(own.max_completion_tokens),
+            reasoning_effort=given(own.reasoning_effort),
+            verbosity=given(own.verbosity),
+            service_tier=given(own.service_tier),
+            api_key=_key(options),
+            base_url=options.base_url or BASE_URL,
+        )
     )
 
 
@@ -107,15 +113,29 @@ def build_tts(options: ProviderOptions, own: TtsOptions) -> openai.TTS:
     """Speech, a sentence at a time."""
     from livekit.plugins import openai  # noqa: PLC0415
 
-    return openai.TTS(
-        model=_model("tts", options, DEFAULT_TTS_MODEL),
-        voice=options.voice or DEFAULT_VOICE,
-        speed=own.speed,
-        instructions=given(own.instructions),
-        response_format=own.response_format,
-        api_key=_key(options),
-        base_url=options.base_url or BASE_URL,
+    return without_environment(
+        openai.TTS(
+            model=_model("tts", options, DEFAULT_TTS_MODEL),
+            voice=options.voice or DEFAULT_VOICE,
+            speed=own.speed,
+            instructions=given(own.instructions),
+            response_format=own.response_format,
+            api_key=_key(options),
+            base_url=options.base_url or BASE_URL,
+        )
     )
+
+
+def without_environment(built: T) -> T:
+    """The same, which will send nothing but what it was given.
+
+    OpenAI's client adds an organisation, a project and headers that it finds in the environment of the process, and the
+    plugins leave no way to say that there are none.
+    """
+    client = vars(built)["_client"]
+    client.organization = client.project = None
+    client._custom_headers = {}  # noqa: SLF001 - see above
+    return built
 
 
 def _key(options: ProviderOptions) -> str:

@@ -39,18 +39,26 @@ class Provider:
     extra: str | None
 
 
-def _provider(kind: Kind, name: str, key: Key, *takes: str, module: str = "", extra: str | None = None) -> Provider:
-    module = module or name
-    plugin = None if key is Key.NEVER else f"livekit.plugins.{module}"
-    return Provider(kind, name, f"pipeline.providers.{module}", key, frozenset(takes), plugin, extra)
+def _provider(
+    kind: Kind, name: str, key: Key, *takes: str, module: str = "", plugin: str = "", extra: str | None = None
+) -> Provider:
+    needs = None if name == "local" else f"livekit.plugins.{plugin or name}"
+    return Provider(kind, name, f"pipeline.providers.{module or name}", key, frozenset(takes), needs, extra)
 
 
 PROVIDERS = (
     _provider("stt", "deepgram", Key.ALWAYS, "model", "language", "base_url"),
+    _provider("stt", "deepgram-flux", Key.ALWAYS, "model", "base_url", module="deepgram_flux", plugin="deepgram"),
+    _provider("stt", "google", Key.ALWAYS, "model", "language", extra="google"),
     _provider("stt", "openai", Key.UNLESS_BASE_URL, "model", "language", "base_url"),
     _provider("stt", "local", Key.NEVER, "language", module="local.provider"),
+    _provider("llm", "anthropic", Key.ALWAYS, "model", "base_url", extra="anthropic"),
+    _provider("llm", "google", Key.ALWAYS, "model", "base_url", extra="google"),
+    _provider("llm", "groq", Key.ALWAYS, "model", "base_url", extra="groq"),
+    _provider("llm", "langgraph", Key.NEVER, plugin="langchain", extra="langchain"),
     _provider("llm", "openai", Key.UNLESS_BASE_URL, "model", "base_url"),
     _provider("llm", "local", Key.NEVER, module="local.provider"),
+    _provider("tts", "cartesia", Key.ALWAYS, "model", "voice", "language", "base_url", extra="cartesia"),
     _provider("tts", "elevenlabs", Key.ALWAYS, "model", "voice", "language", "base_url"),
     _provider("tts", "openai", Key.UNLESS_BASE_URL, "model", "voice", "base_url"),
     _provider("tts", "local", Key.NEVER, "voice", "language", module="local.provider"),
