@@ -86,7 +86,7 @@ def turn_handling(options: TurnOptions) -> TurnHandlingOptions:
 async def entrypoint(ctx: JobContext) -> None:
     """Answer the room as the tenant's options say. Raises what the provider registry raises for what it cannot use."""
     options: VoiceAgentOptions = ctx.proc.userdata[VOICE]
-    failures = ctx.proc.userdata[FAILURES] = Failures()
+    failures = ctx.proc.userdata[FAILURES] = Failures(sid=ctx.job.room.sid)
     detector = vad(options.vad)
     ears = stt_chain(options.stt, failures, detector)
     session: AgentSession[None] = AgentSession(

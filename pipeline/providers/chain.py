@@ -40,9 +40,10 @@ HEARING = APIConnectOptions(max_retry=2, retry_interval=0.5, timeout=FALLBACK_SE
 class Failures:
     """What has failed in this call, and how often: `(kind, place in its chain, provider, what)`.
 
-    `what` is the HTTP status, or the name of the error where there is none.
+    `what` is the HTTP status, or the name of the error where there is none. `sid`: the room's, for the log.
     """
 
+    sid: str = ""
     counted: Counter[tuple[Kind, int, str, str]] = field(default_factory=Counter)
     _last: dict[tuple[Kind, int], int | None] = field(default_factory=dict)
 
@@ -71,7 +72,7 @@ class Failures:
         logger.log(
             logging.ERROR if refused else logging.WARNING,
             "a provider refused its key" if refused else "a provider failed",
-            extra={"kind": kind, "place": place, "provider": name, "error": what},
+            extra={"sid": self.sid, "kind": kind, "place": place, "provider": name, "error": what},
         )
 
 

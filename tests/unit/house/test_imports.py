@@ -16,7 +16,7 @@ def declared_packages() -> set[str]:
     """Names of all that are declared, for the extras too."""
     whole = project()["project"]
     lines = [*whole["dependencies"], *(line for lines in whole["optional-dependencies"].values() for line in lines)]
-    return {canonicalize_name(Requirement(line).name) for line in lines} - {canonicalize_name(whole["name"])}
+    return {str(canonicalize_name(Requirement(line).name)) for line in lines} - {canonicalize_name(whole["name"])}
 
 
 def test_every_package_that_is_imported_is_declared() -> None:
