@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from typing import Any
 
@@ -61,15 +62,18 @@ class Trouble:
             self._ctx.proc.userdata[FAILURE] = ProviderRefused(error=_in_one_line(event.error))
             self._parting = asyncio.create_task(self._part(None if kind == "tts" else self._options.refused_phrase))
         elif kind != "tts":
-            self._apologise()
+            self.apologise()
 
-    def _apologise(self) -> None:
+    def apologise(self) -> None:
+        """Say that something went wrong, unless that was said just now."""
         now = time.monotonic()
         if self._options.trouble_phrase and now - self._apologised_at > AGAIN_SECONDS:
             self._session.say(self._options.trouble_phrase, add_to_chat_ctx=False)
         self._apologised_at = now
 
     async def _part(self, words: str | None) -> None:
+        # The session would close of the next refusals, before anything is said.
+        self._session.conn_options.max_unrecoverable_errors = sys.maxsize
         try:
             if words:
                 async with asyncio.timeout(SAID_SECONDS):

@@ -106,8 +106,9 @@ async def entrypoint(ctx: JobContext) -> None:
         # A caller who has hung up has no last words that anybody would wait for.
         session_close_transcript_timeout=0.2,
     )
-    Trouble(ctx, session, options, failures)
+    trouble = Trouble(ctx, session, options, failures)
     if isinstance(ears, Hearing):
+        ears.given_up = trouble.apologise
         _follow_speech(session, ears)
     _follow_callers(ctx, session)
     await session.start(

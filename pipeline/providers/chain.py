@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN})
 
+WEBSOCKET_CODES = 1000
+
 FALLBACK_SECONDS = 2.0
 """How long a provider may be silent when there is another one to ask."""
 ALONE_SECONDS = 3.0
@@ -32,8 +34,8 @@ ALONE = APIConnectOptions(max_retry=1, retry_interval=0.5, timeout=ALONE_SECONDS
 """One that fails is asked once more. More tries would be longer than a caller stays on the line."""
 WITH_FALLBACKS = APIConnectOptions(max_retry=0, retry_interval=0.0, timeout=FALLBACK_SECONDS)
 """The next one is the second try."""
-HEARING = APIConnectOptions(max_retry=2, retry_interval=0.5, timeout=FALLBACK_SECONDS)
-"""Opening a stream again costs nothing: what was said is kept meanwhile."""
+HEARING = APIConnectOptions(max_retry=5, retry_interval=1.5, timeout=FALLBACK_SECONDS)
+"""For about 6 s all of a chain are asked again and again, and then the session is told. What was said is kept."""
 
 
 @dataclass(slots=True)
@@ -80,7 +82,8 @@ def status_of(error: BaseException | None) -> int | None:
     """The HTTP status that an error is about, if it is about one."""
     while error is not None:
         status = getattr(error, "status_code", None)
-        if isinstance(status, int) and status > 0:
+        # Some plugins put a websocket's close code there, or -1.
+        if isinstance(status, int) and HTTPStatus.CONTINUE <= status < WEBSOCKET_CODES:
             return status
         error = error.__cause__
     return None

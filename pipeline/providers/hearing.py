@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from livekit import rtc
 from livekit.agents import NOT_GIVEN, APIConnectionError, APIConnectOptions, APIError, APITimeoutError, NotGivenOr, stt
@@ -78,6 +78,8 @@ class Hearing(stt.STT[None]):
         self.providers = list(providers)
         self.asked = 0
         self.unanswered = Unanswered()
+        self.given_up: Callable[[], None] = lambda: None
+        """Is called when speech has been told twice and nobody had words for it."""
         self._stream: Listening | None = None
         for provider in self.providers:
             provider.on("metrics_collected", self._pass_on)
@@ -252,8 +254,9 @@ class Listening(stt.RecognizeStream):
         if rest > 0:
             self._wait(rest)
         elif self._asked_twice:
-            # Somebody else has found no words in it either: it is noise.
+            # The second time, by somebody else if there is one: it is noise, or nobody is well. Both pass.
             self._done()
+            self._hearing.given_up()
         elif self._wordless is not None and not self._wordless.done():
             self._asked_twice = True
             self._wordless.set_result(None)

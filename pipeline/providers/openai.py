@@ -111,10 +111,10 @@ def check_tts(options: ProviderOptions) -> TtsOptions:
 
 def build_tts(options: ProviderOptions, own: TtsOptions) -> openai.TTS:
     """Speech, a sentence at a time."""
-    from livekit.plugins import openai  # noqa: PLC0415
+    from pipeline.providers.openai_speech import PromptTTS  # noqa: PLC0415
 
     return without_environment(
-        openai.TTS(
+        PromptTTS(
             model=_model("tts", options, DEFAULT_TTS_MODEL),
             voice=options.voice or DEFAULT_VOICE,
             speed=own.speed,

@@ -115,8 +115,11 @@ async def test_sound_without_words_is_given_up_by_two_and_fails_nobody_else(
     monkeypatch.setattr(hearing, "CONNECT_SECONDS", 0.4)
     failures = Failures()
     built = ears(failures, first, flux(second))
+    given_up: list[bool] = []
+    built.given_up = lambda: given_up.append(True)
     with pytest.raises(TimeoutError):
         await understood(built, silence(1), seconds=5)
+    assert given_up == [True]
     assert sum(failures.counted.values()) == 1
     assert built.unanswered.all() == []
 
@@ -124,7 +127,7 @@ async def test_sound_without_words_is_given_up_by_two_and_fails_nobody_else(
 async def test_when_all_refuse_the_session_is_told_and_who_they_were_is_known(
     first: DeepgramServer, second: DeepgramServer
 ) -> None:
-    failures = Failures()
+    failures = Failures(sid="RM_a_room")
     first.fault = second.fault = Fault.REFUSED
     with pytest.raises(APIError):
         async with asyncio.timeout(10), ears(failures, first, flux(second)).stream(conn_options=HEARING) as stream:

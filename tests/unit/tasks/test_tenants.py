@@ -48,6 +48,56 @@ async def test_a_tenant_says_what_differs_and_the_rest_has_defaults(file: Path) 
     assert "assistant" in options.instructions
 
 
+async def test_fallbacks_are_tables_of_their_own_in_their_order_with_their_own_keys(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONE", "the first key")
+    monkeypatch.setenv("TWO", "the second key")
+    store = tenants(
+        file,
+        """
+        [tenants.acme]
+        tier = "premium"
+        trouble_phrase = "Pardon?"
+        [tenants.acme.llm]
+        provider = "openai"
+        key = "env:ONE"
+        [[tenants.acme.llm.fallbacks]]
+        provider = "anthropic"
+        key = "env:TWO"
+        max_tokens = 99
+        [[tenants.acme.llm.fallbacks]]
+        provider = "local"
+        """,
+    )
+    options = voice_agent_options(await store.get("acme"))
+    assert options.trouble_phrase == "Pardon?"
+    anthropic, local = options.llm.fallbacks
+    assert (anthropic.name, anthropic.api_key, anthropic.extra) == (
+        "anthropic",
+        Secret("the second key"),
+        {"max_tokens": 99},
+    )
+    assert (local.name, local.api_key) == ("local", None)
+
+
+async def test_a_key_of_a_fallback_that_cannot_be_read_says_which(file: Path) -> None:
+    store = tenants(
+        file,
+        """
+        [tenants.acme]
+        tier = "premium"
+        [tenants.acme.tts]
+        provider = "local"
+        [[tenants.acme.tts.fallbacks]]
+        provider = "elevenlabs"
+        key = "env:NOT_SET_ANYWHERE"
+        """,
+    )
+    with pytest.raises(KeyUnreadable, match=r"\[tts.fallbacks.0\] key: the environment variable NOT_SET_ANYWHERE"):
+        voice_agent_options(await store.get("acme"))
+
+
 async def test_keys_are_references_that_are_read_for_the_call(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
