@@ -39,6 +39,8 @@ SENTENCES = {
         "refused": VOICE.refused_phrase,
         "cut off": VOICE.cut_off_phrase,
         "answer": ANSWER,
+        # All that there is of an answer that breaks off after its first word.
+        "a word": ANSWER.partition(",")[0],
     }.items()
 }
 
@@ -47,7 +49,7 @@ SENTENCES = {
 class Seen:
     """`greeted_s`: from the begin of connecting; `answered_s`: from the end of the question. None: nothing was heard.
 
-    `first`, `then`: what was understood before and after the question, in the words of SENTENCES. `log`: the lines of
+    `first`, `then`: what was understood before and after the question, each once, by its name in SENTENCES. `log`: the lines of
     the worker's log about this call, from WARNING on. `failures`: as the call's record counts them.
     """
 
@@ -119,10 +121,12 @@ def _first(caller: Caller, since: float) -> float | None:
 
 async def _understood(samples: Samples) -> list[str]:
     phrases = [sentence for sentences in SENTENCES.values() for sentence in sentences]
-    words = await asyncio.to_thread(recognise, samples.tobytes(), phrases)
-    return [
-        next((name for name, known in SENTENCES.items() if any(each in said for each in known)), said) for said in words
-    ]
+    words = " ".join(await asyncio.to_thread(recognise, samples.tobytes(), phrases))
+    # Two that follow each other without a pause are one utterance. Each is known by the sentence that it begins with.
+    places = {name: f" {words} ".find(f" {sentences[0]} ") for name, sentences in SENTENCES.items()}
+    if places["answer"] >= 0:
+        places.pop("a word")
+    return sorted((name for name, place in places.items() if place >= 0), key=places.__getitem__)
 
 
 async def _ending(installation: Installation, sid: str, seconds: float = 1.0) -> State | None:
