@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pipeline.options import ProviderOptions
 from pipeline.providers.checks import checked, is_installed
 from pipeline.providers.own_options import Kind
-from pipeline.providers.registry import PROVIDERS
+from pipeline.providers.registry import ALL_EXTRAS, PROVIDERS
 
 if TYPE_CHECKING:
     # Seconds at run time, which who only checks options should not spend.
@@ -38,14 +39,18 @@ def _build(kind: Kind, options: ProviderOptions) -> Any:
     return getattr(import_module(provider.module), f"build_{kind}")(options, own)
 
 
-def preload() -> None:
-    """Import every plugin that is installed and load the local models, in the process that the calls are forked from.
+def preload(extras: Iterable[str] = (ALL_EXTRAS,)) -> None:
+    """Import the plugins and load the local models, in the process that the calls are forked from.
 
-    Starts no thread and no event loop, and touches no FFI client: a child would not survive them.
+    Of the plugins that an extra installs, those of `extras` that are installed. A call imports by itself what is missing,
+    and its caller waits for that. Starts no thread and no event loop, and touches no FFI client: a child would not
+    survive them.
     """
+    wanted = set(extras)
     for provider in PROVIDERS:
         import_module(provider.module)
-        if provider.plugin is not None and is_installed(provider):
+        needed = provider.extra is None or wanted & {provider.extra, ALL_EXTRAS}
+        if needed and provider.plugin is not None and is_installed(provider):
             import_module(provider.plugin)
     from pipeline.providers.local import provider as local  # noqa: PLC0415
 

@@ -64,6 +64,9 @@ PROVIDERS = (
     _provider("tts", "local", Key.NEVER, "voice", "language", module="local.provider"),
 )
 
+ALL_EXTRAS = "all"
+"""As an extra, and where extras are named: each of them."""
+
 _BY_NAME = {(provider.kind, provider.name): provider for provider in PROVIDERS}
 
 

@@ -25,7 +25,7 @@ def warm_up(**_: object) -> None:
     _for_livekit_agents(settings)
     tenants = TomlTenants(settings.tenants_file, frozenset(settings.tiers))
     agents = {settings.agent} | tenants.agents()
-    report = prewarm.in_parent(agents)
+    report = prewarm.in_parent(agents, extras=[extra.strip() for extra in settings.preload_extras.split(",")])
     for missing in report.missing:
         logger.error("an agent cannot be imported", extra={"reason": str(missing)})
     if report.threads:

@@ -46,6 +46,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
             "SWITCHBOARD_EMPTY_GRACE_SECONDS": str(GRACE_SECONDS),
             "SWITCHBOARD_JOIN_TIMEOUT_SECONDS": "5",
             "SWITCHBOARD_LOAD_FILE": str(load),
+            "SWITCHBOARD_PRELOAD_EXTRAS": "anthropic,cartesia",
         },
         python_path=(HERE / "agents",),
         flower=True,

@@ -1,4 +1,4 @@
-"""What a caller hears of a provider that fails: the rows of `python -m tests.faults` that are worth a call."""
+"""What a caller hears of a provider that fails: the rows of `make faults` that are worth a call each time."""
 
 from __future__ import annotations
 

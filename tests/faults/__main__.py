@@ -1,4 +1,4 @@
-"""`python -m tests.faults`: each provider fails in each way, with and without a fallback, during real calls."""
+"""`make faults`: each provider fails in each way, with and without a fallback, during real calls."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ async def _run(cases: list[Case], directory: Path, at_once: int) -> list[Seen]:
             "SWITCHBOARD_EMPTY_GRACE_SECONDS": "1",
             "SWITCHBOARD_JOIN_TIMEOUT_SECONDS": "5",
             "SWITCHBOARD_LOAD_FILE": str(load),
+            "SWITCHBOARD_PRELOAD_EXTRAS": "anthropic,cartesia",
         },
     )
     turn = asyncio.Semaphore(at_once)

@@ -49,8 +49,8 @@ SENTENCES = {
 class Seen:
     """`greeted_s`: from the begin of connecting; `answered_s`: from the end of the question. None: nothing was heard.
 
-    `first`, `then`: what was understood before and after the question, each once, by its name in SENTENCES. `log`: the lines of
-    the worker's log about this call, from WARNING on. `failures`: as the call's record counts them.
+    `first`, `then`: what was understood before and after the question, each once, by its name in SENTENCES. `log`: the
+    lines of the worker's log about this call, from WARNING on. `failures`: as the call's record counts them.
     """
 
     case: str
