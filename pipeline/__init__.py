@@ -11,5 +11,6 @@ options and callbacks. How a call travels through this package:
     presence     who is in the room, and so when the call ends, whoever wrote the agent
     conversation what was said so far, for the agent of the next attempt
     voice_agent  Switchboard's own agent, the default
+    trouble      what that one does when a provider fails
     providers/   what hears, thinks and speaks
 """

@@ -18,7 +18,8 @@ from pipeline.job import is_still_ours, running_job
 from pipeline.options import CallOptions
 from pipeline.presence import Presence
 from pipeline.runner import Inference, JobRunner
-from pipeline.voice_agent import FAILURE, VOICE
+from pipeline.trouble import FAILURE, FAILURES
+from pipeline.voice_agent import VOICE
 
 StepReached = Callable[[str], None]
 Said = Callable[[str], None]
@@ -31,7 +32,10 @@ LOOK_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class CallOutcome:
-    """How a call ended. `usage`: what each of the agent's models was used for, as livekit-agents counts it."""
+    """How a call ended.
+
+    `usage`: what each of the agent's models was used for, as livekit-agents counts it, and which providers have failed.
+    """
 
     reason: str
     usage: list[dict[str, Any]]
@@ -193,4 +197,6 @@ class Call:
             raise failure
         session = self._session
         usage = [model.model_dump() for model in session.usage.model_usage] if session else []
+        failures = self._runner.userdata.get(FAILURES)
+        usage += failures.records() if failures is not None else []
         return CallOutcome(reason=self._asked_to_end or "ended by the agent or the room", usage=usage)

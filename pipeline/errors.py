@@ -30,6 +30,10 @@ class InvalidProviderOption(PipelineError):
     """The {kind} provider {name!r} cannot use {field} = {value!r}: {cure}."""
 
 
+class ExtraMissing(PipelineError):
+    """The {kind} provider {name!r} is not installed here: pip install "livekit-switchboard[{extra}]"."""
+
+
 class AgentNotFound(PipelineError):
     """No agent at {path!r}: {cure}."""
 

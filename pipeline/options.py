@@ -35,7 +35,10 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class ProviderOptions:
-    """Which provider hears, thinks or speaks, and how. `extra` holds the options only that provider knows."""
+    """Which provider hears, thinks or speaks, and how. `extra` holds the options only that provider knows.
+
+    `fallbacks` are asked in their order when it fails; they have none of their own.
+    """
 
     name: str
     model: str | None = None
@@ -44,6 +47,7 @@ class ProviderOptions:
     base_url: str | None = None
     api_key: Secret | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    fallbacks: tuple[ProviderOptions, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,10 @@ class VoiceAgentOptions:
     greeting: str | None = "Hello, how can I help you?"
     cut_off_phrase: str | None = "Sorry, I was cut off."
     """Said in the place of the greeting by an agent that goes on with a call whose agent was lost."""
+    trouble_phrase: str | None = "Sorry, something went wrong here. Could you say that again?"
+    """Said when what hears or thinks has failed, fallbacks and all. The call goes on."""
+    refused_phrase: str | None = "I am sorry, I cannot help you at the moment. Please call again later."
+    """Said when what hears or thinks refuses the tenant's key, fallbacks and all. Then the call ends."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from pipeline.agents import load_agent
 from pipeline.errors import AgentNotFound
+from pipeline.providers.registry import ALL_EXTRAS
 from pipeline.runner import JobRunner
 
 
@@ -28,15 +29,15 @@ class Prewarmed:
     threads: tuple[str, ...]
 
 
-def in_parent(agents: Iterable[str]) -> Prewarmed:
-    """Import livekit-agents with its weights, every provider's plugin, and the agents."""
+def in_parent(agents: Iterable[str], extras: Iterable[str] = (ALL_EXTRAS,)) -> Prewarmed:
+    """Import livekit-agents with its weights, the providers' plugins, of the extras only these, and the agents."""
     before = set(threading.enumerate())
     from livekit.agents.ipc import _preload  # noqa: F401, PLC0415 - importing it is the work
 
     from pipeline import voice_agent  # noqa: F401, PLC0415
     from pipeline.providers import preload  # noqa: PLC0415
 
-    preload()
+    preload(extras)
     missing: list[AgentNotFound] = []
     for path in agents:
         try:

@@ -7,18 +7,12 @@ flight is cancelled when the caller speaks.
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from typing import Any
-
 from livekit import rtc
 from livekit.agents import (
     Agent,
     AgentSession,
-    APIConnectOptions,
-    CloseEvent,
-    CloseReason,
-    ErrorEvent,
     JobContext,
+    UserStateChangedEvent,
     inference,
 )
 from livekit.agents.voice.agent_session import SessionConnectOptions
@@ -26,29 +20,13 @@ from livekit.agents.voice.room_io import RoomOptions
 from livekit.agents.voice.turn import TurnDetectionMode, TurnHandlingOptions
 
 from pipeline.conversation import CONVERSATION, Conversation
-from pipeline.errors import PipelineError
 from pipeline.options import TurnOptions, VadOptions, VoiceAgentOptions
-from pipeline.providers import build_llm, build_stt, build_tts
+from pipeline.providers.chain import ALONE, HEARING, WITH_FALLBACKS, Failures, llm_chain, stt_chain, tts_chain
+from pipeline.providers.hearing import Hearing
+from pipeline.trouble import FAILURES, Trouble
 
 VOICE = "switchboard.voice"
 """Where in `ctx.proc.userdata` the tenant's VoiceAgentOptions are."""
-FAILURE = "switchboard.failure"
-"""Where in `ctx.proc.userdata` an agent leaves the exception that its session closed with."""
-
-REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN})
-
-# livekit-agents waits up to 10 s for a provider and tries four times: longer than a caller stays on the line.
-PROVIDER_TIMEOUT = APIConnectOptions(max_retry=2, retry_interval=0.5, timeout=3.0)
-
-
-class SessionFailed(PipelineError):
-    """The session closed because of its {error}."""
-
-    retryable = True
-
-
-class ProviderRefused(PipelineError):
-    """The provider refused the tenant's key or account ({error}). Check the `key` of the tenant's tables."""
 
 
 class Receptionist(Agent):
@@ -108,21 +86,30 @@ def turn_handling(options: TurnOptions) -> TurnHandlingOptions:
 async def entrypoint(ctx: JobContext) -> None:
     """Answer the room as the tenant's options say. Raises what the provider registry raises for what it cannot use."""
     options: VoiceAgentOptions = ctx.proc.userdata[VOICE]
+    failures = ctx.proc.userdata[FAILURES] = Failures(sid=ctx.job.room.sid)
+    detector = vad(options.vad)
+    ears = stt_chain(options.stt, failures, detector)
     session: AgentSession[None] = AgentSession(
-        stt=build_stt(options.stt),
-        llm=build_llm(options.llm),
-        tts=build_tts(options.tts),
-        vad=vad(options.vad),
+        stt=ears,
+        llm=llm_chain(options.llm, failures),
+        tts=tts_chain(options.tts, failures),
+        vad=detector,
         turn_handling=turn_handling(options.turn),
-        conn_options=SessionConnectOptions(PROVIDER_TIMEOUT, PROVIDER_TIMEOUT, PROVIDER_TIMEOUT),
+        conn_options=SessionConnectOptions(
+            stt_conn_options=HEARING if isinstance(ears, Hearing) else ALONE,
+            llm_conn_options=WITH_FALLBACKS if options.llm.fallbacks else ALONE,
+            tts_conn_options=WITH_FALLBACKS if options.tts.fallbacks else ALONE,
+        ),
         # Heard from its first word on: on a telephone there is no browser whose echo canceller would have to settle.
         aec_warmup_duration=None,
         user_away_timeout=None,
         # A caller who has hung up has no last words that anybody would wait for.
         session_close_transcript_timeout=0.2,
     )
-    session.on("error", lambda event: _on_error(ctx, event))
-    session.on("close", lambda event: _on_close(ctx, event))
+    trouble = Trouble(ctx, session, options, failures)
+    if isinstance(ears, Hearing):
+        ears.given_up = trouble.apologise
+        _follow_speech(session, ears)
     _follow_callers(ctx, session)
     await session.start(
         Receptionist(options, ctx.proc.userdata.get(CONVERSATION) or Conversation()),
@@ -135,26 +122,16 @@ async def entrypoint(ctx: JobContext) -> None:
     )
 
 
-def _on_error(ctx: JobContext, event: ErrorEvent) -> None:
-    cause = getattr(event.error, "error", event.error)
-    # livekit-agents goes on for some more turns, in each of which the caller would hear nothing.
-    if getattr(cause, "status_code", None) in REFUSED:
-        ctx.proc.userdata[FAILURE] = ProviderRefused(error=_in_one_line(event.error))
-        ctx.shutdown("a provider refused its key")
+def _follow_speech(session: AgentSession[None], ears: Hearing) -> None:
+    """Tell the ears when somebody speaks, so that they notice a provider that says nothing to it."""
 
+    def on_changed(event: UserStateChangedEvent) -> None:
+        if event.new_state == "speaking":
+            ears.speech_began()
+        elif event.old_state == "speaking":
+            ears.speech_ended()
 
-def _on_close(ctx: JobContext, event: CloseEvent) -> None:
-    if event.reason == CloseReason.ERROR and FAILURE not in ctx.proc.userdata:
-        ctx.proc.userdata[FAILURE] = SessionFailed(error=_in_one_line(event.error))
-        ctx.shutdown("the session failed")
-
-
-def _in_one_line(error: Any) -> str:
-    if error is None:
-        return "unknown error"
-    cause = getattr(error, "error", error)
-    kind = getattr(error, "type", "error").replace("_", " ")
-    return " ".join(f"{kind}: {cause}".split())
+    session.on("user_state_changed", on_changed)
 
 
 def _follow_callers(ctx: JobContext, session: AgentSession[None]) -> None:

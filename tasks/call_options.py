@@ -57,6 +57,8 @@ def voice_agent_options(tenant: Tenant, keys: Mapping[str, Secret]) -> VoiceAgen
         "instructions": tenant.instructions,
         "greeting": tenant.greeting,
         "cut_off_phrase": tenant.cut_off_phrase,
+        "trouble_phrase": tenant.trouble_phrase,
+        "refused_phrase": tenant.refused_phrase,
     }
     return VoiceAgentOptions(
         stt=_provider("stt", tenant.stt, keys),
@@ -77,6 +79,9 @@ def _provider(slot: str, table: ProviderTable, keys: Mapping[str, Secret]) -> Pr
         base_url=table.base_url,
         api_key=keys.get(slot),
         extra=table.extra,
+        fallbacks=tuple(
+            _provider(f"{slot}.fallbacks.{number}", fallback, keys) for number, fallback in enumerate(table.fallbacks)
+        ),
     )
 
 

@@ -102,6 +102,9 @@ class Settings(QueueSettings):
     agent: str = "pipeline.voice_agent:entrypoint"
     """The agent of a tenant that names none, as `module:function` or `module:server`."""
 
+    preload_extras: str = "all"
+    """The extras whose plugins a worker imports before its first call, `google,groq`, of those that are installed."""
+
     load_threshold: float = Field(0.7, gt=0, le=1)
     load_window_seconds: float = Field(2.5, gt=0)
     load_file: Path | None = None

@@ -139,6 +139,8 @@ class Stack:
             "LIVEKIT_API_KEY": self.livekit.api_key,
             "LIVEKIT_API_SECRET": self.livekit.api_secret,
             "REDIS_URL": self.redis.url,
+            # Seconds of each worker's start, for providers that hardly any of these stacks uses.
+            "SWITCHBOARD_PRELOAD_EXTRAS": "none",
         }
         return {**settings, **self.options.env}
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from livekit.plugins import deepgram
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
-from pipeline.errors import InvalidProviderOption, MissingKey
+from pipeline.errors import InvalidProviderOption
 from pipeline.options import ProviderOptions
 from pipeline.providers.given import given
-from pipeline.providers.own_options import OwnOptions, own_options
+from pipeline.providers.own_options import OwnOptions, key_of, own_options
+
+if TYPE_CHECKING:
+    from livekit.plugins import deepgram
 
 DEFAULT_MODEL = "nova-3"
 DEFAULT_LANGUAGE = "en-US"
@@ -29,10 +33,8 @@ class DeepgramOptions(OwnOptions):
     mip_opt_out: bool = False
 
 
-def build_stt(options: ProviderOptions) -> deepgram.STT:
-    """Streaming recognition. `base_url` is the whole address, with its path. Raises InvalidProviderOption."""
-    if options.api_key is None:
-        raise MissingKey(kind="stt", name=options.name)
+def check_stt(options: ProviderOptions) -> DeepgramOptions:
+    """Its own options. Raises InvalidProviderOption."""
     own = own_options("stt", options, DeepgramOptions)
     model = options.model or DEFAULT_MODEL
     if own.keyterms is not None and not model.startswith("nova-3"):
@@ -43,10 +45,17 @@ def build_stt(options: ProviderOptions) -> deepgram.STT:
             value=own.keyterms,
             cure=f"{model} has none; use a nova-3 model",
         )
+    return own
+
+
+def build_stt(options: ProviderOptions, own: DeepgramOptions) -> deepgram.STT:
+    """Streaming recognition. `base_url` is the whole address, with its path."""
+    from livekit.plugins import deepgram  # noqa: PLC0415
+
     return deepgram.STT(
-        model=model,
+        model=options.model or DEFAULT_MODEL,
         language=options.language or DEFAULT_LANGUAGE,
-        api_key=options.api_key.reveal(),
+        api_key=key_of("stt", options),
         base_url=options.base_url or BASE_URL,
         keyterm=given(own.keyterms),
         endpointing_ms=own.endpointing_ms,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from livekit.agents import NOT_GIVEN, NotGivenOr
-from livekit.plugins import elevenlabs
 from pydantic import Field
 
-from pipeline.errors import MissingKey
 from pipeline.options import ProviderOptions
 from pipeline.providers.given import given
-from pipeline.providers.own_options import OwnOptions, own_options
+from pipeline.providers.own_options import OwnOptions, key_of, own_options
+
+if TYPE_CHECKING:
+    from livekit.plugins import elevenlabs
 
 # The quickest of the models that speak many languages.
 DEFAULT_MODEL = "eleven_flash_v2_5"
@@ -30,27 +30,33 @@ class ElevenlabsOptions(OwnOptions):
     enable_logging: bool = True
 
 
-def build_tts(options: ProviderOptions) -> elevenlabs.TTS:
-    """Streaming speech. `voice` is a voice's id. Raises InvalidProviderOption."""
-    if options.api_key is None:
-        raise MissingKey(kind="tts", name=options.name)
-    own = own_options("tts", options, ElevenlabsOptions)
+def check_tts(options: ProviderOptions) -> ElevenlabsOptions:
+    """Its own options. Raises InvalidProviderOption."""
+    return own_options("tts", options, ElevenlabsOptions)
+
+
+def build_tts(options: ProviderOptions, own: ElevenlabsOptions) -> elevenlabs.TTS:
+    """Streaming speech. `voice` is a voice's id."""
+    from livekit.plugins import elevenlabs  # noqa: PLC0415
+
     return elevenlabs.TTS(
         model=options.model or DEFAULT_MODEL,
         voice_id=options.voice or elevenlabs.DEFAULT_VOICE_ID,
-        voice_settings=_settings(own),
+        voice_settings=given(_settings(own)),
         language=given(options.language),
-        api_key=options.api_key.reveal(),
+        api_key=key_of("tts", options),
         base_url=options.base_url or BASE_URL,
         encoding=own.encoding,
         enable_logging=own.enable_logging,
     )
 
 
-def _settings(own: ElevenlabsOptions) -> NotGivenOr[elevenlabs.VoiceSettings]:
+def _settings(own: ElevenlabsOptions) -> elevenlabs.VoiceSettings | None:
+    from livekit.plugins import elevenlabs  # noqa: PLC0415
+
     tuned = own.model_dump(include={"stability", "similarity_boost", "style", "speed", "use_speaker_boost"})
     tuned = {name: value for name, value in tuned.items() if value is not None}
     if not tuned:
         # Then each voice has the settings that its maker gave it.
-        return NOT_GIVEN
+        return None
     return elevenlabs.VoiceSettings(**{"stability": 0.5, "similarity_boost": 0.75} | tuned)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
-from livekit.agents import NOT_GIVEN
-from livekit.plugins import openai
 from pydantic import Field
 
 from pipeline.errors import InvalidProviderOption
 from pipeline.options import ProviderOptions
 from pipeline.providers.given import given
 from pipeline.providers.own_options import Kind, OwnOptions, own_options
+
+if TYPE_CHECKING:
+    from livekit.plugins import openai
+
+T = TypeVar("T")
 
 BASE_URL = "https://api.openai.com/v1"
 DEFAULT_STT_MODEL = "gpt-4o-mini-transcribe"
@@ -52,48 +55,87 @@ class TtsOptions(OwnOptions):
     response_format: Literal["pcm", "mp3", "wav", "opus", "aac", "flac"] = "pcm"
 
 
-def build_stt(options: ProviderOptions) -> openai.STT:
-    """Recognition, an utterance at a time unless `realtime`. Raises InvalidProviderOption."""
-    own = own_options("stt", options, SttOptions)
-    return openai.STT(
-        model=_model("stt", options, DEFAULT_STT_MODEL),
-        language=options.language or "en",
-        detect_language=own.detect_language,
-        prompt=given(own.prompt),
-        use_realtime=True if own.realtime else NOT_GIVEN,
-        api_key=_key(options),
-        base_url=options.base_url or BASE_URL,
+def check_stt(options: ProviderOptions) -> SttOptions:
+    """Its own options, and the model where it has no default. Raises InvalidProviderOption."""
+    _model("stt", options, DEFAULT_STT_MODEL)
+    return own_options("stt", options, SttOptions)
+
+
+def build_stt(options: ProviderOptions, own: SttOptions) -> openai.STT:
+    """Recognition, an utterance at a time unless `realtime`."""
+    from livekit.plugins import openai  # noqa: PLC0415
+
+    return without_environment(
+        openai.STT(
+            model=_model("stt", options, DEFAULT_STT_MODEL),
+            language=options.language or "en",
+            detect_language=own.detect_language,
+            prompt=given(own.prompt),
+            use_realtime=given(own.realtime or None),
+            api_key=_key(options),
+            base_url=options.base_url or BASE_URL,
+        )
     )
 
 
-def build_llm(options: ProviderOptions) -> openai.LLM:
-    """Streaming chat completions. Raises InvalidProviderOption."""
-    own = own_options("llm", options, LlmOptions)
-    return openai.LLM(
-        model=_model("llm", options, DEFAULT_LLM_MODEL),
-        temperature=given(own.temperature),
-        top_p=given(own.top_p),
-        max_completion_tokens=given(own.max_completion_tokens),
-        reasoning_effort=given(own.reasoning_effort),
-        verbosity=given(own.verbosity),
-        service_tier=given(own.service_tier),
-        api_key=_key(options),
-        base_url=options.base_url or BASE_URL,
+def check_llm(options: ProviderOptions) -> LlmOptions:
+    """Its own options, and the model where it has no default. Raises InvalidProviderOption."""
+    _model("llm", options, DEFAULT_LLM_MODEL)
+    return own_options("llm", options, LlmOptions)
+
+
+def build_llm(options: ProviderOptions, own: LlmOptions) -> openai.LLM:
+    """Streaming chat completions."""
+    from livekit.plugins import openai  # noqa: PLC0415
+
+    return without_environment(
+        openai.LLM(
+            model=_model("llm", options, DEFAULT_LLM_MODEL),
+            temperature=given(own.temperature),
+            top_p=given(own.top_p),
+            max_completion_tokens=given(own.max_completion_tokens),
+            reasoning_effort=given(own.reasoning_effort),
+            verbosity=given(own.verbosity),
+            service_tier=given(own.service_tier),
+            api_key=_key(options),
+            base_url=options.base_url or BASE_URL,
+        )
     )
 
 
-def build_tts(options: ProviderOptions) -> openai.TTS:
-    """Speech, a sentence at a time. Raises InvalidProviderOption."""
-    own = own_options("tts", options, TtsOptions)
-    return openai.TTS(
-        model=_model("tts", options, DEFAULT_TTS_MODEL),
-        voice=options.voice or DEFAULT_VOICE,
-        speed=own.speed,
-        instructions=given(own.instructions),
-        response_format=own.response_format,
-        api_key=_key(options),
-        base_url=options.base_url or BASE_URL,
+def check_tts(options: ProviderOptions) -> TtsOptions:
+    """Its own options, and the model where it has no default. Raises InvalidProviderOption."""
+    _model("tts", options, DEFAULT_TTS_MODEL)
+    return own_options("tts", options, TtsOptions)
+
+
+def build_tts(options: ProviderOptions, own: TtsOptions) -> openai.TTS:
+    """Speech, a sentence at a time."""
+    from pipeline.providers.openai_speech import PromptTTS  # noqa: PLC0415
+
+    return without_environment(
+        PromptTTS(
+            model=_model("tts", options, DEFAULT_TTS_MODEL),
+            voice=options.voice or DEFAULT_VOICE,
+            speed=own.speed,
+            instructions=given(own.instructions),
+            response_format=own.response_format,
+            api_key=_key(options),
+            base_url=options.base_url or BASE_URL,
+        )
     )
+
+
+def without_environment(built: T) -> T:
+    """The same, which will send nothing but what it was given.
+
+    OpenAI's client adds an organisation, a project and headers that it finds in the environment of the process, and the
+    plugins leave no way to say that there are none.
+    """
+    client = vars(built)["_client"]
+    client.organization = client.project = None
+    client._custom_headers = {}  # noqa: SLF001 - see above
+    return built
 
 
 def _key(options: ProviderOptions) -> str:

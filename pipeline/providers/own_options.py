@@ -6,7 +6,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.errors import InvalidProviderOption
+from pipeline.errors import InvalidProviderOption, MissingKey
 from pipeline.options import ProviderOptions
 
 Kind = Literal["stt", "llm", "tts"]
@@ -51,3 +51,10 @@ def own_options(kind: Kind, options: ProviderOptions, model: type[T]) -> T:
         raise InvalidProviderOption(
             kind=kind, name=options.name, field=field, value=first["input"], cure=cure
         ) from None
+
+
+def key_of(kind: Kind, options: ProviderOptions) -> str:
+    """The key itself, for the provider's client alone. Raises MissingKey."""
+    if options.api_key is None:
+        raise MissingKey(kind=kind, name=options.name)
+    return options.api_key.reveal()

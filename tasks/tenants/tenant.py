@@ -66,6 +66,8 @@ class Tenant(BaseModel):
     instructions: str | None = None
     greeting: str | None = None
     cut_off_phrase: str | None = None
+    trouble_phrase: str | None = None
+    refused_phrase: str | None = None
     stt: ProviderTable = LOCAL
     llm: ProviderTable = LOCAL
     tts: ProviderTable = LOCAL

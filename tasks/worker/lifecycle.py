@@ -31,7 +31,7 @@ def warm_up(**_: object) -> None:
     _for_livekit_agents(settings)
     agents = {settings.agent} | _agents_of_tenants(settings)
     _import_key_source(settings)
-    report = prewarm.in_parent(agents)
+    report = prewarm.in_parent(agents, extras=[extra.strip() for extra in settings.preload_extras.split(",")])
     for missing in report.missing:
         logger.error("an agent cannot be imported", extra={"reason": str(missing)})
     if report.threads:

@@ -59,6 +59,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
             "SWITCHBOARD_JOIN_TIMEOUT_SECONDS": "5",
             "SWITCHBOARD_LOAD_FILE": str(load),
             "SWITCHBOARD_CALL_CORES": "0",
+            "SWITCHBOARD_PRELOAD_EXTRAS": "anthropic,cartesia",
         },
         python_path=(HERE / "agents",),
         flower=True,

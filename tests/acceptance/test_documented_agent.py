@@ -19,7 +19,7 @@ from tasks.rooms import State
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
 from tests.acceptance.speech import OFFER, WEATHER, understood, utterance
 from tests.waiting import until
-from tests.wire.openai_server import OpenAIServer
+from tests.wire.openai import OpenAIServer
 
 AGENTS = Path(__file__).parent / "agents"
 KEY = "sk-a-key-for-the-documented-agent"

@@ -29,7 +29,7 @@ from tasks.tenants import keys
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
 from tests.acceptance.places import Wiretap, places
 from tests.acceptance.speech import utterance
-from tests.wire.openai_server import OpenAIServer
+from tests.wire.openai import OpenAIServer
 
 ENCRYPTION_KEY = Fernet.generate_key().decode()
 LEAST_PLACES = 30

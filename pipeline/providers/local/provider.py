@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field, ValidationError
 
 from pipeline.errors import InvalidProviderOption
 from pipeline.options import ProviderOptions
 from pipeline.providers.local import espeak, sphinx
-from pipeline.providers.local.ears import Ears
 from pipeline.providers.local.errors import BadPhrase, UnknownVoice, UnknownWord
-from pipeline.providers.local.mind import Mind
 from pipeline.providers.local.script import Line, Script, default_script
 from pipeline.providers.local.sphinx import Recogniser
-from pipeline.providers.local.voice import Voice
 from pipeline.providers.own_options import OwnOptions, own_options
+
+if TYPE_CHECKING:
+    # livekit-agents takes seconds to import, which who only checks options should not spend.
+    from pipeline.providers.local.ears import Ears
+    from pipeline.providers.local.mind import Mind
+    from pipeline.providers.local.voice import Voice
 
 
 class EarsOptions(OwnOptions):
     """`phrases`: what can be heard (see `phrases`); what the default script understands, unless given."""
 
     phrases: tuple[str, ...] | None = Field(default=None, min_length=1)
+
+    @property
+    def heard(self) -> tuple[str, ...]:
+        """The tenant's own phrases, or the default script's."""
+        return tuple(default_script().phrases) if self.phrases is None else self.phrases
 
 
 class MindOptions(OwnOptions):
@@ -41,8 +51,8 @@ class VoiceOptions(OwnOptions):
     speed: int = Field(default=espeak.DEFAULT_SPEED, ge=espeak.SLOWEST, le=espeak.FASTEST)
 
 
-def build_stt(options: ProviderOptions) -> Ears:
-    """Ears for the tenant's phrases. Raises InvalidProviderOption."""
+def check_stt(options: ProviderOptions) -> EarsOptions:
+    """Its own options. Raises InvalidProviderOption."""
     own = own_options("stt", options, EarsOptions)
     if options.language is not None and options.language.split("-")[0].lower() != "en":
         raise InvalidProviderOption(
@@ -52,38 +62,64 @@ def build_stt(options: ProviderOptions) -> Ears:
             value=options.language,
             cure="it understands English alone; leave the language out",
         )
-    phrases = default_script().phrases if own.phrases is None else own.phrases
     try:
-        return Ears(Recogniser(phrases))
+        # Kept for the call: what is made here is not made again when the ears are built.
+        Recogniser(own.heard)
     except (BadPhrase, UnknownWord) as error:
         raise InvalidProviderOption(
-            kind="stt", name=options.name, field="phrases", value=phrases, cure=error
+            kind="stt", name=options.name, field="phrases", value=own.phrases, cure=error
         ) from error
+    return own
 
 
-def build_llm(options: ProviderOptions) -> Mind:
-    """A mind with the tenant's script. Raises InvalidProviderOption."""
+def check_llm(options: ProviderOptions) -> MindOptions:
+    """Its own options. Raises InvalidProviderOption."""
     own = own_options("llm", options, MindOptions)
     try:
-        script = own.dialogue()
+        own.dialogue()
     except ValidationError as error:
         cure = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise InvalidProviderOption(
             kind="llm", name=options.name, field="script", value=[line.say for line in own.script or ()], cure=cure
         ) from None
-    return Mind(script, delay=own.delay_ms / 1000)
+    return own
 
 
-def build_tts(options: ProviderOptions) -> Voice:
-    """A voice. Raises InvalidProviderOption."""
+def check_tts(options: ProviderOptions) -> VoiceOptions:
+    """Its own options, and the voice. Raises InvalidProviderOption."""
     own = own_options("tts", options, VoiceOptions)
-    voice = options.voice or _voice_of(options.language)
+    voice = _voice(options)
     try:
         espeak.check_voice(voice)
     except UnknownVoice as error:
         field = "language" if options.voice is None else "voice"
         raise InvalidProviderOption(kind="tts", name=options.name, field=field, value=voice, cure=error) from error
-    return Voice(voice, own.speed)
+    return own
+
+
+def build_stt(_: ProviderOptions, own: EarsOptions) -> Ears:
+    """Ears for the tenant's phrases."""
+    from pipeline.providers.local.ears import Ears  # noqa: PLC0415
+
+    return Ears(Recogniser(own.heard))
+
+
+def build_llm(_: ProviderOptions, own: MindOptions) -> Mind:
+    """A mind with the tenant's script."""
+    from pipeline.providers.local.mind import Mind  # noqa: PLC0415
+
+    return Mind(own.dialogue(), delay=own.delay_ms / 1000)
+
+
+def build_tts(options: ProviderOptions, own: VoiceOptions) -> Voice:
+    """A voice."""
+    from pipeline.providers.local.voice import Voice  # noqa: PLC0415
+
+    return Voice(_voice(options), own.speed)
+
+
+def _voice(options: ProviderOptions) -> str:
+    return options.voice or _voice_of(options.language)
 
 
 def _voice_of(language: str | None) -> str:
@@ -98,7 +134,9 @@ def _voice_of(language: str | None) -> str:
 
 
 def preload() -> None:
-    """Load the models: 0.1 s and about 40 MB, shared by every child that is forked afterwards."""
+    """Load the code and the models: 0.1 s and about 40 MB, shared by every child that is forked afterwards."""
+    from pipeline.providers.local import ears, mind, voice  # noqa: F401, PLC0415 - importing them is the work
+
     espeak.preload()
     sphinx.preload()
     Recogniser(default_script().phrases)

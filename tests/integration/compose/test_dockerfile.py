@@ -48,7 +48,7 @@ def test_packages_are_installed_from_the_lock_with_their_hashes() -> None:
     ]
     assert installs
     for install in installs:
-        assert "--require-hashes --requirement requirements/runtime.txt" in install or "--no-deps" in install
+        assert "--require-hashes --requirement requirements/all.txt" in install or "--no-deps" in install
 
 
 def test_no_secret_can_get_into_it() -> None:

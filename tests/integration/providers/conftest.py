@@ -7,11 +7,22 @@ from collections.abc import AsyncIterator
 import pytest
 from livekit.agents.utils import http_context
 
+from tests.wire.server import WireServer
+
 # Whatever the process has in its environment is not the tenant's.
 FOREIGN = (
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "CARTESIA_API_KEY",
     "DEEPGRAM_API_KEY",
     "ELEVEN_API_KEY",
+    "GEMINI_API_KEY",
+    "GOOGLE_API_KEY",
+    "GOOGLE_CLOUD_PROJECT",
+    "GROQ_API_KEY",
     "OPENAI_API_KEY",
+    "OPENAI_ORG_ID",
+    "OPENAI_PROJECT_ID",
 )
 
 
@@ -20,7 +31,18 @@ def foreign_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys of somebody else, where plugins look for one that they were not given."""
     for name in FOREIGN:
         monkeypatch.setenv(name, "a-foreign-key")
-    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/foreign")
+    for name in ("ANTHROPIC_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "OPENAI_BASE_URL"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1/foreign")
+    for name in ("ANTHROPIC_CUSTOM_HEADERS", "OPENAI_CUSTOM_HEADERS"):
+        monkeypatch.setenv(name, "X-Foreign: a-foreign-key")
+    monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "true")
+
+
+def nothing_foreign(server: WireServer) -> None:
+    """No request that this server has seen has anything from the process's environment in it."""
+    assert server.requests
+    for request in server.requests:
+        assert "foreign" not in f"{request}".lower()
 
 
 @pytest.fixture

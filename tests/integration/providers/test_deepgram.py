@@ -6,9 +6,10 @@ import pytest
 
 from pipeline.options import ProviderOptions, Secret
 from pipeline.providers import build_stt
+from tests.integration.providers.conftest import nothing_foreign
 from tests.integration.providers.live import finals, heard
-from tests.integration.providers.loopback import DeepgramServer
 from tests.unit.providers.speech import silence, spoken
+from tests.wire.deepgram import DeepgramServer
 
 QUESTION = "what are your opening hours"
 KEY = Secret("dg-of-a-tenant")
@@ -16,24 +17,46 @@ KEY = Secret("dg-of-a-tenant")
 
 @pytest.mark.usefixtures("http")
 async def test_audio_goes_to_the_tenants_address_with_the_tenants_key_and_comes_back_as_text() -> None:
-    server = DeepgramServer([QUESTION])
+    server = DeepgramServer(phrases=[QUESTION])
     async with server.serve():
         options = ProviderOptions(
             "deepgram",
             model="nova-3-medical",
             language="en-GB",
-            base_url=f"{server.url}/v1/listen",
+            base_url=server.url,
             api_key=KEY,
             extra={"keyterms": ["Acme", "Switchboard"], "endpointing_ms": 300, "smart_format": True},
         )
         events = await heard(build_stt(options), spoken(QUESTION) + silence(1))
     assert finals(events) == [QUESTION]
     (request,) = server.requests
-    assert request.headers["Authorization"] == "Token dg-of-a-tenant"
-    asked = request.query
+    assert request.key == "dg-of-a-tenant"
+    asked = request.fields
     assert (asked["model"], asked["language"], asked["endpointing"]) == ("nova-3-medical", "en-GB", "300")
-    assert asked.getall("keyterm") == ["Acme", "Switchboard"]
+    assert asked["keyterm"] == ["Acme", "Switchboard"]
     assert (asked["smart_format"], asked["interim_results"], asked["sample_rate"]) == ("true", "true", "16000")
+    nothing_foreign(server)
+
+
+@pytest.mark.usefixtures("http")
+async def test_flux_is_asked_over_the_second_version_of_the_protocol() -> None:
+    server = DeepgramServer(phrases=[QUESTION])
+    async with server.serve():
+        options = ProviderOptions(
+            "deepgram-flux",
+            model="flux-general-multi",
+            base_url=server.flux_url,
+            api_key=KEY,
+            extra={"keyterms": ["Acme"], "language_hints": ["en", "de"], "eot_threshold": 0.8},
+        )
+        events = await heard(build_stt(options), spoken(QUESTION) + silence(1))
+    assert finals(events) == [QUESTION]
+    (request,) = server.requests
+    assert (request.path, request.key) == ("/v2/listen", "dg-of-a-tenant")
+    asked = request.fields
+    assert (asked["model"], asked["keyterm"], asked["eot_threshold"]) == ("flux-general-multi", "Acme", "0.8")
+    assert asked["language_hint"] == ["en", "de"]
+    nothing_foreign(server)
 
 
 def test_what_is_left_out_has_a_default_and_nothing_comes_from_the_environment() -> None:

@@ -11,8 +11,9 @@ from livekit.agents import llm, tts
 from pipeline.options import ProviderOptions, Secret
 from pipeline.providers import build_llm, build_stt, build_tts
 from pipeline.providers.local.sphinx import SAMPLE_RATE, recognise
+from tests.integration.providers.conftest import nothing_foreign
 from tests.unit.providers.speech import resampled, silence, spoken
-from tests.wire.openai_server import OpenAIServer
+from tests.wire.openai import OpenAIServer
 
 QUESTION = "what are your opening hours"
 ANSWER = "We are closed on the weekend."
@@ -26,6 +27,7 @@ async def server() -> AsyncIterator[OpenAIServer]:
     openai = OpenAIServer(phrases=[QUESTION], reply=ANSWER)
     async with openai.serve():
         yield openai
+        nothing_foreign(openai)
 
 
 async def test_a_question_is_transcribed_by_the_tenants_server(server: OpenAIServer) -> None:

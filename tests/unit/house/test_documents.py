@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import click
 import pytest
@@ -95,9 +96,9 @@ def test_every_tuning_option_is_documented_with_its_default(options: type) -> No
 
 
 def test_every_provider_is_documented_with_what_it_takes() -> None:
-    documented = set(
-        re.findall(r"^\| `\[(\w+)\]` \| `(\w+)` \| ?(.*?) \| (.*?) \|$", read("docs/howto/tenants.md"), re.MULTILINE)
-    )
+    row = r"^\| `\[(\w+)\]` \| `([\w-]+)` \| ?(.*?) \| (.*?) \| ?(.*?) ?\|$"
+    table = read("docs/reference/providers.md").partition("\n## ")[0]
+    documented = set(re.findall(row, table, re.MULTILINE))
     order = ("model", "voice", "language", "base_url")
     assert documented == {
         (
@@ -105,9 +106,25 @@ def test_every_provider_is_documented_with_what_it_takes() -> None:
             provider.name,
             ", ".join(f"`{option}`" for option in order if option in provider.takes),
             provider.key.value.replace("base_url", "`base_url`"),
+            f"`{provider.extra}`" if provider.extra else "",
         )
         for provider in PROVIDERS
     }
+
+
+def test_every_option_that_only_one_provider_has_is_documented_with_its_default() -> None:
+    row = r"^\| `\[(\w+)\]` \| `([\w-]+)` \| `(\w+)` \| (.*?) \|"
+    table = read("docs/reference/providers.md").partition("\n## Options that only one provider has\n")[2]
+    documented = set(re.findall(row, table, re.MULTILINE))
+    expected = set()
+    for provider in PROVIDERS:
+        own = get_type_hints(getattr(import_module(provider.module), f"check_{provider.kind}"))["return"]
+        for name, field in own.model_fields.items():
+            default = field.get_default(call_default_factory=True)
+            shown = str(default).lower() if isinstance(default, bool) else str(default)
+            required = "has to be set" if field.is_required() else None
+            expected.add((provider.kind, provider.name, name, required or ("none" if default in (None, {}) else shown)))
+    assert documented == expected
 
 
 def test_every_rejection_of_a_webhook_is_documented_with_its_status() -> None:

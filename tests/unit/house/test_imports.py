@@ -12,8 +12,15 @@ from packaging.utils import canonicalize_name
 from tests.unit.house.house import PACKAGES, ROOT, imported, modules, project
 
 
+def declared_packages() -> set[str]:
+    """Names of all that are declared, for the extras too."""
+    whole = project()["project"]
+    lines = [*whole["dependencies"], *(line for lines in whole["optional-dependencies"].values() for line in lines)]
+    return {str(canonicalize_name(Requirement(line).name)) for line in lines} - {canonicalize_name(whole["name"])}
+
+
 def test_every_package_that_is_imported_is_declared() -> None:
-    declared = {canonicalize_name(Requirement(line).name) for line in project()["project"]["dependencies"]}
+    declared = declared_packages()
     owners = metadata.packages_distributions()
     missing: set[str] = set()
     for path in modules(*PACKAGES):
@@ -29,7 +36,7 @@ def test_every_package_that_is_imported_is_declared() -> None:
 
 
 def test_every_package_that_is_declared_is_imported() -> None:
-    declared = {canonicalize_name(Requirement(line).name) for line in project()["project"]["dependencies"]}
+    declared = declared_packages()
     owners = metadata.packages_distributions()
     tops = {module.partition(".")[0] for path in modules(*PACKAGES) for module in imported(path)}
     used = {canonicalize_name(name) for top in tops for name in owners.get(top, [])}

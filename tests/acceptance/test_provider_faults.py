@@ -1,0 +1,50 @@
+"""What a caller hears of a provider that fails: the rows of `make faults` that are worth a call each time."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from tests.acceptance.installation import Installation
+from tests.faults.case import Case
+from tests.faults.play import play
+from tests.wire.server import Fault
+
+PAUSE_SECONDS = 6.0
+"""Until the answer of a fallback is heard: 2 s until it is asked, and its answer, on a busy machine."""
+
+
+async def test_an_outage_is_a_pause_when_there_is_a_fallback_and_the_operator_sees_it(
+    running: Installation, tmp_path: Path
+) -> None:
+    cases = (
+        Case("stt", Fault.STALL, fallback=True),
+        Case("llm", Fault.STALL, fallback=True),
+        Case("tts", Fault.REFUSED, fallback=True),
+    )
+    played = await asyncio.gather(*(play(running, case, tmp_path) for case in cases))
+    for seen in played:
+        assert (seen.first, seen.then) == (["greeting"], ["answer"]), seen
+        assert seen.answered_s is not None
+        assert seen.answered_s < PAUSE_SECONDS, seen
+        assert (seen.state, seen.attempt) == ("ended", 1)
+        assert seen.failures
+    _, _, voice = played
+    assert ("elevenlabs", "401") in {(each["provider"], each["error"]) for each in voice.failures}
+    assert "a provider refused its key (elevenlabs, 401)" in voice.log
+
+
+async def test_without_a_fallback_the_caller_is_told_and_a_refused_key_is_a_dead_letter(
+    running: Installation, tmp_path: Path
+) -> None:
+    cases = (
+        Case("stt", Fault.REFUSED, fallback=False),
+        Case("llm", Fault.REFUSED, fallback=False),
+        Case("llm", Fault.BUSY, fallback=False),
+    )
+    *refused, busy = await asyncio.gather(*(play(running, case, tmp_path) for case in cases))
+    for seen in refused:
+        assert "refused" in seen.first + seen.then, seen
+        assert (seen.state, seen.attempt) == ("dead", 1)
+        assert "refused the tenant's key" in seen.reason
+    assert (busy.first, busy.then, busy.state) == (["greeting"], ["trouble"], "ended"), busy
