@@ -42,9 +42,9 @@ def _build(kind: Kind, options: ProviderOptions) -> Any:
 def preload(extras: Iterable[str] = (ALL_EXTRAS,)) -> None:
     """Import the plugins and load the local models, in the process that the calls are forked from.
 
-    Of the plugins that an extra installs, those of `extras` that are installed. A call imports by itself what is missing,
-    and its caller waits for that. Starts no thread and no event loop, and touches no FFI client: a child would not
-    survive them.
+    Of the plugins that an extra installs, those of `extras` that are installed. What is missing a call imports by
+    itself, and its caller waits for that. Starts no thread and no event loop, and touches no FFI client: a child would
+    not survive them.
     """
     wanted = set(extras)
     for provider in PROVIDERS:
