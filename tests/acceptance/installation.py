@@ -58,7 +58,7 @@ class Installation:
     @asynccontextmanager
     async def more_tenants(self, toml: str) -> AsyncIterator[None]:
         """With these tenants, too, as an operator applies them."""
-        file = self.stack.directory / "more_tenants.toml"
+        file = self.stack.directory / f"tenants-{uuid.uuid4().hex[:8]}.toml"
         file.write_text(toml)
         status, _, problem = await self.switchboard("tenants", "apply", str(file))
         assert status == 0, problem

@@ -32,19 +32,18 @@ def main(*, only: tuple[str, ...], at_once: int) -> None:
 
 
 async def _run(cases: list[Case], directory: Path, at_once: int) -> list[Seen]:
-    load, tenants = directory / "load", directory / "tenants.toml"
+    load = directory / "load"
     load.write_text("0.1")
-    tenants.write_text("")
     options = StackOptions(
         directory=directory,
         binaries=Binaries.find(),
         workers=(WorkerSpec("premium", ("premium",), slots=2 * at_once),),
-        tenants=tenants,
         env={
             "SWITCHBOARD_TIERS": "premium",
             "SWITCHBOARD_EMPTY_GRACE_SECONDS": "1",
             "SWITCHBOARD_JOIN_TIMEOUT_SECONDS": "5",
             "SWITCHBOARD_LOAD_FILE": str(load),
+            "SWITCHBOARD_CALL_CORES": "0",
             "SWITCHBOARD_PRELOAD_EXTRAS": "anthropic,cartesia",
         },
     )

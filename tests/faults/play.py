@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,25 +31,25 @@ OVER_SECONDS = 10.0
 
 LOCAL = ProviderOptions("local")
 VOICE = VoiceAgentOptions(stt=LOCAL, llm=LOCAL, tts=LOCAL)
-SENTENCES = {
-    name: spoken_sentences([text or ""])
-    for name, text in {
-        "greeting": VOICE.greeting,
-        "trouble": VOICE.trouble_phrase,
-        "refused": VOICE.refused_phrase,
-        "cut off": VOICE.cut_off_phrase,
-        "answer": ANSWER,
-        # All that there is of an answer that breaks off after its first word.
-        "a word": ANSWER.partition(",")[0],
-    }.items()
+TEXTS = {
+    "greeting": VOICE.greeting,
+    "trouble": VOICE.trouble_phrase,
+    "refused": VOICE.refused_phrase,
+    "cut off": VOICE.cut_off_phrase,
+    "answer": ANSWER,
 }
+# A comma may be a pause that ends an utterance, or not. Each text is known by the longest of its parts.
+PARTS = {name: spoken_sentences(re.findall(r"[^,.?!]+", text or "")) for name, text in TEXTS.items()}
+WHOLE = spoken_sentences([text or "" for text in TEXTS.values()])
+PHRASES = sorted({*WHOLE, *(part for parts in PARTS.values() for part in parts)})
+KNOWN_BY = {name: max(parts, key=len) for name, parts in PARTS.items()}
 
 
 @dataclass
 class Seen:
     """`greeted_s`: from the begin of connecting; `answered_s`: from the end of the question. None: nothing was heard.
 
-    `first`, `then`: what was understood before and after the question, each once, by its name in SENTENCES. `log`: the
+    `first`, `then`: what was understood before and after the question, each once, by its name in TEXTS. `log`: the
     lines of the worker's log about this call, from WARNING on. `failures`: as the call's record counts them.
     """
 
@@ -74,7 +74,7 @@ async def play(installation: Installation, case: Case, directory: Path, *, tier:
     seen = Seen(case.name)
     async with clouds(directory, case.name) as tenant:
         fallbacks = frozenset({case.kind} if case.fallback else ())
-        with _declared(installation, tenant.tenant(case.name, tier, fallbacks=fallbacks)):
+        async with installation.more_tenants(tenant.tenant(case.name, tier, fallbacks=fallbacks)):
             tenant.first(case.kind).fault = case.fault
             async with installation.call(case.name) as caller:
                 sid, name = caller.room_sid, caller.room.name
@@ -85,18 +85,6 @@ async def play(installation: Installation, case: Case, directory: Path, *, tier:
                 await _ending(installation, sid, seconds=OVER_SECONDS)
     await _look(installation, sid, seen)
     return seen
-
-
-@contextmanager
-def _declared(installation: Installation, toml: str) -> Iterator[None]:
-    """With this tenant in the tenants file, beside those of other cases that are played at the same time."""
-    file = installation.stack.options.tenants
-    assert file is not None
-    file.write_text(f"{file.read_text()}{toml}")
-    try:
-        yield
-    finally:
-        file.write_text(file.read_text().replace(toml, ""))
 
 
 async def _listen(caller: Caller, seen: Seen) -> None:
@@ -120,13 +108,11 @@ def _first(caller: Caller, since: float) -> float | None:
 
 
 async def _understood(samples: Samples) -> list[str]:
-    phrases = [sentence for sentences in SENTENCES.values() for sentence in sentences]
-    words = " ".join(await asyncio.to_thread(recognise, samples.tobytes(), phrases))
-    # Two that follow each other without a pause are one utterance. Each is known by the sentence that it begins with.
-    places = {name: f" {words} ".find(f" {sentences[0]} ") for name, sentences in SENTENCES.items()}
-    if places["answer"] >= 0:
-        places.pop("a word")
-    return sorted((name for name, place in places.items() if place >= 0), key=places.__getitem__)
+    words = " ".join(await asyncio.to_thread(recognise, samples.tobytes(), PHRASES))
+    places = {name: f" {words} ".find(f" {part} ") for name, part in KNOWN_BY.items()}
+    found = sorted((name for name, place in places.items() if place >= 0), key=places.__getitem__)
+    # An answer that breaks off has its first word alone.
+    return found or words.split()
 
 
 async def _ending(installation: Installation, sid: str, seconds: float = 1.0) -> State | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import gc
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from livekit.agents.utils import http_context
@@ -43,6 +44,13 @@ def nothing_foreign(server: WireServer) -> None:
     assert server.requests
     for request in server.requests:
         assert "foreign" not in f"{request}".lower()
+
+
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """Clients that a plugin leaves open are gone with the test that left them, and warn there."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

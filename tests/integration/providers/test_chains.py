@@ -26,11 +26,11 @@ from tests.wire.server import Fault
 FIRST, SECOND = "This is the first.", "We are closed on the weekend."
 WEEKEND = "we are closed on the weekend"
 KEY = Secret("a-key-of-a-tenant")
-SLOW_MACHINE_SECONDS = 3.0
+SLOW_MACHINE_SECONDS = 6.0
 BEFORE_AN_ANSWER = [Fault.REFUSED, Fault.BUSY, Fault.BROKEN, Fault.STALL]
 
 pytestmark = [
-    pytest.mark.usefixtures("http"),
+    pytest.mark.usefixtures("collected", "http"),
     pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning"),
 ]
 

@@ -71,10 +71,8 @@ async def understood(ears: Hearing, pcm: bytes, *, seconds: float = 15) -> list[
 
 @pytest.mark.parametrize("fault", list(Fault))
 async def test_what_the_first_has_not_answered_the_second_is_told(
-    fault: Fault, first: DeepgramServer, second: DeepgramServer, monkeypatch: pytest.MonkeyPatch
+    fault: Fault, first: DeepgramServer, second: DeepgramServer
 ) -> None:
-    if fault is Fault.STALL:
-        monkeypatch.setattr(hearing, "PATIENCE_SECONDS", 1.0)
     failures = Failures()
     first.fault = fault
     built = ears(failures, first, flux(second))
@@ -96,11 +94,7 @@ async def test_one_that_takes_utterances_can_take_the_place_of_one_that_streams(
 
 
 @pytest.mark.parametrize("fault", [Fault.CUT, Fault.STALL])
-async def test_one_that_has_no_fallback_is_asked_again_and_told_all_of_it(
-    fault: Fault, first: DeepgramServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if fault is Fault.STALL:
-        monkeypatch.setattr(hearing, "PATIENCE_SECONDS", 1.0)
+async def test_one_that_has_no_fallback_is_asked_again_and_told_all_of_it(fault: Fault, first: DeepgramServer) -> None:
     first.fault = fault
     built = ears(Failures(), first)
     built.providers[0].on("error", lambda _: setattr(first, "fault", None))

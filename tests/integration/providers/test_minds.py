@@ -17,6 +17,7 @@ from tests.wire.openai import OpenAIServer
 from tests.wire.server import WireServer
 
 pytestmark = [
+    pytest.mark.usefixtures("collected"),
     # Google's client inherits from one that would rather not be.
     pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning"),
     # The plugins leave their clients' sockets open, which end with the call's process.
