@@ -6,7 +6,6 @@ Exit 1 if a goal is missed.
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -48,15 +47,15 @@ def main(*, quick: bool, only: tuple[str, ...], load: float | None, output: Path
 
 
 async def run(chosen: list[str], pairs: Pairs, size: Size, console: Console) -> list[Row]:
-    """Measure the figures; one that breaks off is told of, and the others are measured all the same."""
+    """Measure the figures."""
     rows: list[Row] = []
     try:
         for name in chosen:
             console.print(name, highlight=False)
             found = await FIGURES[name](pairs, size)
             for row in found:
-                samples = json.dumps(row.as_json(), ensure_ascii=False)
-                console.print(samples, markup=False, highlight=False, soft_wrap=True)
+                ours, builtin = (report.number(value, row.unit, row.missing) for value in (row.ours, row.builtin))
+                console.print(f"  {row.figure}: {ours}, {builtin}", markup=False, highlight=False, soft_wrap=True)
             rows += found
     finally:
         await pairs.aclose()
