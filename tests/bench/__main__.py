@@ -17,7 +17,7 @@ from ops.stack import Binaries
 from tests.bench import chart, report
 from tests.bench.machine import Machine
 from tests.bench.pair import Pairs
-from tests.bench.row import Row, missed
+from tests.bench.row import Row, measured, missed
 from tests.bench.size import FULL, QUICK, Size
 from tests.bench.table import FIGURES
 
@@ -47,12 +47,17 @@ def main(*, quick: bool, only: tuple[str, ...], load: float | None, output: Path
 
 
 async def run(chosen: list[str], pairs: Pairs, size: Size, console: Console) -> list[Row]:
-    """Measure the figures."""
+    """Measure the figures. One that breaks off is a row whose goal is missed."""
     rows: list[Row] = []
     try:
         for name in chosen:
             console.print(name, highlight=False)
-            found = await FIGURES[name](pairs, size)
+            try:
+                found = await FIGURES[name](pairs, size)
+            except Exception as error:  # noqa: BLE001 - one that breaks off must not hide what the others find
+                console.print_exception()
+                found = [Row(f"{name}: {type(error).__name__}", "", None, goal=measured())]
+                await pairs.aclose()
             for row in found:
                 ours, builtin = (report.number(value, row.unit, row.missing) for value in (row.ours, row.builtin))
                 console.print(f"  {row.figure}: {ours}, {builtin}", markup=False, highlight=False, soft_wrap=True)

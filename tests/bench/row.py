@@ -51,6 +51,11 @@ def only_ours_within(limit: float, unit: str) -> Goal:
     )
 
 
+def measured() -> Goal:
+    """There is a number."""
+    return Goal("measured", lambda ours, _: ours is not None)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A row. `missing`: what the table says where there is no number. `samples`: what the numbers were made of."""
