@@ -105,12 +105,12 @@ class Side(ABC):
             await self.delete_room(room.name)
 
     @asynccontextmanager
-    async def call(self, room: str | None = None) -> AsyncIterator[Caller]:
+    async def call(self, room: str | None = None, *, thrifty: bool = False) -> AsyncIterator[Caller]:
         """A caller in a room. Raises rtc.ConnectError."""
         name = room or self.new_room()
         token = caller_token(self.livekit.api_key, self.livekit.api_secret, room=name, identity="caller")
         try:
-            async with Caller.call(self.livekit.url, token) as caller:
+            async with Caller.call(self.livekit.url, token, thrifty=thrifty) as caller:
                 yield caller
         finally:
             await self.delete_room(name)

@@ -22,7 +22,7 @@ class Size:
     density_every: float = 3.0
     density_most: int = 32
     pickups: int = 300
-    intake_calls: int = 24
+    intake_calls: int = 20
 
 
 FULL = Size()
@@ -36,9 +36,8 @@ QUICK = Size(
     kill_patience=15.0,
     cost_seconds=15.0,
     density_rounds=1,
-    density_every=2.0,
-    density_most=16,
+    density_most=12,
     pickups=40,
-    intake_calls=12,
+    intake_calls=10,
 )
 SMOKE = Size(calls=2)

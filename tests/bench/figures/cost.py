@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,7 +19,6 @@ from tests.bench.row import Goal, Row, at_most, at_most_times
 from tests.bench.side import Side, calm, own_cpu_seconds
 from tests.bench.size import Size
 
-APART_SECONDS = 0.75
 SETTLED_SECONDS = 4.0
 
 
@@ -67,32 +65,24 @@ async def measure(pairs: Pairs, size: Size) -> list[Row]:
 
 
 async def cost(side: Side, count: int, seconds: float) -> Cost:
-    """The cost of so many calls at once, each so long."""
+    """The cost of so many calls at once, the last of them so long."""
     question = await asyncio.to_thread(speech, QUESTION)
     tree, beside = side.tree, side.beside
     before = (tree.cpu_seconds(), beside.cpu_seconds(), own_cpu_seconds())
-    lengths: dict[int, float] = defaultdict(float)
-    conversations = [Conversation(side, question) for _ in range(count)]
-
-    async def call(number: int) -> None:
-        await asyncio.sleep(number * APART_SECONDS)
-        began = time.monotonic()
-        try:
-            async with asyncio.timeout(seconds):
-                await conversations[number].talk()
-        except TimeoutError:
-            pass
-        finally:
-            if conversations[number].greeted:
-                lengths[number] = time.monotonic() - began
-
-    async with asyncio.TaskGroup() as calls:
-        for number in range(count):
-            calls.create_task(call(number))
-        await asyncio.sleep(count * APART_SECONDS + SETTLED_SECONDS)
-        pss, pss_beside, live, private = await asyncio.to_thread(_memory, side)
+    calls: dict[asyncio.Task[None], Conversation] = {}
+    for _ in range(count):
+        # One after the other: of a burst the built-in one answers only some.
+        conversation = Conversation(side, question)
+        calls[asyncio.create_task(conversation.talk())] = conversation
+        await conversation.greeted.wait()
+    await asyncio.sleep(SETTLED_SECONDS)
+    pss, pss_beside, live, private = await asyncio.to_thread(_memory, side)
+    await asyncio.sleep(seconds - SETTLED_SECONDS)
+    minutes = sum(time.monotonic() - calls[call].called for call in calls if not call.done()) / 60 or float("inf")
+    for call in calls:
+        call.cancel()
+    await asyncio.wait(calls)
     await calm([side])
-    minutes = sum(lengths.values()) / 60 or float("inf")
     after = (tree.cpu_seconds(), beside.cpu_seconds(), own_cpu_seconds())
     cpu, cpu_beside, cpu_callers = ((now - then) / minutes for now, then in zip(after, before, strict=True))
     return Cost(live, cpu, cpu_beside, cpu_callers, pss, pss_beside, private)

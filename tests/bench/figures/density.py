@@ -1,7 +1,8 @@
 """How many calls a host carries: one more every few seconds, until callers would notice.
 
-Neither side refuses a call for its load. A side carries a number of calls if, until the next one comes, the p95 of how
-long answers take to begin is up to a limit, and no answer has gaps: an answer is as long as the shortest one was.
+Neither side refuses a call for its load. Callers notice when the p95 of how long answers take to begin passes a limit,
+or when answers have gaps, which makes them longer than the shortest one was. Carried is one call fewer than there were
+when the first of those questions was asked.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ops.caller.voice import speech
@@ -24,15 +25,25 @@ from tests.bench.size import Size
 REPLY_SECONDS = 1.5
 GAP_SECONDS = 0.3
 WINDOW_SECONDS = 12.0
+LOOKED_AT = 4
+"""The reply time is of so many numbers of calls, up to the number that is carried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ramp:
-    """`carried` calls. `reply`: their p95 at that time, seconds. `ended`: why there were no more."""
+    """`carried` calls. `reply`: the p95 of how long answers took to begin with that many, seconds. `ended`: by what."""
 
     carried: int
     reply: float | None
     ended: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What callers notice, and with how many calls the first of them did."""
+
+    what: str
+    calls: int
 
 
 async def measure(pairs: Pairs, size: Size) -> list[Row]:
@@ -56,22 +67,23 @@ async def ramp(side: Side, every_seconds: float, most: int) -> Ramp:
     question = await asyncio.to_thread(speech, QUESTION)
     conversations: list[Conversation] = []
     talking: set[asyncio.Task[None]] = set()
-    carried = Ramp(0, None, f"{most} and more")
+    replies: list[Reply] = []
+    trouble = None
     try:
-        while len(conversations) < most:
-            conversations.append(Conversation(side, question))
+        while trouble is None and len(conversations) < most:
+            conversations.append(Conversation(side, question, lambda: len(conversations)))
             talking.add(asyncio.create_task(conversations[-1].talk()))
             await asyncio.sleep(every_seconds)
             replies = [reply for conversation in conversations for reply in conversation.replies]
-            recent = [reply for reply in replies if reply.at > time.monotonic() - WINDOW_SECONDS]
-            if wrong := verdict(recent, shortest(replies)):
-                return Ramp(carried.carried, carried.reply, wrong)
-            carried = Ramp(len(conversations), percentile([reply.seconds for reply in recent], 95), carried.ended)
-        return carried
+            since = time.monotonic() - WINDOW_SECONDS
+            trouble = noticed([reply for reply in replies if reply.at > since], shortest(replies))
     finally:
         for task in talking:
             task.cancel()
         await asyncio.wait(talking)
+    carried = trouble.calls - 1 if trouble else most
+    late = [reply.seconds for reply in replies if carried - LOOKED_AT < reply.calls <= carried]
+    return Ramp(carried, percentile(late, 95), trouble.what if trouble else f"{most} and more")
 
 
 def shortest(replies: Iterable[Reply]) -> float:
@@ -79,13 +91,14 @@ def shortest(replies: Iterable[Reply]) -> float:
     return min((reply.lasted for reply in replies if reply.lasted), default=0.0)
 
 
-def verdict(replies: Iterable[Reply], whole_seconds: float) -> str:
-    """What callers would notice, or nothing."""
-    replies = list(replies)
-    slow = percentile([reply.seconds for reply in replies], 95)
-    if slow is not None and slow > REPLY_SECONDS:
-        return "no answer" if slow == float("inf") else "slow answers"
-    stretched = percentile([reply.lasted for reply in replies], 95)
-    if stretched is not None and stretched > whole_seconds + GAP_SECONDS:
-        return "gaps"
-    return ""
+def noticed(replies: Sequence[Reply], whole_seconds: float) -> Trouble | None:
+    """What is wrong with more than one in twenty of the replies, and with two at least; one alone is bad luck."""
+    kinds = {
+        "no answers": [reply for reply in replies if reply.seconds == float("inf")],
+        "slow answers": [reply for reply in replies if reply.seconds > REPLY_SECONDS],
+        "gaps": [reply for reply in replies if reply.lasted > whole_seconds + GAP_SECONDS],
+    }
+    for what, bad in kinds.items():
+        if len(bad) >= 2 and len(bad) > len(replies) / 20:
+            return Trouble(what, min(reply.calls for reply in bad))
+    return None
