@@ -12,8 +12,7 @@ INTRODUCTION = """\
 # Benchmarks
 
 Switchboard and the dispatch that livekit-agents has built in: the same agent with the same local providers, on one
-machine, each with a livekit-server of its own of the same configuration, called in turn. `make bench` makes this file;
-what each figure is stands in `tests/bench/figures/`.
+machine, called in turn. `make bench` makes this file, and [README.md](README.md) says what each figure is.
 """
 
 

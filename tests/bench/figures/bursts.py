@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tests.bench.call import Answer, answered
 from tests.bench.pair import Pairs, each_in_turn
-from tests.bench.percentile import Sample, share_within
+from tests.bench.percentile import Sample, percentile, share_within
 from tests.bench.row import Row, all_of_them
 from tests.bench.side import Side
 from tests.bench.size import Size
@@ -24,9 +24,16 @@ async def measure(pairs: Pairs, size: Size) -> list[Row]:
     rows: list[Row] = []
     for count in size.bursts:
         heard: dict[str, list[Sample]] = defaultdict(list)
+        waited: list[Sample] = []
         async for side in each_in_turn(pair, size.burst_rounds):
-            heard[side.name] += [answer.heard_ms for answer in await burst(side, count, size.burst_patience)]
+            answers = await burst(side, count, size.burst_patience)
+            heard[side.name] += [answer.heard_ms for answer in answers]
+            waited += [await _waited_ms(side, answer) for answer in answers if side is pair.ours]
         rows += _rows(count, heard, size)
+        rows += [
+            Row(f"burst of {count}: queued to claimed, {name}", "ms", percentile(waited, percent))
+            for name, percent in (("p50", 50), ("max", 100))
+        ]
     return rows
 
 
@@ -36,6 +43,11 @@ async def burst(side: Side, count: int, patience_seconds: float) -> list[Answer]
         return await answered(side, patience_seconds, stays_seconds=STAYS_SECONDS)
 
     return await asyncio.gather(*(call(number) for number in range(count)))
+
+
+async def _waited_ms(side: Side, answer: Answer) -> float | None:
+    steps = await side.steps_ms(answer.sid)
+    return float(steps["claimed"] - steps["queued"]) if "claimed" in steps else None
 
 
 def _rows(count: int, heard: Mapping[str, Sequence[Sample]], size: Size) -> Iterator[Row]:
