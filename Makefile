@@ -21,13 +21,14 @@ PYTHON ?= $(shell \
 		done; \
 	done)
 
-.PHONY: help demo test chaos faults lint format lock clean
+.PHONY: help demo test chaos faults bench lint format lock clean
 
 help:
 	@echo 'make demo [ARGS="--calls 3"]  a real call on this machine, with no keys and no servers'
 	@echo 'make test [ARGS="-k lease"]   the tests, with real servers'
 	@echo 'make chaos [ARGS="--runs 5"]  kill, pause and cut off every part during calls; a table of what came of it'
 	@echo 'make faults                   each provider fails in each way during calls; a table of what the callers hear'
+	@echo 'make bench [ARGS="--quick"]    ours and the built-in dispatch of livekit-agents, measured side by side'
 	@echo 'make lint                     ruff, mypy --strict, import-linter'
 	@echo 'make format                   ruff format, and the fixes of ruff that are safe'
 	@echo 'make lock                     write the locked requirements again'
@@ -48,6 +49,10 @@ chaos: $(STAMPS)/dev $(STAMPS)/project
 faults: $(STAMPS)/dev $(STAMPS)/project
 	@$(BIN)/python -m ops.setup >&2
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+bench: $(STAMPS)/dev $(STAMPS)/project
+	@$(BIN)/python -m ops.setup >&2
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 lint: $(STAMPS)/dev $(STAMPS)/project
 	@$(BIN)/ruff check .

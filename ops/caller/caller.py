@@ -14,14 +14,18 @@ from livekit import rtc
 
 from ops.caller.channel import Samples, Stretch
 from ops.caller.clock import Clock
-from ops.caller.ear import Ear
+from ops.caller.ear import FRAME_MS, Ear
 from ops.caller.errors import NoAnswer
-from ops.caller.microphone import Microphone
+from ops.caller.microphone import FRAME_SECONDS, Microphone
 from ops.caller.moments import Moment, Moments
 from ops.caller.transcript import Line, Transcript
 
 RATE = 16000
 """Samples a second, of the recording and of everything spoken and heard: what speech recognition takes."""
+
+USUAL = (FRAME_SECONDS, FRAME_MS)
+THRIFTY = (0.1, 60)
+"""How much silence it sends at a time, in seconds, and how much sound it hears at a time, in ms."""
 
 
 def is_agent(participant: rtc.RemoteParticipant) -> bool:
@@ -30,16 +34,22 @@ def is_agent(participant: rtc.RemoteParticipant) -> bool:
 
 
 class Caller:
-    """One participant in one room. Times are seconds since it began to connect, unless they say otherwise."""
+    """One participant in one room. Times are seconds since it began to connect, unless they say otherwise.
 
-    def __init__(self, on_moment: Callable[[Moment], None], on_line: Callable[[Line], None]) -> None:
+    `thrifty`: for many of them in one process. It needs half of the CPU, and knows when it heard what to 60 ms, not 20.
+    """
+
+    def __init__(
+        self, on_moment: Callable[[Moment], None], on_line: Callable[[Line], None], *, thrifty: bool = False
+    ) -> None:
+        silence_seconds, frame_ms = THRIFTY if thrifty else USUAL
         self.clock = Clock()
         self.moments = Moments(self.clock, on_moment)
         self.transcript = Transcript(self.clock, on_line)
-        self.ear = Ear(RATE, self.clock, self.moments)
+        self.ear = Ear(RATE, self.clock, self.moments, frame_ms=frame_ms)
         self.room = rtc.Room()
         self.room_sid = ""
-        self._microphone = Microphone(RATE, self.clock)
+        self._microphone = Microphone(RATE, self.clock, silence_seconds=silence_seconds)
         self._agent_there = asyncio.Event()
 
     @classmethod
@@ -51,9 +61,10 @@ class Caller:
         *,
         on_moment: Callable[[Moment], None] = lambda _: None,
         on_line: Callable[[Line], None] = lambda _: None,
+        thrifty: bool = False,
     ) -> AsyncIterator[Self]:
         """Join the token's room with the microphone on; on the way out, leave it. Raises rtc.ConnectError."""
-        caller = cls(on_moment, on_line)
+        caller = cls(on_moment, on_line, thrifty=thrifty)
         async with AsyncExitStack() as leaving:
             leaving.push_async_callback(caller.transcript.aclose)
             leaving.push_async_callback(caller.ear.aclose)

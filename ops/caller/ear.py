@@ -19,11 +19,12 @@ FRAME_MS = 20
 class Ear:
     """Listens to the agent's tracks, one after another if the agent is replaced, and keeps all it hears.
 
-    Whoever waits here is woken by frames, so silence means that audio came and had nothing in it.
+    Whoever waits here is woken by frames, of `frame_ms` each, so silence means that audio came and had nothing in it.
     """
 
-    def __init__(self, rate: int, clock: Clock, moments: Moments) -> None:
+    def __init__(self, rate: int, clock: Clock, moments: Moments, *, frame_ms: int = FRAME_MS) -> None:
         self.rate = rate
+        self.frame_ms = frame_ms
         self.channels: list[Channel] = []
         self._clock = clock
         self._moments = moments
@@ -37,7 +38,7 @@ class Ear:
         """Hear this track from now on, until it ends, on a channel of its own that bears the speaker's identity."""
         channel = Channel(self.rate, speaker)
         self.channels.append(channel)
-        stream = rtc.AudioStream(track, sample_rate=self.rate, num_channels=1, frame_size_ms=FRAME_MS)
+        stream = rtc.AudioStream(track, sample_rate=self.rate, num_channels=1, frame_size_ms=self.frame_ms)
         self._tasks[track.sid] = asyncio.create_task(self._hear(stream, channel), name="ear")
 
     def forget(self, track: rtc.Track) -> None:

@@ -12,20 +12,22 @@ from ops.caller.channel import Channel, Samples, Stretch
 from ops.caller.clock import Clock
 
 FRAME_SECONDS = 0.04
-SILENCE_AHEAD_SECONDS = 0.04
-"""How much silence is queued: a sentence has to wait for it."""
 SPEECH_AHEAD_SECONDS = 0.4
 """How much speech is queued: for so long the event loop may be busy with something else and no word breaks off."""
 QUEUE_MS = 1000
 
 
 class Microphone:
-    """Feeds an audio source in real time and keeps what it fed, at the time at which it was to be heard."""
+    """Feeds an audio source in real time and keeps what it fed, at the time at which it was to be heard.
 
-    def __init__(self, rate: int, clock: Clock) -> None:
+    `silence_seconds`: so much silence is fed at a time, and a sentence has to wait for it.
+    """
+
+    def __init__(self, rate: int, clock: Clock, *, silence_seconds: float = FRAME_SECONDS) -> None:
         self.channel = Channel(rate)
         self._clock = clock
         self._frame = round(rate * FRAME_SECONDS)
+        self._silence_seconds = silence_seconds
         self._source = rtc.AudioSource(rate, 1, queue_size_ms=QUEUE_MS)
         self._waiting: deque[tuple[Samples, asyncio.Future[float]]] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -58,7 +60,7 @@ class Microphone:
         await self._source.aclose()
 
     async def _feed(self) -> None:
-        silence = np.zeros(self._frame, dtype=np.int16)
+        silence = np.zeros(round(self.channel.rate * self._silence_seconds), dtype=np.int16)
         while self._on:
             frame, begun = self._waiting.popleft() if self._waiting else (silence, None)
             at = self._clock.now() + self._source.queued_duration
@@ -66,5 +68,5 @@ class Microphone:
             if begun is not None and not begun.done():
                 begun.set_result(at)
             await self._source.capture_frame(rtc.AudioFrame(frame.tobytes(), self.channel.rate, 1, len(frame)))
-            ahead = SPEECH_AHEAD_SECONDS if self._waiting else SILENCE_AHEAD_SECONDS
+            ahead = SPEECH_AHEAD_SECONDS if self._waiting else self._silence_seconds
             await asyncio.sleep(max(0.0, self._source.queued_duration - ahead))

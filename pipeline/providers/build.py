@@ -42,13 +42,8 @@ def _build(kind: Kind, options: ProviderOptions) -> Any:
 def preload(extras: Iterable[str] = (ALL_EXTRAS,)) -> None:
     """Import the plugins and load the local models, in the process that the calls are forked from.
 
-    <<<<<<< HEAD
-    Of the plugins that an extra installs, those of `extras` that are installed. A call imports by itself what is
-    missing, and its caller waits for that. Starts no thread and no event loop, and touches no FFI client: a child would
-    =======
     Of the plugins that an extra installs, those of `extras` that are installed. What is missing a call imports by
     itself, and its caller waits for that. Starts no thread and no event loop, and touches no FFI client: a child would
-    >>>>>>> c65375b2bb894b66d525e552414da8525a91f6e5
     not survive them.
     """
     wanted = set(extras)

@@ -1,0 +1,123 @@
+"""The other side: livekit-server with its own dispatch, and a worker as livekit-agents has it built in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Self
+
+import aiohttp
+from livekit import api
+
+from ops.stack import Binaries, environment
+from ops.stack.livekit import LiveKitServer
+from ops.stack.ports import HOST, PortPicker
+from ops.stack.process import ManagedProcess
+from tests.bench.processes import Tree
+from tests.bench.side import Conditions, Quiet, Side, threshold
+
+AGENT = Path(__file__).parent / "agents" / "front_desk.py"
+REGISTERED = "registered worker"
+
+
+class AgentServerProcess(ManagedProcess):
+    """The worker's main process, which has job processes and a fork server."""
+
+    ready_seconds = 90.0
+
+    def __init__(self, directory: Path, env: Mapping[str, str], *, port: int) -> None:
+        super().__init__("agent-server", directory, {**env, "BENCH_PORT": str(port)})
+        self.status_url = f"http://{HOST}:{port}/worker"
+
+    def command(self) -> list[str]:
+        """The command of livekit-agents' documentation for production."""
+        return [sys.executable, str(AGENT), "start"]
+
+    async def is_ready(self) -> bool:
+        """livekit-server knows it, which it is told when idle job processes are there."""
+        return REGISTERED in self.log.read_text("utf-8", errors="replace")
+
+
+class Builtin(Side):
+    """Dispatch is automatic, as without any configuration: one job for each room."""
+
+    name = "builtin"
+
+    def __init__(
+        self,
+        livekit: LiveKitServer,
+        server: api.LiveKitAPI,
+        worker: AgentServerProcess,
+        session: aiohttp.ClientSession,
+    ) -> None:
+        super().__init__(livekit, server)
+        self.worker = worker
+        self._session = session
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, binaries: Binaries, directory: Path, conditions: Conditions) -> AsyncIterator[Self]:
+        """This side, ready. Raises a StackError."""
+        async with quiet_livekit(binaries, directory) as livekit:
+            env = {
+                **environment.inherited(),
+                "LIVEKIT_URL": livekit.url,
+                "LIVEKIT_API_KEY": livekit.api_key,
+                "LIVEKIT_API_SECRET": livekit.api_secret,
+                "BENCH_THRESHOLD": threshold(conditions, float("inf")),
+            }
+            if conditions.load:
+                env["BENCH_LOAD_FILE"] = str(conditions.load)
+            worker = AgentServerProcess(directory, env, port=PortPicker().pick())
+            try:
+                await worker.start()
+                async with (
+                    aiohttp.ClientSession() as session,
+                    api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as server,
+                ):
+                    yield cls(livekit, server, worker, session)
+            finally:
+                await worker.stop()
+
+    @property
+    def tree(self) -> Tree:
+        return Tree([self.worker.pid])
+
+    async def load(self) -> float:
+        return float((await self._status()).get("worker_load", 0.0))
+
+    async def is_idle(self) -> bool:
+        return not (await self._status()).get("active_jobs") and not self.call_pids()
+
+    async def steps_ms(self, sid: str) -> dict[str, int]:
+        del sid
+        return {}
+
+    async def _status(self) -> dict[str, float]:
+        # What is 0 is left out.
+        async with self._session.get(self.worker.status_url) as answer:
+            status: dict[str, float] = await answer.json()
+            return status
+
+
+@asynccontextmanager
+async def quiet_livekit(binaries: Binaries, directory: Path) -> AsyncIterator[LiveKitServer]:
+    """A livekit-server that has no agents. Raises a StackError."""
+    directory.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - once, before anything is measured
+    ports = PortPicker()
+    livekit = Quiet(
+        directory,
+        environment.inherited(),
+        binary=str(binaries.livekit),
+        port=ports.pick(),
+        tcp_port=ports.pick(),
+        udp_port=ports.pick(),
+        webhook_url="",
+    )
+    try:
+        await livekit.start()
+        yield livekit
+    finally:
+        await livekit.stop()

@@ -1,0 +1,63 @@
+"""The rows that have both numbers and a goal, as bars, in a PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from tests.bench.report import number
+from tests.bench.row import Row
+
+WIDTH = 1200
+MARGIN = 30
+LABEL_WIDTH = 560
+BAR = 18
+ROW = 2 * BAR + 22
+TEXT = 16
+OURS, BUILTIN, INK, PAPER = "#1f77b4", "#b0b7bf", "#202428", "#ffffff"
+
+
+def draw(rows: Sequence[Row], path: Path) -> None:
+    """Write the chart. In each row the longer bar has the whole width."""
+    shown = [row for row in rows if row.goal and row.ours is not None and row.builtin is not None]
+    image = Image.new("RGB", (WIDTH, 2 * MARGIN + ROW * (len(shown) + 1)), PAPER)
+    pen, font = ImageDraw.Draw(image), ImageFont.load_default(TEXT)
+    _legend(pen, font)
+    for place, row in enumerate(shown, start=1):
+        top = MARGIN + place * ROW
+        pen.text((MARGIN, top + BAR), _fitted(row.figure, font), INK, font, anchor="lm")
+        longest = max(row.ours or 0.0, row.builtin or 0.0) or 1.0
+        for line, (value, colour) in enumerate(((row.ours, OURS), (row.builtin, BUILTIN))):
+            _bar(pen, font, top + line * BAR, (value or 0.0) / longest, colour, number(value, row.unit))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, optimize=True)
+
+
+def _legend(pen: ImageDraw.ImageDraw, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> None:
+    left = MARGIN + LABEL_WIDTH
+    for name, colour in (("ours", OURS), ("built-in", BUILTIN)):
+        pen.rectangle((left, MARGIN, left + BAR, MARGIN + BAR - 3), fill=colour)
+        pen.text((left + BAR + 8, MARGIN + BAR / 2), name, INK, font, anchor="lm")
+        left += 120
+
+
+def _bar(
+    pen: ImageDraw.ImageDraw,
+    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
+    top: float,
+    part: float,
+    colour: str,
+    says: str,
+) -> None:
+    left = MARGIN + LABEL_WIDTH
+    right = left + part * (WIDTH - left - MARGIN - 110)
+    pen.rectangle((left, top, right, top + BAR - 3), fill=colour)
+    pen.text((right + 8, top + BAR / 2), says, INK, font, anchor="lm")
+
+
+def _fitted(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
+    while font.getlength(text) > LABEL_WIDTH - 20:
+        text = text[:-2] + "…"
+    return text

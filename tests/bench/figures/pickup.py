@@ -1,0 +1,105 @@
+"""From the queue into a child: rooms whose calls end at once, because no LiveKit server is where they are sent."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+from ops.stack import Worker, WorkerSpec, environment
+from ops.stack.ports import PortPicker
+from ops.stack.redis import RedisServer
+from tasks.dispatch import Dispatcher, RoomSeen
+from tasks.rooms import RoomStore, State
+from tasks.settings import Settings
+from tests.bench.ours import TENANTS
+from tests.bench.pair import Pairs
+from tests.bench.percentile import Sample, percentile
+from tests.bench.row import Row, at_most
+from tests.bench.size import Size
+from tests.tenants import declare
+from tests.waiting import until
+
+SLOTS = 4
+APART_SECONDS = 0.3
+"""In this time a child is replaced, so that there is a free slot for each."""
+SECRET = "a-secret-that-is-long-enough-for-hs256"
+NOBODY = "ws://127.0.0.1:1"
+
+
+async def measure(pairs: Pairs, size: Size) -> list[Row]:
+    await pairs.aclose()
+    directory = Path(tempfile.mkdtemp(prefix="pickup-", dir=pairs.directory))
+    base = environment.inherited()
+    redis = RedisServer(directory, base, binary=str(pairs.binaries.redis), port=PortPicker().pick())
+    load = directory / "load"
+    load.write_text("0")
+    env = {
+        **base,
+        "LIVEKIT_URL": NOBODY,
+        "LIVEKIT_API_KEY": "devkey",
+        "LIVEKIT_API_SECRET": SECRET,
+        "REDIS_URL": redis.url,
+        "SWITCHBOARD_MAX_ATTEMPTS": "1",
+        "SWITCHBOARD_LOAD_FILE": str(load),
+        "SWITCHBOARD_CALL_CORES": "0",
+    }
+    worker = Worker(WorkerSpec("pickup", ("premium",), slots=SLOTS), directory, env, redis=redis)
+    try:
+        await redis.start()
+        await worker.start()
+        return _rows(await _pick_up(redis, size.pickups))
+    finally:
+        await worker.stop()
+        await redis.stop()
+
+
+async def _pick_up(redis: RedisServer, count: int) -> list[Sample]:
+    """Milliseconds from being queued to the child's claim, of each room."""
+    given = {"livekit_api_key": "devkey", "livekit_api_secret": SECRET, "redis_url": redis.url}
+    dispatcher = Dispatcher.from_settings(Settings.model_validate(given))
+    samples: list[Sample] = []
+    async with redis.client() as client:
+        rooms = RoomStore(client)
+        await declare(client, TENANTS.read_text("utf-8"))
+
+        async def has_slots() -> bool:
+            return any(status.idle == SLOTS for status in await rooms.workers())
+
+        await until(has_slots)
+        try:
+            for number in range(count):
+                sid = f"RM_pickup{number}"
+                await dispatcher.open(RoomSeen(sid, f"call-bench-{number}"))
+                await asyncio.sleep(APART_SECONDS)
+                samples.append(await _picked_up(rooms, sid))
+        finally:
+            await dispatcher.aclose()
+    return samples
+
+
+async def _picked_up(rooms: RoomStore, sid: str) -> float:
+    async def dead() -> bool:
+        room = await rooms.get(sid)
+        return room is not None and room.state is State.DEAD
+
+    await until(dead)
+    room = await rooms.get(sid)
+    assert room is not None
+    return float(room.steps_ms["claimed"] - room.steps_ms["queued"])
+
+
+def _rows(samples: list[Sample]) -> list[Row]:
+    goals = {"p50": (50, None), "p99": (99, at_most(15, "ms")), "max": (100, None)}
+    return [
+        Row(
+            f"pickup: queued to claimed by a fresh child, {name} of {len(samples)}",
+            "ms",
+            value,
+            goal=goal,
+            samples=kept,
+        )
+        for name, (percent, goal) in goals.items()
+        for value in [percentile(samples, percent)]
+        for kept in [{"ours": samples} if goal else {}]
+    ]

@@ -1,0 +1,82 @@
+"""Our side: livekit-server with webhooks, receivers, Redis, and one worker."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Self
+
+from livekit import api
+
+from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
+from ops.stack.livekit import LiveKitServer
+from tasks import cpu
+from tasks.rooms import RoomStore, WorkerStatus
+from tasks.settings import SLOTS_PER_CORE
+from tests.bench.processes import Tree
+from tests.bench.side import Conditions, Side, threshold
+
+TENANTS = Path(__file__).parent / "tenants.toml"
+WORKER = "bench"
+
+
+class Ours(Side):
+    """As an installation has it, on one host. A guest who has hung up is not waited for."""
+
+    name = "ours"
+
+    def __init__(self, stack: Stack, rooms: RoomStore, server: api.LiveKitAPI) -> None:
+        assert isinstance(stack.livekit, LiveKitServer)
+        super().__init__(stack.livekit, server)
+        self.stack = stack
+        self.rooms = rooms
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, binaries: Binaries, directory: Path, conditions: Conditions) -> AsyncIterator[Self]:
+        """This side, ready. Raises a StackError."""
+        slots = conditions.slots or round(SLOTS_PER_CORE * cpu.available().cores) or 1
+        env = {"SWITCHBOARD_LOAD_THRESHOLD": threshold(conditions, 1.0)}
+        if conditions.load:
+            env["SWITCHBOARD_LOAD_FILE"] = str(conditions.load)
+        if conditions.load or not conditions.shedding:
+            env["SWITCHBOARD_CALL_CORES"] = "0"
+        options = StackOptions(
+            directory=directory,
+            binaries=binaries,
+            workers=(WorkerSpec(WORKER, ("premium",), slots=slots),),
+            tenants=TENANTS,
+            env=env,
+        )
+        async with (
+            Stack.start(options) as stack,
+            stack.redis.client() as client,
+            api.LiveKitAPI(stack.livekit.url, stack.livekit.api_key, stack.livekit.api_secret) as server,
+        ):
+            yield cls(stack, RoomStore(client), server)
+
+    @property
+    def tree(self) -> Tree:
+        return Tree([self.stack.workers[WORKER].pid])
+
+    @property
+    def beside(self) -> Tree:
+        parts = [*self.stack.receivers, self.stack.redis, *filter(None, [self.stack.balancer])]
+        return Tree(part.pid for part in parts)
+
+    async def load(self) -> float:
+        status = await self._status()
+        return status.load + status.reserved
+
+    async def is_idle(self) -> bool:
+        status = await self._status()
+        return not await self.rooms.opened_ms() and status.idle == status.slots
+
+    async def steps_ms(self, sid: str) -> dict[str, int]:
+        room = await self.rooms.get(sid)
+        return {} if room is None else room.steps_ms
+
+    async def _status(self) -> WorkerStatus:
+        node = self.stack.workers[WORKER].node
+        return next(status for status in await self.rooms.workers() if status.node == node)

@@ -1,0 +1,54 @@
+"""The result: a table for people, a list of objects for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from tests.bench.machine import Machine
+from tests.bench.row import Row
+
+INTRODUCTION = """\
+# Benchmarks
+
+Switchboard and the dispatch that livekit-agents has built in: the same agent with the same local providers, on one
+machine, called in turn. `make bench` makes this file, and [README.md](README.md) says what each figure is.
+"""
+
+
+def markdown(rows: Sequence[Row], machine: Machine, *, chart: str | None = None) -> str:
+    """The whole document."""
+    versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
+    head = [INTRODUCTION, f"- {machine.when}", f"- {machine.hardware}", f"- {machine.system}", f"- {versions}", ""]
+    if chart:
+        head += [f"![Ours and built-in, side by side]({chart})", ""]
+    return "\n".join([*head, *_table(rows), ""])
+
+
+def as_json(rows: Sequence[Row]) -> str:
+    """Each row as an object, with its samples."""
+    return json.dumps([row.as_json() for row in rows], indent=1) + "\n"
+
+
+def number(value: float | None, unit: str, missing: str = "") -> str:
+    """As the table shows it."""
+    if value is None:
+        return missing or "-"
+    digits = 0 if unit in {"ms", "%"} or (unit == "calls" and value == round(value)) else 2 if abs(value) < 100 else 0
+    return f"{value:.{digits}f} {unit}"
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    lines = ["| figure | ours | built-in | ratio | goal | |", "|---|--:|--:|--:|---|---|"]
+    for row in rows:
+        verdict = {None: "", True: "met", False: "**missed**"}[row.met]
+        cells = [
+            row.figure,
+            number(row.ours, row.unit, row.missing),
+            number(row.builtin, row.unit, row.missing),
+            "" if row.ratio is None else f"{row.ratio:.2f}",
+            row.goal.words if row.goal else "",
+            verdict,
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines

@@ -1,0 +1,43 @@
+"""How much of each figure is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Numbers are for each side. Patience and the like in seconds."""
+
+    calls: int = 40
+    ahead_calls: int = 10
+    bursts: tuple[int, ...] = (4, 8, 16)
+    burst_rounds: int = 3
+    burst_patience: float = 30.0
+    kills: int = 3
+    kill_patience: float = 45.0
+    cost_calls: int = 8
+    cost_seconds: float = 60.0
+    density_rounds: int = 2
+    density_every: float = 3.0
+    density_most: int = 32
+    pickups: int = 300
+    intake_calls: int = 20
+
+
+FULL = Size()
+QUICK = Size(
+    calls=6,
+    ahead_calls=3,
+    bursts=(4, 8),
+    burst_rounds=1,
+    burst_patience=12.0,
+    kills=1,
+    kill_patience=15.0,
+    cost_seconds=15.0,
+    density_rounds=1,
+    density_most=12,
+    pickups=40,
+    intake_calls=10,
+)
+SMOKE = Size(calls=2)

@@ -1,0 +1,32 @@
+"""The harness itself: both sides are answered, and what came of it is a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ops.stack import Binaries
+from tests.bench.figures import calls
+from tests.bench.pair import Pairs
+from tests.bench.size import SMOKE
+
+
+@pytest.mark.timeout(120)
+async def test_both_sides_answer_two_calls(binaries: Binaries, tmp_path: Path) -> None:
+    # What else this machine does must not decide whether a call is taken.
+    load = tmp_path / "load"
+    load.write_text("0.1")
+    pairs = Pairs(binaries, tmp_path, load)
+    try:
+        rows = {row.figure: row for row in await calls.measure(pairs, SMOKE)}
+    finally:
+        await pairs.aclose()
+    answered = rows["calls: answered, of 2"]
+    assert (answered.ours, answered.builtin) == (2, 2)
+    heard = rows["calls: first audio heard, p50"]
+    joined = rows["calls: agent joined, p50"]
+    assert heard.ours is not None
+    assert joined.ours is not None
+    assert 0 < joined.ours < heard.ours
+    assert rows["step: claimed, p50"].ours is not None
