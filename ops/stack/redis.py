@@ -55,7 +55,7 @@ class RedisServer(ManagedProcess):
             "requirepass": self._password,
             "save": '""',
             "appendonly": "yes" if self._append_only else "no",
-            # A write that waits for a sync of the one before would be lost with the process; what the system has is not.
+            # A write that waits for the sync of an earlier one would be lost with the process.
             "appendfsync": "no",
             "dir": f'"{self.directory}"',
         }
