@@ -18,11 +18,12 @@ from tasks.settings import Settings
 from tests.tenants import declare
 
 SLOTS = 2
+TENANTS = '[tenants.acme]\ntier = "premium"\n'
 
 
 @pytest.fixture
 async def dispatcher(switchboard_env: dict[str, str], rooms: RoomStore) -> AsyncIterator[Dispatcher]:
-    await declare(rooms.redis, '[tenants.acme]\ntier = "premium"\n')
+    await declare(rooms.redis, TENANTS)
     made = Dispatcher.from_settings(Settings.read())
     yield made
     await made.aclose()

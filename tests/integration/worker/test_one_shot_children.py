@@ -10,8 +10,9 @@ from ops.stack import Worker
 from ops.stack.redis import RedisServer
 from tasks.dispatch import Dispatcher
 from tasks.rooms import RoomStore
-from tests.integration.worker.conftest import SLOTS
+from tests.integration.worker.conftest import SLOTS, TENANTS
 from tests.integration.worker.dispatched import all_dead, open_rooms
+from tests.tenants import declare
 
 CALLS = 12
 
@@ -66,6 +67,8 @@ async def test_a_worker_takes_calls_again_after_redis_was_restarted(
     await redis_server.start()
     async with redis_server.client() as client:
         rooms = RoomStore(client)
+        # This Redis keeps nothing over a restart.
+        await declare(client, TENANTS)
         await all_dead(rooms, await open_rooms(dispatcher, "a", CALLS))
 
 
