@@ -112,7 +112,8 @@ async def test_twelve_calls_of_a_tenant_run_three_at_a_time_and_in_order_while_o
     assert last[0]["state"] == "waiting"
     assert int(last[0]["position"]) > CAP
     positions = [int(read["position"]) for read in last if "position" in read]
-    assert positions == sorted(positions, reverse=True)
+    # On the way it may grow: the lost calls of the worker that was killed come back in front.
+    assert positions[-1] == min(positions) < positions[0]
     assert any("wait_seconds" in read for read in last)
     assert last[-1] == {"state": "running"}
 

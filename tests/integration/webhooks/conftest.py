@@ -54,6 +54,8 @@ async def receivers(directory: Path, redis_server: RedisServer) -> AsyncIterator
         "LIVEKIT_API_KEY": KEY,
         "LIVEKIT_API_SECRET": SECRET,
         "SWITCHBOARD_WEBHOOK_KEYS": f"{OLD_KEY}:{OLD_SECRET}",
+        # Each room has to be in the queue at once, for the tests to count tasks.
+        "SWITCHBOARD_QUEUED_PER_TENANT": "100000",
         "SWITCHBOARD_LOG_LEVEL": "DEBUG",
         "REDIS_URL": redis_server.url,
     }
