@@ -47,9 +47,10 @@ _CALLS_REFUSED = {
     401: "There is no API key, or it is not known.",
     403: "The API key is not for this tenant.",
     404: "There is no such tenant, or the endpoint is not offered.",
+    409: "The idempotency key was used for another request.",
     413: "The body is too large.",
     415: "The body is not declared as JSON.",
-    422: "A field is wrong, the idempotency key was used for another request, or the tenant is declared wrongly.",
+    422: "A field is wrong, or the tenant is declared in a way that does not work.",
     502: "The LiveKit server refuses to make the room.",
     503: "LiveKit or Redis does not answer now.",
 }

@@ -160,7 +160,7 @@ class IdempotencyKeyInvalid(Problem):
 class IdempotencyKeyReused(Problem):
     """The idempotency key was used for another request. Take a new one for each call."""
 
-    status = 422
+    status = 409
     code = "idempotency_key_reused"
     field = "Idempotency-Key"
 

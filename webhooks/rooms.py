@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from http import HTTPStatus
 from typing import TypeVar
@@ -27,17 +28,16 @@ class Rooms:
             settings.livekit_url,
             settings.livekit_api_key,
             settings.livekit_api_secret.get_secret_value(),
-            timeout=aiohttp.ClientTimeout(total=settings.livekit_deadline_seconds),
-            # It would try longer than the deadline.
             failover=False,
         )
+        self._seconds = settings.livekit_deadline_seconds
 
     async def create(self, name: str, *, metadata: str, wait_seconds: int) -> RoomSeen:
         """The room of this name, which is made unless it is there; without anybody in it, it stays for `wait_seconds`.
 
         Raises LiveKitUnavailable or LiveKitRefused.
         """
-        room = await _answered(
+        room = await self._answered(
             self._api.room.create_room(
                 api.CreateRoomRequest(
                     name=name, metadata=metadata, empty_timeout=wait_seconds, departure_timeout=DEPARTURE_SECONDS
@@ -48,19 +48,20 @@ class Rooms:
 
     async def delete(self, name: str) -> None:
         """Take the room back. Raises LiveKitUnavailable or LiveKitRefused."""
-        await _answered(self._api.room.delete_room(api.DeleteRoomRequest(room=name)))
+        await self._answered(self._api.room.delete_room(api.DeleteRoomRequest(room=name)))
 
     async def aclose(self) -> None:
         """Close the session."""
         await self._api.aclose()
 
-
-async def _answered(asking: Awaitable[T]) -> T:
-    try:
-        return await asking
-    except api.TwirpError as error:
-        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR or error.status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise LiveKitUnavailable(error=error.code) from error
-        raise LiveKitRefused(error=error.code) from error
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise LiveKitUnavailable(error=type(error).__name__) from error
+    async def _answered(self, asking: Awaitable[T]) -> T:
+        try:
+            # The session's own timeout would not count: the client passes None with each request, which overrides it.
+            async with asyncio.timeout(self._seconds):
+                return await asking
+        except api.TwirpError as error:
+            if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR or error.status == HTTPStatus.TOO_MANY_REQUESTS:
+                raise LiveKitUnavailable(error=error.code) from error
+            raise LiveKitRefused(error=error.code) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise LiveKitUnavailable(error=type(error).__name__) from error
