@@ -99,7 +99,7 @@ class Settings(QueueSettings):
 
     public_livekit_url: str | None = None
     """Where callers reach the LiveKit server; `livekit_url` if not set."""
-    livekit_deadline_seconds: float = Field(3.0, gt=0)
+    room_deadline_seconds: float = Field(3.0, gt=0)
     """How long a receiver that makes a call waits for the LiveKit server before it answers 503."""
     api_keys: SecretStr | None = None
     """Who may `POST /calls`, and for which tenants: see `webhooks.api_keys`. Nobody if not set."""

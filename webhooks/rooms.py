@@ -30,7 +30,7 @@ class Rooms:
             settings.livekit_api_secret.get_secret_value(),
             failover=False,
         )
-        self._seconds = settings.livekit_deadline_seconds
+        self._seconds = settings.room_deadline_seconds
 
     async def create(self, name: str, *, metadata: str, wait_seconds: int) -> RoomSeen:
         """The room of this name, which is made unless it is there; without anybody in it, it stays for `wait_seconds`.

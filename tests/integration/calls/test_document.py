@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
+import asyncio
 import sys
 from pathlib import Path
 
@@ -25,15 +24,20 @@ async def test_the_document_is_served_where_the_operator_wants_it(backend: Clien
     assert set(document["paths"]) == {"/calls", "/twilio/incoming"}
 
 
-def test_what_is_answered_is_what_the_document_says(backend: Client, rooms: RoomStore) -> None:
-    command = [
+async def test_what_is_answered_is_what_the_document_says(backend: Client, rooms: RoomStore) -> None:
+    process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{backend.url}/openapi.json"),
         *("--header", f"Authorization: Bearer {EVERY_KEY}"),
-        *("--seed", "1", "--generation-deterministic", "--max-examples", str(EXAMPLES)),
-        *("--phases", "examples,coverage,fuzzing", "--no-color"),
-    ]
-    env = environment.inherited() | {"SCHEMATHESIS_HOOKS": "tests.integration.calls.generated_requests"}
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
+        *("--generation-deterministic", "--max-examples", str(EXAMPLES), "--continue-on-failure", "--no-color"),
+        *("--phases", "examples,coverage,fuzzing"),
+        env=environment.inherited() | {"SCHEMATHESIS_HOOKS": "tests.integration.calls.generated_requests"},
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
 
-    assert done.returncode == 0, done.stdout
-    assert re.search(r"POST /calls", done.stdout)
+    assert process.returncode == 0, output.decode()
+    # It is not that everything was refused.
+    assert await backend.counted("switchboard_call_requests_total", outcome="made") > 10
+    assert await backend.counted("switchboard_twilio_requests_total", outcome="connected") > 10

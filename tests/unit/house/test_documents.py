@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 import pytest
+from google.protobuf import json_format
+from livekit import api
 
 from ops.cli import main
 from pipeline.options import TurnOptions, VadOptions
@@ -16,8 +18,9 @@ from pipeline.providers import PROVIDERS
 from tasks.rooms import keys
 from tasks.settings import Settings
 from tests.unit.house.house import ROOT
-from webhooks import errors
+from webhooks import errors, problems
 from webhooks.errors import Rejection
+from webhooks.problems import Problem
 
 DOCUMENTS = [
     ROOT / "README.md",
@@ -118,10 +121,37 @@ def test_every_rejection_of_a_webhook_is_documented_with_its_status() -> None:
         assert re.search(rf"^\| {kind.status} \| `rejected` \| `{kind.reason}` \|", document, re.MULTILINE), kind
 
 
+def test_every_problem_with_a_call_is_documented_with_its_status() -> None:
+    document = read("docs/reference/calls.md")
+    found = {
+        kind
+        for kind in vars(problems).values()
+        if isinstance(kind, type) and issubclass(kind, Problem) and kind is not Problem
+    }
+    assert {(str(kind.status), kind.code) for kind in found} == set(
+        re.findall(r"^\| (\d{3}) \| `(\w+)` \|", document, re.MULTILINE)
+    )
+
+
+def test_the_objects_of_the_sip_server_are_what_livekit_understands() -> None:
+    trunk, rule = re.findall(r"^```json\n(.*?)^```", read("docs/howto/telephone.md"), re.MULTILINE | re.DOTALL)
+    wanted = json_format.Parse(trunk, api.CreateSIPInboundTrunkRequest())
+    assert wanted.trunk.auth_username
+    dispatch = json_format.Parse(rule, api.CreateSIPDispatchRuleRequest()).dispatch_rule
+    assert dispatch.rule.WhichOneof("rule") == "dispatch_rule_callee"
+    assert not dispatch.rule.dispatch_rule_callee.randomize
+
+
 def test_every_key_in_redis_is_documented() -> None:
     documented = rows(read("docs/reference/redis.md"), r"[\w:<>]+")
     fixed = {key for key in vars(keys).values() if isinstance(key, str) and re.fullmatch(rf"{keys.PREFIX}\w+", key)}
-    assert set(documented) == {*fixed, keys.room("<sid>"), keys.conversation("<sid>"), keys.worker("<node>")}
+    assert set(documented) == {
+        *fixed,
+        keys.room("<sid>"),
+        keys.conversation("<sid>"),
+        keys.request("<digest>"),
+        keys.worker("<node>"),
+    }
 
 
 def test_every_command_and_option_is_documented() -> None:
