@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
@@ -42,28 +42,29 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        dispatcher = connect(chosen)
-        maker = CallMaker.from_settings(chosen, dispatcher)
-        metrics = Metrics()
-        app.state.receiver = receive.Receiver(
-            dispatcher=dispatcher,
-            metrics=metrics,
-            keys=chosen.signing_keys,
-            max_bytes=chosen.webhook_max_bytes,
-        )
-        app.state.desk = calls.Desk.from_settings(chosen, maker, dispatcher, metrics)
-        app.state.telephone = twilio.TelephoneDesk.from_settings(chosen, maker, dispatcher, metrics)
-        reconciler = Reconciler.from_settings(chosen, dispatcher) if settings is None else None
-        reconciling = asyncio.create_task(reconciler.run()) if reconciler else None
-        try:
-            yield
-        finally:
-            if reconciler and reconciling:
-                reconciler.stop()
-                await reconciling
-                await reconciler.aclose()
-            await maker.aclose()
-            await dispatcher.aclose()
+        async with AsyncExitStack() as closing:
+            dispatcher = connect(chosen)
+            closing.push_async_callback(dispatcher.aclose)
+            maker = CallMaker.from_settings(chosen, dispatcher)
+            closing.push_async_callback(maker.aclose)
+            metrics = Metrics()
+            app.state.receiver = receive.Receiver(
+                dispatcher=dispatcher,
+                metrics=metrics,
+                keys=chosen.signing_keys,
+                max_bytes=chosen.webhook_max_bytes,
+            )
+            app.state.desk = calls.Desk.from_settings(chosen, maker, dispatcher, metrics)
+            app.state.telephone = twilio.TelephoneDesk.from_settings(chosen, maker, dispatcher, metrics)
+            reconciler = Reconciler.from_settings(chosen, dispatcher) if settings is None else None
+            reconciling = asyncio.create_task(reconciler.run()) if reconciler else None
+            try:
+                yield
+            finally:
+                if reconciler and reconciling:
+                    reconciler.stop()
+                    await reconciling
+                    await reconciler.aclose()
 
     # An address that the internet may reach has nothing to tell about itself, unless it is asked to.
     app = DescribedApp(docs=chosen.api_docs, lifespan=lifespan)

@@ -11,7 +11,16 @@ from typing import Annotated, Any, Protocol, Self
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+)
 
 from tasks.errors import SwitchboardError, TenantInvalid, UnknownTenant
 from tasks.requests import Once
@@ -62,6 +71,10 @@ def _small(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
 Identity = Annotated[
     str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$"), AfterValidator(_no_agent)
 ]
+# To JSON Schema 600.0 is a whole number.
+Seconds = Annotated[
+    int, BeforeValidator(lambda given: int(given) if isinstance(given, float) and given.is_integer() else given)
+]
 Metadata = Annotated[dict[str, JsonValue], AfterValidator(_small)]
 
 
@@ -89,7 +102,7 @@ class CallWanted(BaseModel):
         description="For the agent, in the room's metadata beside `tenant_id`, which it cannot hold itself. "
         "Everybody in the room can read it. At most 16 KiB as JSON.",
     )
-    token_ttl_seconds: int = Field(600, ge=60, le=3600, description="How long the caller may take to join.")
+    token_ttl_seconds: Seconds = Field(600, ge=60, le=3600, description="How long the caller may take to join.")
 
 
 class CallMade(BaseModel):

@@ -28,7 +28,7 @@ tier = "gold"
 numbers = ["+15550000000"]
 """
 ACME_KEY, BOTH_KEY, EVERY_KEY = "key-of-acme", "key-of-acme-and-basic", "key-of-the-operator"
-AUTH_TOKEN, NEW_AUTH_TOKEN = "the auth token", "the auth token after it"
+AUTH_TOKEN, NEW_AUTH_TOKEN = "auth-token-of-now", "auth-token-after-it"
 PUBLIC_URL: Final = "https://calls.example.com"
 SIP_PASSWORD: Final = "p<a>&ss"
 NUMBER, CALLER = "+15551234567", "+15557654321"

@@ -88,6 +88,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
             env={
                 "HAPROXY_WEBHOOKS": f"{HOST}:{webhooks}",
                 "HAPROXY_HEALTH": f"{HOST}:{health}",
+                "HAPROXY_CALLS": f"{HOST}:{free.pick()}",
                 **{f"HAPROXY_RECEIVER_{number}": f"{HOST}:{port}" for number, port in enumerate(receivers, start=1)},
             },
         ),

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tasks.errors import NoTenant
-from tasks.routing import tenant_of
+from tasks.routing import new_room_name, tenant_of
 
 
 @pytest.mark.parametrize(
@@ -43,3 +45,16 @@ def test_a_room_of_nobody_says_what_is_missing(metadata: str, problem: str) -> N
 def test_a_name_of_another_shape_names_no_tenant(name: str) -> None:
     with pytest.raises(NoTenant):
         tenant_of(name=name, metadata="", default=None)
+
+
+@pytest.mark.parametrize("tenant", ["acme", "acme-inc", "Acme_2", "a"])
+def test_the_tenant_can_be_read_from_the_name_of_a_new_room(tenant: str) -> None:
+    names = {new_room_name(tenant) for _ in range(100)}
+
+    assert len(names) == 100
+    assert {tenant_of(name=name, metadata="", default=None) for name in names} == {tenant}
+
+
+@pytest.mark.parametrize("tenant", ["a b", "a@b", "acme;x", "-", "\u00e9"])
+def test_a_tenant_that_does_not_go_into_a_name_is_not_in_it(tenant: str) -> None:
+    assert re.fullmatch("call-[0-9a-f]{16}", new_room_name(tenant))

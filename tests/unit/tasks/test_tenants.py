@@ -9,7 +9,7 @@ from pipeline.errors import UnknownProvider
 from pipeline.options import Secret
 from pipeline.providers import build_stt
 from tasks.call_options import voice_agent_options
-from tasks.errors import KeyUnreadable, TenantInvalid, TenantsFileInvalid, UnknownTenant
+from tasks.errors import KeyUnreadable, TenantInvalid, TenantsFileInvalid, UnknownNumber, UnknownTenant
 from tasks.tenants import TomlTenants
 
 TIERS = frozenset({"premium", "free"})
@@ -140,3 +140,26 @@ async def test_a_file_broken_meanwhile_leaves_the_last_good_one(file: Path, capl
 async def test_a_file_broken_from_the_start_is_an_error(file: Path) -> None:
     with pytest.raises(TenantsFileInvalid, match=r"tenants\.toml cannot be read"):
         await tenants(file, "[").get("acme")
+
+
+async def test_a_tenant_is_found_by_each_of_its_numbers(file: Path) -> None:
+    store = tenants(
+        file,
+        """
+        [tenants.acme]
+        tier = "premium"
+        numbers = ["+15551234567", "+15551234568"]
+        [tenants.bolt]
+        tier = "gold"
+        numbers = ["+15551234569"]
+        [tenants.coral]
+        tier = "free"
+        numbers = "+15551234570"
+        """,
+    )
+    assert (await store.by_number("+15551234567")).id == (await store.by_number("+15551234568")).id == "acme"
+    with pytest.raises(TenantInvalid, match="bolt"):
+        await store.by_number("+15551234569")
+    for unknown in ("+15551234570", "15551234567", "+", ""):
+        with pytest.raises(UnknownNumber, match="No tenant has the number"):
+            await store.by_number(unknown)

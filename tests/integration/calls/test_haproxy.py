@@ -1,0 +1,112 @@
+"""Calls through the load balancer, with the very file that operators run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from ops.stack import environment, probe
+from ops.stack.binaries import Binaries
+from ops.stack.ports import HOST, PortPicker
+from ops.stack.process import ManagedProcess
+from ops.stack.receiver import Receiver
+from ops.stack.redis import RedisServer
+from tasks.rooms import RoomStore
+from tests.integration.calls.client import Answer, Client, incoming
+from tests.waiting import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CONFIGURATION = Path(__file__).parents[3] / "ops" / "haproxy" / "haproxy.cfg"
+
+
+class HAProxy(ManagedProcess):
+    def __init__(self, directory: Path, env: dict[str, str], *, binary: str, health: int) -> None:
+        super().__init__("haproxy", directory, env)
+        self._binary = binary
+        self._health = health
+
+    def command(self) -> list[str]:
+        return [self._binary, "-db", "-f", str(CONFIGURATION)]
+
+    async def is_ready(self) -> bool:
+        return await probe.http_status(HOST, self._health, "/healthz") == 200
+
+
+@dataclass(frozen=True)
+class Balanced:
+    """A client on each side of the load balancer."""
+
+    webhooks: Client
+    calls: Client
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def balanced(
+    binaries: Binaries, directory: Path, ports: PortPicker, receivers: list[Receiver]
+) -> AsyncIterator[Balanced]:
+    if binaries.haproxy is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("haproxy is not installed")
+    webhooks, calls, health = (ports.pick() for _ in range(3))
+    env = environment.inherited() | {
+        "HAPROXY_WEBHOOKS": f"{HOST}:{webhooks}",
+        "HAPROXY_CALLS": f"{HOST}:{calls}",
+        "HAPROXY_HEALTH": f"{HOST}:{health}",
+        **{f"HAPROXY_RECEIVER_{number}": f"{HOST}:{receiver.port}" for number, receiver in enumerate(receivers, 1)},
+    }
+    proxy = HAProxy(directory, env, binary=str(binaries.haproxy), health=health)
+    await proxy.start()
+    async with aiohttp.ClientSession() as session:
+        yield Balanced(Client(session, webhooks), Client(session, calls))
+    await proxy.stop()
+
+
+@pytest.mark.parametrize("path", ["/livekit/webhook", "/metrics", "/readyz", "/healthz", "/docs", "/openapi.json", "/"])
+async def test_whoever_asks_for_calls_reaches_nothing_else(balanced: Balanced, path: str) -> None:
+    assert (await balanced.calls.send("POST", path, b"", {})).status == 404
+
+
+@pytest.mark.parametrize("path", ["/calls", "/twilio/incoming"])
+async def test_whoever_sends_webhooks_cannot_ask_for_calls(balanced: Balanced, path: str) -> None:
+    assert (await balanced.webhooks.send("POST", path, b"", {})).status == 404
+
+
+async def test_calls_are_made_through_the_balancer(balanced: Balanced, rooms: RoomStore) -> None:
+    assert (await balanced.calls.call({"tenant_id": "acme"})).status == 201
+    assert (await balanced.calls.telephone(incoming())).dialled.startswith("call-acme-")
+
+
+async def test_with_no_receiver_ready_a_telephone_goes_on_ringing_for_a_while(
+    balanced: Balanced, rooms: RoomStore, redis_server: RedisServer
+) -> None:
+    redis_server.kill()
+    await redis_server.exited()
+    try:
+
+        async def nobody_is_ready() -> bool:
+            # The balancer's own page, and not the problem that a receiver would answer with.
+            return (await balanced.calls.call({"tenant_id": "acme"})).headers["Content-Type"] == "text/html"
+
+        await until(nobody_is_ready)
+        refused = await balanced.calls.call({"tenant_id": "acme"})
+        assert (refused.status, refused.headers["Retry-After"]) == (503, "2")
+
+        def told(answer: Answer) -> tuple[list[str], str | None]:
+            assert (answer.status, answer.headers["Content-Type"]) == (200, "application/xml")
+            return [verb.tag for verb in answer.xml], answer.xml.findtext("Redirect")
+
+        ask_again = ["Pause", "Redirect"]
+        first = await balanced.calls.telephone(incoming())
+        assert told(first) == (ask_again, "/twilio/incoming?try=2")
+        fourth = await balanced.calls.telephone(incoming(), query="?try=4")
+        assert told(fourth) == (ask_again, "/twilio/incoming?try=5")
+        last = await balanced.calls.telephone(incoming(), query="?try=5")
+        assert told(last) == (["Reject"], None)
+    finally:
+        await redis_server.start()

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+import pytest
+from pydantic import SecretStr
+
+from tasks.errors import InvalidSetting
+from tasks.settings import Settings
+from tests.unit.webhooks.memory import KEY, SECRET, MemoryDispatcher
+from webhooks import twiml
+from webhooks.app import create_app
+from webhooks.twilio import called_number
+
+
+@pytest.mark.parametrize(
+    ("to", "number"),
+    [
+        ("+15551234567", "+15551234567"),
+        (" +15551234567 ", "+15551234567"),
+        ("15551234567", "+15551234567"),
+        ("sip:+15551234567@acme.sip.twilio.com", "+15551234567"),
+        ("sip:%2B15551234567@acme.sip.twilio.com;transport=tcp", "+15551234567"),
+        ("SIPS:15551234567;phone-context=x@host", "SIPS:15551234567;phone-context=x@host"),
+        ("sip:15551234567@host:5061?x=1", "+15551234567"),
+        ("sip:reception@host", "reception"),
+        ("client:anna", "client:anna"),
+        ("0800123", "0800123"),
+    ],
+)
+def test_the_called_number_is_read_from_what_twilio_says(to: str, number: str) -> None:
+    assert called_number(to) == number
+
+
+def test_a_dialled_address_and_its_password_may_hold_any_character() -> None:
+    document = ET.fromstring(twiml.dial("sip:a@b;x=<&>", username="\"u'", password="p<&>\"'"))  # noqa: S314 - our own
+
+    (sip,) = document.iter("Sip")
+    assert (sip.text, sip.attrib) == ("sip:a@b;x=<&>", {"username": "\"u'", "password": "p<&>\"'"})
+
+
+def test_an_address_without_a_password_asks_for_none() -> None:
+    (sip,) = ET.fromstring(twiml.dial("sip:a@b", username=None, password=None)).iter("Sip")  # noqa: S314 - our own
+    assert sip.attrib == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({"sip_uri": "sip:sip.example.com"}, "SWITCHBOARD_PUBLIC_URL"),
+        ({"public_url": "https://example.com"}, "SWITCHBOARD_SIP_URI"),
+    ],
+)
+async def test_a_receiver_does_not_start_if_it_could_not_connect_a_telephone(
+    given: dict[str, str], missing: str
+) -> None:
+    settings = Settings.model_validate(
+        {
+            "livekit_api_key": KEY,
+            "livekit_api_secret": SecretStr(SECRET),
+            "twilio_auth_tokens": SecretStr("token"),
+            **given,
+        },
+    )
+    app = create_app(settings, connect=lambda _: MemoryDispatcher())
+    with pytest.raises(InvalidSetting, match=missing):
+        async with app.router.lifespan_context(app):
+            pass
+
+
+@pytest.mark.parametrize("uri", ["sip.example.com", "sip:user@sip.example.com", "sip:a<b", "tel:+1555"])
+def test_a_sip_address_with_a_user_or_of_no_form_is_refused(uri: str) -> None:
+    with pytest.raises(ValueError, match="sip_uri"):
+        Settings.model_validate({"livekit_api_key": KEY, "livekit_api_secret": SECRET, "sip_uri": uri})
