@@ -128,8 +128,8 @@ async def _verified(request: Request, desk: TelephoneDesk) -> Mapping[str, str]:
     except BodyCutShort:
         raise problems.BodyIncomplete from None
     form = parse_qsl(raw.decode(errors="replace"), keep_blank_values=True)
-    query = request.url.query
-    url = f"{desk.public_url}{request.url.path}{'?' if query else ''}{query}"
+    query = _query(request)
+    url = f"{desk.public_url}{PATH}{'?' if query else ''}{query}"
     signature = request.headers.get("x-twilio-signature", "")
     if not twilio_signature.is_right(signature, url=url, form=form, tokens=desk.tokens):
         raise problems.SignatureInvalid
@@ -163,11 +163,16 @@ def called_number(to: str) -> str:
 def _otherwise(error: SwitchboardError, request: Request, desk: TelephoneDesk) -> tuple[str, str]:
     if isinstance(error, UnknownNumber):
         return UNKNOWN_NUMBER, twiml.NOT_IN_SERVICE
-    tried = _tries(request.url.query)
+    tried = _tries(_query(request))
     if error.retryable and tried < TRIES:
         # A 503 would be the end: Twilio tells the caller of an application error and hangs up.
         return ASKED_AGAIN, twiml.ask_again(f"{desk.public_url}{PATH}?try={tried + 1}")
     return GAVE_UP, twiml.BUSY
+
+
+def _query(request: Request) -> str:
+    # Not request.url, which is put together with the Host header, and so can be anything at all.
+    return bytes(request.scope["query_string"]).decode("latin-1")
 
 
 def _tries(query: str) -> int:
