@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
 import time
@@ -74,9 +75,12 @@ async def _room(options: CallOptions) -> models.Room:
 async def _server(options: CallOptions) -> AsyncIterator[api.LiveKitAPI]:
     """The server, which has a few seconds to answer all that it is asked. Raises RoomUnreachable if it does not."""
     secret = options.livekit_api_secret.reveal()
-    timeout = aiohttp.ClientTimeout(total=ROOM_CHECK_SECONDS)
     try:
-        async with api.LiveKitAPI(options.livekit_url, options.livekit_api_key, secret, timeout=timeout) as server:
+        # A timeout of its session would not count: the client overrides it with none in each request.
+        async with (
+            asyncio.timeout(ROOM_CHECK_SECONDS),
+            api.LiveKitAPI(options.livekit_url, options.livekit_api_key, secret) as server,
+        ):
             yield server
     except (aiohttp.ClientError, api.TwirpError, TimeoutError, OSError) as error:
         raise RoomUnreachable(error=f"{type(error).__name__}: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Iterable
@@ -48,11 +49,12 @@ class Dispatches(Protocol):
 async def sweep_server(settings: Settings, rooms: RoomStore, dispatcher: Dispatches) -> None:
     """Open what was not announced, close what was not said to be over. A LiveKit server that is away is logged."""
     asked_ms = time.time_ns() // 1_000_000
-    timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
     secret = settings.livekit_api_secret.get_secret_value()
-    async with api.LiveKitAPI(settings.livekit_url, settings.livekit_api_key, secret, timeout=timeout) as server:
+    async with api.LiveKitAPI(settings.livekit_url, settings.livekit_api_key, secret) as server:
         try:
-            listed = list((await server.room.list_rooms(api.ListRoomsRequest())).rooms)
+            # A timeout of its session would not count: the client overrides it with none in each request.
+            async with asyncio.timeout(ANSWER_SECONDS):
+                listed = list((await server.room.list_rooms(api.ListRoomsRequest())).rooms)
         except UNANSWERED as error:
             logger.warning("the LiveKit server does not list its rooms", extra={"error": type(error).__name__})
             return
@@ -98,7 +100,8 @@ async def _unanswered(
 async def _has_caller(room: models.Room, server: api.LiveKitAPI) -> bool:
     """Whether somebody is in the room who is no agent, by the list that the server keeps up to date."""
     try:
-        listed = await server.room.list_participants(api.ListParticipantsRequest(room=room.name))
+        async with asyncio.timeout(ANSWER_SECONDS):
+            listed = await server.room.list_participants(api.ListParticipantsRequest(room=room.name))
     except UNANSWERED:
         # The room is gone, or the next sweep will know.
         return False

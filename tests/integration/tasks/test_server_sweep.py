@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -179,3 +180,19 @@ async def test_nothing_is_closed_while_the_server_does_not_answer(
     room = await rooms.get("RM_1")
     assert room is not None
     assert room.state is State.QUEUED
+
+
+async def test_a_server_that_takes_a_question_and_does_not_answer_ends_the_sweep(
+    livekit: LiveKitServer,
+    settings: Settings,
+    dispatcher: Dispatcher,
+    rooms: RoomStore,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "ANSWER_SECONDS", 0.2)
+    livekit.pause()
+    try:
+        async with asyncio.timeout(5):
+            await sweep_server(settings, rooms, dispatcher)
+    finally:
+        livekit.resume()
