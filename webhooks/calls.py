@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Protocol, Self
 
@@ -134,20 +134,17 @@ class Desk:
     signer: TokenSigner
     metrics: Metrics
     url: str
-    secret: str = field(repr=False)
 
     @classmethod
     def from_settings(cls, settings: Settings, maker: CallMaker, tenants: Tenants, metrics: Metrics) -> Self:
         """Raises InvalidSetting."""
-        secret = settings.livekit_api_secret.get_secret_value()
         return cls(
             keys=ApiKeys.parse(settings.api_keys.get_secret_value() if settings.api_keys else ""),
             maker=maker,
             tenants=tenants,
-            signer=TokenSigner(settings.livekit_api_key, secret),
+            signer=TokenSigner(settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()),
             metrics=metrics,
             url=settings.public_livekit_url or settings.livekit_url,
-            secret=secret,
         )
 
 
