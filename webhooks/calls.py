@@ -7,20 +7,11 @@ import logging
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Protocol, Self
+from typing import Any, Protocol, Self
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    JsonValue,
-    ValidationError,
-)
+from pydantic import ValidationError
 
 from tasks.errors import SwitchboardError, TenantInvalid, UnknownTenant
 from tasks.requests import Once
@@ -28,6 +19,7 @@ from tasks.settings import Settings
 from tasks.tenants import Tenant
 from webhooks import body, problems
 from webhooks.api_keys import ApiKey, ApiKeys
+from webhooks.call_bodies import CallMade, CallWanted
 from webhooks.call_maker import CallMaker
 from webhooks.caller_token import TokenSigner
 from webhooks.errors import BodyCutShort, BodyTooLarge
@@ -38,82 +30,9 @@ logger = logging.getLogger("switchboard.webhooks")
 router = APIRouter()
 
 MAX_BYTES = 32 << 10
-METADATA_BYTES = 16 << 10
 MADE, REPEATED = "made", "repeated"
 _MOST_ERRORS = 20
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-# As agents are called: a caller of an agent's identity would throw it out of the room.
-_AGENTS = "agent-"
-
-
-def _no_agent(identity: str) -> str:
-    if identity.startswith(_AGENTS):
-        msg = f"an identity that begins with {_AGENTS} is an agent's"
-        raise ValueError(msg)
-    return identity
-
-
-def _small(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    if "tenant_id" in metadata:
-        msg = "tenant_id is put there by the receiver"
-        raise ValueError(msg)
-    try:
-        written = json.dumps(metadata, allow_nan=False)
-    except ValueError:
-        msg = "it holds a number that JSON does not have"
-        raise ValueError(msg) from None
-    if len(written) > METADATA_BYTES:
-        msg = f"it is longer than {METADATA_BYTES} bytes"
-        raise ValueError(msg)
-    return metadata
-
-
-Identity = Annotated[
-    str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$"), AfterValidator(_no_agent)
-]
-# To JSON Schema 600.0 is a whole number.
-Seconds = Annotated[
-    int, BeforeValidator(lambda given: int(given) if isinstance(given, float) and given.is_integer() else given)
-]
-Metadata = Annotated[dict[str, JsonValue], AfterValidator(_small)]
-
-
-class CallWanted(BaseModel):
-    """A call that is asked for."""
-
-    model_config = ConfigDict(
-        strict=True,
-        extra="forbid",
-        frozen=True,
-        json_schema_extra={
-            "examples": [{"tenant_id": "acme", "identity": "customer-42", "metadata": {"order": 1017}}],
-        },
-    )
-
-    tenant_id: str = Field(min_length=1, max_length=64, description="Whose agent answers.")
-    identity: Identity | None = Field(
-        default=None,
-        description="The caller's identity in the room, which nothing else there has; made up if left out. "
-        "It does not begin with `agent-`.",
-    )
-    name: str = Field("", max_length=128, description="The caller's name, as others in the room see it.")
-    metadata: Metadata = Field(
-        default_factory=dict,
-        description="For the agent, in the room's metadata beside `tenant_id`, which it cannot hold itself. "
-        "Everybody in the room can read it. At most 16 KiB as JSON.",
-    )
-    token_ttl_seconds: Seconds = Field(600, ge=60, le=3600, description="How long the caller may take to join.")
-
-
-class CallMade(BaseModel):
-    """Where the caller joins."""
-
-    url: str = Field(description="The LiveKit server.")
-    room: str
-    sid: str
-    identity: str
-    token: str = Field(description="Lets its bearer into this room, and nothing else. Keep it from logs.")
-    expires_at: AwareDatetime = Field(description="Until when the token lets somebody join.")
 
 
 class Tenants(Protocol):

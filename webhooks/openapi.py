@@ -14,7 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from webhooks import problems
-from webhooks.calls import CallMade, CallWanted
+from webhooks.call_bodies import CallMade, CallWanted
 from webhooks.problems import ProblemBody
 from webhooks.twiml import dial
 
