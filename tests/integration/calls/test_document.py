@@ -14,7 +14,6 @@ from tests.integration.calls.client import EVERY_KEY, Client
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ROOT = Path(__file__).parents[3]
 EXAMPLES = 60
 
 
@@ -24,14 +23,15 @@ async def test_the_document_is_served_where_the_operator_wants_it(backend: Clien
     assert set(document["paths"]) == {"/calls", "/twilio/incoming"}
 
 
-async def test_what_is_answered_is_what_the_document_says(backend: Client, rooms: RoomStore) -> None:
+async def test_what_is_answered_is_what_the_document_says(backend: Client, rooms: RoomStore, directory: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{backend.url}/openapi.json"),
         *("--header", f"Authorization: Bearer {EVERY_KEY}"),
         *("--generation-deterministic", "--max-examples", str(EXAMPLES), "--continue-on-failure", "--no-color"),
         *("--phases", "examples,coverage,fuzzing"),
         env=environment.inherited() | {"SCHEMATHESIS_HOOKS": "tests.integration.calls.generated_requests"},
-        cwd=ROOT,
+        # It keeps what it has found beside itself.
+        cwd=directory,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
