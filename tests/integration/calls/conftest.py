@@ -81,6 +81,8 @@ def settings(directory: Path, redis_server: RedisServer, livekit: LiveKitServer)
         "LIVEKIT_API_KEY": livekit.api_key,
         "LIVEKIT_API_SECRET": livekit.api_secret,
         "REDIS_URL": redis_server.url,
+        # Each room has to be in the queue at once, for the tests to count tasks.
+        "SWITCHBOARD_QUEUED_PER_TENANT": "100000",
         "SWITCHBOARD_LOG_LEVEL": "DEBUG",
         **client.SETTINGS,
     }
