@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
 from tasks.rooms import RoomStore
-from tests.acceptance.installation import Installation
+from tests.acceptance.installation import TIERS, Installation
 from tests.key_leaks import leaked_keys
 from tests.tenants import declare
 
@@ -53,7 +53,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         workers=tuple(WorkerSpec(tier, (tier,)) for tier in ("premium", "standard", "free")),
         tenants=HERE / "tenants.toml",
         env={
-            "SWITCHBOARD_TIERS": "premium,standard,free,loaded,documented,thorough,short",
+            "SWITCHBOARD_TIERS": TIERS,
             "SWITCHBOARD_EMPTY_GRACE_SECONDS": str(GRACE_SECONDS),
             "SWITCHBOARD_JOIN_TIMEOUT_SECONDS": "5",
             "SWITCHBOARD_LOAD_FILE": str(load),

@@ -18,6 +18,8 @@ from tasks.rooms import DeadLetter, Room, RoomStore, State
 from tests.waiting import until
 
 ANSWER_SECONDS = 20.0
+TIERS = "premium,standard,free,loaded,documented,thorough,short"
+"""Those that tenants.toml names, which would not be applied without them."""
 
 
 class Installation:

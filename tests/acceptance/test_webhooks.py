@@ -17,7 +17,7 @@ from livekit import api
 from ops.signed_webhook import sign
 from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
 from tasks.rooms import RoomStore, State
-from tests.acceptance.installation import ANSWER_SECONDS, Installation
+from tests.acceptance.installation import ANSWER_SECONDS, TIERS, Installation
 from tests.waiting import until
 
 HERE = Path(__file__).parent
@@ -156,7 +156,7 @@ async def test_redis_killed_while_webhooks_come_in_costs_no_call(binaries: Binar
         binaries=binaries,
         workers=(WorkerSpec("premium", ("premium",)),),
         tenants=HERE / "tenants.toml",
-        env={"SWITCHBOARD_EMPTY_GRACE_SECONDS": "1"},
+        env={"SWITCHBOARD_EMPTY_GRACE_SECONDS": "1", "SWITCHBOARD_TIERS": TIERS},
         redis_append_only=True,
     )
     async with Stack.start(options) as stack, aiohttp.ClientSession() as session:
