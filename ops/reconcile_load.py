@@ -168,7 +168,7 @@ class Installation:
             return await cost(name, CallersSweep(self._rooms, settings)())
 
     async def _in_line(self) -> None:
-        await self._rooms.redis.flushall()
+        await self._empty()
         await self._each(self._sids, lambda sid: self._open(sid, Limits(unclaimed=1)))
 
     def _listed(self) -> list[models.Room]:

@@ -130,8 +130,8 @@ class CallersSweep:
         if over:
             await asyncio.sleep(READ_SECONDS)
         for room in over:
-            await _delete(server, room)
-            await self._rooms.line.told(room.sid)
+            if await _deleted(server, room):
+                await self._rooms.line.told(room.sid)
 
 
 def _complete(**attributes: str) -> dict[str, str]:
@@ -149,21 +149,23 @@ async def _update(server: api.LiveKitAPI, name: str, attributes: dict[str, str])
                     api.UpdateParticipantRequest(room=name, identity=person.identity, attributes=attributes)
                 )
     except api.TwirpError as error:
-        # Whoever it was has left, or all have.
+        # Not found: whoever it was has left, or all have. Whatever else: it must not keep the callers of other rooms.
         if error.code != NOT_FOUND:
-            raise
+            logger.warning("the callers of a room could not be told", extra={"code": error.code})
 
 
 def _differ(person: models.ParticipantInfo, attributes: Mapping[str, str]) -> bool:
     return any(person.attributes.get(name, "") != value for name, value in attributes.items())
 
 
-async def _delete(server: api.LiveKitAPI, room: Room) -> None:
-    """End the room for everybody in it, unless another one has its name by now."""
-    listed = await server.room.list_rooms(api.ListRoomsRequest(names=[room.name]))
-    if any(found.sid == room.sid for found in listed.rooms):
-        try:
+async def _deleted(server: api.LiveKitAPI, room: Room) -> bool:
+    """End the room for everybody in it, unless another one has its name by now. Whether it is gone."""
+    try:
+        listed = await server.room.list_rooms(api.ListRoomsRequest(names=[room.name]))
+        if any(found.sid == room.sid for found in listed.rooms):
             await server.room.delete_room(api.DeleteRoomRequest(room=room.name))
-        except api.TwirpError as error:
-            if error.code != NOT_FOUND:
-                raise
+    except api.TwirpError as error:
+        if error.code != NOT_FOUND:
+            logger.warning("a room could not be ended", extra={"sid": room.sid, "code": error.code})
+            return False
+    return True
