@@ -13,6 +13,9 @@ from tests.wire.server import Fault
 PAUSE_SECONDS = 6.0
 """Until the answer of a fallback is heard: 2 s until it is asked, and its answer, on a busy machine."""
 
+# A worker has two slots: a third call on the same tier would wait for one.
+TIERS = ("premium", "premium", "standard")
+
 
 async def test_an_outage_is_a_pause_when_there_is_a_fallback_and_the_operator_sees_it(
     running: Installation, tmp_path: Path
@@ -22,7 +25,9 @@ async def test_an_outage_is_a_pause_when_there_is_a_fallback_and_the_operator_se
         Case("llm", Fault.STALL, fallback=True),
         Case("tts", Fault.REFUSED, fallback=True),
     )
-    played = await asyncio.gather(*(play(running, case, tmp_path) for case in cases))
+    played = await asyncio.gather(
+        *(play(running, case, tmp_path, tier=tier) for case, tier in zip(cases, TIERS, strict=True))
+    )
     for seen in played:
         assert (seen.first, seen.then) == (["greeting"], ["answer"]), seen
         assert seen.answered_s is not None
@@ -42,7 +47,9 @@ async def test_without_a_fallback_the_caller_is_told_and_a_refused_key_is_a_dead
         Case("llm", Fault.REFUSED, fallback=False),
         Case("llm", Fault.BUSY, fallback=False),
     )
-    *refused, busy = await asyncio.gather(*(play(running, case, tmp_path) for case in cases))
+    *refused, busy = await asyncio.gather(
+        *(play(running, case, tmp_path, tier=tier) for case, tier in zip(cases, TIERS, strict=True))
+    )
     for seen in refused:
         assert "refused" in seen.first + seen.then, seen
         assert (seen.state, seen.attempt) == ("dead", 1)
