@@ -22,7 +22,7 @@ class Size:
     density_every: float = 3.0
     density_most: int = 32
     pickups: int = 300
-    intake_calls: int = 20
+    intake_calls: int = 12
 
 
 FULL = Size()
@@ -38,6 +38,6 @@ QUICK = Size(
     density_rounds=1,
     density_most=12,
     pickups=40,
-    intake_calls=10,
+    intake_calls=6,
 )
 SMOKE = Size(calls=2)

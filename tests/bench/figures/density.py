@@ -11,7 +11,7 @@ import asyncio
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ops.caller.voice import speech
@@ -31,11 +31,15 @@ LOOKED_AT = 4
 
 @dataclass(frozen=True, slots=True)
 class Ramp:
-    """`carried` calls. `reply`: the p95 of how long answers took to begin with that many, seconds. `ended`: by what."""
+    """`carried` calls. `reply`: the p95 of how long answers took to begin with that many, seconds. `ended`: by what.
+
+    `replies`: all that there were.
+    """
 
     carried: int
     reply: float | None
     ended: str
+    replies: tuple[Reply, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,19 @@ async def measure(pairs: Pairs, size: Size) -> list[Row]:
     figure = f"density: calls carried (ours: {ended['ours']}; built-in: {ended['builtin']})"
     return [
         Row.of(figure, "calls", mean, at_least_times(1.3), carried),
-        Row.of("density: reply time then, p95", "s", percentiles(reply, 50), samples=reply),
+        Row.of("density: reply time then, p95", "s", percentiles(reply, 50), samples=_samples(ramps)),
     ]
+
+
+def _samples(ramps: Mapping[str, Sequence[Ramp]]) -> dict[str, list[Sample]]:
+    """Of every reply of each side, in the order of the questions: how many calls, how late, and how long."""
+    samples: dict[str, list[Sample]] = {}
+    for name, runs in ramps.items():
+        replies = [reply for run in runs for reply in run.replies]
+        samples[f"{name}: calls"] = [float(reply.calls) for reply in replies]
+        samples[f"{name}: seconds"] = [None if reply.seconds == float("inf") else reply.seconds for reply in replies]
+        samples[f"{name}: lasted"] = [reply.lasted for reply in replies]
+    return samples
 
 
 async def ramp(side: Side, every_seconds: float, most: int) -> Ramp:
@@ -83,7 +98,8 @@ async def ramp(side: Side, every_seconds: float, most: int) -> Ramp:
         await asyncio.wait(talking)
     carried = trouble.calls - 1 if trouble else most
     late = [reply.seconds for reply in replies if carried - LOOKED_AT < reply.calls <= carried]
-    return Ramp(carried, percentile(late, 95), trouble.what if trouble else f"{most} and more")
+    ordered = tuple(sorted(replies, key=lambda reply: reply.at))
+    return Ramp(carried, percentile(late, 95), trouble.what if trouble else f"{most} and more", ordered)
 
 
 def shortest(replies: Iterable[Reply]) -> float:

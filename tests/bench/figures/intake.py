@@ -32,7 +32,8 @@ from tests.bench.size import Size
 from tests.waiting import until
 
 SLOTS = 16
-APART_SECONDS = 0.8
+SOON_SECONDS = (0.0, 1.0)
+APART_SECONDS = 2.0
 """A call that starts costs a second of CPU, and here callers and servers share it."""
 TAKES_SECONDS = 2.0
 ANSWERED_SECONDS = 1.5
@@ -115,7 +116,8 @@ async def _real_load(directory: Path) -> AsyncIterator[None]:
 
 async def _call(installation: Installation, count: int, loaded_at: float) -> list[Taken]:
     async def call(number: int) -> Taken:
-        await asyncio.sleep(number * APART_SECONDS)
+        later = TAKES_SECONDS + 0.5 + APART_SECONDS * (number - len(SOON_SECONDS))
+        await asyncio.sleep(SOON_SECONDS[number] if number < len(SOON_SECONDS) else later)
         began = time.time() - loaded_at
         name = installation.room_name("bench")
         async with installation.call("bench", room=name) as caller:
@@ -132,6 +134,7 @@ def _rows(taken: Sequence[Taken], busy: Worker, free: Worker, kind: str) -> list
     loaded_ms = min(one.answer.began_ms - one.began * 1000 for one in taken)
     claimed = [one.room.steps_ms["claimed"] - loaded_ms for one in taken if one.room is not None and one.by(busy)]
     later = [one for one in taken if one.began > TAKES_SECONDS]
+    waited = [one.room.steps_ms["claimed"] - one.room.steps_ms["queued"] for one in later if one.room and one.by(free)]
     heard = [one.answer.heard_ms if one.by(free) else None for one in later]
     return [
         Row(
@@ -148,5 +151,6 @@ def _rows(taken: Sequence[Taken], busy: Worker, free: Worker, kind: str) -> list
             goal=all_of_them(),
             samples={"ours": heard},
         ),
+        Row("intake: queued to claimed of these, max", "ms", max(waited, default=None)),
         Row("intake: first audio of these heard, max", "ms", max(came(heard), default=None)),
     ]
