@@ -1,7 +1,7 @@
 """How many calls a host carries: one more every few seconds, until callers would notice.
 
 Neither side refuses a call for its load. Callers notice when the p95 of how long answers take to begin passes a limit,
-or when answers have gaps, which makes them longer than the shortest one was. Carried is one call fewer than there were
+or when answers have gaps, which makes them longer than they usually are. Carried is one call fewer than there were
 when the first of those questions was asked.
 """
 
@@ -23,7 +23,8 @@ from tests.bench.side import Side
 from tests.bench.size import Size
 
 REPLY_SECONDS = 1.5
-GAP_SECONDS = 0.3
+GAP_SECONDS = 0.5
+"""In sum. What an answer lasts varies by 0.3 s, as the jitter buffer stretches and shortens it."""
 WINDOW_SECONDS = 12.0
 LOOKED_AT = 4
 """The reply time is of so many numbers of calls, up to the number that is carried."""
@@ -91,7 +92,7 @@ async def ramp(side: Side, every_seconds: float, most: int) -> Ramp:
             await asyncio.sleep(every_seconds)
             replies = [reply for conversation in conversations for reply in conversation.replies]
             since = time.monotonic() - WINDOW_SECONDS
-            trouble = noticed([reply for reply in replies if reply.at > since], shortest(replies))
+            trouble = noticed([reply for reply in replies if reply.at > since], usual(replies))
     finally:
         for task in talking:
             task.cancel()
@@ -102,17 +103,17 @@ async def ramp(side: Side, every_seconds: float, most: int) -> Ramp:
     return Ramp(carried, percentile(late, 95), trouble.what if trouble else f"{most} and more", ordered)
 
 
-def shortest(replies: Iterable[Reply]) -> float:
-    """How long an answer is that has no gaps, in seconds."""
-    return min((reply.lasted for reply in replies if reply.lasted), default=0.0)
+def usual(replies: Iterable[Reply]) -> float:
+    """How long an answer is, in seconds: the median of those that came."""
+    return percentile([reply.lasted or None for reply in replies], 50) or 0.0
 
 
-def noticed(replies: Sequence[Reply], whole_seconds: float) -> Trouble | None:
+def noticed(replies: Sequence[Reply], usual_seconds: float) -> Trouble | None:
     """What is wrong with more than one in twenty of the replies, and with two at least; one alone is bad luck."""
     kinds = {
         "no answers": [reply for reply in replies if reply.seconds == float("inf")],
         "slow answers": [reply for reply in replies if reply.seconds > REPLY_SECONDS],
-        "gaps": [reply for reply in replies if reply.lasted > whole_seconds + GAP_SECONDS],
+        "gaps": [reply for reply in replies if reply.lasted > usual_seconds + GAP_SECONDS],
     }
     for what, bad in kinds.items():
         if len(bad) >= 2 and len(bad) > len(replies) / 20:
