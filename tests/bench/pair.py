@@ -73,7 +73,7 @@ class Pairs:
     _open: tuple[Conditions, Pair, AsyncExitStack] | None = field(default=None)
 
     async def under(self, *, shedding: bool = True, slots: int | None = None) -> Pair:
-        """Both sides, with nothing going on; our worker has so many slots, or more. Raises a StackError, TimeoutError."""
+        """Both sides, idle; our worker has so many slots, or its default. Raises a StackError, TimeoutError."""
         more = slots if slots is not None and slots > default_slots() else None
         conditions = Conditions(self.load, shedding, more)
         if self._open is None or self._open[0] != conditions:
