@@ -21,6 +21,11 @@ TENANTS = Path(__file__).parent / "tenants.toml"
 WORKER = "bench"
 
 
+def default_slots() -> int:
+    """As many as a worker on this host has that is told nothing."""
+    return round(SLOTS_PER_CORE * cpu.available().cores) or 1
+
+
 class Ours(Side):
     """As an installation has it, on one host. A guest who has hung up is not waited for."""
 
@@ -36,7 +41,7 @@ class Ours(Side):
     @asynccontextmanager
     async def opened(cls, binaries: Binaries, directory: Path, conditions: Conditions) -> AsyncIterator[Self]:
         """This side, ready. Raises a StackError."""
-        slots = conditions.slots or round(SLOTS_PER_CORE * cpu.available().cores) or 1
+        slots = conditions.slots or default_slots()
         env = {"SWITCHBOARD_LOAD_THRESHOLD": threshold(conditions, 1.0)}
         if conditions.load:
             env["SWITCHBOARD_LOAD_FILE"] = str(conditions.load)

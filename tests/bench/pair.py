@@ -15,7 +15,7 @@ from ops.stack import Binaries
 from ops.stack.livekit import LiveKitServer
 from tests.bench.builtin import Builtin, quiet_livekit
 from tests.bench.call import answered
-from tests.bench.ours import Ours
+from tests.bench.ours import Ours, default_slots
 from tests.bench.side import Conditions, Side, calm
 
 WARM_SECONDS = 30.0
@@ -73,8 +73,9 @@ class Pairs:
     _open: tuple[Conditions, Pair, AsyncExitStack] | None = field(default=None)
 
     async def under(self, *, shedding: bool = True, slots: int | None = None) -> Pair:
-        """Both sides, with nothing going on. Raises a StackError, TimeoutError."""
-        conditions = Conditions(self.load, shedding, slots)
+        """Both sides, idle; our worker has so many slots, or its default. Raises a StackError, TimeoutError."""
+        more = slots if slots is not None and slots > default_slots() else None
+        conditions = Conditions(self.load, shedding, more)
         if self._open is None or self._open[0] != conditions:
             await self.aclose()
             self._opened += 1

@@ -22,22 +22,22 @@ class Size:
     density_every: float = 3.0
     density_most: int = 32
     pickups: int = 300
-    intake_calls: int = 20
+    intake_calls: int = 12
 
 
 FULL = Size()
 QUICK = Size(
-    calls=6,
-    ahead_calls=3,
-    bursts=(4, 8),
+    calls=5,
+    ahead_calls=2,
+    bursts=(8,),
     burst_rounds=1,
     burst_patience=12.0,
     kills=1,
-    kill_patience=15.0,
-    cost_seconds=15.0,
+    kill_patience=10.0,
+    cost_seconds=10.0,
     density_rounds=1,
-    density_most=12,
-    pickups=40,
-    intake_calls=10,
+    density_most=8,
+    pickups=30,
+    intake_calls=6,
 )
 SMOKE = Size(calls=2)

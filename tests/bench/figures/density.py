@@ -1,7 +1,7 @@
 """How many calls a host carries: one more every few seconds, until callers would notice.
 
 Neither side refuses a call for its load. Callers notice when the p95 of how long answers take to begin passes a limit,
-or when answers have gaps, which makes them longer than the shortest one was. Carried is one call fewer than there were
+or when answers have gaps, which makes them longer than they usually are. Carried is one call fewer than there were
 when the first of those questions was asked.
 """
 
@@ -11,7 +11,7 @@ import asyncio
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ops.caller.voice import speech
@@ -23,7 +23,8 @@ from tests.bench.side import Side
 from tests.bench.size import Size
 
 REPLY_SECONDS = 1.5
-GAP_SECONDS = 0.3
+GAP_SECONDS = 0.5
+"""In sum. What an answer lasts varies by 0.3 s, as the jitter buffer stretches and shortens it."""
 WINDOW_SECONDS = 12.0
 LOOKED_AT = 4
 """The reply time is of so many numbers of calls, up to the number that is carried."""
@@ -31,11 +32,15 @@ LOOKED_AT = 4
 
 @dataclass(frozen=True, slots=True)
 class Ramp:
-    """`carried` calls. `reply`: the p95 of how long answers took to begin with that many, seconds. `ended`: by what."""
+    """`carried` calls. `reply`: the p95 of how long answers took to begin with that many, seconds. `ended`: by what.
+
+    `replies`: all that there were.
+    """
 
     carried: int
     reply: float | None
     ended: str
+    replies: tuple[Reply, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,19 @@ async def measure(pairs: Pairs, size: Size) -> list[Row]:
     figure = f"density: calls carried (ours: {ended['ours']}; built-in: {ended['builtin']})"
     return [
         Row.of(figure, "calls", mean, at_least_times(1.3), carried),
-        Row.of("density: reply time then, p95", "s", percentiles(reply, 50), samples=reply),
+        Row.of("density: reply time then, p95", "s", percentiles(reply, 50), samples=_samples(ramps)),
     ]
+
+
+def _samples(ramps: Mapping[str, Sequence[Ramp]]) -> dict[str, list[Sample]]:
+    """Of every reply of each side, in the order of the questions: how many calls, how late, and how long."""
+    samples: dict[str, list[Sample]] = {}
+    for name, runs in ramps.items():
+        replies = [reply for run in runs for reply in run.replies]
+        samples[f"{name}: calls"] = [float(reply.calls) for reply in replies]
+        samples[f"{name}: seconds"] = [None if reply.seconds == float("inf") else reply.seconds for reply in replies]
+        samples[f"{name}: lasted"] = [reply.lasted for reply in replies]
+    return samples
 
 
 async def ramp(side: Side, every_seconds: float, most: int) -> Ramp:
@@ -76,27 +92,28 @@ async def ramp(side: Side, every_seconds: float, most: int) -> Ramp:
             await asyncio.sleep(every_seconds)
             replies = [reply for conversation in conversations for reply in conversation.replies]
             since = time.monotonic() - WINDOW_SECONDS
-            trouble = noticed([reply for reply in replies if reply.at > since], shortest(replies))
+            trouble = noticed([reply for reply in replies if reply.at > since], usual(replies))
     finally:
         for task in talking:
             task.cancel()
         await asyncio.wait(talking)
     carried = trouble.calls - 1 if trouble else most
     late = [reply.seconds for reply in replies if carried - LOOKED_AT < reply.calls <= carried]
-    return Ramp(carried, percentile(late, 95), trouble.what if trouble else f"{most} and more")
+    ordered = tuple(sorted(replies, key=lambda reply: reply.at))
+    return Ramp(carried, percentile(late, 95), trouble.what if trouble else f"{most} and more", ordered)
 
 
-def shortest(replies: Iterable[Reply]) -> float:
-    """How long an answer is that has no gaps, in seconds."""
-    return min((reply.lasted for reply in replies if reply.lasted), default=0.0)
+def usual(replies: Iterable[Reply]) -> float:
+    """How long an answer is, in seconds: the median of those that came."""
+    return percentile([reply.lasted or None for reply in replies], 50) or 0.0
 
 
-def noticed(replies: Sequence[Reply], whole_seconds: float) -> Trouble | None:
+def noticed(replies: Sequence[Reply], usual_seconds: float) -> Trouble | None:
     """What is wrong with more than one in twenty of the replies, and with two at least; one alone is bad luck."""
     kinds = {
         "no answers": [reply for reply in replies if reply.seconds == float("inf")],
         "slow answers": [reply for reply in replies if reply.seconds > REPLY_SECONDS],
-        "gaps": [reply for reply in replies if reply.lasted > whole_seconds + GAP_SECONDS],
+        "gaps": [reply for reply in replies if reply.lasted > usual_seconds + GAP_SECONDS],
     }
     for what, bad in kinds.items():
         if len(bad) >= 2 and len(bad) > len(replies) / 20:

@@ -1,8 +1,9 @@
 """Two workers of one queue. The host of one gets busy: it takes no more calls, and the other one answers them.
 
 The load is a real one, a loop on each core at the lowest priority, so that what is measured beside it is not slowed
-down. Both workers are on this host, so the free one is told by a file that its host is quiet. With `--load` both are
-told by files, and the busy one's says from one moment to the next that its host has no CPU left.
+down. Both workers are on this host, so the other one is told by a file that its host is quiet, from the moment on at
+which the first one's gets busy: before, only the first one takes calls, and it must take one to count. With `--load`
+both are told by files, and the busy one's says from one moment to the next that its host has no CPU left.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from tests.bench.size import Size
 from tests.waiting import until
 
 SLOTS = 16
-APART_SECONDS = 0.8
+SOON_SECONDS = (0.0, 0.3, 1.3)
+APART_SECONDS = 2.0
 """A call that starts costs a second of CPU, and here callers and servers share it."""
 TAKES_SECONDS = 2.0
 ANSWERED_SECONDS = 1.5
@@ -67,7 +69,7 @@ async def measure(pairs: Pairs, size: Size) -> list[Row]:
     await pairs.aclose()
     directory = Path(tempfile.mkdtemp(prefix="intake-", dir=pairs.directory))
     quiet, busy = directory / "quiet", directory / "busy"
-    quiet.write_text(QUIET)
+    quiet.write_text(BUSY)
     busy.write_text(QUIET)
     told = {"SWITCHBOARD_LOAD_FILE": str(quiet), "SWITCHBOARD_CALL_CORES": "0"}
     workers = (
@@ -80,11 +82,13 @@ async def measure(pairs: Pairs, size: Size) -> list[Row]:
     async with Stack.start(options) as stack, stack.redis.client() as client, AsyncExitStack() as loading:
         installation = Installation(stack, RoomStore(client))
         await _all_idle(installation)
+        loaded_at = time.time()
+        quiet.write_text(QUIET)
         if pairs.load:
             busy.write_text(BUSY)
         else:
             await loading.enter_async_context(_real_load(directory))
-        taken = await _call(installation, size.intake_calls, time.time())
+        taken = await _call(installation, size.intake_calls, loaded_at)
         return _rows(taken, stack.workers["busy"], stack.workers["free"], "told" if pairs.load else "real")
 
 
@@ -94,7 +98,7 @@ async def _all_idle(installation: Installation) -> None:
         return len(statuses) == 2 and all(status.idle == SLOTS for status in statuses)
 
     async def quiet() -> bool:
-        return all(status.load <= CALM_LOAD for status in await installation.rooms.workers())
+        return sum(status.load <= CALM_LOAD for status in await installation.rooms.workers()) == 1
 
     await until(idle, 60)
     try:
@@ -115,7 +119,8 @@ async def _real_load(directory: Path) -> AsyncIterator[None]:
 
 async def _call(installation: Installation, count: int, loaded_at: float) -> list[Taken]:
     async def call(number: int) -> Taken:
-        await asyncio.sleep(number * APART_SECONDS)
+        later = TAKES_SECONDS + 0.5 + APART_SECONDS * (number - len(SOON_SECONDS))
+        await asyncio.sleep(SOON_SECONDS[number] if number < len(SOON_SECONDS) else later)
         began = time.time() - loaded_at
         name = installation.room_name("bench")
         async with installation.call("bench", room=name) as caller:
@@ -132,12 +137,13 @@ def _rows(taken: Sequence[Taken], busy: Worker, free: Worker, kind: str) -> list
     loaded_ms = min(one.answer.began_ms - one.began * 1000 for one in taken)
     claimed = [one.room.steps_ms["claimed"] - loaded_ms for one in taken if one.room is not None and one.by(busy)]
     later = [one for one in taken if one.began > TAKES_SECONDS]
+    waited = [one.room.steps_ms["claimed"] - one.room.steps_ms["queued"] for one in later if one.room and one.by(free)]
     heard = [one.answer.heard_ms if one.by(free) else None for one in later]
     return [
         Row(
             f"intake: last call that a worker takes after its host has got busy ({kind} load)",
             "s",
-            max(claimed, default=0.0) / 1000,
+            max(claimed) / 1000 if claimed else None,
             goal=at_most(TAKES_SECONDS, "s"),
             samples={"ours": [ms / 1000 for ms in claimed]},
         ),
@@ -148,5 +154,6 @@ def _rows(taken: Sequence[Taken], busy: Worker, free: Worker, kind: str) -> list
             goal=all_of_them(),
             samples={"ours": heard},
         ),
+        Row("intake: queued to claimed of these, max", "ms", max(waited, default=None)),
         Row("intake: first audio of these heard, max", "ms", max(came(heard), default=None)),
     ]

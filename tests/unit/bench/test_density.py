@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.bench.conversation import Reply
-from tests.bench.figures.density import noticed, shortest
+from tests.bench.figures.density import noticed, usual
 
 GOOD = [Reply(at=float(number), seconds=0.9, lasted=3.0, calls=number) for number in range(1, 31)]
 
@@ -43,7 +43,7 @@ def test_answers_that_do_not_come_are_noticed() -> None:
 
 
 def test_answers_with_gaps_are_noticed() -> None:
-    assert trouble([*GOOD, reply(lasted=3.5), reply(lasted=3.5)]) == "gaps"
+    assert trouble([*GOOD, reply(lasted=3.6), reply(lasted=3.6)]) == "gaps"
 
 
 def test_it_counts_how_many_calls_there_were_when_it_was_first_noticed() -> None:
@@ -52,6 +52,10 @@ def test_it_counts_how_many_calls_there_were_when_it_was_first_noticed() -> None
     assert found.calls == 8
 
 
-def test_an_answer_that_never_came_is_not_the_shortest_one() -> None:
-    assert shortest([NONE, *GOOD]) == 3.0
-    assert shortest([]) == 0.0
+def test_answers_that_the_jitter_buffer_has_stretched_have_no_gaps() -> None:
+    assert trouble([*GOOD, reply(lasted=3.4), reply(lasted=3.4)]) is None
+
+
+def test_what_is_usual_is_the_median_of_the_answers_that_came() -> None:
+    assert usual([*[NONE] * 5, reply(lasted=2.5), reply(lasted=3.0), reply(lasted=9.0)]) == 3.0
+    assert usual([]) == 0.0

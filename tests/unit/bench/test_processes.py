@@ -35,7 +35,8 @@ def test_what_a_child_has_used_counts_also_when_it_has_ended() -> None:
     before = tree.cpu_seconds()
     busy = "import time\nwhile time.process_time() < 0.3: pass"
     subprocess.run([sys.executable, "-c", busy], check=True)
-    assert tree.cpu_seconds() - before >= 0.3
+    # The kernel counts in hundredths.
+    assert tree.cpu_seconds() - before > 0.25
 
 
 def test_the_process_that_is_connected_to_a_port_is_found() -> None:
