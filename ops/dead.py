@@ -24,6 +24,7 @@ from tasks.rooms import DeadLetter, RoomStore
 from tasks.settings import QueueSettings, Settings
 
 PIPE_WIDTH = 240
+ANSWER_SECONDS = 5.0
 
 
 class DeadError(Exception):
@@ -108,10 +109,15 @@ async def _on_server(settings: Settings, letter: DeadLetter) -> RoomSeen:
     """The room as it is now. Its metadata is not kept with the letter, and its caller may have hung up."""
     secret = settings.livekit_api_secret.get_secret_value()
     try:
-        async with api.LiveKitAPI(settings.livekit_url, settings.livekit_api_key, secret) as server:
+        async with (
+            asyncio.timeout(ANSWER_SECONDS),
+            api.LiveKitAPI(settings.livekit_url, settings.livekit_api_key, secret) as server,
+        ):
             listed = await server.room.list_rooms(api.ListRoomsRequest(names=[letter.name]))
     except (aiohttp.ClientError, api.TwirpError, TimeoutError) as error:
-        raise DeadError(f"The LiveKit server at {settings.livekit_url} does not answer: {error}") from error
+        raise DeadError(
+            f"The LiveKit server at {settings.livekit_url} does not answer: {str(error) or type(error).__name__}"
+        ) from error
     for room in listed.rooms:
         if room.sid == letter.sid:
             return RoomSeen(room.sid, room.name, room.metadata, room.creation_time_ms or None)

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import aiohttp
 from livekit import api
 from livekit.protocol import models
 
@@ -62,10 +61,9 @@ class CallersSweep:
         waits = await self._changed()
         if not ended_waits and not waits:
             return
-        timeout = aiohttp.ClientTimeout(total=BUDGET_SECONDS)
         secret = self._settings.livekit_api_secret.get_secret_value()
         key = self._settings.livekit_api_key
-        async with api.LiveKitAPI(self._settings.livekit_url, key, secret, timeout=timeout) as server:
+        async with api.LiveKitAPI(self._settings.livekit_url, key, secret) as server:
             try:
                 async with asyncio.timeout(BUDGET_SECONDS + READ_SECONDS):
                     await self._tell_what_came_of_it(server, ended_waits)
