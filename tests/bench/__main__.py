@@ -26,7 +26,7 @@ SCRATCH = Path("build/benchmarks")
 
 
 @click.command(help=__doc__)
-@click.option("--quick", is_flag=True, help="Fewer calls of each, in under 5 minutes.")
+@click.option("--quick", is_flag=True, help="Fewer calls of each: about 5 minutes.")
 @click.option("--only", multiple=True, type=click.Choice(list(FIGURES)), help="Only this; may be given several times.")
 @click.option("--load", type=click.FloatRange(0, 1), help="What both workers take for their host's load: it is shared.")
 @click.option("--output", type=click.Path(path_type=Path), help=f"{PUBLISHED}; {SCRATCH} if not all was measured.")

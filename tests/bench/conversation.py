@@ -18,7 +18,7 @@ from tests.bench.side import Side
 QUESTION = "What is your address?"
 QUIET_SECONDS = 0.6
 PATIENCE_SECONDS = 5.0
-GREETING_SECONDS = 30.0
+GREETING_SECONDS = 15.0
 LONGEST_SECONDS = 20.0
 PAUSE_SECONDS = (0.3, 1.0)
 

@@ -26,6 +26,7 @@ REPLY_SECONDS = 1.5
 GAP_SECONDS = 0.5
 """In sum. What an answer lasts varies by 0.3 s, as the jitter buffer stretches and shortens it."""
 WINDOW_SECONDS = 12.0
+GREETED_SECONDS = 8.0
 LOOKED_AT = 4
 """The reply time is of so many numbers of calls, up to the number that is carried."""
 
@@ -92,7 +93,8 @@ async def ramp(side: Side, every_seconds: float, most: int) -> Ramp:
             await asyncio.sleep(every_seconds)
             replies = [reply for conversation in conversations for reply in conversation.replies]
             since = time.monotonic() - WINDOW_SECONDS
-            trouble = noticed([reply for reply in replies if reply.at > since], usual(replies))
+            recent = [reply for reply in replies if reply.at > since]
+            trouble = noticed([*recent, *unheard(conversations)], usual(replies))
     finally:
         for task in talking:
             task.cancel()
@@ -101,6 +103,16 @@ async def ramp(side: Side, every_seconds: float, most: int) -> Ramp:
     late = [reply.seconds for reply in replies if carried - LOOKED_AT < reply.calls <= carried]
     ordered = tuple(sorted(replies, key=lambda reply: reply.at))
     return Ramp(carried, percentile(late, 95), trouble.what if trouble else f"{most} and more", ordered)
+
+
+def unheard(conversations: Sequence[Conversation]) -> list[Reply]:
+    """A reply that never came for each caller who has not heard an agent for too long, though it has called."""
+    now = time.monotonic()
+    return [
+        Reply(now, float("inf"), 0.0, number)
+        for number, conversation in enumerate(conversations, start=1)
+        if not conversation.greeted.is_set() and now - conversation.called > GREETED_SECONDS
+    ]
 
 
 def usual(replies: Iterable[Reply]) -> float:
