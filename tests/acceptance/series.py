@@ -22,12 +22,13 @@ COLUMN_SECONDS = 0.5
 class Series:
     """`samples`: (seconds since the begin, (tenant, state) -> how many rooms), each taken in one step of Redis.
 
-    `claimed`: sid -> seconds at which its first attempt was claimed.
+    `queued`, `claimed`: sid -> seconds at which its first attempt entered the queue, and at which it was claimed.
     """
 
     rooms: Mapping[str, str]
     began: float = field(default_factory=time.time)
     samples: list[tuple[float, Counter[tuple[str, str]]]] = field(default_factory=list)
+    queued: dict[str, float] = field(default_factory=dict)
     claimed: dict[str, float] = field(default_factory=dict)
     events: list[tuple[float, str]] = field(default_factory=list)
 
@@ -61,7 +62,12 @@ class Series:
             }
             for at, counts in self.samples
         ]
-        content = {"samples": samples, "claimed_seconds": self.claimed, "events": self.events}
+        content = {
+            "samples": samples,
+            "queued_seconds": self.queued,
+            "claimed_seconds": self.claimed,
+            "events": self.events,
+        }
         (folder / "caps.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
         chart = self.chart()
         (folder / "caps.txt").write_text(chart, encoding="utf-8")
@@ -91,12 +97,13 @@ class Series:
         sids = list(self.rooms)
         async with store.redis.pipeline(transaction=True) as pipe:
             for sid in sids:
-                pipe.hmget(keys.room(sid), ["state", "attempt", "at:claimed"])
+                pipe.hmget(keys.room(sid), ["state", "attempt", "at:queued", "at:claimed"])
             found = await pipe.execute()
         counts: Counter[tuple[str, str]] = Counter()
-        for sid, (state, attempt, claimed) in zip(sids, found, strict=True):
+        for sid, (state, attempt, queued, claimed) in zip(sids, found, strict=True):
             if state:
                 counts[self.rooms[sid], state] += 1
-            if attempt == "1" and claimed:
-                self.claimed.setdefault(sid, int(claimed) / 1000 - self.began)
+            for moments, reached in ((self.queued, queued), (self.claimed, claimed)):
+                if attempt == "1" and reached:
+                    moments.setdefault(sid, int(reached) / 1000 - self.began)
         self.samples.append((time.time() - self.began, counts))

@@ -96,8 +96,9 @@ async def test_twelve_calls_of_a_tenant_run_three_at_a_time_and_in_order_while_o
         print(f"\n{chart}")  # noqa: T201 - it is what this test measures
 
     assert series.most("crowd", *HELD) == CAP
+    # Of two that are in the queue at once, each is taken by another worker, and either may be claimed a moment sooner.
     assert [caller.sid for caller in crowd] == sorted(
-        (caller.sid for caller in crowd), key=lambda sid: series.claimed[sid]
+        (caller.sid for caller in crowd), key=lambda sid: series.queued[sid]
     )
     for room in found[12:]:
         assert room is not None
