@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from ops.stack import Worker
@@ -40,6 +41,8 @@ async def taken_by_a_closed_gate(rooms: RoomStore, dispatcher: Dispatcher, load:
     for number in range(ROUNDS):
         set_load(load, "0")
         await becomes(rooms, Intake.OPEN)
+        # A BRPOP lasts as long as two samples of the load. In step with them it would always end as the gate closes.
+        await asyncio.sleep(number % 10 / 10)
         set_load(load, "1")
         await becomes(rooms, Intake.LOAD)
         if not any(client["cmd"] == "brpop" for client in await rooms.redis.client_list()):
