@@ -68,7 +68,9 @@ class Reservations:
 
     def hold(self, task: str) -> None:
         """A task starts, by its id."""
-        self._calls[task] = _Call(self._clock())
+        # With none to hold nothing is watched, and so nothing would be forgotten.
+        if self._set:
+            self._calls[task] = _Call(self._clock())
 
     def watch(self, tasks: Mapping[str, int | None], children: Iterable[int]) -> None:
         """Look at the tasks that have not ended, each with the pid of its child if it has one, and at all children.

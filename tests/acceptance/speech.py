@@ -7,10 +7,13 @@ from functools import cache
 
 import numpy as np
 
-from ops.caller.caller import RATE
+from ops.caller.caller import RATE, Caller
 from ops.caller.channel import Samples, Stretch
 from pipeline.providers.local.espeak import speak
 from pipeline.providers.local.sphinx import recognise
+from tests.acceptance.installation import ANSWER_SECONDS
+
+QUIET_SECONDS = 1.0
 
 GREETING = "hello how can i help you"
 HOURS = "we are open from nine in the morning to five in the afternoon monday to friday"
@@ -36,6 +39,18 @@ def utterance(text: str) -> Samples:
 async def understood(samples: Samples) -> str:
     """The words that speech recognition finds in what was heard, knowing only the sentences above."""
     return " ".join(await asyncio.to_thread(recognise, samples.tobytes(), SENTENCES))
+
+
+async def answered_rightly(caller: Caller) -> None:
+    """The caller is greeted, asks, and hears the answer."""
+    await caller.answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)
+    greeted = caller.clock.now()
+    asked = await caller.say(utterance("what are your opening hours"))
+    await caller.answer(asked.end, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)
+    heard = caller.ear.render(caller.clock.now())
+    split = round(greeted * caller.ear.rate)
+    assert GREETING in await understood(heard[:split])
+    assert HOURS in await understood(heard[split:])
 
 
 def silent_from(agent: list[Stretch], moment: float) -> float:

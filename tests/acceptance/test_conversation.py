@@ -7,23 +7,23 @@ from collections.abc import Callable
 
 from ops.caller.transcript import Speaker
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
-from tests.acceptance.speech import ADDRESS, GREETING, HOURS, STORY, silent_from, understood, utterance
+from tests.acceptance.speech import (
+    ADDRESS,
+    QUIET_SECONDS,
+    STORY,
+    answered_rightly,
+    silent_from,
+    understood,
+    utterance,
+)
 
-QUIET_SECONDS = 1.0
 # The caller has to have spoken for this long (TurnOptions.min_interruption_seconds) to be heard as interrupting.
 RECOGNISED_SECONDS = 0.3
 
 
 async def test_the_caller_hears_the_right_answer_to_the_question(running: Installation) -> None:
     async with running.call("acme") as caller:
-        await caller.answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)
-        greeted = caller.clock.now()
-        asked = await caller.say(utterance("what are your opening hours"))
-        await caller.answer(asked.end, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)
-        heard = caller.ear.render(caller.clock.now())
-        split = round(greeted * caller.ear.rate)
-        assert GREETING in await understood(heard[:split])
-        assert HOURS in await understood(heard[split:])
+        await answered_rightly(caller)
         assert caller.transcript.said(Speaker.CALLER) == ["what are your opening hours"]
 
 

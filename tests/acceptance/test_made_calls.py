@@ -22,11 +22,10 @@ from ops.caller.moments import Moment
 from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
 from tasks.rooms import Room, RoomStore, State
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
-from tests.acceptance.speech import GREETING, HOURS, understood, utterance
+from tests.acceptance.speech import answered_rightly
 from webhooks.twilio_signature import sign
 
 CALLS: Final = 3
-QUIET_SECONDS = 1.0
 KEY, AUTH_TOKEN, NUMBER = secrets.token_urlsafe(), secrets.token_urlsafe(), "+15551234567"
 PUBLIC_URL: Final = "https://calls.example.com"
 TENANTS: Final = f'[tenants.acme]\ntier = "premium"\nnumbers = ["{NUMBER}"]\n'
@@ -87,18 +86,6 @@ async def telephone(own: Installation) -> str:
         uri = ET.fromstring(await response.text()).findtext("Dial/Sip")  # noqa: S314 - it is our own
     assert uri is not None
     return uri.removeprefix("sip:").partition("@")[0]
-
-
-async def answered_rightly(caller: Caller) -> None:
-    """The caller is greeted, asks, and hears the answer."""
-    await caller.answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)
-    greeted = caller.clock.now()
-    asked = await caller.say(utterance("what are your opening hours"))
-    await caller.answer(asked.end, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)
-    heard = caller.ear.render(caller.clock.now())
-    split = round(greeted * caller.ear.rate)
-    assert GREETING in await understood(heard[:split])
-    assert HOURS in await understood(heard[split:])
 
 
 def joined(room: Room) -> bool:

@@ -23,6 +23,7 @@ from tasks.errors import RedisUnavailable
 from tasks.requests import Once
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
+from tests.away import killed, paused
 from tests.integration.calls.client import PUBLIC_URL, Client, incoming, rooms_named
 from webhooks.call_maker import CallMaker
 
@@ -33,18 +34,14 @@ AGAIN = [("Pause", {"length": "3"}), ("Redirect", {"method": "POST"})]
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def without_redis(redis_server: RedisServer, rooms: RoomStore) -> AsyncIterator[RedisServer]:
-    redis_server.kill()
-    await redis_server.exited()
-    yield redis_server
-    if not redis_server.running:
-        await redis_server.start()
+    async with killed(redis_server):
+        yield redis_server
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def without_livekit(livekit: LiveKitServer, rooms: RoomStore) -> AsyncIterator[LiveKitServer]:
-    livekit.pause()
-    yield livekit
-    livekit.resume()
+    with paused(livekit):
+        yield livekit
 
 
 async def test_a_call_while_redis_is_away_is_refused_and_makes_no_room(

@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from ops.stack.redis import RedisServer
 from tasks.rooms import RoomStore
+from tests import away
 from tests.integration.webhooks.sender import Sender, event, new_sid
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -17,18 +18,14 @@ SECONDS = 2.5
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def killed(redis_server: RedisServer, rooms: RoomStore) -> AsyncIterator[RedisServer]:
-    redis_server.kill()
-    await redis_server.exited()
-    yield redis_server
-    if not redis_server.running:
-        await redis_server.start()
+    async with away.killed(redis_server):
+        yield redis_server
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def paused(redis_server: RedisServer, rooms: RoomStore) -> AsyncIterator[RedisServer]:
-    redis_server.pause()
-    yield redis_server
-    redis_server.resume()
+    with away.paused(redis_server):
+        yield redis_server
 
 
 async def queued(redis_server: RedisServer) -> int:

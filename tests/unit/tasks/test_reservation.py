@@ -92,6 +92,7 @@ def test_at_zero_nothing_is_reserved(host: Host) -> None:
     reservations.hold("a")
     reservations.watch({"a": 1}, [1])
     assert reservations.cores == 0.0
+    assert reservations._calls == {}
 
 
 def test_a_process_that_is_gone_has_used_nothing_and_a_live_one_something() -> None:
