@@ -20,6 +20,17 @@ from pipeline.errors import AgentNotFound
 Entrypoint = Callable[[JobContext], Awaitable[None]]
 
 SESSION_END_SECONDS = 300.0
+_JOINS_EARLY = "switchboard_joins_early"
+
+
+def joins_early(entrypoint: Entrypoint) -> Entrypoint:
+    """Mark an entrypoint that would join the room with `ctx.connect()` and no options, first of all.
+
+    Its call then joins while the entrypoint is still being prepared and run; its `ctx.connect()` finds that done. Under
+    livekit-agents' own worker the mark means nothing.
+    """
+    setattr(entrypoint, _JOINS_EARLY, True)
+    return entrypoint
 
 
 def _no_prewarm(_: JobProcess) -> None:
@@ -41,6 +52,11 @@ class LoadedAgent:
     session_end: Callable[[JobContext], Awaitable[None]] | None = None
     session_end_seconds: float = SESSION_END_SECONDS
     agent_name: str = ""
+
+    @property
+    def joins_early(self) -> bool:
+        """See `joins_early`."""
+        return getattr(self.entrypoint, _JOINS_EARLY, False)
 
 
 def load_agent(path: str) -> LoadedAgent:

@@ -14,7 +14,8 @@ from livekit.agents import AgentSession, AgentStateChangedEvent, ConversationIte
 
 from pipeline.conversation import CONVERSATION, Conversation
 from pipeline.errors import AgentCrashed, PipelineError, RoomGone, RoomUnreachable
-from pipeline.job import is_still_ours, running_job
+from pipeline.job import announced_room, is_still_ours, present_room, running_job
+from pipeline.joining import join_early
 from pipeline.options import CallOptions
 from pipeline.presence import Presence
 from pipeline.runner import Inference, JobRunner
@@ -64,7 +65,7 @@ class Call:
         self._conversation = conversation or Conversation()
         self._reached: set[str] = set()
         self._asked_to_end: str | None = None
-        self._checks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._presence: Presence | None = None
         self._replaced = False
 
@@ -99,7 +100,9 @@ class Call:
         Raises RoomGone if the room no longer exists, RoomUnreachable if the LiveKit server does not answer,
         AgentCrashed if the agent's entrypoint raised, and SessionFailed if the voice agent's session did.
         """
-        job = await running_job(self._options, self._runner.agent)
+        options, agent = self._options, self._runner.agent
+        early = agent.joins_early and options.just_announced
+        job = await running_job(options, agent, announced_room(options) if early else await present_room(options))
         if job is None:
             return CallOutcome(reason="rejected by the agent", usage=[])
         if self._asked_to_end is not None:
@@ -109,30 +112,43 @@ class Call:
         self._runner.userdata[CONVERSATION] = self._conversation
         self._step("connecting")
         try:
-            await self._runner.run(job, inference=inference, on_start=self._on_start)
+            await self._runner.run(job, inference=inference, on_start=self._join if early else self._watch)
         finally:
             if self._presence is not None:
                 self._presence.close()
         return self._outcome()
 
-    def _on_start(self, ctx: JobContext) -> None:
+    async def _join(self, ctx: JobContext) -> None:
+        """Join the room while its being there is still checked: it was announced just now, and will be there."""
+        await self._watch(ctx)
+        joining = self._begin(join_early(ctx))
+        # It goes first.
+        await asyncio.sleep(0)
+        try:
+            ctx.job.room.CopyFrom(await present_room(self._options))
+        except PipelineError:
+            await joining
+            raise
+
+    async def _watch(self, ctx: JobContext) -> None:
         self._presence = Presence(ctx.room, self._options.limits)
         self._presence.ended.add_done_callback(lambda ended: self.hang_up(ended.result().value))
         ctx.room.on("connection_state_changed", lambda state: self._on_connection(ctx.room, state))
-        ctx.room.on("room_updated", lambda: self._check(self._compare_sid(ctx.room)))
+        ctx.room.on("room_updated", lambda: self._begin(self._compare_sid(ctx.room)))
         ctx.room.on("local_track_published", lambda *_: self._on_published())
 
     def _on_connection(self, room: rtc.Room, state: rtc.ConnectionState.ValueType) -> None:
         if state == rtc.ConnectionState.CONN_CONNECTED:
             # Another of its name may have taken the room's place: between the check and the join or, when the
             # connection was lost and came back, by a server that was restarted.
-            self._check(self._ask_again() if "joined" in self._reached else self._compare_sid(room))
+            self._begin(self._ask_again() if "joined" in self._reached else self._compare_sid(room))
             self._step("joined")
 
-    def _check(self, check: Coroutine[Any, Any, None]) -> None:
-        checking = asyncio.create_task(check)
-        self._checks.add(checking)
-        checking.add_done_callback(self._checks.discard)
+    def _begin(self, action: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(action)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _compare_sid(self, room: rtc.Room) -> None:
         if await room.sid != self._options.room_sid:

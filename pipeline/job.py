@@ -25,12 +25,14 @@ ROOM_CHECK_SECONDS = 5.0
 TOKEN_SLACK_SECONDS = 300.0
 
 
-async def running_job(options: CallOptions, agent: LoadedAgent) -> RunningJobInfo | None:
-    """The job, or None if the agent's request hook rejected it.
+def announced_room(options: CallOptions) -> models.Room:
+    """As much of the room as is known without asking the server."""
+    return models.Room(sid=options.room_sid, name=options.room_name)
 
-    Raises RoomGone if the room no longer exists, and RoomUnreachable if the LiveKit server does not answer.
-    """
-    job = _job(options, agent, await _room(options))
+
+async def running_job(options: CallOptions, agent: LoadedAgent, room: models.Room) -> RunningJobInfo | None:
+    """The job, or None if the agent's request hook rejected it."""
+    job = _job(options, agent, room)
     accepted = await _ask(agent, job)
     if accepted is None:
         return None
@@ -62,8 +64,11 @@ async def is_still_ours(options: CallOptions) -> bool:
     return not any(options.is_successor(person.identity) for person in listed.participants)
 
 
-async def _room(options: CallOptions) -> models.Room:
-    """The room as the server has it now. Joining one that is gone would make a new room of the same name."""
+async def present_room(options: CallOptions) -> models.Room:
+    """The room as the server has it now. Joining one that is gone would make a new room of the same name.
+
+    Raises RoomGone if it no longer exists, and RoomUnreachable if the LiveKit server does not answer.
+    """
     async with _server(options) as server:
         room = await _find(server, options)
         if options.attempt > 1:

@@ -118,7 +118,8 @@ class CallOptions:
     """One call: the room, the way into it, and the agent that answers.
 
     `agent` is `module:name` (see `pipeline.agents`), `agent_metadata` what it finds in `ctx.job.metadata`, `attempt`
-    the fencing token that the agent's identity carries.
+    the fencing token that the agent's identity carries. `just_announced`: the LiveKit server told of the room so short
+    a time ago that it is surely there.
     """
 
     room_sid: str
@@ -132,6 +133,7 @@ class CallOptions:
     agent_metadata: str
     voice: VoiceAgentOptions
     limits: CallLimits = CallLimits()
+    just_announced: bool = False
 
     @property
     def identity(self) -> str:

@@ -19,6 +19,16 @@ _EVENTS: tuple[rtc.room.EventTypes, ...] = (
 )
 
 
+def is_caller(kind: int) -> bool:
+    """Whether a call exists for participants of this kind."""
+    return kind not in _COMPANY
+
+
+def callers(room: rtc.Room) -> list[rtc.RemoteParticipant]:
+    """The participants for whom the call exists."""
+    return [person for person in room.remote_participants.values() if is_caller(person.kind)]
+
+
 class Ending(StrEnum):
     """Why a call ended, other than by its agent."""
 
@@ -44,10 +54,6 @@ class Presence:
         for event in _EVENTS:
             room.on(event, self._look)
 
-    def callers(self) -> list[rtc.RemoteParticipant]:
-        """The participants for whom the call exists."""
-        return [person for person in self._room.remote_participants.values() if person.kind not in _COMPANY]
-
     def close(self) -> None:
         """Stop watching."""
         for event in _EVENTS:
@@ -56,7 +62,7 @@ class Presence:
         self._length.cancel()
 
     def _look(self, *_: object) -> None:
-        if self.callers():
+        if callers(self._room):
             self._came = True
             self._waiting.cancel()
         elif self._came and self._waiting.cancelled():

@@ -9,7 +9,7 @@ tests/integration/pipeline/test_runner_contract.py fails loudly when it moves.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast
 
 from livekit.agents import JobContext
@@ -79,7 +79,7 @@ class JobRunner:
         self.agent = agent
         self.context: JobContext | None = None
         self.crash: Exception | None = None
-        self._on_start: Callable[[JobContext], None] = lambda _: None
+        self._on_start: Callable[[JobContext], Awaitable[None]]
         self._parent = _Parent()
         self._proc = _JobProc(
             agent.prewarm,
@@ -99,11 +99,11 @@ class JobRunner:
         return self._proc._job_proc.userdata  # noqa: SLF001
 
     async def run(
-        self, job: RunningJobInfo, *, inference: Inference | None, on_start: Callable[[JobContext], None]
+        self, job: RunningJobInfo, *, inference: Inference | None, on_start: Callable[[JobContext], Awaitable[None]]
     ) -> None:
-        """Run the job to its end. `on_start` gets its context before the entrypoint does.
+        """Run the job to its end. `on_start` gets its context before the entrypoint does, which waits for it.
 
-        An exception of the entrypoint is in `crash` afterwards; the shutdown callbacks have run all the same.
+        An exception of either is in `crash` afterwards; the shutdown callbacks have run all the same.
         """
         self._on_start = on_start
         if inference is not None:
@@ -129,8 +129,8 @@ class JobRunner:
 
     async def _entrypoint(self, ctx: JobContext) -> None:
         self.context = ctx
-        self._on_start(ctx)
         try:
+            await self._on_start(ctx)
             await self.agent.entrypoint(ctx)
         except Exception as error:
             self.crash = error

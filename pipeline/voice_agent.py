@@ -19,7 +19,9 @@ from livekit.agents.voice.agent_session import SessionConnectOptions
 from livekit.agents.voice.room_io import RoomOptions
 from livekit.agents.voice.turn import TurnDetectionMode, TurnHandlingOptions
 
+from pipeline.agents import joins_early
 from pipeline.conversation import CONVERSATION, Conversation
+from pipeline.mouth import Mouth
 from pipeline.options import TurnOptions, VadOptions, VoiceAgentOptions
 from pipeline.providers.chain import ALONE, HEARING, WITH_FALLBACKS, Failures, llm_chain, stt_chain, tts_chain
 from pipeline.providers.hearing import Hearing
@@ -83,6 +85,7 @@ def turn_handling(options: TurnOptions) -> TurnHandlingOptions:
     )
 
 
+@joins_early
 async def entrypoint(ctx: JobContext) -> None:
     """Answer the room as the tenant's options say. Raises what the provider registry raises for what it cannot use."""
     options: VoiceAgentOptions = ctx.proc.userdata[VOICE]
@@ -111,11 +114,14 @@ async def entrypoint(ctx: JobContext) -> None:
         ears.given_up = trouble.apologise
         _follow_speech(session, ears)
     _follow_callers(ctx, session)
+    mouth = Mouth(ctx)
+    ctx.add_shutdown_callback(mouth.aclose)
+    session.output.audio = mouth
     await session.start(
         Receptionist(options, ctx.proc.userdata.get(CONVERSATION) or Conversation()),
         room=ctx.room,
         # The call ends by the rules of `pipeline.presence`, so that a caller may come back within the grace time.
-        room_options=RoomOptions(close_on_disconnect=False),
+        room_options=RoomOptions(close_on_disconnect=False, audio_output=False),
         # Otherwise any participant could drive the session over byte streams.
         session_host=False,
         record=False,

@@ -12,7 +12,6 @@ from pipeline.call import Call
 from pipeline.conversation import Conversation
 from pipeline.errors import PipelineError, RoomGone
 from tasks.call_options import call_options
-from tasks.connection import connect
 from tasks.errors import SwitchboardError
 from tasks.failover import lose_call
 from tasks.hand_over import hand_over_after_drain
@@ -21,49 +20,50 @@ from tasks.provider_keys import provider_keys
 from tasks.rooms import Refusal, Room, RoomStore
 from tasks.seal import Seal
 from tasks.tenants import RedisTenants
-from tasks.worker import child, inference
+from tasks.worker import inference
 
 if TYPE_CHECKING:
     from pipeline.call import CallOutcome
     from tasks.settings import Settings
+    from tasks.worker.child import Child
 
 logger = logging.getLogger("switchboard.tasks.answer")
 
 
-async def answer(sid: str, attempt: int, *, worker: str, settings: Settings) -> str:
+async def answer(sid: str, attempt: int, *, worker: str, child: Child) -> str:
     """Answer the room if this attempt may. Returns what became of it."""
-    redis = connect(settings)
     try:
-        rooms = RoomStore(redis, lease_ms=settings.lease_ttl_ms)
+        rooms = RoomStore(child.redis, lease_ms=child.settings.lease_ttl_ms)
         claim = await rooms.claim(sid, attempt, claimant=uuid.uuid4().hex, worker=worker, pid=os.getpid())
         if isinstance(claim, Refusal):
             logger.info("nothing to answer", extra={"sid": sid, "attempt": attempt, "refusal": claim})
             return f"refused: {claim}"
-        return await _answer(claim.room, rooms, settings)
+        return await _answer(claim.room, rooms, child)
     finally:
-        await redis.aclose()
+        await child.redis.aclose()
 
 
-async def _answer(room: Room, rooms: RoomStore, settings: Settings) -> str:
+async def _answer(room: Room, rooms: RoomStore, child: Child) -> str:
     fields = {"sid": room.sid, "tenant": room.tenant, "tier": room.tier, "attempt": room.attempt}
     logger.info("call claimed", extra=fields)
     try:
-        outcome = await _run(room, rooms, settings)
+        outcome = await _run(room, rooms, child)
     except RoomGone as error:
         await rooms.end(room.sid, room.attempt, outcome="room gone", usage="[]")
         logger.info("room gone", extra=fields | {"reason": str(error)})
         return "room gone"
     except (SwitchboardError, PipelineError) as error:
-        return await _fail(room, rooms, settings, error)
+        return await _fail(room, rooms, child.settings, error)
     except Exception as error:  # a bug of ours must not leave the caller in silence
         logger.exception("the call failed", extra=fields)
-        return await _fail(room, rooms, settings, error)
+        return await _fail(room, rooms, child.settings, error)
     await rooms.end(room.sid, room.attempt, outcome=outcome.reason, usage=outcome.usage_json())
     logger.info("call ended", extra=fields | {"reason": outcome.reason})
     return outcome.reason
 
 
-async def _run(room: Room, rooms: RoomStore, settings: Settings) -> CallOutcome:
+async def _run(room: Room, rooms: RoomStore, child: Child) -> CallOutcome:
+    settings = child.settings
     tenant, sealed = await RedisTenants(rooms.redis, frozenset(settings.tiers)).with_keys(room.tenant)
     options = call_options(room, tenant, await provider_keys(tenant, sealed, settings), settings)
     keeper = LeaseKeeper(rooms, room, settings)

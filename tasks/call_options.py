@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", VadOptions, TurnOptions)
 
+# Made once: that takes as long as all the rest of a call's options.
+_CHECKS: Mapping[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (VadOptions, TurnOptions)}
+
+ANNOUNCED_MS = 2000
+
 
 def call_options(room: Room, tenant: Tenant, keys: Mapping[str, Secret], settings: Settings) -> CallOptions:
     """Everything the call is told. `keys`: see `provider_keys`. Raises TenantInvalid."""
@@ -45,7 +50,14 @@ def call_options(room: Room, tenant: Tenant, keys: Mapping[str, Secret], setting
             empty_grace_seconds=settings.empty_grace_seconds,
             length_seconds=settings.max_call_seconds,
         ),
+        just_announced=_is_just_announced(room),
     )
+
+
+def _is_just_announced(room: Room) -> bool:
+    claimed = room.steps_ms.get("claimed")
+    # Both by the clock of Redis.
+    return room.attempt == 1 and claimed is not None and claimed - room.arrived_us / 1000 < ANNOUNCED_MS
 
 
 def voice_agent_options(tenant: Tenant, keys: Mapping[str, Secret]) -> VoiceAgentOptions:
@@ -92,8 +104,9 @@ def _tuning(tenant: str, table: str, options: type[T], given: dict[str, Any]) ->
             problem = f"[{table}] has no option {name!r}; it has {', '.join(known)}"
             raise TenantInvalid(tenant=tenant, problem=problem)
     try:
-        return TypeAdapter(options).validate_python(given)
+        checked: T = _CHECKS[options].validate_python(given)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         problem = f"[{table}] {'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise TenantInvalid(tenant=tenant, problem=problem) from None
+    return checked

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 
 from tasks.answer import answer
 from tasks.celery import app
 from tasks.messages import TASK
-from tasks.settings import Settings
-from tasks.worker import lifecycle, steps
+from tasks.worker import child, lifecycle, steps
 
 steps.install(app)
 __all__ = ["lifecycle", "run_room"]
@@ -19,4 +17,5 @@ __all__ = ["lifecycle", "run_room"]
 def run_room(self: app.Task, *, sid: str, attempt: int) -> str:
     """Answer the room `sid`, unless this attempt has been superseded. Returns what became of it, in a few words."""
     worker = self.request.hostname or f"pid@{os.getpid()}"
-    return asyncio.run(answer(sid, attempt, worker=worker, settings=Settings.read()))
+    ready = child.this()
+    return ready.run(answer(sid, attempt, worker=worker, child=ready))

@@ -1,27 +1,70 @@
-"""The child's runner: prewarmed for the default agent, before its call is known."""
+"""What a fresh child has ready before its call is known: the default agent's runner, an event loop, Redis."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import RedisError
 
 from pipeline import prewarm
 from pipeline.errors import PipelineError
 from pipeline.runner import JobRunner
+from tasks.connection import connect
 from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 logger = logging.getLogger("switchboard.tasks.worker")
 
-_warm: dict[str, JobRunner] = {}
+
+@dataclass(slots=True)
+class Child:
+    """A process that answers one call. `redis` belongs to `loop`, and is connected already where Redis is there."""
+
+    settings: Settings
+    loop: asyncio.Runner
+    redis: Redis
+    _runners: dict[str, JobRunner] = field(default_factory=dict)
+
+    @classmethod
+    def warm(cls, settings: Settings) -> Child:
+        """Get all of it ready. What fails is tried again by the call, which then says why."""
+        child = cls(settings, asyncio.Runner(), connect(settings))
+        try:
+            child._runners[settings.agent] = prewarm.in_child(settings.agent)
+        except PipelineError as error:
+            logger.error("the default agent cannot be prewarmed", extra={"reason": str(error)})  # noqa: TRY400 - no trace
+        try:
+            child.loop.run(child._connect())
+        except (RedisError, OSError) as error:
+            logger.warning("a child has no connection to Redis yet", extra={"error": type(error).__name__})
+        return child
+
+    async def _connect(self) -> None:
+        await self.redis.ping()
+
+    def runner_for(self, agent: str) -> JobRunner:
+        """The prewarmed runner, or a new one if the tenant names another agent. Each runs one call."""
+        return self._runners.pop(agent, None) or prewarm.in_child(agent)
+
+    def run(self, call: Coroutine[Any, Any, str]) -> str:
+        """Run a call to its end. Returns what became of it."""
+        return self.loop.run(call)
 
 
-def warm(settings: Settings) -> None:
-    """Prewarm the default agent. One that fails is tried again by its call, which then says why on a dead letter."""
-    try:
-        _warm[settings.agent] = prewarm.in_child(settings.agent)
-    except PipelineError as error:
-        logger.error("the default agent cannot be prewarmed", extra={"reason": str(error)})  # noqa: TRY400 - no trace
+_this: list[Child] = []
 
 
-def runner_for(agent: str) -> JobRunner:
-    """The prewarmed runner, or a new one if the tenant names another agent. Each runs one call."""
-    return _warm.pop(agent, None) or prewarm.in_child(agent)
+def get_ready(settings: Settings) -> None:
+    """This process is a child: warm it."""
+    _this[:] = [Child.warm(settings)]
+
+
+def this() -> Child:
+    """The child that this process is."""
+    return _this[0]

@@ -17,7 +17,7 @@ from tasks.connection import connect_blocking
 from tasks.errors import InvalidSetting
 from tasks.settings import Settings
 from tasks.tenants.redis import agents as agents_of_tenants
-from tasks.worker import child, inference, lost_child
+from tasks.worker import child, host_name, inference, lost_child
 
 logger = logging.getLogger("switchboard.tasks.worker")
 
@@ -29,6 +29,7 @@ def warm_up(**_: object) -> None:
     # Celery does it later, and what is wrong with an agent would lose its reason.
     logs.set_up(settings.log_level)
     _for_livekit_agents(settings)
+    host_name.answer_at_once()
     agents = {settings.agent} | _agents_of_tenants(settings)
     _import_key_source(settings)
     report = prewarm.in_parent(agents, extras=[extra.strip() for extra in settings.preload_extras.split(",")])
@@ -40,9 +41,10 @@ def warm_up(**_: object) -> None:
 
 
 @signals.worker_shutdown.connect(weak=False)
-def stop_inference(**_: object) -> None:
+def clean_up(**_: object) -> None:
     """The main process ends."""
     inference.stop()
+    host_name.clean_up()
 
 
 @signals.task_failure.connect(weak=False)
@@ -55,7 +57,7 @@ def lose_call_of_dead_child(exception: BaseException, kwargs: Mapping[str, Any],
 @signals.worker_process_init.connect(weak=False)
 def warm_child(**_: object) -> None:
     """A fresh child gets ready for its call."""
-    child.warm(Settings.read())
+    child.get_ready(Settings.read())
 
 
 def _agents_of_tenants(settings: Settings) -> set[str]:

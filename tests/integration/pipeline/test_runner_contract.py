@@ -36,10 +36,14 @@ def job() -> RunningJobInfo:
     )
 
 
+async def nothing(_: JobContext) -> None:
+    """Nothing is to be done before the entrypoint."""
+
+
 async def run(entrypoint: Entrypoint, **hooks: Any) -> JobRunner:
     runner = JobRunner(LoadedAgent(path="test:agent", entrypoint=entrypoint, **hooks))
     runner.initialize()
-    await asyncio.wait_for(runner.run(job(), inference=None, on_start=lambda _: None), 20)
+    await asyncio.wait_for(runner.run(job(), inference=None, on_start=nothing), 20)
     return runner
 
 
@@ -94,7 +98,7 @@ async def test_a_shutdown_from_outside_ends_the_job_with_its_reason() -> None:
 
     runner = JobRunner(LoadedAgent(path="test:agent", entrypoint=entrypoint))
     runner.initialize()
-    running = asyncio.create_task(runner.run(job(), inference=None, on_start=lambda _: None))
+    running = asyncio.create_task(runner.run(job(), inference=None, on_start=nothing))
     await started.wait()
     runner.shutdown("room empty")
     await asyncio.wait_for(running, 20)
@@ -143,7 +147,7 @@ async def test_a_request_for_inference_is_answered() -> None:
 
     runner = JobRunner(LoadedAgent(path="test:agent", entrypoint=entrypoint))
     runner.initialize()
-    await asyncio.wait_for(runner.run(job(), inference=Upper(), on_start=lambda _: None), 20)
+    await asyncio.wait_for(runner.run(job(), inference=Upper(), on_start=nothing), 20)
     assert answers == [b"upper:HELLO"]
 
 
