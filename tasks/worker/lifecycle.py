@@ -17,7 +17,7 @@ from tasks.connection import connect_blocking
 from tasks.errors import InvalidSetting
 from tasks.settings import Settings
 from tasks.tenants.redis import agents as agents_of_tenants
-from tasks.worker import child, inference, lost_child
+from tasks.worker import child, death_signal, end_of_turn, inference, lost_child, mapped_files
 
 logger = logging.getLogger("switchboard.tasks.worker")
 
@@ -37,12 +37,16 @@ def warm_up(**_: object) -> None:
     if report.threads:
         logger.warning("importing the agents started threads in the worker", extra={"threads": list(report.threads)})
     inference.start(agents)
+    end_of_turn.start()
+    death_signal.install()
+    mapped_files.let_go()
 
 
 @signals.worker_shutdown.connect(weak=False)
-def stop_inference(**_: object) -> None:
+def stop_models(**_: object) -> None:
     """The main process ends."""
     inference.stop()
+    end_of_turn.stop()
 
 
 @signals.task_failure.connect(weak=False)
