@@ -36,8 +36,10 @@ def in_parent(agents: Iterable[str], extras: Iterable[str] = (ALL_EXTRAS,)) -> P
 
     from pipeline import voice_agent  # noqa: F401, PLC0415
     from pipeline.providers import preload  # noqa: PLC0415
+    from pipeline.rehearsal import rehearse  # noqa: PLC0415
 
     preload(extras)
+    rehearse()
     missing: list[AgentNotFound] = []
     for path in agents:
         try:

@@ -15,6 +15,7 @@ from pipeline import prewarm
 from tasks import key_source, logs
 from tasks.connection import connect_blocking
 from tasks.errors import InvalidSetting
+from tasks.seal import Seal
 from tasks.settings import Settings
 from tasks.tenants.redis import agents as agents_of_tenants
 from tasks.worker import child, death_signal, end_of_turn, inference, lost_child, mapped_files
@@ -36,6 +37,8 @@ def warm_up(**_: object) -> None:
         logger.error("an agent cannot be imported", extra={"reason": str(missing)})
     if report.threads:
         logger.warning("importing the agents started threads in the worker", extra={"threads": list(report.threads)})
+    # As each call will, to open its provider's keys: what OpenSSL makes of a cipher it keeps.
+    Seal(settings).close("", "")
     inference.start(agents)
     end_of_turn.start()
     death_signal.install()

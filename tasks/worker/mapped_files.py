@@ -23,11 +23,11 @@ def let_go() -> None:
         return
     madvise = ctypes.CDLL(None).madvise
     madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    for begin, end in _unchanged(lines):
+    for begin, end in unchanged(lines):
         madvise(begin, end - begin, _DONTNEED)
 
 
-def _unchanged(smaps: list[str]) -> list[tuple[int, int]]:
+def unchanged(smaps: list[str]) -> list[tuple[int, int]]:
     """The mappings of files that cannot be written to, and never were: what was relocated would be lost."""
     found: list[tuple[int, int]] = []
     mapping: tuple[int, int] | None = None
