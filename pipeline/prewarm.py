@@ -32,14 +32,14 @@ class Prewarmed:
 def in_parent(agents: Iterable[str], extras: Iterable[str] = (ALL_EXTRAS,)) -> Prewarmed:
     """Import livekit-agents with its weights, the providers' plugins, of the extras only these, and the agents."""
     before = set(threading.enumerate())
-    import numpy.fft  # noqa: F401, PLC0415 - importing these is the work; numpy loads it when it is first used
-    from livekit.agents.ipc import _preload  # noqa: F401, PLC0415
-    from livekit.agents.llm import async_toolset  # noqa: F401, PLC0415 - with the first session
+    from livekit.agents.ipc import _preload  # noqa: F401, PLC0415 - importing it is the work
 
     from pipeline import voice_agent  # noqa: F401, PLC0415
     from pipeline.providers import preload  # noqa: PLC0415
+    from pipeline.rehearsal import rehearse  # noqa: PLC0415
 
     preload(extras)
+    rehearse()
     missing: list[AgentNotFound] = []
     for path in agents:
         try:

@@ -8,12 +8,16 @@ import redis
 from redis import asyncio as aioredis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
+from redis.driver_info import DriverInfo
 from redis.retry import Retry
 
 if TYPE_CHECKING:
     from tasks.settings import QueueSettings
 
 CONNECTIONS = 32
+
+# Else each client, and so each call, would look for the version of redis-py among all installed packages.
+_DRIVER = DriverInfo()
 
 
 def connect(settings: QueueSettings) -> aioredis.Redis:
@@ -31,6 +35,7 @@ def connect(settings: QueueSettings) -> aioredis.Redis:
         socket_connect_timeout=settings.redis_deadline_seconds,
         socket_keepalive=True,
         retry=AsyncRetry(NoBackoff(), 1),
+        driver_info=_DRIVER,
     )
     return aioredis.Redis.from_pool(pool)
 
@@ -44,4 +49,5 @@ def connect_blocking(settings: QueueSettings) -> redis.Redis:
         socket_connect_timeout=1.0,
         socket_keepalive=True,
         retry=Retry(NoBackoff(), 1),
+        driver_info=_DRIVER,
     )

@@ -15,9 +15,10 @@ from pipeline import prewarm
 from tasks import key_source, logs
 from tasks.connection import connect_blocking
 from tasks.errors import InvalidSetting
+from tasks.seal import Seal
 from tasks.settings import Settings
 from tasks.tenants.redis import agents as agents_of_tenants
-from tasks.worker import child, host_name, inference, lost_child
+from tasks.worker import child, death_signal, end_of_turn, host_name, inference, lost_child, mapped_files
 
 logger = logging.getLogger("switchboard.tasks.worker")
 
@@ -37,13 +38,19 @@ def warm_up(**_: object) -> None:
         logger.error("an agent cannot be imported", extra={"reason": str(missing)})
     if report.threads:
         logger.warning("importing the agents started threads in the worker", extra={"threads": list(report.threads)})
+    # As each call will, to open its provider's keys: what OpenSSL makes of a cipher it keeps.
+    Seal(settings).close("", "")
     inference.start(agents)
+    end_of_turn.start()
+    death_signal.install()
+    mapped_files.let_go()
 
 
 @signals.worker_shutdown.connect(weak=False)
 def clean_up(**_: object) -> None:
     """The main process ends."""
     inference.stop()
+    end_of_turn.stop()
     host_name.clean_up()
 
 

@@ -16,7 +16,7 @@ from celery.worker.control import control_command
 from tasks.connection import connect_blocking
 from tasks.rooms import WorkerStatus
 from tasks.settings import Settings
-from tasks.worker import inference
+from tasks.worker import end_of_turn, inference
 from tasks.worker.drain import DRAIN
 from tasks.worker.gate import IntakeGate
 from tasks.worker.heartbeat import BEAT_SECONDS, Heartbeat
@@ -71,6 +71,7 @@ class IntakeStep(bootsteps.StartStopStep):
             consumer.hub.call_repeatedly(SAMPLE_SECONDS, self._sample, consumer),
             consumer.hub.call_repeatedly(BEAT_SECONDS, self._beat, consumer),
             consumer.hub.call_repeatedly(BEAT_SECONDS, inference.watch),
+            consumer.hub.call_repeatedly(BEAT_SECONDS, end_of_turn.watch),
             consumer.hub.call_repeatedly(WATCH_SECONDS, self._strays.watch),
         ]
 

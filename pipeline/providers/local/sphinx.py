@@ -159,7 +159,10 @@ class _Sphinx:
         samples.resize(max(len(samples), _SHORTEST_SAMPLES), refcheck=False)
         loudest = float(np.abs(samples).max(initial=1.0))
         samples *= min(_PEAK / max(loudest, 1.0), _LOUDEST_GAIN)
-        samples += np.resize(self._noise, len(samples))
+        # In pieces: resized to the length, a minute of noise would be copied for each second of speech.
+        for begin in range(0, len(samples), len(self._noise)):
+            piece = samples[begin : begin + len(self._noise)]
+            piece += self._noise[: len(piece)]
         return samples.astype(np.int16).tobytes()
 
 

@@ -24,7 +24,7 @@ FRONT_DESK = VoiceAgentOptions(stt=LOCAL, llm=LOCAL, tts=LOCAL, turn=TurnOptions
 
 
 def prewarm(proc: JobProcess) -> None:
-    preload()
+    preload(extras=())
     proc.userdata[VOICE] = FRONT_DESK
 
 
