@@ -4,6 +4,8 @@ Plain asyncio on livekit-agents. It knows no Celery and no Redis and reads no en
 options and callbacks. How a call travels through this package:
 
     prewarm      in the worker's main process: imports and model weights, shared with every child
+    rehearsal    what livekit-agents does once in each process, done there
+    end_of_turn  the end-of-turn model, in one process for all calls
     agents       finds the agent that a tenant names
     runner       livekit-agents' own job runner, in this process; the only file that touches its private API
     job          what it runs: the room, checked, and the token
