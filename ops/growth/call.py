@@ -51,11 +51,15 @@ class Talk:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Bytes in Redis: a room that is over, for an hour; a call's record; a conversation, while the call lives."""
+    """Bytes in Redis: a room that is over, for an hour; a call's record; a conversation, while the call lives.
+
+    `connections`: how many a call has to Redis while it lives.
+    """
 
     over: float
     record: float
     conversation: float
+    connections: float
 
 
 class Calls:
@@ -70,23 +74,29 @@ class Calls:
         self.sids = [f"RM_called{number:06}" for number in range(count)]
         self._children: dict[str, _Child] = {}
         self._conversation = _conversation(talk.said // 2)
+        self._connections = 0.0
 
     async def costs(self) -> list[Cost]:
         """Of each step, in the order in which they come."""
         await self._installation.declare({_tenant(sid): CALLED for sid in self.sids})
         talk = self._talk
+        meter = self._installation.meter
         with Taker.of(self._installation.settings) as taker:
             found = [
                 await self._each("open: room_started", self.open),
                 await self._each("open again: participant_joined", self.open),
                 await self._each("take: BRPOP, unacked, ack", taker.take),
                 await self._each("tell Flower: 3 events", taker.tell),
+            ]
+            before = await meter.connections()
+            found += [
                 await self._each("claim: connect, claim, tenant", self.claim),
                 await self._each("stamp a step, renew", self.stamp, times=len(STEPS)),
                 await self._each("keep the conversation, renew", self.say, times=talk.said),
                 await self._each("renew", self.renew, times=talk.renewals),
                 await self._each("close: room_finished", self.close),
             ]
+            self._connections = (await meter.connections() - before) / len(self.sids)
         found.append(await self._each("end: the record, disconnect", self.end))
         return found
 
@@ -127,7 +137,7 @@ class Calls:
         rooms = [await redis.memory_usage(keys.room(sid)) for sid in self.sids]
         records = await redis.memory_usage(keys.CALLS, samples=0)
         sealed = Seal(self._installation.settings).close(self.sids[0], self._conversation)
-        return Kept(sum(rooms) / len(rooms), records / await redis.xlen(keys.CALLS), len(sealed))
+        return Kept(sum(rooms) / len(rooms), records / await redis.xlen(keys.CALLS), len(sealed), self._connections)
 
 
 class NotClaimedError(RuntimeError):

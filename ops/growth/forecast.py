@@ -9,6 +9,8 @@ from ops.growth.results import Results
 from ops.growth.sweeps import QUIET, SERVER_QUIET
 
 GIGABIT = 1e9 / 8
+MAXCLIENTS = 10_000
+"""Redis' default."""
 SERVER_EVERY = 3.5
 """Ticks, from one look at the LiveKit server to the next."""
 HOUR = 3600.0
@@ -65,6 +67,14 @@ def capacities(results: Results) -> list[Capacity]:
         found.append(Capacity("Redis (one core)", most.rate, reason))
     if results.call:
         costs = results.call[max(results.call)]
+        connections = results.kept[max(results.kept)].connections
+        found.append(
+            Capacity(
+                f"the connections of Redis, as `maxclients` is by default ({MAXCLIENTS:,})",
+                MAXCLIENTS / connections / results.talk.length,
+                f"{connections:.0f} for a call, while it lives",
+            )
+        )
         largest = max(per_call(costs, "received"), per_call(costs, "sent"))
         found.append(
             Capacity("the network of Redis, 1 Gbit/s", GIGABIT / largest, f"{largest / 1000:.0f} kB for a call")
@@ -77,4 +87,11 @@ def capacities(results: Results) -> list[Capacity]:
             f"{tick_ms(sweeps):.0f} ms of each second with {rooms:,} rooms, {tick_us(sweeps) / 1000:.0f} ms of Redis"
         )
         found.append(Capacity("the reconciler (one for all)", None, reason))
+    if len(results.standing) > 1:
+        alone, worker, *_ = results.standing
+        reason = (
+            f"{(worker.cpu_us - alone.cpu_us) / 1000:.1f} ms of Redis a second, {worker.requests:.0f} requests, "
+            f"{worker.connections - alone.connections:.0f} connections"
+        )
+        found.append(Capacity("a worker, without its calls", None, reason))
     return found

@@ -71,6 +71,10 @@ class Meter:
         """Bytes that Redis has in use."""
         return int((await self._info("memory"))["used_memory"])
 
+    async def connections(self) -> int:
+        """How many clients are connected."""
+        return int((await self._info("clients"))["connected_clients"])
+
     async def cpu_us(self) -> float:
         """CPU time that Redis has used so far."""
         return _cpu_us(await self._info("cpu"))

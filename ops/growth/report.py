@@ -67,6 +67,7 @@ def _surge(results: Results) -> list[str]:
             f"{level.ended:.0f}",
             f"{level.requests:,.0f}",
             f"{level.redis_cpu:.0%}",
+            f"{1000 * level.redis_cpu / level.ended:.1f}",
             f"{level.own_cpu:.0%}",
             *(
                 f"{percentile(level.latencies_ms[step], 50) or 0:.1f}, {level.p99_ms(step):.1f}"
@@ -77,7 +78,7 @@ def _surge(results: Results) -> list[str]:
         ]
         for level in surge.levels
     ]
-    columns = ["calls a second", "ended", "requests", "CPU of Redis", "CPU of the maker"]
+    columns = ["calls a second", "ended", "requests", "CPU of Redis", "for a call, ms", "CPU of the maker"]
     columns += ["open, p50, p99, ms", "claim, p50, p99, ms", "errors", "limit"]
     return _section("Calls at a rising rate", head, columns, rows)
 
@@ -92,7 +93,8 @@ def _call(results: Results) -> list[str]:
         rows.append([f"{rooms:,}", "**a whole call**", "", *(f"**{number:,.0f}**" for number in whole), ""])
     head = (
         "Through the code that does it in production, one call after another. Commands count those inside scripts; a "
-        "request is one round trip; CPU is all that Redis uses for it, its scripts and its network."
+        "request is one round trip; CPU is all that Redis uses for it, its scripts and its network. One at a time, each "
+        "request finds Redis asleep, which is dearer than where many come at once: there a call costs what is above."
     )
     return _section("One call", head, ["rooms", "step", *_COLUMNS], rows)
 
@@ -182,10 +184,20 @@ def _standing(results: Results) -> list[str]:
             *(f"{number:,.1f}" for number in (each.commands, each.requests)),
             *(f"{number:,.0f}" for number in (each.cpu_us, each.received, each.sent)),
             f"{each.own_cpu_ms:.1f}",
+            f"{each.connections:.0f}",
         ]
         for each in results.standing
     ]
-    columns = ["a second of", "commands", "requests", "CPU of Redis, µs", "bytes in", "bytes out", "CPU of its own, ms"]
+    columns = [
+        "a second of",
+        "commands",
+        "requests",
+        "CPU of Redis, µs",
+        "bytes in",
+        "bytes out",
+        "CPU of its own, ms",
+        "connections",
+    ]
     head = "The first line is in all the others: what Redis uses by itself. The time in `BRPOP` is none of Redis' CPU."
     return _section("While nothing happens", head, columns, rows)
 

@@ -30,7 +30,10 @@ EMPTY = ("gold", "silver", "bronze")
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What something costs a second, on average: Redis as in `Cost`, and the CPU time of the process itself."""
+    """What something costs a second, on average: Redis as in `Cost`, and the CPU time of the process itself.
+
+    `connections`: how many Redis has, one of them that of the meter.
+    """
 
     name: str
     commands: float
@@ -39,10 +42,11 @@ class Standing:
     received: float
     sent: float
     own_cpu_ms: float
+    connections: float
     by_command: dict[str, float]
 
     @classmethod
-    def of(cls, name: str, work: Work, own_cpu_ms: float) -> Standing:
+    def of(cls, name: str, work: Work, own_cpu_ms: float, connections: int) -> Standing:
         """All of it divided by the seconds that it took."""
         seconds = work.wall_seconds
         return cls(
@@ -53,6 +57,7 @@ class Standing:
             work.received / seconds,
             work.sent / seconds,
             own_cpu_ms / seconds,
+            connections,
             {command: calls / seconds for command, calls in sorted(work.commands.items())},
         )
 
@@ -92,7 +97,7 @@ async def _standing(name: str, installation: Installation, process: ManagedProce
     before = _cpu_ms(process)
     async with installation.meter.measure() as work:
         await asyncio.sleep(seconds)
-    return Standing.of(name, work, _cpu_ms(process) - before)
+    return Standing.of(name, work, _cpu_ms(process) - before, await installation.meter.connections())
 
 
 def _cpu_ms(process: ManagedProcess | None) -> float:
