@@ -59,7 +59,7 @@ def _surge(results: Results) -> list[str]:
         f"recorded, and is said again in {surge.plan.played_seconds:g} s, on a connection of its own: for Redis, as "
         "many requests a second as with calls of the real length. Redis has one core, and whoever makes the calls "
         "another one. Latencies are those that the maker of the calls sees; the limit is a p99 of "
-        f"{surge.plan.limit_ms:g} ms, or a core that is full."
+        f"{surge.plan.limit_ms:g} ms, a core that is full, or calls that pile up. A rate with a limit was tried twice."
     )
     rows = [
         [
@@ -93,8 +93,8 @@ def _call(results: Results) -> list[str]:
         rows.append([f"{rooms:,}", "**a whole call**", "", *(f"**{number:,.0f}**" for number in whole), ""])
     head = (
         "Through the code that does it in production, one call after another. Commands count those inside scripts; a "
-        "request is one round trip; CPU is all that Redis uses for it, its scripts and its network. One at a time, each "
-        "request finds Redis asleep, which is dearer than where many come at once: there a call costs what is above."
+        "request is one round trip; CPU is all that Redis uses for it, its scripts and its network. One at a time, "
+        "each request finds Redis asleep, which is dearer than many at once: there a call costs what is above."
     )
     return _section("One call", head, ["rooms", "step", *_COLUMNS], rows)
 
