@@ -47,7 +47,7 @@ def main(
 ) -> None:
     """Measure, and write growth.md and growth.json. Ends with 1 if a sweep blocks a receiver for too long.
 
-    What it says holds only for a machine that nobody else uses meanwhile; `surge` needs two cores.
+    What it says holds only for a machine that nobody else uses meanwhile; `surge` needs Linux and two cores.
     """
     # Thousands of rooms are lost here on purpose.
     logging.disable(logging.WARNING)

@@ -58,8 +58,8 @@ def _surge(results: Results) -> list[str]:
         f"{surge.rooms:,} rooms are open besides. All that a call says to Redis in {results.talk.length:.0f} s was "
         f"recorded, and is said again in {surge.plan.played_seconds:g} s, on a connection of its own: for Redis, as "
         "many requests a second as with calls of the real length. Redis has one core, and whoever makes the calls "
-        "another one; nothing is written to a disk, and nobody reconciles meanwhile. Latencies are those that the maker "
-        "of the calls sees; the limit is a p99 of "
+        "another one; nothing is written to a disk, and nobody reconciles meanwhile. Latencies are those that the "
+        "maker of the calls sees; the limit is a p99 of "
         f"{surge.plan.limit_ms:g} ms, a core that is full, or calls that pile up. A rate with a limit was tried twice."
     )
     rows = [
