@@ -71,11 +71,8 @@ def run(*, everything: bool, only_workers: bool, as_json: bool) -> int:
         print("Redis wants another password. Set REDIS_URL to redis://:password@host:port/0.", file=sys.stderr)
         return 1
     except (RedisError, OSError) as error:
-        where = urlsplit(settings.redis_url.get_secret_value())
-        place = where.hostname or where.path
         print(
-            f"Redis at {place}:{where.port or 6379} cannot be reached ({type(error).__name__}). "
-            "Start it, or set REDIS_URL.",
+            f"Redis at {_place(settings)} cannot be reached ({type(error).__name__}). Start it, or set REDIS_URL.",
             file=sys.stderr,
         )
         return 1
@@ -86,6 +83,15 @@ def run(*, everything: bool, only_workers: bool, as_json: bool) -> int:
     else:
         _console().print(rooms_table(view), workers_table(view), sep="\n")
     return 0
+
+
+def _place(settings: QueueSettings) -> str:
+    """Where it should be, without its password."""
+    if settings.sentinels is not None:
+        asked = ", ".join(f"{host}:{port}" for host, port in settings.sentinels.addresses)
+        return f"the place that Sentinels ({asked}) give for {settings.sentinel_master!r}"
+    where = urlsplit(settings.redis_url.get_secret_value())
+    return f"{where.hostname or where.path}:{where.port or 6379}"
 
 
 def _console() -> Console:

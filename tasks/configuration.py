@@ -6,14 +6,16 @@ from typing import Any
 
 from kombu import Queue
 
+from tasks.connection import asking
 from tasks.settings import QueueSettings
 
 
 def load() -> dict[str, Any]:
     """Celery's settings for this installation."""
     settings = QueueSettings.read()
+    sentinels = settings.sentinels
     return {
-        "broker_url": settings.redis_url.get_secret_value(),
+        "broker_url": settings.redis_url.get_secret_value() if sentinels is None else sentinels.broker_url(),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_transport_options": {
@@ -28,6 +30,7 @@ def load() -> dict[str, Any]:
             "socket_connect_timeout": 2,
             "socket_keepalive": True,
             "health_check_interval": 5,
+            **_sentinel_options(settings),
         },
         "task_queues": [Queue(name, routing_key=name) for name in settings.queues],
         "task_default_queue": settings.queues[-1],
@@ -52,3 +55,9 @@ def load() -> dict[str, Any]:
         "worker_redirect_stdouts": False,
         "worker_enable_remote_control": True,
     }
+
+
+def _sentinel_options(settings: QueueSettings) -> dict[str, Any]:
+    if settings.sentinels is None:
+        return {}
+    return {"master_name": settings.sentinel_master, "sentinel_kwargs": asking(settings)}

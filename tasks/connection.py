@@ -1,20 +1,30 @@
-"""Connections to Redis for our own keys. Celery has its own, by its own configuration."""
+"""Connections to Redis for our own keys. Celery has its own, by its own configuration.
+
+Where Sentinels say which Redis is the master, each new connection asks them first. When the master changes, connections
+to the old one break, or are closed by it, and the next use of each finds the new one.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import redis
 from redis import asyncio as aioredis
 from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.sentinel import Sentinel as AsyncSentinel
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.driver_info import DriverInfo
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 if TYPE_CHECKING:
+    from tasks.sentinels import Sentinels
     from tasks.settings import QueueSettings
 
 CONNECTIONS = 32
+ASKING_SECONDS = 0.5
+"""How long a Sentinel may take before the next one is asked."""
 
 # Else each client, and so each call, would look for the version of redis-py among all installed packages.
 _DRIVER = DriverInfo()
@@ -26,28 +36,58 @@ def connect(settings: QueueSettings) -> aioredis.Redis:
     In a burst its users wait for a connection, for as long as Redis may take to answer; redis-py's default pool would
     refuse them.
     """
-    pool = aioredis.BlockingConnectionPool.from_url(
-        settings.redis_url.get_secret_value(),
-        max_connections=CONNECTIONS,
-        timeout=settings.redis_deadline_seconds,
-        decode_responses=True,
-        socket_timeout=settings.redis_deadline_seconds,
-        socket_connect_timeout=settings.redis_deadline_seconds,
-        socket_keepalive=True,
-        retry=AsyncRetry(NoBackoff(), 1),
-        driver_info=_DRIVER,
-    )
-    return aioredis.Redis.from_pool(pool)
+    options: dict[str, Any] = {
+        "max_connections": CONNECTIONS,
+        "timeout": settings.redis_deadline_seconds,
+        "decode_responses": True,
+        "socket_timeout": settings.redis_deadline_seconds,
+        "socket_connect_timeout": settings.redis_deadline_seconds,
+        "socket_keepalive": True,
+        "retry": AsyncRetry(NoBackoff(), 1),
+        "driver_info": _DRIVER,
+    }
+    if settings.sentinels is None:
+        url = settings.redis_url.get_secret_value()
+        return aioredis.Redis.from_pool(aioredis.BlockingConnectionPool.from_url(url, **options))
+    asked, pool = cast("Any", AsyncSentinel), cast("Any", _MasterPool)
+    manager = asked(settings.sentinels.addresses, sentinel_kwargs=asking(settings))
+    return aioredis.Redis.from_pool(pool(settings.sentinel_master, manager, **_login(settings.sentinels), **options))
 
 
 def connect_blocking(settings: QueueSettings) -> redis.Redis:
     """A client for a process without an event loop of asyncio: the worker's main process."""
-    return redis.Redis.from_url(
-        settings.redis_url.get_secret_value(),
-        decode_responses=True,
-        socket_timeout=1.0,
-        socket_connect_timeout=1.0,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), 1),
-        driver_info=_DRIVER,
-    )
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        "socket_timeout": 1.0,
+        "socket_connect_timeout": 1.0,
+        "socket_keepalive": True,
+        "retry": Retry(NoBackoff(), 1),
+        "driver_info": _DRIVER,
+    }
+    if settings.sentinels is None:
+        return redis.Redis.from_url(settings.redis_url.get_secret_value(), **options)
+    manager = cast("Any", Sentinel)(settings.sentinels.addresses, sentinel_kwargs=asking(settings))
+    return cast("redis.Redis", manager.master_for(settings.sentinel_master, **_login(settings.sentinels), **options))
+
+
+def asking(settings: QueueSettings) -> dict[str, Any]:
+    """How the Sentinels are asked."""
+    password = settings.sentinel_password
+    return {
+        "password": None if password is None else password.get_secret_value(),
+        "socket_timeout": ASKING_SECONDS,
+        "socket_connect_timeout": ASKING_SECONDS,
+    }
+
+
+def _login(sentinels: Sentinels) -> dict[str, Any]:
+    return {"username": sentinels.username, "password": sentinels.password, "db": sentinels.db}
+
+
+class _MasterPool(SentinelConnectionPool, aioredis.BlockingConnectionPool):
+    """Connections to whoever is the master, of which there are only so many; who wants one waits."""
+
+    async def aclose(self) -> None:
+        """Close those to the Sentinels too."""
+        await super().aclose()
+        await self.sentinel_manager.aclose()

@@ -28,9 +28,11 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from tasks import cpu
 from tasks.errors import InvalidSetting
+from tasks.sentinels import SCHEME, Sentinels
 
 SLOTS_PER_CORE = 4
 FERNET_KEY_BYTES = 32
+SCHEMES = ("redis", "rediss", SCHEME)
 
 
 class AfterWait(StrEnum):
@@ -46,6 +48,10 @@ class QueueSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SWITCHBOARD_", frozen=True, extra="ignore")
 
     redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), validation_alias=AliasChoices("redis_url"))
+    sentinel_master: str = Field("mymaster", min_length=1)
+    """What the Sentinels call the master, if `redis_url` names Sentinels."""
+    sentinel_password: SecretStr | None = None
+    """The password of the Sentinels themselves, if they have one; that of Redis is in `redis_url`."""
     redis_deadline_seconds: float = Field(2.0, gt=0)
     """How long the receiver waits for Redis before it answers 503, so that LiveKit delivers the webhook again."""
     tiers: Annotated[dict[str, str], NoDecode] = Field(
@@ -67,6 +73,27 @@ class QueueSettings(BaseSettings):
     def queues(self) -> tuple[str, ...]:
         """Every queue, each once, in the order of the tiers."""
         return tuple(dict.fromkeys(self.tiers.values()))
+
+    @cached_property
+    def sentinels(self) -> Sentinels | None:
+        """Where to ask for the master; None if `redis_url` is that of a Redis itself."""
+        url = self.redis_url.get_secret_value()
+        return Sentinels.read(url) if url.startswith(f"{SCHEME}://") else None
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        scheme = url.partition("://")[0]
+        if scheme not in SCHEMES:
+            cure = f"it begins with {', '.join(f'{each}://' for each in SCHEMES[:-1])} or {SCHEMES[-1]}://"
+            raise InvalidSetting(name="REDIS_URL", value="***", cure=cure)
+        if scheme == SCHEME:
+            try:
+                Sentinels.read(url)
+            except ValueError as error:
+                raise InvalidSetting(name="REDIS_URL", value="***", cure=str(error)) from None
+        return value
 
     @field_validator("tiers", mode="before")
     @classmethod

@@ -8,6 +8,25 @@
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+-- Rooms that were queued one after another have their tasks side by side: where one is found, those that follow are looked
+-- for beside it, as each LPOS goes through the whole queue up to there.
+local beside = {}
+local function is_in(queue, message)
+  if beside[queue] and beside[queue][message] then
+    return true
+  end
+  -- From the front, where those who have waited longest are.
+  local place = redis.call('LPOS', queue, message, 'RANK', -1)
+  if not place then
+    return false
+  end
+  beside[queue] = {}
+  for _, other in ipairs(redis.call('LRANGE', queue, math.max(0, place - ARGV[3]), place)) do
+    beside[queue][other] = true
+  end
+  return true
+end
+
 local found = {}
 for _, sid in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2], 'LIMIT', 0, ARGV[3])) do
   local room = redis.call('HMGET', ARGV[1] .. sid, 'state', 'queue', 'message')
@@ -16,8 +35,7 @@ for _, sid in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2],
   else
     -- Its turn to be looked at comes again later, so that a long queue is looked at in pieces.
     redis.call('ZADD', KEYS[1], now, sid)
-    -- From the front, where those who have waited longest are.
-    if not redis.call('LPOS', room[2], room[3], 'RANK', -1) then
+    if not is_in(room[2], room[3]) then
       redis.call('RPUSH', room[2], room[3])
       table.insert(found, sid)
     end

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from tests.bench.percentile import Sample
+from ops.percentile import Sample
 
 
 @dataclass(frozen=True, slots=True)

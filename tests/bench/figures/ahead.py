@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 
+from ops.percentile import Sample, percentiles
 from tests.bench.call import answered
 from tests.bench.pair import Pairs, each_in_turn
-from tests.bench.percentile import Sample, percentiles
 from tests.bench.row import Row, at_most
 from tests.bench.size import Size
 

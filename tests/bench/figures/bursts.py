@@ -6,9 +6,9 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from ops.percentile import Sample, percentile, share_within
 from tests.bench.call import Answer, answered
 from tests.bench.pair import Pairs, each_in_turn
-from tests.bench.percentile import Sample, percentile, share_within
 from tests.bench.row import Row, all_of_them
 from tests.bench.side import Side
 from tests.bench.size import Size

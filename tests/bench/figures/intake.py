@@ -20,13 +20,13 @@ from pathlib import Path
 import psutil
 
 from ops.caller.errors import CallError
+from ops.percentile import came, share_within
 from ops.stack import ManagedProcess, Stack, StackOptions, Worker, WorkerSpec, environment
 from tasks.rooms import Room, RoomStore
 from tests.acceptance.installation import Installation
 from tests.bench.call import Answer
 from tests.bench.ours import TENANTS
 from tests.bench.pair import Pairs
-from tests.bench.percentile import came, share_within
 from tests.bench.row import Row, all_of_them, at_most
 from tests.bench.side import CALM_LOAD, CALM_SECONDS
 from tests.bench.size import Size

@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
+from ops.percentile import Sample, percentile
 from ops.stack import Worker, WorkerSpec, environment
 from ops.stack.ports import PortPicker
 from ops.stack.redis import RedisServer
@@ -14,7 +15,6 @@ from tasks.rooms import RoomStore, State
 from tasks.settings import Settings
 from tests.bench.ours import TENANTS
 from tests.bench.pair import Pairs
-from tests.bench.percentile import Sample, percentile
 from tests.bench.row import Row, at_most
 from tests.bench.size import Size
 from tests.tenants import declare

@@ -140,3 +140,27 @@ async def test_a_claimed_room_is_not_looked_at(rooms: RoomStore) -> None:
     room = await rooms.get("RM_1")
     assert room is not None
     assert room.state is State.RUNNING
+
+
+async def test_where_many_wait_the_queue_is_gone_through_once_in_a_look(rooms: RoomStore) -> None:
+    sids = [f"RM_{number:03}" for number in range(120)]
+    for sid in sids:
+        await open_room(rooms, sid, content=sid.encode())
+    await queued_long_ago(rooms, *sids)
+    for _ in range(3):
+        await rooms.redis.config_resetstat()
+        assert await found(rooms, limit=40) == []
+        assert (await rooms.redis.info("commandstats"))["cmdstat_lpos"]["calls"] == 1
+    assert await waiting(rooms) == sids
+
+
+async def test_of_many_tasks_only_those_that_are_in_no_queue_are_put_back(rooms: RoomStore) -> None:
+    sids = [f"RM_{number:03}" for number in range(90)]
+    for sid in sids:
+        await open_room(rooms, sid, content=sid.encode())
+    lost = sids[::3]
+    for sid in lost:
+        await rooms.redis.lrem(QUEUE, 1, sid)
+    await queued_long_ago(rooms, *sids)
+    assert [sid for _ in range(3) for sid in await found(rooms, limit=30)] == lost
+    assert sorted(await waiting(rooms)) == sids

@@ -14,6 +14,9 @@ from google.protobuf import json_format
 from livekit import api
 
 from ops.cli import main
+from ops.growth import report
+from ops.growth.forecast import capacities
+from ops.growth.results import Results
 from pipeline.options import TurnOptions, VadOptions
 from pipeline.providers import PROVIDERS
 from tasks.rooms import keys
@@ -190,3 +193,19 @@ def test_every_command_and_option_is_documented() -> None:
             assert set(named) == {option for subcommand in command.commands.values() for option in options(subcommand)}
         else:
             assert set(re.findall(r"^\| `(--[a-z-]+)", section, re.MULTILINE)) == options(command)
+
+
+def test_how_costs_grow_is_written_from_what_was_measured() -> None:
+    measured = Results.from_json(read("docs/benchmarks/growth.json"))
+    assert read("docs/benchmarks/growth.md") == report.markdown(measured)
+
+
+def test_growing_says_what_is_full_first_as_it_was_measured() -> None:
+    measured = Results.from_json(read("docs/benchmarks/growth.json"))
+    document = read("docs/howto/growing.md")
+    found = [
+        f"| {capacity.part} | {capacity.rate:.0f} | {capacity.rate * measured.talk.length:,.0f} |"
+        for capacity in capacities(measured)
+        if capacity.rate is not None
+    ]
+    assert "\n".join(found) in document

@@ -55,10 +55,12 @@ def test_a_secret_may_be_given_as_a_file(monkeypatch: pytest.MonkeyPatch, tmp_pa
     secret.write_text("from a file\n")
     monkeypatch.delenv("LIVEKIT_API_SECRET")
     monkeypatch.setenv("LIVEKIT_API_SECRET_FILE", str(secret))
-    monkeypatch.setenv("REDIS_URL_FILE", str(secret))
+    url = tmp_path / "url"
+    url.write_text("redis://:hidden@127.0.0.1:6379/0\n")
+    monkeypatch.setenv("REDIS_URL_FILE", str(url))
     settings = Settings.read()
     assert settings.livekit_api_secret.get_secret_value() == "from a file"
-    assert settings.redis_url.get_secret_value() == "from a file"
+    assert settings.redis_url.get_secret_value() == "redis://:hidden@127.0.0.1:6379/0"
 
 
 def test_a_missing_secret_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:

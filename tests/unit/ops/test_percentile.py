@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bench.percentile import came, percentile, percentiles, share_within
+from ops.percentile import came, percentile, percentiles, share_within
 
 
 @pytest.mark.parametrize(("percent", "expected"), [(1, 10.0), (50, 20.0), (90, 40.0), (99, 40.0), (100, 40.0)])

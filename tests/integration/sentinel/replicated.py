@@ -1,0 +1,138 @@
+"""A Redis with a replica, and three Sentinels that watch both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, cast
+
+from redis import asyncio as aioredis
+from redis.exceptions import RedisError
+
+from ops.stack import Binaries, ManagedProcess, environment
+from ops.stack.ports import HOST, PortPicker
+from ops.stack.redis import RedisServer
+from tests.waiting import until
+
+MASTER = "calls"
+PASSWORD = "of redis"
+SENTINELS_PASSWORD = "of the sentinels"
+COUNT, QUORUM = 3, 2
+DOWN_AFTER_MS = 1000
+
+
+class Node(RedisServer):
+    """A Redis that is, or becomes, the master or a replica."""
+
+    def __init__(
+        self, directory: Path, env: Mapping[str, str], *, binary: str, port: int, master: Node | None = None
+    ) -> None:
+        directory.mkdir()
+        super().__init__(directory, env, binary=binary, port=port)
+        self._password = PASSWORD
+        self._master = master
+
+    def command(self) -> list[str]:
+        command = super().command()
+        lines = [f'masterauth "{PASSWORD}"', "repl-diskless-sync yes", "repl-diskless-sync-delay 0"]
+        if self._master is not None:
+            lines.append(f"replicaof {HOST} {self._master.port}")
+        config = Path(command[-1])
+        text = config.read_text("utf-8").replace(f"requirepass {PASSWORD}", f'requirepass "{PASSWORD}"')
+        config.write_text("".join((text, *(f"{line}\n" for line in lines))), "utf-8")
+        return command
+
+    def client(self) -> aioredis.Redis:
+        return aioredis.Redis(host=HOST, port=self.port, password=PASSWORD, decode_responses=True, socket_timeout=2)
+
+    async def role(self) -> str:
+        try:
+            async with self.client() as client:
+                return str((await client.info("replication"))["role"])
+        except (RedisError, OSError):
+            return "away"
+
+
+class SentinelServer(ManagedProcess):
+    def __init__(self, directory: Path, env: Mapping[str, str], *, binary: str, port: int, master: Node) -> None:
+        directory.mkdir()
+        super().__init__("sentinel", directory, env)
+        self.port = port
+        self._binary = binary
+        self._master = master
+
+    def command(self) -> list[str]:
+        # It writes into this file what it finds out.
+        config = self.directory / "sentinel.conf"
+        lines = [
+            f"bind {HOST}",
+            f"port {self.port}",
+            f'dir "{self.directory}"',
+            f'requirepass "{SENTINELS_PASSWORD}"',
+            f'sentinel sentinel-pass "{SENTINELS_PASSWORD}"',
+            f"sentinel monitor {MASTER} {HOST} {self._master.port} {QUORUM}",
+            f'sentinel auth-pass {MASTER} "{PASSWORD}"',
+            f"sentinel down-after-milliseconds {MASTER} {DOWN_AFTER_MS}",
+            f"sentinel failover-timeout {MASTER} 3000",
+        ]
+        config.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+        return [self._binary, str(config), "--sentinel"]
+
+    async def is_ready(self) -> bool:
+        """It knows the replica and the other Sentinels, so that they could agree on a failover."""
+        async with aioredis.Redis(
+            host=HOST, port=self.port, password=SENTINELS_PASSWORD, decode_responses=True, socket_timeout=2
+        ) as client:
+            try:
+                state = cast("dict[str, Any]", await cast("Any", client.sentinel_master(MASTER)))
+            except RedisError:
+                return False
+        return bool(state["num-slaves"] == 1 and state["num-other-sentinels"] == COUNT - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Replicated:
+    master: Node
+    replica: Node
+    sentinels: tuple[SentinelServer, ...]
+
+    @classmethod
+    @asynccontextmanager
+    async def start(cls, binaries: Binaries, directory: Path) -> AsyncIterator[Self]:
+        env, binary, ports = environment.inherited(), str(binaries.redis), PortPicker()
+        master = Node(directory / "master", env, binary=binary, port=ports.pick())
+        replica = Node(directory / "replica", env, binary=binary, port=ports.pick(), master=master)
+        sentinels = tuple(
+            SentinelServer(directory / f"sentinel-{number}", env, binary=binary, port=ports.pick(), master=master)
+            for number in range(COUNT)
+        )
+        found = cls(master, replica, sentinels)
+        async with AsyncExitStack() as stack:
+            for node in (master, replica):
+                await node.start()
+                stack.push_async_callback(node.stop)
+            await until(found.replicates)
+            # Each is ready when it has heard of all.
+            for sentinel in sentinels:
+                stack.push_async_callback(sentinel.stop)
+            await asyncio.gather(*(sentinel.start() for sentinel in sentinels))
+            yield found
+
+    @property
+    def environment(self) -> dict[str, str]:
+        hosts = ",".join(f"{HOST}:{sentinel.port}" for sentinel in self.sentinels)
+        return {
+            "REDIS_URL": f"sentinel://:{PASSWORD.replace(' ', '%20')}@{hosts}/0",
+            "SWITCHBOARD_SENTINEL_MASTER": MASTER,
+            "SWITCHBOARD_SENTINEL_PASSWORD": SENTINELS_PASSWORD,
+        }
+
+    async def replicates(self) -> bool:
+        async with self.replica.client() as client:
+            return bool((await client.info("replication"))["master_link_status"] == "up")
+
+    async def has_failed_over(self) -> bool:
+        return await self.replica.role() == "master"
