@@ -127,7 +127,7 @@ class Call:
         try:
             ctx.job.room.CopyFrom(await present_room(self._options))
         except PipelineError:
-            await joining
+            joining.cancel()
             raise
 
     async def _watch(self, ctx: JobContext) -> None:

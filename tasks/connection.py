@@ -12,7 +12,7 @@ import redis
 from redis import asyncio as aioredis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
-from redis.asyncio.sentinel import SentinelConnectionPool
+from redis.asyncio.sentinel import SentinelConnectionPool, SentinelManagedConnection
 from redis.backoff import NoBackoff
 from redis.driver_info import DriverInfo
 from redis.retry import Retry
@@ -51,7 +51,8 @@ def connect(settings: QueueSettings) -> aioredis.Redis:
         return aioredis.Redis.from_pool(aioredis.BlockingConnectionPool.from_url(url, **options))
     asked, pool = cast("Any", AsyncSentinel), cast("Any", _MasterPool)
     manager = asked(settings.sentinels.addresses, sentinel_kwargs=asking(settings))
-    return aioredis.Redis.from_pool(pool(settings.sentinel_master, manager, **_login(settings.sentinels), **options))
+    options |= _login(settings.sentinels) | {"connection_class": _MasterConnection}
+    return aioredis.Redis.from_pool(pool(settings.sentinel_master, manager, **options))
 
 
 def connect_blocking(settings: QueueSettings) -> redis.Redis:
@@ -82,6 +83,16 @@ def asking(settings: QueueSettings) -> dict[str, Any]:
 
 def _login(sentinels: Sentinels) -> dict[str, Any]:
     return {"username": sentinels.username, "password": sentinels.password, "db": sentinels.db}
+
+
+class _MasterConnection(SentinelManagedConnection):
+    """One that was lost asks the Sentinels when it is used again. redis-py's would go back to where the master was."""
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - its
+        """Connect first where that is to be done."""
+        if not self.is_connected:
+            await cast("Any", self).connect()
+        await super().send_packed_command(command, check_health)
 
 
 class _MasterPool(SentinelConnectionPool, aioredis.BlockingConnectionPool):

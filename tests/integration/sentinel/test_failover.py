@@ -160,6 +160,7 @@ async def test_a_master_that_was_cut_off_and_comes_back_as_a_replica_is_not_writ
     replicated: Replicated, dispatcher: Dispatcher, rooms: RoomStore
 ) -> None:
     assert await dispatcher.open(RoomSeen("RM_before", "call-acme-1")) is Opened.QUEUED
+    assert await rooms.redis.wait(1, 2000) == 1
     replicated.master.pause()
     await until(replicated.has_failed_over)
     assert await opened(dispatcher, RoomSeen("RM_meanwhile", "call-acme-2")) is Opened.QUEUED
