@@ -119,16 +119,14 @@ class Call:
         return self._outcome()
 
     async def _join(self, ctx: JobContext) -> None:
-        """Join the room while its being there is still checked: it was announced just now, and will be there."""
+        """Join the room without asking first whether it is there, as it was announced just now.
+
+        Should another of its name be there instead, `_compare_sid` notices.
+        """
         await self._watch(ctx)
-        joining = self._begin(join_early(ctx))
-        # It goes first.
+        self._begin(join_early(ctx))
+        # Before the entrypoint keeps the event loop busy.
         await asyncio.sleep(0)
-        try:
-            ctx.job.room.CopyFrom(await present_room(self._options))
-        except PipelineError:
-            joining.cancel()
-            raise
 
     async def _watch(self, ctx: JobContext) -> None:
         self._presence = Presence(ctx.room, self._options.limits)

@@ -1,0 +1,99 @@
+"""What makes the first word come soon, and that it is not spoken before somebody listens."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+from livekit import api, rtc
+from livekit.protocol.models import ParticipantInfo
+
+from ops.caller.channel import is_audible
+from tests.acceptance.installation import Installation
+from tests.acceptance.speech import GREETING, QUIET_SECONDS, understood
+from tests.waiting import until
+
+RECORDED_SECONDS = 1.5
+
+
+async def agents(running: Installation, room: str) -> list[ParticipantInfo]:
+    livekit = running.stack.livekit
+    async with api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as server:
+        listed = await server.room.list_participants(api.ListParticipantsRequest(room=room))
+    return [person for person in listed.participants if person.kind == ParticipantInfo.Kind.AGENT]
+
+
+async def make_room(running: Installation) -> str:
+    """As a backend does before it lets the caller in."""
+    name = running.room_name("acme")
+    livekit = running.stack.livekit
+    async with api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as server:
+        await server.room.create_room(api.CreateRoomRequest(name=name))
+    return name
+
+
+async def speaking_place(running: Installation, room: str) -> None:
+    """Wait until an agent is in the room whose track is there."""
+
+    async def there() -> bool:
+        return any(agent.tracks for agent in await agents(running, room))
+
+    await until(there, 20)
+
+
+async def test_in_a_room_that_was_made_ahead_the_agent_has_its_track_before_the_caller_comes(
+    running: Installation,
+) -> None:
+    name = await make_room(running)
+    await speaking_place(running, name)
+    async with running.call("acme", room=name) as caller:
+        await caller.answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=20)
+        assert await understood(caller.ear.render(caller.clock.now())) == GREETING
+    await running.delete_room(name)
+
+
+async def test_a_recorder_that_is_there_first_is_not_greeted_and_the_caller_is_from_the_first_word_on(
+    running: Installation,
+) -> None:
+    name = await make_room(running)
+    await speaking_place(running, name)
+    livekit = running.stack.livekit
+    token = (
+        api.AccessToken(livekit.api_key, livekit.api_secret)
+        .with_identity("recorder")
+        .with_kind("egress")
+        .with_grants(api.VideoGrants(room_join=True, room=name, can_publish=False, hidden=True, recorder=True))
+        .to_jwt()
+    )
+    recorder, recorded = rtc.Room(), asyncio.Event()
+    heard: list[bool] = []
+
+    async def listen(track: rtc.Track) -> None:
+        stream = rtc.AudioStream(track, sample_rate=16000, num_channels=1, frame_size_ms=50)
+        async for event in stream:
+            heard.append(is_audible(np.frombuffer(event.frame.data, dtype=np.int16)))
+            if len(heard) * 0.05 >= RECORDED_SECONDS:
+                recorded.set()
+        await stream.aclose()
+
+    listening: list[asyncio.Task[None]] = []
+    recorder.on("track_subscribed", lambda track, *_: listening.append(asyncio.create_task(listen(track))))
+    await recorder.connect(livekit.url, token)
+    try:
+        await asyncio.wait_for(recorded.wait(), 20)
+        assert not any(heard)
+        async with running.call("acme", room=name) as caller:
+            await caller.answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=20)
+            assert await understood(caller.ear.render(caller.clock.now())) == GREETING
+    finally:
+        await recorder.disconnect()
+        await asyncio.gather(*listening)
+    await running.delete_room(name)
+
+
+async def test_a_call_that_begins_with_its_room_is_seen_before_its_track_is(running: Installation) -> None:
+    async with running.call("acme") as caller:
+        await caller.agent(20)
+        agent = next(iter(caller.room.remote_participants.values()))
+        assert agent.attributes["lk.agent.state"] in {"initializing", "listening"}
+        await caller.answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=20)
