@@ -204,6 +204,8 @@ class Call:
         crash = self._runner.crash
         if isinstance(crash, PipelineError):
             raise crash
+        if isinstance(crash, rtc.ConnectError):
+            raise RoomUnreachable(error=str(crash)) from crash
         if crash is not None and self._asked_to_end is None:
             raise AgentCrashed(error=f"{type(crash).__name__}: {crash}") from crash
         failure = self._runner.userdata.get(FAILURE)
