@@ -49,7 +49,7 @@ async def _answer(room: Room, rooms: RoomStore, child: Child) -> str:
     try:
         outcome = await _run(room, rooms, child)
     except RoomGone as error:
-        await rooms.end(room.sid, room.attempt, outcome="room gone", usage="[]")
+        await rooms.end(room.sid, room.attempt, outcome="room gone", usage="[]", claimant=room.claimant)
         logger.info("room gone", extra=fields | {"reason": str(error)})
         return "room gone"
     except (SwitchboardError, PipelineError) as error:
@@ -57,7 +57,7 @@ async def _answer(room: Room, rooms: RoomStore, child: Child) -> str:
     except Exception as error:  # a bug of ours must not leave the caller in silence
         logger.exception("the call failed", extra=fields)
         return await _fail(room, rooms, child.settings, error)
-    await rooms.end(room.sid, room.attempt, outcome=outcome.reason, usage=outcome.usage_json())
+    await rooms.end(room.sid, room.attempt, outcome=outcome.reason, usage=outcome.usage_json(), claimant=room.claimant)
     logger.info("call ended", extra=fields | {"reason": outcome.reason})
     return outcome.reason
 
@@ -108,7 +108,13 @@ async def _fail(room: Room, rooms: RoomStore, settings: Settings, error: Excepti
     fields = {"sid": room.sid, "tenant": room.tenant, "attempt": room.attempt, "reason": type(error).__name__}
     if not retryable:
         await rooms.bury(
-            room.sid, attempt=room.attempt, name=room.name, tenant=room.tenant, tier=room.tier, reason=reason
+            room.sid,
+            attempt=room.attempt,
+            name=room.name,
+            tenant=room.tenant,
+            tier=room.tier,
+            reason=reason,
+            claimant=room.claimant,
         )
         logger.error("call cannot be answered", extra=fields)
         return f"dead: {reason}"

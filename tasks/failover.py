@@ -29,6 +29,7 @@ async def lose_call(
         reason=reason,
         max_attempts=max_attempts,
         how=how,
+        claimant=room.claimant,
     )
     if lost is Lost.STALE:
         return lost

@@ -83,20 +83,21 @@ class LeaseKeeper:
 
     async def _renew(self) -> Lease:
         await self.write()
-        return await self._rooms.renew(self._room.sid, self._room.attempt)
+        return await self._rooms.renew(self._room.sid, self._room.attempt, claimant=self._room.claimant)
 
     async def write(self) -> None:
         """Write what is not in Redis yet. Raises RedisError or OSError; then it is written the next time."""
         if self._steps:
             steps, self._steps = self._steps, {}
             try:
-                await self._rooms.stamp(self._room.sid, self._room.attempt, steps)
+                await self._rooms.stamp(self._room.sid, self._room.attempt, steps, claimant=self._room.claimant)
             except (RedisError, OSError):
                 self._steps = steps | self._steps
                 raise
         if (said := self._said) is not None:
             sealed = self._seal.close(self._room.sid, said)
-            await self._rooms.keep_conversation(self._room.sid, self._room.attempt, sealed)
+            room = self._room
+            await self._rooms.keep_conversation(room.sid, room.attempt, sealed, claimant=room.claimant)
             if self._said is said:
                 self._said = None
 

@@ -25,7 +25,9 @@ delivered ten times makes one task, and a receiver that dies between the two can
 
 A worker's child claims (sid, attempt). The claim succeeds once. With it comes a lease, which lasts `lease_ttl_ms` and
 is renewed by the child's event loop, so that a hung call loses it too. `attempt` is the fencing token: every write
-after the claim carries it, and a write with a stale attempt changes nothing and says so. It only ever grows: what
+after the claim carries it, and a write with a stale attempt changes nothing and says so. The child's writes carry who
+claimed, too: a Redis that has lost a claim which it had acknowledged, in a failover, may grant the same attempt again,
+and then the first one has to leave. The attempt only ever grows: what
 counts against the attempts allowed is `attempt - uncounted`, because to be handed over or opened again is no failure.
 
 Until it is claimed a room keeps its Celery message. A worker that cannot start the call after all puts the message

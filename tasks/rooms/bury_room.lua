@@ -3,15 +3,16 @@
 -- KEYS  1 room hash   2 open rooms (zset)   3 leases (zset)   4 dead letters (stream)   5 conversation
 --       then those of admission.lua
 -- ARGV  1 sid   2 attempt, or '' for a room that was never opened   3 name   4 tenant, or ''   5 tier, or ''   6 reason
---       7 time to live, ms   8 dead letters to keep   9 prefix of the rooms' hashes
+--       7 time to live, ms   8 dead letters to keep
+--       9 claimant, or '' for whoever has this attempt   10 prefix of the rooms' hashes
 -- Returns 'buried', the state of a room that is known already (attempt ''), or 'stale'.
 
-local room = redis.call('HMGET', KEYS[1], 'state', 'attempt')
+local room = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'claimant')
 if ARGV[2] == '' then
   if room[1] then
     return room[1]
   end
-elseif room[1] ~= 'running' or room[2] ~= ARGV[2] then
+elseif room[1] ~= 'running' or room[2] ~= ARGV[2] or (ARGV[9] ~= '' and room[3] ~= ARGV[9]) then
   return 'stale'
 end
 

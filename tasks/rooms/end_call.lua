@@ -3,11 +3,11 @@
 -- KEYS  1 room hash   2 open rooms (zset)   3 leases (zset)   4 call records (stream)   5 conversation
 --       then those of admission.lua
 -- ARGV  1 sid   2 attempt   3 outcome   4 usage, JSON   5 time to live, ms   6 records to keep
---       7 prefix of the rooms' hashes
+--       7 claimant, or '' for whoever has this attempt   8 prefix of the rooms' hashes
 -- Returns 1, or 0 if the attempt is stale.
 
-local room = redis.call('HMGET', KEYS[1], 'state', 'attempt')
-if room[1] ~= 'running' or room[2] ~= ARGV[2] then
+local room = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'claimant')
+if room[1] ~= 'running' or room[2] ~= ARGV[2] or (ARGV[7] ~= '' and room[3] ~= ARGV[7]) then
   return 0
 end
 

@@ -5,12 +5,14 @@
 --       7 call records (stream)   then those of admission.lua
 -- ARGV  1 sid   2 attempt   3 attempts allowed   4 Celery message of the next attempt   5 reason   6 time to live, ms
 --       7 the same for a room that is over   8 dead letters and records to keep   9 '1': only if its lease has ended
---       10 '1': it is handed over between two turns, which is no failed attempt   11 prefix of the rooms' hashes
+--       10 '1': it is handed over between two turns, which is no failed attempt
+--       11 claimant, or '' for whoever has this attempt   12 prefix of the rooms' hashes
 -- Returns 'requeued', 'dead' (attempts used up), 'closed' (the room had finished meanwhile, so the call has ended and has
 -- its record) or 'stale' (also: the lease was renewed meanwhile).
 
-local room = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'closing', 'name', 'tenant', 'tier', 'uncounted')
-if room[1] ~= 'running' or room[2] ~= ARGV[2] then
+local room = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'closing', 'name', 'tenant', 'tier', 'uncounted',
+  'claimant')
+if room[1] ~= 'running' or room[2] ~= ARGV[2] or (ARGV[11] ~= '' and room[8] ~= ARGV[11]) then
   return 'stale'
 end
 if ARGV[9] == '1' and tonumber(redis.call('ZSCORE', KEYS[3], ARGV[1]) or 0) > now then

@@ -21,6 +21,7 @@ class Room:
     """A room as Redis has it. `steps_ms`: step -> unix ms, in the order in which they happened.
 
     `handed_over`: the attempt before this one has handed the call over between two turns.
+    `claimant`: the task run that has claimed it, "" if none has.
     `arrived_us`: since when it waits to be answered, or has waited, unix µs; 0 for one that was never opened.
     """
 
@@ -37,6 +38,7 @@ class Room:
     handed_over: bool
     steps_ms: dict[str, int]
     arrived_us: int = 0
+    claimant: str = ""
 
     @classmethod
     def read(cls, fields: Mapping[str, str]) -> Self:
@@ -56,6 +58,7 @@ class Room:
             handed_over=fields.get("handed_over") == "1",
             steps_ms=_steps(fields),
             arrived_us=int(fields.get("arrived", "0")),
+            claimant=fields.get("claimant", ""),
         )
 
 

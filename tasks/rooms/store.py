@@ -26,7 +26,8 @@ SCAN_BATCH = 1000
 class RoomStore:
     """The rooms in one Redis. The client must decode responses.
 
-    Every method raises `redis.RedisError` or `OSError` when Redis is away.
+    Every method raises `redis.RedisError` or `OSError` when Redis is away. A `claimant` has to be the one of the claim;
+    without it whoever has the attempt may do this.
     """
 
     def __init__(self, redis: Redis, *, lease_ms: int = 6000) -> None:
@@ -87,21 +88,21 @@ class RoomStore:
             return Refusal(answer)
         return Claim(Room.read(dict(zip(fields[::2], fields[1::2], strict=True))))
 
-    async def renew(self, sid: str, attempt: int) -> Lease:
+    async def renew(self, sid: str, attempt: int, *, claimant: str = "") -> Lease:
         """Keep the lease for another while."""
-        args: list[str | int] = [sid, attempt, self._lease_ms, OPEN_MS]
+        args: list[str | int] = [sid, attempt, self._lease_ms, OPEN_MS, claimant]
         return Lease(await self._renew(keys=[keys.room(sid), keys.LEASES], args=args))
 
-    async def stamp(self, sid: str, attempt: int, steps: Mapping[str, int]) -> bool:
+    async def stamp(self, sid: str, attempt: int, steps: Mapping[str, int], *, claimant: str = "") -> bool:
         """Write when steps were reached, in ms after the claim. False: the attempt is stale."""
         pairs: list[str | int] = [part for step in steps.items() for part in step]
-        return bool(await self._stamp(keys=[keys.room(sid)], args=[attempt, *pairs]))
+        return bool(await self._stamp(keys=[keys.room(sid)], args=[attempt, claimant, *pairs]))
 
-    async def end(self, sid: str, attempt: int, *, outcome: str, usage: str) -> bool:
+    async def end(self, sid: str, attempt: int, *, outcome: str, usage: str, claimant: str = "") -> bool:
         """End the call and write its record. False: the attempt is stale."""
         ended = await self._end(
             keys=[keys.room(sid), keys.ROOMS, keys.LEASES, keys.CALLS, keys.conversation(sid), *keys.ADMITTING],
-            args=[sid, attempt, outcome, usage, OVER_MS, RECORDS_KEPT, keys.room("")],
+            args=[sid, attempt, outcome, usage, OVER_MS, RECORDS_KEPT, claimant, keys.room("")],
         )
         return bool(ended)
 
@@ -110,7 +111,7 @@ class RoomStore:
         names = [keys.room(sid), keys.ROOMS, keys.conversation(sid), *keys.ADMITTING]
         return Closed(await self._close(keys=names, args=[sid, OVER_MS, keys.room("")]))
 
-    async def lose(
+    async def lose(  # noqa: PLR0913 - what is lost, how, and what comes after it
         self,
         sid: str,
         attempt: int,
@@ -120,6 +121,7 @@ class RoomStore:
         reason: str,
         max_attempts: int,
         how: Losing = Losing.FAILED,
+        claimant: str = "",
     ) -> Lost:
         """This attempt's call is lost, or handed over; `message` is the task of the next one."""
         args: list[str | int | bytes] = [sid, attempt, max_attempts, message, reason, OPEN_MS, OVER_MS, RECORDS_KEPT]
@@ -128,7 +130,7 @@ class RoomStore:
                 *(keys.room(sid), keys.ROOMS, keys.LEASES, queue, keys.DEAD, keys.conversation(sid), keys.CALLS),
                 *keys.ADMITTING,
             ],
-            args=[*args, int(how is Losing.IF_EXPIRED), int(how is Losing.HANDED_OVER), keys.room("")],
+            args=[*args, int(how is Losing.IF_EXPIRED), int(how is Losing.HANDED_OVER), claimant, keys.room("")],
         )
         return Lost(lost)
 
@@ -136,10 +138,10 @@ class RoomStore:
         """Put the task of a queued room back into its queue, in front. False: the room waits for no such task."""
         return bool(await self._put_back(keys=[keys.room(sid)], args=[attempt]))
 
-    async def keep_conversation(self, sid: str, attempt: int, sealed: bytes) -> bool:
+    async def keep_conversation(self, sid: str, attempt: int, sealed: bytes, *, claimant: str = "") -> bool:
         """Keep what was said, sealed, for the attempt that may have to go on. False: the attempt is stale."""
         kept = await self._keep_conversation(
-            keys=[keys.room(sid), keys.conversation(sid)], args=[attempt, sealed, CONVERSATION_MS]
+            keys=[keys.room(sid), keys.conversation(sid)], args=[attempt, sealed, CONVERSATION_MS, claimant]
         )
         return bool(kept)
 
@@ -173,6 +175,7 @@ class RoomStore:
         tenant: str = "",
         tier: str = "",
         reason: str,
+        claimant: str = "",
     ) -> bool:
         """Write a dead letter. `attempt` None: the room was never opened. False: known already, or stale."""
         buried = await self._bury(
@@ -182,7 +185,7 @@ class RoomStore:
             ],
             args=[
                 *(sid, "" if attempt is None else attempt, name, tenant, tier, reason, OVER_MS, RECORDS_KEPT),
-                keys.room(""),
+                *(claimant, keys.room("")),
             ],
         )
         return bool(buried == "buried")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any, cast
 
 from ops.stack.redis import RedisServer
 from tasks.rooms import Closed, Found, Lease, Lost, Refusal, Room, RoomStore, State, keys
@@ -143,6 +144,32 @@ async def test_a_stale_attempt_changes_nothing(rooms: RoomStore) -> None:
     assert not await rooms.bury("RM_1", attempt=1, name="n", reason="too late")
     assert await lost(rooms, 1) is Lost.STALE
     assert await rooms.get("RM_1") == before
+
+
+async def test_of_two_who_were_granted_the_same_attempt_the_first_has_to_leave_and_changes_nothing(
+    rooms: RoomStore,
+) -> None:
+    await opened(rooms)
+    before = await cast("Any", rooms.redis).execute_command("DUMP", keys.room("RM_1"), NEVER_DECODE=True)
+    assert isinstance(await claimed(rooms, claimant="a"), Room)
+    # A replica that had not got the claim has become the master.
+    await rooms.redis.restore(keys.room("RM_1"), 0, before, replace=True)
+    assert isinstance(await claimed(rooms, claimant="b"), Room)
+
+    assert await rooms.renew("RM_1", 1, claimant="a") is Lease.LOST
+    assert not await rooms.stamp("RM_1", 1, {"joined": 5}, claimant="a")
+    assert not await rooms.keep_conversation("RM_1", 1, b"said", claimant="a")
+    assert not await rooms.bury("RM_1", attempt=1, name="call-acme-1", reason="refused", claimant="a")
+    message, reason = b"message 2", "it crashed"
+    lost = await rooms.lose("RM_1", 1, queue="premium", message=message, reason=reason, max_attempts=5, claimant="a")
+    assert lost is Lost.STALE
+    assert not await rooms.end("RM_1", 1, outcome="duplicate identity", usage="[]", claimant="a")
+
+    assert await rooms.renew("RM_1", 1, claimant="b") is Lease.KEPT
+    assert await rooms.stamp("RM_1", 1, {"joined": 5}, claimant="b")
+    assert await rooms.keep_conversation("RM_1", 1, b"said", claimant="b")
+    assert await rooms.end("RM_1", 1, outcome="room empty", usage="[]", claimant="b")
+    assert await state(rooms) is State.ENDED
 
 
 async def test_the_last_attempt_ends_in_a_dead_letter(rooms: RoomStore) -> None:
