@@ -21,8 +21,8 @@ from tests.tenants import declare
 from tests.waiting import until
 
 SLOTS = 4
-APART_SECONDS = 0.3
-"""In this time a child is replaced, so that there is a free slot for each."""
+APART_SECONDS = 0.8
+"""In this time a call is over and its child replaced: the worker is not about to fork when the next room comes."""
 SECRET = "a-secret-that-is-long-enough-for-hs256"
 NOBODY = "ws://127.0.0.1:1"
 
