@@ -38,10 +38,8 @@ def test_the_costs_of_a_call_and_of_the_sweeps_are_measured_and_written(binaries
     ]
     assert [cost.by_command["lpush"] for cost in found.line[100] if "claim" in cost.action] == [1]
     assert memory_bytes(found, 2) > memory_bytes(found, 1) > 0
-    assert [capacity.part.partition(" ")[0] for capacity in capacities(found)] == [
-        *("the", "a", "the"),
-        "the",
-    ]
+    # Which of them is full first depends on what five calls took.
+    assert sorted(capacity.part.partition(" ")[0] for capacity in capacities(found)) == ["a", "the", "the", "the"]
     document = (tmp_path / "growth.md").read_text(encoding="utf-8")
     assert "| 100 | **a whole call** |" in document
 
