@@ -9,10 +9,12 @@ options and callbacks. How a call travels through this package:
     agents       finds the agent that a tenant names
     runner       livekit-agents' own job runner, in this process; the only file that touches its private API
     job          what it runs: the room, checked, and the token
+    joining      joins the room before the agent is ready
     call         one call: runs the agent, watches it, says how it ended
     presence     who is in the room, and so when the call ends, whoever wrote the agent
     conversation what was said so far, for the agent of the next attempt
     voice_agent  Switchboard's own agent, the default
+    mouth        where that one speaks
     trouble      what that one does when a provider fails
     providers/   what hears, thinks and speaks
 """

@@ -142,11 +142,10 @@ class Call:
             self._begin(self._ask_again() if "joined" in self._reached else self._compare_sid(room))
             self._step("joined")
 
-    def _begin(self, action: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _begin(self, action: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(action)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task
 
     async def _compare_sid(self, room: rtc.Room) -> None:
         if await room.sid != self._options.room_sid:

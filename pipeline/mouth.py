@@ -31,10 +31,9 @@ class Mouth(_output._ParticipantAudioOutput):  # noqa: SLF001 - see above
             track_publish_options=rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE),
         )
         self._ctx = ctx
-        self._opening = asyncio.create_task(self.open())
+        self._opening = asyncio.create_task(self._open())
 
-    async def open(self) -> None:
-        """Publish the track once the room is joined."""
+    async def _open(self) -> None:
         try:
             await self._ctx.connect()
         except rtc.ConnectError:

@@ -174,10 +174,11 @@ class _Child:
         await self.renew()
 
     async def renew(self) -> None:
-        await self._rooms.renew(self._room.sid, self._room.attempt)
+        await self._rooms.renew(self._room.sid, self._room.attempt, claimant=self._room.claimant)
 
     async def end(self) -> None:
-        await self._rooms.end(self._room.sid, self._room.attempt, outcome="room finished", usage=USAGE)
+        room = self._room
+        await self._rooms.end(room.sid, room.attempt, outcome="room finished", usage=USAGE, claimant=room.claimant)
         await self._redis.aclose()
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import socket
-import tempfile
-from pathlib import Path
 
 from pipeline import end_of_turn
-from tasks.worker import death_signal
+from tasks.worker import death_signal, own_folder
 
 logger = logging.getLogger("switchboard.tasks.worker")
 
@@ -25,7 +22,6 @@ _NOT_PRELOADED = {"0", "false", "no", "off"}
 class _Host:
     pid: int | None = None
     listener: socket.socket | None = None
-    folder: Path | None = None
 
 
 def start() -> None:
@@ -35,8 +31,7 @@ def start() -> None:
     """
     if os.environ["LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE"].strip().lower() in _NOT_PRELOADED:
         return
-    _Host.folder = Path(tempfile.mkdtemp(prefix="switchboard-end-of-turn-"))
-    address = str(_Host.folder / "socket")
+    address = str(own_folder.path() / "end-of-turn")
     # Open as long as the worker is there: whoever asks while there is no process waits for the next.
     _Host.listener = socket.socket(socket.AF_UNIX)
     _Host.listener.bind(address)
@@ -58,14 +53,13 @@ def watch() -> None:
 
 def stop() -> None:
     """Stop the process, if there is one."""
-    if _Host.listener is None or _Host.folder is None:
+    if _Host.listener is None:
         return
     if _Host.pid is not None:
         os.kill(_Host.pid, signal.SIGKILL)
         os.waitpid(_Host.pid, 0)
     _Host.listener.close()
     _Host.pid = _Host.listener = None
-    shutil.rmtree(_Host.folder, ignore_errors=True)
 
 
 def _run(listener: socket.socket) -> None:

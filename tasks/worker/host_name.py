@@ -9,14 +9,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
-from pathlib import Path
+
+from tasks.worker import own_folder
 
 COMMAND = "lsb_release"
-
-
-class _Folder:
-    path: Path | None = None
 
 
 def answer_at_once() -> None:
@@ -24,12 +20,7 @@ def answer_at_once() -> None:
     silent = shutil.which("true")
     if silent is None or shutil.which(COMMAND) is None:
         return
-    _Folder.path = Path(tempfile.mkdtemp(prefix="switchboard-silent-"))
-    (_Folder.path / COMMAND).symlink_to(silent)
-    os.environ["PATH"] = os.pathsep.join([str(_Folder.path), os.environ["PATH"]])
-
-
-def clean_up() -> None:
-    """Remove it, at the end of the process."""
-    if _Folder.path is not None:
-        shutil.rmtree(_Folder.path, ignore_errors=True)
+    commands = own_folder.path() / "commands"
+    commands.mkdir()
+    (commands / COMMAND).symlink_to(silent)
+    os.environ["PATH"] = os.pathsep.join([str(commands), os.environ["PATH"]])

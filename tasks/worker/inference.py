@@ -6,13 +6,13 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from livekit.agents.inference_runner import _InferenceRunner
 
 from pipeline.inference import InferenceClient
+from tasks.worker import own_folder
 
 STOP_SECONDS = 5.0
 
@@ -29,8 +29,7 @@ def start(agents: Iterable[str]) -> None:
     """Start the process if one of the imported agents needs it."""
     if not _InferenceRunner.registered_runners:
         return
-    folder = Path(tempfile.mkdtemp(prefix="switchboard-inference-"))
-    _Host.socket = folder / "socket"
+    _Host.socket = own_folder.path() / "inference"
     command = (sys.executable, "-m", "pipeline.inference", str(_Host.socket), str(os.getpid()))
     _Host.command = (*command, *sorted(agents))
     _run()
@@ -52,7 +51,7 @@ def _run() -> None:
 
 def stop() -> None:
     """Stop the process, if there is one."""
-    if _Host.process is None or _Host.socket is None:
+    if _Host.process is None:
         return
     _Host.process.terminate()
     try:
@@ -60,8 +59,6 @@ def stop() -> None:
     except subprocess.TimeoutExpired:
         _Host.process.kill()
         _Host.process.wait()
-    _Host.socket.unlink(missing_ok=True)
-    _Host.socket.parent.rmdir()
 
 
 def client() -> InferenceClient | None:

@@ -18,15 +18,19 @@ from tasks.errors import InvalidSetting
 from tasks.seal import Seal
 from tasks.settings import Settings
 from tasks.tenants.redis import agents as agents_of_tenants
-from tasks.worker import child, death_signal, end_of_turn, host_name, inference, lost_child, mapped_files
+from tasks.worker import child, death_signal, end_of_turn, host_name, inference, lost_child, mapped_files, own_folder
 
 logger = logging.getLogger("switchboard.tasks.worker")
+
+
+class _Worker:
+    settings: Settings
 
 
 @signals.worker_init.connect(weak=False)
 def warm_up(**_: object) -> None:
     """Load what all calls share, before the first child is forked."""
-    settings = Settings.read()
+    settings = _Worker.settings = Settings.read()
     # Celery does it later, and what is wrong with an agent would lose its reason.
     logs.set_up(settings.log_level)
     _for_livekit_agents(settings)
@@ -51,20 +55,20 @@ def clean_up(**_: object) -> None:
     """The main process ends."""
     inference.stop()
     end_of_turn.stop()
-    host_name.clean_up()
+    own_folder.remove()
 
 
 @signals.task_failure.connect(weak=False)
 def lose_call_of_dead_child(exception: BaseException, kwargs: Mapping[str, Any], **_: object) -> None:
     """Celery tells the main process of a task whose child has died; a task that only failed has seen to itself."""
     if isinstance(exception, WorkerLostError):
-        lost_child.report(kwargs["sid"], kwargs["attempt"], reason=str(exception), settings=Settings.read())
+        lost_child.report(kwargs["sid"], kwargs["attempt"], reason=str(exception), settings=_Worker.settings)
 
 
 @signals.worker_process_init.connect(weak=False)
 def warm_child(**_: object) -> None:
     """A fresh child gets ready for its call."""
-    child.get_ready(Settings.read())
+    child.get_ready(_Worker.settings)
 
 
 def _agents_of_tenants(settings: Settings) -> set[str]:

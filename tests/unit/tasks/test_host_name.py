@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.worker import host_name
+from tasks.worker import host_name, own_folder
 
 
 def command(folder: Path, name: str, says: str) -> None:
@@ -28,7 +28,7 @@ def test_the_question_is_answered_with_nothing_until_the_worker_ends(
         assert subprocess.run(["lsb_release", "-a"], check=True, capture_output=True).stdout == b""
         assert [path.name for path in folder.iterdir()] == ["lsb_release"]
     finally:
-        host_name.clean_up()
+        own_folder.remove()
     assert not folder.exists()
 
 
