@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from redis.asyncio import Redis
@@ -30,16 +30,17 @@ class Work:
     sent: int = 0
     wall_seconds: float = 0.0
 
-
-@dataclass(frozen=True, slots=True)
-class _Counters:
-    commands: Counter[str]
-    requests: int
-    cpu_us: float
-    script_us: float
-    received: int
-    sent: int
-    at: float
+    def since(self, before: Work) -> Work:
+        """What has come to these numbers since they were others."""
+        return Work(
+            commands=self.commands - before.commands,
+            requests=max(0, self.requests - before.requests),
+            cpu_us=max(0.0, self.cpu_us - before.cpu_us),
+            script_us=self.script_us - before.script_us,
+            received=max(0, self.received - before.received),
+            sent=max(0, self.sent - before.sent),
+            wall_seconds=self.wall_seconds - before.wall_seconds,
+        )
 
 
 class Meter:
@@ -57,15 +58,9 @@ class Meter:
         work = Work()
         yield work
         after = await self._read()
-        own = _difference(first, before)
-        all_of_it = _difference(before, after)
-        work.commands = all_of_it.commands - own.commands
-        work.requests = max(0, all_of_it.requests - own.requests)
-        work.cpu_us = max(0.0, all_of_it.cpu_us - own.cpu_us)
-        work.script_us = all_of_it.script_us
-        work.received = max(0, all_of_it.received - own.received)
-        work.sent = max(0, all_of_it.sent - own.sent)
-        work.wall_seconds = all_of_it.at - own.at
+        found = after.since(before).since(before.since(first))
+        for each in fields(work):
+            setattr(work, each.name, getattr(found, each.name))
 
     async def memory(self) -> int:
         """Bytes that Redis has in use."""
@@ -79,17 +74,17 @@ class Meter:
         """CPU time that Redis has used so far."""
         return _cpu_us(await self._info("cpu"))
 
-    async def _read(self) -> _Counters:
+    async def _read(self) -> Work:
         info = await self._info("all")
         stats = {name: value for name, value in info.items() if name.startswith("cmdstat_")}
-        return _Counters(
+        return Work(
             commands=Counter({name.removeprefix("cmdstat_"): int(value["calls"]) for name, value in stats.items()}),
             requests=int(info["total_reads_processed"]),
             cpu_us=_cpu_us(info),
             script_us=sum(float(stats[name]["usec"]) for name in ("cmdstat_eval", "cmdstat_evalsha") if name in stats),
             received=int(info["total_net_input_bytes"]),
             sent=int(info["total_net_output_bytes"]),
-            at=time.perf_counter(),
+            wall_seconds=time.perf_counter(),
         )
 
     async def _info(self, section: str) -> dict[str, Any]:
@@ -98,15 +93,3 @@ class Meter:
 
 def _cpu_us(info: dict[str, Any]) -> float:
     return (float(info["used_cpu_user"]) + float(info["used_cpu_sys"])) * MICROSECONDS
-
-
-def _difference(before: _Counters, after: _Counters) -> _Counters:
-    return _Counters(
-        commands=after.commands - before.commands,
-        requests=after.requests - before.requests,
-        cpu_us=after.cpu_us - before.cpu_us,
-        script_us=after.script_us - before.script_us,
-        received=after.received - before.received,
-        sent=after.sent - before.sent,
-        at=after.at - before.at,
-    )
