@@ -74,7 +74,7 @@ class CallersSweep:
     async def _changed(self) -> list[tuple[Wait, dict[str, str]]]:
         self._after, waits = await self._rooms.line.look(self._after, LOOK_AT, waited_ms=SETTLED_MS)
         if waits:
-            await self._estimate.refresh(self._rooms)
+            await self._estimate.refresh(self._rooms, waits)
         self._seen.update(wait.sid for wait in waits)
         if not self._after:
             # All have been looked at: whoever was not seen waits no more.

@@ -10,20 +10,23 @@ from tasks.rooms import CallRecord, RoomStore, Wait
 
 RECORDS = 100
 FRESH_SECONDS = 10.0
+# While nothing is known of somebody who waits, as after the first calls of an installation.
+UNKNOWN_SECONDS = 2.0
 # (up to so many seconds, rounded up to multiples of so many): a caller wants no more, and each change costs a request.
 ROUNDING = ((60, 5), (300, 15), (math.inf, 60))
 
 
 class Estimate:
-    """The lengths of the last calls, by tenant and by tier, read again when they are older than ten seconds."""
+    """The lengths of the last calls, by tenant and by tier, read again when they are old or do not tell enough."""
 
     def __init__(self) -> None:
         self._read = float("-inf")
         self._lengths: dict[tuple[str, str], float] = {}
 
-    async def refresh(self, rooms: RoomStore) -> None:
-        """Read the newest records, if it is time. Raises what Redis raises."""
-        if time.monotonic() - self._read >= FRESH_SECONDS:
+    async def refresh(self, rooms: RoomStore, waits: Iterable[Wait]) -> None:
+        """Read the newest records if it is time, for those who wait. Raises what Redis raises."""
+        fresh_seconds = FRESH_SECONDS if all(self._length(wait) is not None for wait in waits) else UNKNOWN_SECONDS
+        if time.monotonic() - self._read >= fresh_seconds:
             self._lengths = mean_lengths(await rooms.call_records(RECORDS))
             self._read = time.monotonic()
 
@@ -32,12 +35,15 @@ class Estimate:
 
         While its tenant has n calls of length t, one of them ends every t / n.
         """
-        length = self._lengths.get(("tenant", wait.tenant), self._lengths.get(("tier", wait.tier)))
+        length = self._length(wait)
         if length is None or wait.running <= 0:
             return None
         seconds = wait.position * length / wait.running
         step = next(step for limit, step in ROUNDING if seconds <= limit)
         return math.ceil(seconds / step) * step
+
+    def _length(self, wait: Wait) -> float | None:
+        return self._lengths.get(("tenant", wait.tenant), self._lengths.get(("tier", wait.tier)))
 
 
 def mean_lengths(records: Iterable[CallRecord]) -> dict[tuple[str, str], float]:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import pairwise
 
 import pytest
 from livekit import rtc
@@ -113,8 +114,10 @@ async def test_twelve_calls_of_a_tenant_run_three_at_a_time_and_in_order_while_o
     assert last[0]["state"] == "waiting"
     assert int(last[0]["position"]) > CAP
     positions = [int(read["position"]) for read in last if "position" in read]
-    # On the way it may grow: the lost calls of the worker that was killed come back in front.
-    assert positions[-1] == min(positions) < positions[0]
+    assert positions[-1] < positions[0]
+    # It grows only by the lost calls of the worker that was killed, which come back in front.
+    lost = sum(room.attempt == 2 for room in found[:12] if room)
+    assert sum(max(0, later - sooner) for sooner, later in pairwise(positions)) <= lost
     assert any("wait_seconds" in read for read in last)
     assert last[-1] == {"state": "running"}
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
+from tasks.reconcile import estimate as module
 from tasks.reconcile.estimate import Estimate, mean_lengths
-from tasks.rooms import CallRecord, State, Wait
+from tasks.rooms import CallRecord, RoomStore, State, Wait
 
 
 def record(tenant: str, seconds: float) -> CallRecord:
@@ -43,3 +46,36 @@ def test_a_tenant_without_records_has_the_lengths_of_its_tier(estimate: Estimate
 def test_where_nothing_runs_nothing_is_known(estimate: Estimate) -> None:
     assert estimate.wait_seconds(wait(1, 0)) is None
     assert Estimate().wait_seconds(wait(1, 1)) is None
+
+
+class Records:
+    """As much of a RoomStore as is asked."""
+
+    def __init__(self) -> None:
+        self.now: list[CallRecord] = []
+        self.reads = 0
+
+    async def call_records(self, _: int) -> list[CallRecord]:
+        self.reads += 1
+        return self.now
+
+
+async def test_while_nothing_is_known_of_somebody_who_waits_the_records_are_read_again_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moment = 100.0
+    monkeypatch.setattr(module.time, "monotonic", lambda: moment)
+    records, estimate, waits = Records(), Estimate(), [wait(1, 1)]
+
+    async def reads_at(seconds: float) -> int:
+        nonlocal moment
+        moment = 100 + seconds
+        await estimate.refresh(cast("RoomStore", records), waits)
+        return records.reads
+
+    assert [await reads_at(0), await reads_at(1.9)] == [1, 1]
+    records.now = [record("acme", 30)]
+    assert await reads_at(2) == 2
+    assert estimate.wait_seconds(waits[0]) == 30
+    # Now that something is known, it is good for ten seconds.
+    assert [await reads_at(11.9), await reads_at(12)] == [2, 3]
