@@ -12,10 +12,12 @@ from typing import Any
 from livekit import rtc
 from livekit.agents import AgentSession, AgentStateChangedEvent, ConversationItemAddedEvent, JobContext
 
+from pipeline import rtc_client
 from pipeline.conversation import CONVERSATION, Conversation
 from pipeline.errors import AgentCrashed, PipelineError, RoomGone, RoomUnreachable
 from pipeline.job import announced_room, is_still_ours, present_room, running_job
 from pipeline.joining import join_early
+from pipeline.mouth import ANNOUNCED_AT
 from pipeline.options import CallOptions
 from pipeline.presence import Presence
 from pipeline.runner import Inference, JobRunner
@@ -101,7 +103,7 @@ class Call:
         AgentCrashed if the agent's entrypoint raised, and SessionFailed if the voice agent's session did.
         """
         options, agent = self._options, self._runner.agent
-        early = agent.joins_early and options.just_announced
+        early = agent.joins_early and options.announced_at is not None
         job = await running_job(options, agent, announced_room(options) if early else await present_room(options))
         if job is None:
             return CallOutcome(reason="rejected by the agent", usage=[])
@@ -110,7 +112,9 @@ class Call:
 
         self._runner.userdata[VOICE] = self._options.voice
         self._runner.userdata[CONVERSATION] = self._conversation
+        self._runner.userdata[ANNOUNCED_AT] = options.announced_at
         self._step("connecting")
+        rtc_client.hear_later()
         try:
             await self._runner.run(job, inference=inference, on_start=self._join if early else self._watch)
         finally:

@@ -8,6 +8,7 @@ tests/acceptance/test_first_word.py fails when it moves.
 from __future__ import annotations
 
 import asyncio
+import time
 
 import aiohttp
 from livekit import api, rtc
@@ -18,6 +19,17 @@ from pipeline.presence import callers, is_caller
 
 SAMPLE_RATE = 24000
 LIST_SECONDS = 2.0
+
+ANNOUNCED_AT = "switchboard.announced_at"
+"""Where in `ctx.proc.userdata` the moment is at which the room was announced (see `CallOptions`)."""
+
+PUBLISH_AFTER_SECONDS = 0.145
+"""How long after its room's announcement a track is published at the earliest.
+
+livekit-server tells a participant of a new track at once, but of one that is there within 150 ms of its connection
+only 150 ms later (`negotiationFrequency` in its pkg/rtc/transport.go): who publishes sooner is heard later. The room is
+announced some ms after its first caller's connection has begun, and a track is there some ms after it is published.
+"""
 
 
 class Mouth(_output._ParticipantAudioOutput):  # noqa: SLF001 - see above
@@ -39,6 +51,9 @@ class Mouth(_output._ParticipantAudioOutput):  # noqa: SLF001 - see above
         except rtc.ConnectError:
             # The session connects too, and ends the call of it.
             return
+        announced_at: float | None = self._ctx.proc.userdata.get(ANNOUNCED_AT)
+        if announced_at is not None:
+            await asyncio.sleep(announced_at + PUBLISH_AFTER_SECONDS - time.monotonic())
         await self.start()
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:

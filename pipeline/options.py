@@ -118,8 +118,8 @@ class CallOptions:
     """One call: the room, the way into it, and the agent that answers.
 
     `agent` is `module:name` (see `pipeline.agents`), `agent_metadata` what it finds in `ctx.job.metadata`, `attempt`
-    the fencing token that the agent's identity carries. `just_announced`: the LiveKit server told of the room so short
-    a time ago that it is surely there.
+    the fencing token that the agent's identity carries. `announced_at`: when the LiveKit server told of the room, by
+    `time.monotonic()`, if that was so short a time ago that the room is surely there.
     """
 
     room_sid: str
@@ -133,7 +133,7 @@ class CallOptions:
     agent_metadata: str
     voice: VoiceAgentOptions
     limits: CallLimits = CallLimits()
-    just_announced: bool = False
+    announced_at: float | None = None
 
     @property
     def identity(self) -> str:

@@ -54,9 +54,9 @@ def in_parent(agents: Iterable[str], extras: Iterable[str] = (ALL_EXTRAS,)) -> P
 
 def in_child(agent: str) -> JobRunner:
     """A runner whose agent's prewarm has run and whose FFI client is up: all that needs no knowledge of the call."""
-    from livekit.rtc._ffi_client import FfiClient  # noqa: PLC0415
+    from pipeline import rtc_client  # noqa: PLC0415
 
-    FfiClient.instance  # noqa: B018 - the property makes it
+    rtc_client.start()
     runner = JobRunner(load_agent(agent))
     runner.initialize()
     return runner

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 import uuid
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,7 @@ from tasks.lease import LeaseKeeper
 from tasks.provider_keys import provider_keys
 from tasks.rooms import Refusal, Room, RoomStore
 from tasks.seal import Seal
-from tasks.tenants import RedisTenants
-from tasks.worker import inference
+from tasks.worker import inference, page_copies
 
 if TYPE_CHECKING:
     from pipeline.call import CallOutcome
@@ -33,21 +33,21 @@ logger = logging.getLogger("switchboard.tasks.answer")
 async def answer(sid: str, attempt: int, *, worker: str, child: Child) -> str:
     """Answer the room if this attempt may. Returns what became of it."""
     try:
-        rooms = RoomStore(child.redis, lease_ms=child.settings.lease_ttl_ms)
-        claim = await rooms.claim(sid, attempt, claimant=uuid.uuid4().hex, worker=worker, pid=os.getpid())
+        claim = await child.rooms.claim(sid, attempt, claimant=uuid.uuid4().hex, worker=worker, pid=os.getpid())
         if isinstance(claim, Refusal):
             logger.info("nothing to answer", extra={"sid": sid, "attempt": attempt, "refusal": claim})
             return f"refused: {claim}"
-        return await _answer(claim.room, rooms, child)
+        return await _answer(claim.room, child, claimed_at=time.monotonic())
     finally:
         await child.redis.aclose()
 
 
-async def _answer(room: Room, rooms: RoomStore, child: Child) -> str:
+async def _answer(room: Room, child: Child, *, claimed_at: float) -> str:
+    rooms = child.rooms
     fields = {"sid": room.sid, "tenant": room.tenant, "tier": room.tier, "attempt": room.attempt}
     logger.info("call claimed", extra=fields)
     try:
-        outcome = await _run(room, rooms, child)
+        outcome = await _run(room, child, claimed_at=claimed_at)
     except RoomGone as error:
         await rooms.end(room.sid, room.attempt, outcome="room gone", usage="[]", claimant=room.claimant)
         logger.info("room gone", extra=fields | {"reason": str(error)})
@@ -58,14 +58,16 @@ async def _answer(room: Room, rooms: RoomStore, child: Child) -> str:
         logger.exception("the call failed", extra=fields)
         return await _fail(room, rooms, child.settings, error)
     await rooms.end(room.sid, room.attempt, outcome=outcome.reason, usage=outcome.usage_json(), claimant=room.claimant)
+    page_copies.learn()
     logger.info("call ended", extra=fields | {"reason": outcome.reason})
     return outcome.reason
 
 
-async def _run(room: Room, rooms: RoomStore, child: Child) -> CallOutcome:
-    settings = child.settings
-    tenant, sealed = await RedisTenants(rooms.redis, frozenset(settings.tiers)).with_keys(room.tenant)
-    options = call_options(room, tenant, await provider_keys(tenant, sealed, settings), settings)
+async def _run(room: Room, child: Child, *, claimed_at: float) -> CallOutcome:
+    rooms, settings = child.rooms, child.settings
+    tenant, sealed = await child.tenants.with_keys(room.tenant)
+    keys = await provider_keys(tenant, sealed, settings)
+    options = call_options(room, tenant, keys, settings, claimed_at=claimed_at)
     keeper = LeaseKeeper(rooms, room, settings)
     call = Call(
         options,

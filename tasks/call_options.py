@@ -32,8 +32,13 @@ _CHECKS: Mapping[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in 
 ANNOUNCED_MS = 2000
 
 
-def call_options(room: Room, tenant: Tenant, keys: Mapping[str, Secret], settings: Settings) -> CallOptions:
-    """Everything the call is told. `keys`: see `provider_keys`. Raises TenantInvalid."""
+def call_options(
+    room: Room, tenant: Tenant, keys: Mapping[str, Secret], settings: Settings, *, claimed_at: float
+) -> CallOptions:
+    """Everything the call is told. `keys`: see `provider_keys`. Raises TenantInvalid.
+
+    `claimed_at`: when the room was claimed, by `time.monotonic()`.
+    """
     return CallOptions(
         room_sid=room.sid,
         room_name=room.name,
@@ -50,14 +55,17 @@ def call_options(room: Room, tenant: Tenant, keys: Mapping[str, Secret], setting
             empty_grace_seconds=settings.empty_grace_seconds,
             length_seconds=settings.max_call_seconds,
         ),
-        just_announced=_is_just_announced(room),
+        announced_at=_announced_at(room, claimed_at),
     )
 
 
-def _is_just_announced(room: Room) -> bool:
+def _announced_at(room: Room, claimed_at: float) -> float | None:
     claimed = room.steps_ms.get("claimed")
+    if room.attempt > 1 or claimed is None:
+        return None
     # Both by the clock of Redis.
-    return room.attempt == 1 and claimed is not None and claimed - room.arrived_us / 1000 < ANNOUNCED_MS
+    waited_ms = claimed - room.arrived_us / 1000
+    return claimed_at - waited_ms / 1000 if waited_ms < ANNOUNCED_MS else None
 
 
 def voice_agent_options(tenant: Tenant, keys: Mapping[str, Secret]) -> VoiceAgentOptions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,9 @@ RECORD = "call_record"
 
 def script(redis: Redis, action: str, *before: str) -> AsyncScript:
     """The action of that name, behind the functions of the files `before` it, from whose lines on Redis counts its."""
-    folder = resources.files(__package__)
-    return redis.register_script(
-        "\n".join(folder.joinpath(f"{name}.lua").read_text("utf-8") for name in (*before, action))
-    )
+    return redis.register_script("\n".join(_source(name) for name in (*before, action)))
+
+
+@cache
+def _source(name: str) -> str:
+    return resources.files(__package__).joinpath(f"{name}.lua").read_text("utf-8")

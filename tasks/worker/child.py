@@ -1,4 +1,4 @@
-"""What a fresh child has ready before its call is known: the default agent's runner, an event loop, Redis."""
+"""What a fresh child has ready before its call is known: the default agent's runner, an event loop, Redis, WebRTC."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
 
-from pipeline import prewarm
+from pipeline import prewarm, rtc_client
 from pipeline.errors import PipelineError
 from pipeline.runner import JobRunner
 from tasks.connection import connect
+from tasks.rooms import RoomStore
 from tasks.settings import Settings
+from tasks.tenants import RedisTenants
+from tasks.worker import page_copies
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -29,12 +32,17 @@ class Child:
     settings: Settings
     loop: asyncio.Runner
     redis: Redis
+    rooms: RoomStore
+    tenants: RedisTenants
     _runners: dict[str, JobRunner] = field(default_factory=dict)
 
     @classmethod
     def warm(cls, settings: Settings) -> Child:
         """Get all of it ready. What fails is tried again by the call, which then says why."""
-        child = cls(settings, asyncio.Runner(), connect(settings))
+        page_copies.make()
+        redis = connect(settings)
+        rooms = RoomStore(redis, lease_ms=settings.lease_ttl_ms)
+        child = cls(settings, asyncio.Runner(), redis, rooms, RedisTenants(redis, frozenset(settings.tiers)))
         try:
             child._runners[settings.agent] = prewarm.in_child(settings.agent)
         except PipelineError as error:
@@ -43,6 +51,7 @@ class Child:
             child.loop.run(child._connect())
         except (RedisError, OSError) as error:
             logger.warning("a child has no connection to Redis yet", extra={"error": type(error).__name__})
+        child.loop.run(rtc_client.rehearse())
         return child
 
     async def _connect(self) -> None:

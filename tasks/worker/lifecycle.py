@@ -18,7 +18,17 @@ from tasks.errors import InvalidSetting
 from tasks.seal import Seal
 from tasks.settings import Settings
 from tasks.tenants.redis import agents as agents_of_tenants
-from tasks.worker import child, death_signal, end_of_turn, host_name, inference, lost_child, mapped_files, own_folder
+from tasks.worker import (
+    child,
+    death_signal,
+    end_of_turn,
+    host_name,
+    inference,
+    lost_child,
+    mapped_files,
+    own_folder,
+    page_copies,
+)
 
 logger = logging.getLogger("switchboard.tasks.worker")
 
@@ -47,6 +57,7 @@ def warm_up(**_: object) -> None:
     inference.start(agents)
     end_of_turn.start()
     death_signal.install()
+    page_copies.share(own_folder.path() / "page-copies")
     mapped_files.let_go()
 
 
@@ -97,5 +108,7 @@ def _for_livekit_agents(settings: Settings) -> None:
     os.environ["LIVEKIT_API_KEY"] = settings.livekit_api_key
     os.environ["LIVEKIT_API_SECRET"] = settings.livekit_api_secret.get_secret_value()
     os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "1")
+    # What livekit's client would write to stderr itself, past the log, while `pipeline.rtc_client` keeps it quiet.
+    os.environ.setdefault("RUST_LOG", "off")
     # A call's share of numpy is too small for a thread for each core.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -63,8 +63,9 @@ def check_voice(voice: str) -> None:
 
 
 def preload() -> None:
-    """Load the library and its data, so that children forked from this process need not."""
-    _espeak()
+    """Load the library, its data and the default voice, so that children forked from this process need not."""
+    # To find a voice by its name the library opens every file of a voice that it has.
+    _espeak().check_voice(DEFAULT_VOICE)
 
 
 class _Espeak:

@@ -54,10 +54,15 @@ class Voice(tts.TTS[None]):
             if not cancelled.is_set():
                 emitter.push(chunk)
 
+        begun = False
+
         def take(chunk: bytes) -> bool:
+            nonlocal begun
             if cancelled.is_set():
                 return False
-            loop.call_soon_threadsafe(push, chunk)
+            heard = chunk if begun else _without_lead(chunk)
+            begun = begun or bool(heard)
+            loop.call_soon_threadsafe(push, heard)
             return True
 
         speaking = asyncio.ensure_future(
@@ -69,6 +74,12 @@ class Voice(tts.TTS[None]):
             cancelled.set()
             # The library is everybody's, so nobody leaves while it still speaks for them.
             await speaking
+
+
+def _without_lead(samples: bytes) -> bytes:
+    """Without the silence that the library begins with, 10 ms of a first word."""
+    silent = len(samples) - len(samples.lstrip(b"\0"))
+    return samples[silent - silent % 2 :]
 
 
 class Speech(tts.ChunkedStream):

@@ -34,7 +34,7 @@ TENANT = Tenant(id="acme", tier="premium")
 
 
 @pytest.mark.parametrize(
-    ("room", "just_announced"),
+    ("room", "just_now"),
     [
         (ROOM, True),
         (replace(ROOM, steps_ms={"claimed": ARRIVED_MS + ANNOUNCED_MS}), False),
@@ -46,6 +46,12 @@ TENANT = Tenant(id="acme", tier="premium")
 )
 def test_a_room_was_announced_just_now_if_its_first_attempt_was_claimed_soon(
     room: Room,
-    just_announced: bool,  # noqa: FBT001 - a parameter of the test
+    just_now: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    assert call_options(room, TENANT, {}, SETTINGS).just_announced is just_announced
+    options = call_options(room, TENANT, {}, SETTINGS, claimed_at=1000)
+    assert (options.announced_at is not None) is just_now
+
+
+def test_the_moment_of_the_announcement_is_told_by_the_clock_of_this_process() -> None:
+    room = replace(ROOM, steps_ms={"claimed": ARRIVED_MS + 40})
+    assert call_options(room, TENANT, {}, SETTINGS, claimed_at=1000).announced_at == pytest.approx(999.96)

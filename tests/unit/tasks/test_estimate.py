@@ -4,7 +4,6 @@ from typing import cast
 
 import pytest
 
-from tasks.reconcile import estimate as module
 from tasks.reconcile.estimate import Estimate, mean_lengths
 from tasks.rooms import CallRecord, RoomStore, State, Wait
 
@@ -64,7 +63,7 @@ async def test_while_nothing_is_known_of_somebody_who_waits_the_records_are_read
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     moment = 100.0
-    monkeypatch.setattr(module.time, "monotonic", lambda: moment)
+    monkeypatch.setattr("tasks.reconcile.estimate.time.monotonic", lambda: moment)
     records, estimate, waits = Records(), Estimate(), [wait(1, 1)]
 
     async def reads_at(seconds: float) -> int:

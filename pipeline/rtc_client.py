@@ -1,0 +1,66 @@
+"""livekit's native client in this process: started, warmed up and kept quiet until the call has begun.
+
+Its log lines travel through Python one by one, from its own threads: each waits for the interpreter's lock, 140 of them
+before a first connection is even opened. While the agent is being built beside it, that is the longer half of a join.
+So a call's first seconds are not logged by it, unless LIVEKIT_RTC_DEBUG is set; what fails then is in the exception.
+
+This is private API of livekit: its version is pinned, and tests/integration/pipeline/test_rtc_client.py fails loudly
+when it moves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+
+from livekit import rtc
+from livekit.rtc import _ffi_client
+from livekit.rtc.version import __version__
+
+QUIET_SECONDS = 2.0
+REHEARSAL_SECONDS = 2.0
+_REFUSAL = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+def start() -> None:
+    """Start it, in a process that will not be forked."""
+    _pass_logs_on(_is_debugged())
+
+
+def hear_later() -> None:
+    """Pass its log lines on again when the call has begun. Needs a running event loop."""
+    asyncio.get_running_loop().call_later(QUIET_SECONDS, _pass_logs_on, True)  # noqa: FBT003 - as call_later has it
+
+
+async def rehearse() -> None:
+    """Connect to a server of our own, which refuses: what the client does once in each process, it has done then.
+
+    It reads the host's certificates, starts WebRTC's threads and asks after the operating system. It takes 20 to 40 ms.
+    """
+    server = await asyncio.start_server(_refuse, "127.0.0.1", 0)
+    async with server:
+        host, port = server.sockets[0].getsockname()
+        with contextlib.suppress(rtc.ConnectError, TimeoutError):
+            async with asyncio.timeout(REHEARSAL_SECONDS):
+                await rtc.Room().connect(f"ws://{host}:{port}", "rehearsal")
+
+
+async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(_REFUSAL)
+        await writer.drain()
+    writer.close()
+
+
+def _pass_logs_on(them: bool) -> None:  # noqa: FBT001 - it is what the client's function takes
+    client = _ffi_client.FfiClient.instance
+    client._ffi_lib.livekit_ffi_initialize(  # noqa: SLF001
+        _ffi_client.ffi_event_callback, them, b"python", __version__.encode("ascii")
+    )
+
+
+def _is_debugged() -> bool:
+    switch = os.environ.get("LIVEKIT_RTC_DEBUG", "")  # noqa: TID251 - the client's own
+    return switch.strip().lower() in {"true", "1"}
