@@ -37,7 +37,7 @@ class Reply:
 
 
 class Conversation:
-    """One call; `talk` lasts until it is cancelled. `greeted` is set when its agent was heard, or will not be.
+    """One call; `talk` lasts until it is cancelled. `greeted` is set when its agent was heard (`answered`), or never is.
 
     `called`: when it began, of the monotonic clock.
     """
@@ -45,6 +45,7 @@ class Conversation:
     def __init__(self, side: Side, question: Samples, calls: Callable[[], int] = lambda: 1) -> None:
         self.replies: list[Reply] = []
         self.greeted = asyncio.Event()
+        self.answered = False
         self.called = time.monotonic()
         self._side = side
         self._question = question
@@ -54,6 +55,7 @@ class Conversation:
         try:
             async with self._side.call(thrifty=True) as caller:
                 await caller.ear.sound(0, GREETING_SECONDS)
+                self.answered = True
                 self.greeted.set()
                 await caller.ear.silence(QUIET_SECONDS, LONGEST_SECONDS)
                 while True:

@@ -1,0 +1,115 @@
+"""livekit's client in a process of its own: quiet in the beginning, and warm after a connection that is refused."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# Counts what reaches Python of the client's log, which is what costs; whatever it prints itself goes to stderr.
+PREAMBLE = """
+import asyncio, logging, os, time
+from livekit import rtc
+from livekit.rtc import _ffi_client
+from pipeline import rtc_client
+
+told = []
+logging.getLogger("livekit").addHandler(logging.Handler())
+logging.getLogger("livekit").handlers[0].emit = told.append
+logging.getLogger("livekit").propagate = False
+
+async def fail():
+    try:
+        await rtc.Room().connect("ws://127.0.0.1:1", "nobody listens there")
+    except rtc.ConnectError as error:
+        return str(error)
+
+def threads():
+    names = [open(f"/proc/self/task/{task}/comm").read().strip() for task in os.listdir("/proc/self/task")]
+    return sorted(name for name in names if name != "python")
+"""
+
+
+def run(program: str, **environment: str) -> tuple[str, str]:
+    ran = subprocess.run(
+        [sys.executable, "-c", PREAMBLE + program],
+        env=os.environ | {"RUST_LOG": "off"} | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return ran.stdout.strip(), ran.stderr.strip()
+
+
+CONNECT = """
+async def main():
+    rtc_client.start()
+    reason = await fail()
+    print("refused" in reason, len(told))
+    rtc_client.QUIET_SECONDS = 0
+    rtc_client.hear_later()
+    await asyncio.sleep(0)
+    await fail()
+    # They come from a thread of its own.
+    while not told:
+        await asyncio.sleep(0.01)
+    print(any("failed" in record.getMessage() for record in told))
+asyncio.run(main())
+"""
+
+
+def test_what_fails_at_first_is_in_the_exception_and_what_fails_later_is_in_the_log() -> None:
+    assert run(CONNECT) == ("True 0\nTrue", "")
+
+
+def test_whoever_asks_for_the_client_s_debug_log_gets_all_of_it() -> None:
+    program = """
+async def main():
+    rtc_client.start()
+    await fail()
+    print(any(record.levelno == logging.DEBUG for record in told))
+asyncio.run(main())
+"""
+    out, _ = run("logging.getLogger('livekit').setLevel(logging.DEBUG)\n" + program, LIVEKIT_RTC_DEBUG="1")
+    assert out == "True"
+
+
+def test_a_rehearsal_connects_to_nobody_else_and_leaves_no_connection_and_no_line() -> None:
+    program = """
+import socket
+async def main():
+    rtc_client.start()
+    before = len(os.listdir("/proc/self/fd"))
+    await rtc_client.rehearse()
+    # WebRTC's own threads have been there, and end by themselves.
+    while any("signaling" in name for name in threads()):
+        await asyncio.sleep(0.01)
+    print(len(os.listdir("/proc/self/fd")) - before, len(told))
+asyncio.run(main())
+"""
+    assert run(program) == ("0 0", "")
+
+
+@pytest.mark.parametrize(("rehearsal", "said"), [("await rtc_client.rehearse()", "refused"), ("pass", "reads")])
+def test_after_a_rehearsal_the_certificates_of_the_host_are_not_read_again(
+    tmp_path: Path, rehearsal: str, said: str
+) -> None:
+    # A pipe that nobody writes to: whoever reads it waits.
+    certificates = tmp_path / "certificates.pem"
+    os.mkfifo(certificates)
+    program = f"""
+async def main():
+    rtc_client.start()
+    {rehearsal}
+    os.environ["SSL_CERT_FILE"] = {str(certificates)!r}
+    connecting = asyncio.create_task(fail())
+    done, _ = await asyncio.wait({{connecting}}, timeout=3)
+    print("refused" if done and "refused" in connecting.result() else "reads", flush=True)
+    os._exit(0)
+asyncio.run(main())
+"""
+    assert run(program)[0] == said
