@@ -37,7 +37,7 @@ class Reply:
 
 
 class Conversation:
-    """One call; `talk` lasts until it is cancelled. `greeted` is set when its agent was heard (`answered`), or never is.
+    """One call; `talk` lasts until it is cancelled. `greeted` is set when its agent was heard (`answered`) or never is.
 
     `called`: when it began, of the monotonic clock.
     """
