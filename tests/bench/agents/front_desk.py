@@ -4,7 +4,8 @@ As livekit-agents' documentation writes such a file: an AgentServer, a prewarm a
 else is the default, but for what a measurement has to set:
 
     BENCH_PORT       where its health check listens
-    BENCH_THRESHOLD  the load from which it takes no call, `inf` for none
+    BENCH_THRESHOLD  the load from which it takes no call; `inf`: it says that it has none, as livekit-server gives no
+                     call to a worker whose load is 1, whatever the worker's threshold is
     BENCH_LOAD_FILE  a file with one number, read in the place of the CPU load
 """
 
@@ -32,11 +33,17 @@ def load_in_file() -> float:
     return float(Path(os.environ["BENCH_LOAD_FILE"]).read_text("utf-8"))
 
 
+def no_load() -> float:
+    return 0.0
+
+
 def server() -> AgentServer:
+    threshold = float(os.environ["BENCH_THRESHOLD"])
+    load = no_load if threshold == float("inf") else None
     made = AgentServer(
         port=int(os.environ["BENCH_PORT"]),
-        load_threshold=float(os.environ["BENCH_THRESHOLD"]),
-        load_fnc=load_in_file if "BENCH_LOAD_FILE" in os.environ else None,
+        load_threshold=threshold,
+        load_fnc=load_in_file if "BENCH_LOAD_FILE" in os.environ else load,
     )
     made.setup_fnc = prewarm
     made.rtc_session(entrypoint)
