@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ Said = Callable[[str], None]
 HUSH_SECONDS = 1.0
 """How long nobody has spoken between two turns: long enough for a turn that has ended to be noticed."""
 LOOK_SECONDS = 0.05
+
+logger = logging.getLogger("switchboard.pipeline.call")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,6 @@ class Call:
         self._runner.userdata[CONVERSATION] = self._conversation
         self._runner.userdata[ANNOUNCED_AT] = options.announced_at
         self._step("connecting")
-        rtc_client.hear_later()
         try:
             await self._runner.run(job, inference=inference, on_start=self._join if early else self._watch)
         finally:
@@ -140,11 +142,18 @@ class Call:
         ctx.room.on("local_track_published", lambda *_: self._on_published())
 
     def _on_connection(self, room: rtc.Room, state: rtc.ConnectionState.ValueType) -> None:
+        if state == rtc.ConnectionState.CONN_RECONNECTING:
+            logger.warning("the connection to the LiveKit server is lost", extra={"sid": self._options.room_sid})
+            rtc_client.hear()
         if state == rtc.ConnectionState.CONN_CONNECTED:
             # Another of its name may have taken the room's place: between the check and the join or, when the
             # connection was lost and came back, by a server that was restarted.
-            self._begin(self._ask_again() if "joined" in self._reached else self._compare_sid(room))
-            self._step("joined")
+            if "joined" in self._reached:
+                logger.info("the connection to the LiveKit server is back", extra={"sid": self._options.room_sid})
+                self._begin(self._ask_again())
+            else:
+                self._begin(self._compare_sid(room))
+                self._step("joined")
 
     def _begin(self, action: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(action)

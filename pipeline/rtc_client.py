@@ -1,8 +1,8 @@
-"""livekit's native client in this process: started, warmed up and kept quiet until the call has begun.
+"""livekit's native client in this process: started, warmed up, and quiet unless there is trouble.
 
-Its log lines travel through Python one by one, from its own threads: each waits for the interpreter's lock, 140 of them
-before a first connection is even opened. While the agent is being built beside it, that is the longer half of a join.
-So a call's first seconds are not logged by it, unless LIVEKIT_RTC_DEBUG is set; what fails then is in the exception.
+It hands its log to Python line by line, from its own threads, and each line waits for the interpreter's lock: 140 of
+them before a first connection is even opened, and some 30 in each second of a call, to be dropped there for their
+level. So it says nothing until `hear`, unless LIVEKIT_RTC_DEBUG is set. Why a room cannot be joined is in the exception.
 
 This is private API of livekit: its version is pinned, and tests/integration/pipeline/test_rtc_client.py fails loudly
 when it moves.
@@ -18,7 +18,6 @@ from livekit import rtc
 from livekit.rtc import _ffi_client
 from livekit.rtc.version import __version__
 
-QUIET_SECONDS = 2.0
 REHEARSAL_SECONDS = 2.0
 _REFUSAL = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -28,9 +27,9 @@ def start() -> None:
     _pass_logs_on(_is_debugged())
 
 
-def hear_later() -> None:
-    """Pass its log lines on again when the call has begun. Needs a running event loop."""
-    asyncio.get_running_loop().call_later(QUIET_SECONDS, _pass_logs_on, True)  # noqa: FBT003 - as call_later has it
+def hear() -> None:
+    """Have its log from now on."""
+    _pass_logs_on(True)  # noqa: FBT003 - as below
 
 
 async def rehearse() -> None:
