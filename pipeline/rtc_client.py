@@ -2,7 +2,7 @@
 
 It hands its log to Python line by line, from its own threads, and each line waits for the interpreter's lock: 140 of
 them before a first connection is even opened, and some 30 in each second of a call, to be dropped there for their
-level. So it says nothing until `hear`, unless LIVEKIT_RTC_DEBUG is set. Why a room cannot be joined is in the exception.
+level. So it says nothing until `hear`, unless LIVEKIT_RTC_DEBUG is set. Why a room cannot be joined its exception says.
 
 This is private API of livekit: its version is pinned, and tests/integration/pipeline/test_rtc_client.py fails loudly
 when it moves.

@@ -68,7 +68,7 @@ async def _run(room: Room, child: Child, *, claimed_at: float) -> CallOutcome:
     tenant, sealed = await child.tenants.with_keys(room.tenant)
     keys = await provider_keys(tenant, sealed, settings)
     options = call_options(room, tenant, keys, settings, claimed_at=claimed_at)
-    keeper = LeaseKeeper(rooms, room, settings)
+    keeper = LeaseKeeper(rooms, room, settings, claimed_at=claimed_at)
     call = Call(
         options,
         child.runner_for(options.agent),

@@ -28,9 +28,11 @@ class LeaseKeeper:
 
     While Redis is away the call goes on for `redis_outage_seconds`: its caller hears nothing of it. After that another
     worker may have it, so this one leaves.
+
+    `claimed_at`: when the room was claimed, by `time.monotonic()`; the steps count from there.
     """
 
-    def __init__(self, rooms: RoomStore, room: Room, settings: Settings) -> None:
+    def __init__(self, rooms: RoomStore, room: Room, settings: Settings, *, claimed_at: float) -> None:
         self._rooms = rooms
         self._room = room
         self._seal = Seal(settings)
@@ -38,13 +40,13 @@ class LeaseKeeper:
         self._outage_seconds = settings.redis_outage_seconds
         self._steps: dict[str, int] = {}
         self._said: str | None = None
-        self._claimed = time.monotonic()
+        self._claimed_at = claimed_at
         self._woken = asyncio.Event()
         self._over = False
 
     def step(self, name: str) -> None:
         """The call has reached a step, now."""
-        self._steps[name] = round((time.monotonic() - self._claimed) * 1000)
+        self._steps[name] = round((time.monotonic() - self._claimed_at) * 1000)
         self._woken.set()
 
     def said(self, conversation: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -161,7 +162,7 @@ class _Child:
         if not isinstance(claim, Claim):
             raise NotClaimedError(claim)
         await RedisTenants(redis, frozenset(settings.tiers)).with_keys(claim.room.tenant)
-        return cls(redis, rooms, claim.room, LeaseKeeper(rooms, claim.room, settings))
+        return cls(redis, rooms, claim.room, LeaseKeeper(rooms, claim.room, settings, claimed_at=time.monotonic()))
 
     async def stamp(self) -> None:
         self._keeper.step("joined")
