@@ -12,13 +12,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 
 from livekit import rtc
 from livekit.rtc import _ffi_client
 from livekit.rtc.version import __version__
 
+logger = logging.getLogger("switchboard.pipeline.rtc_client")
+
 REHEARSAL_SECONDS = 2.0
+LOOPBACK = "127.0.0.1"
 _REFUSAL = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
@@ -36,13 +40,18 @@ async def rehearse() -> None:
     """Connect to a server of our own, which refuses: what the client does once in each process, it has done then.
 
     It reads the host's certificates, starts WebRTC's threads and asks after the operating system. It takes 20 to 40 ms.
+    Where the client would ask a proxy for this server too, nothing happens: it knows no exceptions from one. What was
+    not rehearsed, for this or another reason, the call does for itself.
     """
-    server = await asyncio.start_server(_refuse, "127.0.0.1", 0)
-    async with server:
-        host, port = server.sockets[0].getsockname()
-        with contextlib.suppress(rtc.ConnectError, TimeoutError):
-            async with asyncio.timeout(REHEARSAL_SECONDS):
-                await rtc.Room().connect(f"ws://{host}:{port}", "rehearsal")
+    if _variable("HTTP_PROXY") or _variable("http_proxy"):
+        return
+    try:
+        async with asyncio.timeout(REHEARSAL_SECONDS), await asyncio.start_server(_refuse, LOOPBACK, 0) as server:
+            _, port = server.sockets[0].getsockname()
+            with contextlib.suppress(rtc.ConnectError):
+                await rtc.Room().connect(f"ws://{LOOPBACK}:{port}", "rehearsal")
+    except Exception:
+        logger.debug("livekit's client was not rehearsed", exc_info=True)
 
 
 async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -61,5 +70,9 @@ def _pass_logs_on(them: bool) -> None:  # noqa: FBT001 - it is what the client's
 
 
 def _is_debugged() -> bool:
-    switch = os.environ.get("LIVEKIT_RTC_DEBUG", "")  # noqa: TID251 - the client's own
-    return switch.strip().lower() in {"true", "1"}
+    return _variable("LIVEKIT_RTC_DEBUG").strip().lower() in {"true", "1"}
+
+
+def _variable(name: str) -> str:
+    """One that the client itself reads."""
+    return os.environ.get(name, "")  # noqa: TID251 - see above

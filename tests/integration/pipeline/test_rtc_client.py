@@ -92,6 +92,25 @@ asyncio.run(main())
     assert run(program) == ("0 0", "")
 
 
+def test_nothing_is_rehearsed_through_a_proxy() -> None:
+    program = """
+import socket
+proxy = socket.create_server(("127.0.0.1", 0))
+os.environ["HTTP_PROXY"] = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+async def main():
+    rtc_client.start()
+    await rtc_client.rehearse()
+    proxy.settimeout(0)
+    try:
+        proxy.accept()
+        print("asked")
+    except BlockingIOError:
+        print("not asked")
+asyncio.run(main())
+"""
+    assert run(program)[0] == "not asked"
+
+
 @pytest.mark.parametrize(("rehearsal", "said"), [("await rtc_client.rehearse()", "refused"), ("pass", "reads")])
 def test_after_a_rehearsal_the_certificates_of_the_host_are_not_read_again(
     tmp_path: Path, rehearsal: str, said: str
