@@ -85,9 +85,12 @@ def test_every_variable_that_a_document_names_exists() -> None:
     known = {variable(field) for field in Settings.model_fields}
     flower = set(re.findall(r"SWITCHBOARD_FLOWER_\w+", read("ops/flower/flowerconfig.py")))
     compose = set(re.findall(r"\$\{(\w+)", read("docker-compose.yml")))
+    client = set(re.findall(r'_variable\("(\w+)"\)', read("pipeline/rtc_client.py")))
     for path in DOCUMENTS:
         for name in re.findall(r"\b(?:SWITCHBOARD|LIVEKIT|REDIS)_[A-Z_]+\b", path.read_text(encoding="utf-8")):
-            assert name.removesuffix("_FILE") in known | flower | compose or name in known, f"{path.name}: {name}"
+            assert name.removesuffix("_FILE") in known | flower | compose | client or name in known, (
+                f"{path.name}: {name}"
+            )
 
 
 @pytest.mark.parametrize("options", [VadOptions, TurnOptions])
