@@ -9,6 +9,7 @@ options and callbacks. How a call travels through this package:
     agents       finds the agent that a tenant names
     runner       livekit-agents' own job runner, in this process; the only file that touches its private API
     job          what it runs: the room, checked, and the token
+    rtc_client   livekit's native client in this process, which joins and carries the sound
     joining      joins the room before the agent is ready
     call         one call: runs the agent, watches it, says how it ended
     presence     who is in the room, and so when the call ends, whoever wrote the agent

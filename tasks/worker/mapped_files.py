@@ -6,11 +6,11 @@ that is read again after all comes back from the page cache.
 
 from __future__ import annotations
 
-import ctypes
 import re
 from pathlib import Path
 
-_DONTNEED = 4
+from tasks.worker import memory_advice
+
 _HEAD = re.compile(r"(?P<begin>[0-9a-f]+)-(?P<end>[0-9a-f]+) (?P<rights>\S+) \S+ \S+ \d+ +/")
 _ANONYMOUS = re.compile(r"Anonymous: +(?P<kilobytes>\d+) kB")
 
@@ -21,10 +21,7 @@ def let_go() -> None:
         lines = Path("/proc/self/smaps").read_text("utf-8", errors="replace").splitlines()
     except OSError:
         return
-    madvise = ctypes.CDLL(None).madvise
-    madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-    for begin, end in unchanged(lines):
-        madvise(begin, end - begin, _DONTNEED)
+    memory_advice.give(memory_advice.DONTNEED, ((begin, end - begin) for begin, end in unchanged(lines)))
 
 
 def unchanged(smaps: list[str]) -> list[tuple[int, int]]:

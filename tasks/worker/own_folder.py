@@ -1,4 +1,7 @@
-"""A folder of the worker's main process, for what others find by its path: sockets, a command. Gone when it ends."""
+"""A folder of the worker's main process, for what others find by its path: sockets, a command, what a call has told.
+
+Gone when it ends.
+"""
 
 from __future__ import annotations
 

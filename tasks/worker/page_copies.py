@@ -8,7 +8,6 @@ while it is idle, in one go. It has them then as it would have had them in its c
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import re
@@ -16,12 +15,13 @@ import time
 from array import array
 from pathlib import Path
 
+from tasks.worker import memory_advice
+
 logger = logging.getLogger("switchboard.tasks.worker")
 
 LIMIT_BYTES = 64 * 1024 * 1024
 """An agent whose calls change more than this copies it itself, when it needs it."""
 
-_POPULATE_WRITE = 23
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 # Linux' Documentation/admin-guide/mm/pagemap.rst: in memory, and of this process alone.
 _OWN = 1 << 63 | 1 << 56
@@ -42,21 +42,17 @@ def make() -> None:
     """In a fresh child: copy the pages, if a call has told which they are. Before Linux 5.14 nothing happens."""
     if _Copies.learned is None:
         return
-    _Copies.inherited = writable(_read(Path("/proc/self/maps")))
     ranges = array("Q")
     try:
         ranges.frombytes(_Copies.learned.read_bytes())
     except OSError:
+        # Not yet: this child may be the one who tells.
+        _Copies.inherited = _inherited()
         return
-    madvise = ctypes.CDLL(None).madvise
-    madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     began = time.monotonic()
-    copied = 0
-    for begin, size in zip(ranges[::2], ranges[1::2], strict=True):
-        # What is not mapped (any more) is not copied.
-        copied += size if madvise(begin, size, _POPULATE_WRITE) == 0 else 0
+    memory_advice.give(memory_advice.POPULATE_WRITE, zip(ranges[::2], ranges[1::2], strict=True))
     seconds = round(time.monotonic() - began, 4)
-    logger.debug("pages copied ahead", extra={"megabytes": round(copied / 1e6, 1), "seconds": seconds})
+    logger.debug("pages copied ahead", extra={"megabytes": round(sum(ranges[1::2]) / 1e6, 1), "seconds": seconds})
 
 
 def learn() -> None:
@@ -99,8 +95,8 @@ def own_pages(mappings: tuple[tuple[int, int], ...]) -> array[int]:
     return ranges
 
 
-def _read(file: Path) -> str:
+def _inherited() -> tuple[tuple[int, int], ...]:
     try:
-        return file.read_text("utf-8", errors="replace")
+        return writable(Path("/proc/self/maps").read_text("utf-8", errors="replace"))
     except OSError:
-        return ""
+        return ()

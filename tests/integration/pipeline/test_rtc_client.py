@@ -11,7 +11,7 @@ import pytest
 
 # Counts what reaches Python of the client's log, which is what costs; whatever it prints itself goes to stderr.
 PREAMBLE = """
-import asyncio, logging, os, time
+import asyncio, logging, os
 from livekit import rtc
 from livekit.rtc import _ffi_client
 from pipeline import rtc_client
@@ -78,7 +78,6 @@ asyncio.run(main())
 
 def test_a_rehearsal_connects_to_nobody_else_and_leaves_no_connection_and_no_line() -> None:
     program = """
-import socket
 async def main():
     rtc_client.start()
     before = len(os.listdir("/proc/self/fd"))
