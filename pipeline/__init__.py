@@ -1,7 +1,7 @@
 """The call itself: it runs a livekit-agents entrypoint for a room, in a real JobContext.
 
-Plain asyncio on livekit-agents. It knows no Celery and no Redis and reads no environment variable: it is given frozen
-options and callbacks. How a call travels through this package:
+Plain asyncio on livekit-agents. It knows no Celery and no Redis, and no environment variable but those of livekit's
+client (in `rtc_client`): it is given frozen options and callbacks. How a call travels through this package:
 
     prewarm      in the worker's main process: imports and model weights, shared with every child
     rehearsal    what livekit-agents does once in each process, done there
