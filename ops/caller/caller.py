@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import wave
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -26,6 +26,20 @@ RATE = 16000
 USUAL = (FRAME_SECONDS, FRAME_MS)
 THRIFTY = (0.1, 60)
 """How much silence it sends at a time, in seconds, and how much sound it hears at a time, in ms."""
+
+
+async def _whole(connect: Coroutine[None, None, None]) -> None:
+    """Connect; when cancelled, not before that has ended.
+
+    livekit's client ends its process 15 s after it has connected for somebody who does not wait for it any more.
+    """
+    connecting = asyncio.ensure_future(connect)
+    try:
+        await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+        with suppress(rtc.ConnectError):
+            await connecting
+        raise
 
 
 def is_agent(participant: rtc.RemoteParticipant) -> bool:
@@ -114,7 +128,7 @@ class Caller:
         self.room.on("track_unsubscribed", lambda track, *_: self.ear.forget(track))
         self.room.on("disconnected", self._disconnected)
         self.transcript.follow(self.room)
-        await self.room.connect(url, token)
+        await _whole(self.room.connect(url, token))
         self.moments.mark(Moment.CONNECTED)
         for participant in self.room.remote_participants.values():
             self._met(participant)

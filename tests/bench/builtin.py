@@ -16,7 +16,8 @@ from ops.stack.livekit import LiveKitServer
 from ops.stack.ports import HOST, PortPicker
 from ops.stack.process import ManagedProcess
 from tests.bench.processes import Tree
-from tests.bench.side import Conditions, Quiet, Side, threshold
+from tests.bench.side import Conditions, Side, threshold
+from tests.quiet_livekit import quiet_livekit
 
 AGENT = Path(__file__).parent / "agents" / "front_desk.py"
 REGISTERED = "registered worker"
@@ -100,24 +101,3 @@ class Builtin(Side):
         async with self._session.get(self.worker.status_url) as answer:
             status: dict[str, float] = await answer.json()
             return status
-
-
-@asynccontextmanager
-async def quiet_livekit(binaries: Binaries, directory: Path) -> AsyncIterator[LiveKitServer]:
-    """A livekit-server that has no agents. Raises a StackError."""
-    directory.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - once, before anything is measured
-    ports = PortPicker()
-    livekit = Quiet(
-        directory,
-        environment.inherited(),
-        binary=str(binaries.livekit),
-        port=ports.pick(),
-        tcp_port=ports.pick(),
-        udp_port=ports.pick(),
-        webhook_url="",
-    )
-    try:
-        await livekit.start()
-        yield livekit
-    finally:
-        await livekit.stop()

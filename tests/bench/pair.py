@@ -13,10 +13,11 @@ from ops.caller.access import caller_token
 from ops.caller.clock import Clock
 from ops.stack import Binaries
 from ops.stack.livekit import LiveKitServer
-from tests.bench.builtin import Builtin, quiet_livekit
+from tests.bench.builtin import Builtin
 from tests.bench.call import answered
 from tests.bench.ours import Ours, default_slots
 from tests.bench.side import Conditions, Side, calm
+from tests.quiet_livekit import quiet_livekit
 
 WARM_SECONDS = 30.0
 

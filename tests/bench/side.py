@@ -40,15 +40,6 @@ class Conditions:
     slots: int | None = None
 
 
-class Quiet(LiveKitServer):
-    """A livekit-server that tells nobody of its rooms; for the rest as the other one."""
-
-    def configuration(self) -> dict[str, object]:
-        whole = super().configuration()
-        del whole["webhook"]
-        return whole
-
-
 class Side(ABC):
     """Calls go to `livekit`. `tree`: the processes of the worker, the main one first."""
 

@@ -11,14 +11,14 @@ from livekit import api
 
 from ops.caller.access import caller_token
 from ops.caller.caller import Caller
-from ops.stack import Binaries, environment
+from ops.stack import Binaries
 from ops.stack.livekit import LiveKitServer
-from ops.stack.ports import PortPicker
 from tasks.dispatch import Dispatcher, RoomSeen
 from tasks.reconcile import server
 from tasks.reconcile.server import sweep_server
 from tasks.rooms import Refusal, RoomStore, State
 from tasks.settings import Settings
+from tests.quiet_livekit import quiet_livekit
 from tests.tenants import declare
 from tests.waiting import until
 
@@ -27,19 +27,8 @@ NAME = "call-acme-1"
 
 @pytest.fixture
 async def livekit(binaries: Binaries, tmp_path: Path) -> AsyncIterator[LiveKitServer]:
-    ports = PortPicker()
-    running = LiveKitServer(
-        tmp_path,
-        environment.inherited(),
-        binary=str(binaries.livekit),
-        port=ports.pick(),
-        tcp_port=ports.pick(),
-        udp_port=ports.pick(),
-        webhook_url="http://127.0.0.1:1/nobody",
-    )
-    await running.start()
-    yield running
-    await running.stop()
+    async with quiet_livekit(binaries, tmp_path) as running:
+        yield running
 
 
 @pytest.fixture

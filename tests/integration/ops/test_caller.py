@@ -1,0 +1,36 @@
+"""A caller on a real LiveKit server."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from livekit import api
+
+from ops.caller.access import caller_token
+from ops.caller.caller import Caller
+from ops.stack import Binaries
+from tests.quiet_livekit import quiet_livekit
+
+NAME = "call-acme-1"
+
+
+async def test_who_hangs_up_while_connecting_is_not_left_in_the_room(binaries: Binaries, tmp_path: Path) -> None:
+    async with quiet_livekit(binaries, tmp_path) as livekit:
+        token = caller_token(livekit.api_key, livekit.api_secret, room=NAME, identity="caller")
+        calling = asyncio.create_task(_call(livekit.url, token))
+        await asyncio.sleep(0)
+        calling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await calling
+        async with api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as server:
+            listed = await server.room.list_participants(api.ListParticipantsRequest(room=NAME))
+            assert list(listed.participants) == []
+            # It was there: the connection was whole before it was ended.
+            assert [room.name for room in (await server.room.list_rooms(api.ListRoomsRequest())).rooms] == [NAME]
+
+
+async def _call(url: str, token: str) -> None:
+    async with Caller.call(url, token):
+        await asyncio.Event().wait()
