@@ -16,6 +16,7 @@ client (in `rtc_client`): it is given frozen options and callbacks. How a call t
     conversation what was said so far, for the agent of the next attempt
     voice_agent  Switchboard's own agent, the default
     mouth        where that one speaks
+    immediate    how that one runs what is too short for a thread
     trouble      what that one does when a provider fails
     providers/   what hears, thinks and speaks
 """
