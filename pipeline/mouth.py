@@ -23,13 +23,15 @@ LIST_SECONDS = 2.0
 ANNOUNCED_AT = "switchboard.announced_at"
 """Where in `ctx.proc.userdata` the moment is at which the room was announced (see `CallOptions`)."""
 
-PUBLISH_AFTER_SECONDS = 0.145
-"""How long after its room's announcement a track is published at the earliest.
+LISTEN_AFTER_SECONDS = 0.145
+"""How long after its room's announcement a track may be subscribed to at the earliest.
 
 livekit-server tells a participant of a new track at once, but of one that is there within 150 ms of its connection
-only 150 ms later (`negotiationFrequency` in its pkg/rtc/transport.go): who publishes sooner is heard later. The room is
-announced some ms after its first caller's connection has begun, and a track is there some ms after it is published.
+only 150 ms later (`negotiationFrequency` in its pkg/rtc/transport.go): who is there sooner is heard later. The room is
+announced some ms after its first caller's connection has begun.
 """
+SEEN_SECONDS = 0.02
+"""How long after the join a track is published that nobody may subscribe to yet: the agent is to be seen first."""
 
 
 class Mouth(_output._ParticipantAudioOutput):  # noqa: SLF001 - see above
@@ -43,6 +45,7 @@ class Mouth(_output._ParticipantAudioOutput):  # noqa: SLF001 - see above
             track_publish_options=rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE),
         )
         self._ctx = ctx
+        self._opened: asyncio.TimerHandle | None = None
         self._opening = asyncio.create_task(self._open())
 
     async def _open(self) -> None:
@@ -53,8 +56,22 @@ class Mouth(_output._ParticipantAudioOutput):  # noqa: SLF001 - see above
             return
         announced_at: float | None = self._ctx.proc.userdata.get(ANNOUNCED_AT)
         if announced_at is not None:
-            await asyncio.sleep(announced_at + PUBLISH_AFTER_SECONDS - time.monotonic())
+            wait = announced_at + LISTEN_AFTER_SECONDS - time.monotonic()
+            await self._keep_back(wait)
         await self.start()
+
+    async def _keep_back(self, seconds: float) -> None:
+        """Let nobody subscribe for so long, while the track is being published."""
+        if seconds <= SEEN_SECONDS:
+            await asyncio.sleep(seconds)
+            return
+        self._let_subscribe(allowed=False)
+        self._opened = asyncio.get_running_loop().call_later(seconds, self._let_subscribe)
+        await asyncio.sleep(SEEN_SECONDS)
+
+    def _let_subscribe(self, *, allowed: bool = True) -> None:
+        if self._room.isconnected():
+            self._room.local_participant.set_track_subscription_permissions(allow_all_participants=allowed)
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         """Take what is to be said next."""
@@ -65,6 +82,8 @@ class Mouth(_output._ParticipantAudioOutput):  # noqa: SLF001 - see above
     async def aclose(self) -> None:
         """Stop."""
         self._opening.cancel()
+        if self._opened is not None:
+            self._opened.cancel()
         await super().aclose()
 
     async def _publish_track(self) -> None:

@@ -102,7 +102,7 @@ class _Sphinx:
                 "cmn": "batch",
                 # Scores of two searches compare only when both come from all of the model.
                 "compallsen": True,
-                # A sixth less to compute than with 4, the default, and as good. With 2, one of 210 phrases was misheard.
+                # A sixth less to compute than with 4, the default, and as good. With 2, one phrase in 210 fails.
                 "topn": 3,
                 "bestpath": False,
                 "beam": 1e-120,
