@@ -23,7 +23,8 @@ CALM_LOAD = 0.35
 """A load at which neither side refuses anything."""
 CALM_SECONDS = 6.0
 """For so long the host's load is waited for: on a machine that others use it may never fall."""
-OVER_SECONDS = 60.0
+OVER_SECONDS = 90.0
+JOINED_SECONDS = 3.0
 LOOK_SECONDS = 0.25
 THRESHOLD = 0.7
 
@@ -114,15 +115,23 @@ async def calm(sides: Iterable[Side]) -> None:
     """
     sides = list(sides)
     async with asyncio.timeout(OVER_SECONDS):
-        # Asked again and again: a job process that joins a room just after it was deleted makes it anew.
-        while not all([await side.is_idle() for side in sides]):
+        # A job process that joins a room just after it was deleted makes it anew, and once more if it is deleted while
+        # that process is still connecting: so not before it is sure to be there.
+        while not await _idle(sides):
             for side in sides:
                 await side.delete_rooms()
-            await asyncio.sleep(LOOK_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(JOINED_SECONDS):
+                    while not await _idle(sides):  # noqa: ASYNC110 - nothing would wake us
+                        await asyncio.sleep(LOOK_SECONDS)
     with suppress(TimeoutError):
         async with asyncio.timeout(CALM_SECONDS):
             while not all([await side.load() <= CALM_LOAD for side in sides]):  # noqa: ASYNC110 - nothing would wake us
                 await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _idle(sides: Iterable[Side]) -> bool:
+    return all([await side.is_idle() for side in sides])
 
 
 def threshold(conditions: Conditions, lifted: float) -> str:

@@ -18,7 +18,7 @@ class Size:
     kill_patience: float = 45.0
     cost_calls: int = 8
     cost_seconds: float = 60.0
-    density_rounds: int = 2
+    density_rounds: int = 4
     density_every: float = 3.0
     density_most: int = 32
     pickups: int = 300
