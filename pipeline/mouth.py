@@ -45,7 +45,7 @@ class Mouth(_output._ParticipantAudioOutput):  # noqa: SLF001 - see above
             track_publish_options=rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE),
         )
         self._ctx = ctx
-        self._opened: asyncio.TimerHandle | None = None
+        self._letting_out: asyncio.TimerHandle | None = None
         self._opening = asyncio.create_task(self._open())
 
     async def _open(self) -> None:
@@ -56,8 +56,7 @@ class Mouth(_output._ParticipantAudioOutput):  # noqa: SLF001 - see above
             return
         announced_at: float | None = self._ctx.proc.userdata.get(ANNOUNCED_AT)
         if announced_at is not None:
-            wait = announced_at + LISTEN_AFTER_SECONDS - time.monotonic()
-            await self._keep_back(wait)
+            await self._keep_back(announced_at + LISTEN_AFTER_SECONDS - time.monotonic())
         await self.start()
 
     async def _keep_back(self, seconds: float) -> None:
@@ -66,7 +65,7 @@ class Mouth(_output._ParticipantAudioOutput):  # noqa: SLF001 - see above
             await asyncio.sleep(seconds)
             return
         self._let_subscribe(allowed=False)
-        self._opened = asyncio.get_running_loop().call_later(seconds, self._let_subscribe)
+        self._letting_out = asyncio.get_running_loop().call_later(seconds, self._let_subscribe)
         await asyncio.sleep(SEEN_SECONDS)
 
     def _let_subscribe(self, *, allowed: bool = True) -> None:
@@ -82,8 +81,8 @@ class Mouth(_output._ParticipantAudioOutput):  # noqa: SLF001 - see above
     async def aclose(self) -> None:
         """Stop."""
         self._opening.cancel()
-        if self._opened is not None:
-            self._opened.cancel()
+        if self._letting_out is not None:
+            self._letting_out.cancel()
         await super().aclose()
 
     async def _publish_track(self) -> None:

@@ -5,7 +5,6 @@ Exit 1 if a goal is missed.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import tempfile
 from pathlib import Path
@@ -42,8 +41,7 @@ def main(*, quick: bool, only: tuple[str, ...], load: float | None, output: Path
         told = directory / "load"
         told.write_text(str(load), encoding="utf-8")
     # All callers are here, and what they use is missing to both sides.
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        rows = runner.run(run(chosen, Pairs(binaries, directory, told), QUICK if quick else FULL, console))
+    rows = uvloop.run(run(chosen, Pairs(binaries, directory, told), QUICK if quick else FULL, console))
     whole = not quick and not only and load is None
     _write(rows, Machine.here(binaries), output or (PUBLISHED if whole else SCRATCH), console)
     sys.exit(missed(rows))

@@ -18,6 +18,7 @@ from ops.caller.access import caller_token
 from ops.caller.caller import Caller
 from ops.stack.livekit import LiveKitServer
 from tests.bench.processes import Tree
+from tests.waiting import until
 
 CALM_LOAD = 0.35
 """A load at which neither side refuses anything."""
@@ -25,6 +26,7 @@ CALM_SECONDS = 6.0
 """For so long the host's load is waited for: on a machine that others use it may never fall."""
 OVER_SECONDS = 90.0
 JOINED_SECONDS = 3.0
+"""A job process that has begun to connect is in its room by then."""
 LOOK_SECONDS = 0.25
 THRESHOLD = 0.7
 
@@ -121,17 +123,17 @@ async def calm(sides: Iterable[Side]) -> None:
             for side in sides:
                 await side.delete_rooms()
             with suppress(TimeoutError):
-                async with asyncio.timeout(JOINED_SECONDS):
-                    while not await _idle(sides):  # noqa: ASYNC110 - nothing would wake us
-                        await asyncio.sleep(LOOK_SECONDS)
+                await until(lambda: _idle(sides), JOINED_SECONDS, every=LOOK_SECONDS)
     with suppress(TimeoutError):
-        async with asyncio.timeout(CALM_SECONDS):
-            while not all([await side.load() <= CALM_LOAD for side in sides]):  # noqa: ASYNC110 - nothing would wake us
-                await asyncio.sleep(LOOK_SECONDS)
+        await until(lambda: _quiet(sides), CALM_SECONDS, every=LOOK_SECONDS)
 
 
 async def _idle(sides: Iterable[Side]) -> bool:
     return all([await side.is_idle() for side in sides])
+
+
+async def _quiet(sides: Iterable[Side]) -> bool:
+    return all([await side.load() <= CALM_LOAD for side in sides])
 
 
 def threshold(conditions: Conditions, lifted: float) -> str:

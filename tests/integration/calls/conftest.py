@@ -21,6 +21,7 @@ from tasks.rooms import RoomStore
 from tests.integration.calls import client
 from tests.integration.calls.client import Client
 from tests.key_leaks import leaked_keys
+from tests.livekit_server import livekit_server
 from tests.tenants import declare
 
 
@@ -57,20 +58,9 @@ async def livekit(
     binaries: Binaries, directory: Path, ports: PortPicker, receiver_ports: list[int]
 ) -> AsyncIterator[LiveKitServer]:
     """It sends its webhooks to the first receiver."""
-    server = LiveKitServer(
-        directory,
-        environment.inherited(),
-        binary=str(binaries.livekit),
-        port=ports.pick(),
-        tcp_port=ports.pick(),
-        udp_port=ports.pick(),
-        webhook_url=f"http://127.0.0.1:{receiver_ports[0]}/livekit/webhook",
-    )
-    await server.start()
-    try:
+    webhook_url = f"http://127.0.0.1:{receiver_ports[0]}/livekit/webhook"
+    async with livekit_server(binaries, directory, ports, webhook_url=webhook_url) as server:
         yield server
-    finally:
-        await server.stop()
 
 
 @pytest.fixture(scope="module")

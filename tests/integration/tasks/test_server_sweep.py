@@ -18,7 +18,7 @@ from tasks.reconcile import server
 from tasks.reconcile.server import sweep_server
 from tasks.rooms import Refusal, RoomStore, State
 from tasks.settings import Settings
-from tests.quiet_livekit import quiet_livekit
+from tests.livekit_server import quiet_livekit
 from tests.tenants import declare
 from tests.waiting import until
 

@@ -14,7 +14,7 @@ from tasks.tenants import Tenant
 from tests.bench.agents.front_desk import FRONT_DESK, server
 from tests.bench.ours import TENANTS
 from tests.bench.side import THRESHOLD, Conditions, threshold
-from tests.quiet_livekit import Quiet
+from tests.livekit_server import Quiet
 
 
 def test_the_options_of_the_tenant_are_those_of_the_front_desk() -> None:
