@@ -50,7 +50,7 @@ def is_agent(participant: rtc.RemoteParticipant) -> bool:
 class Caller:
     """One participant in one room. Times are seconds since it began to connect, unless they say otherwise.
 
-    `thrifty`: for many of them in one process. It needs half of the CPU, and knows when it heard what to 60 ms, not 20.
+    `thrifty`: for many of them in one process. It needs half of the CPU, and knows when it heard what to 60 ms, not 10.
     """
 
     def __init__(

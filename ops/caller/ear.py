@@ -13,7 +13,8 @@ from ops.caller.clock import Clock
 from ops.caller.errors import CallEnded, NoAnswer
 from ops.caller.moments import Moment, Moments
 
-FRAME_MS = 20
+FRAME_MS = 10
+"""What WebRTC plays at a time. Of more, a soft beginning is only a part: in 20 ms a `Hello` was noticed 15 ms later."""
 
 
 class Ear:
