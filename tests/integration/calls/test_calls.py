@@ -54,6 +54,7 @@ async def test_the_webhook_of_a_room_that_was_made_changes_nothing(backend: Clie
     assert await waiting(rooms) == 1
 
 
+@pytest.mark.usefixtures("rooms")
 async def test_the_token_is_for_one_room_and_for_speaking_there(backend: Client, livekit: LiveKitServer) -> None:
     wanted = {"tenant_id": "acme", "identity": "customer-42", "name": "Ada", "token_ttl_seconds": 60}
 

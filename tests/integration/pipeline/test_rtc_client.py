@@ -33,9 +33,16 @@ def threads():
 """
 
 
+# As a child ends. The client's threads may still have a line for an interpreter that is about to end, and panic.
+END = """
+print(end="", flush=True)
+os._exit(0)
+"""
+
+
 def run(program: str, **environment: str) -> tuple[str, str]:
     ran = subprocess.run(
-        [sys.executable, "-c", PREAMBLE + program],
+        [sys.executable, "-c", PREAMBLE + program + END],
         env=os.environ | {"RUST_LOG": "off"} | environment,
         capture_output=True,
         text=True,
