@@ -48,7 +48,7 @@ chaos: $(STAMPS)/dev $(STAMPS)/project
 
 faults: $(STAMPS)/dev $(STAMPS)/project
 	@$(BIN)/python -m ops.setup >&2
-	@$(BIN)/python -m tests.faults $(ARGS)
+	@$(BIN)/python -m tests.provider_faults $(ARGS)
 
 bench: $(STAMPS)/dev $(STAMPS)/project
 	@$(BIN)/python -m ops.setup >&2

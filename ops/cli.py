@@ -52,7 +52,7 @@ def demo(**options: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def ps(*, everything: bool, only_workers: bool, as_json: bool) -> None:
     """Show the rooms and who answers them, and the workers. Reads REDIS_URL."""
-    from ops.ps import run  # noqa: PLC0415 - see the module's docstring
+    from ops.commands.ps import run  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(run(everything=everything, only_workers=only_workers, as_json=as_json))
 
@@ -66,7 +66,7 @@ def drain(worker: str, *, now: bool, wait: bool) -> None:
 
     It takes no more calls. Those it has go on for SWITCHBOARD_DRAIN_SECONDS, then other workers take them over.
     """
-    from ops.drain import run  # noqa: PLC0415 - see the module's docstring
+    from ops.commands.drain import run  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(run(worker, now=now, wait=wait))
 
@@ -81,7 +81,7 @@ def dead() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 def dead_list(*, limit: int, as_json: bool) -> None:
     """List them, the newest first. Reads REDIS_URL."""
-    from ops.dead import list_letters  # noqa: PLC0415 - see the module's docstring
+    from ops.commands.dead_letters import list_letters  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(list_letters(limit=limit, as_json=as_json))
 
@@ -90,7 +90,7 @@ def dead_list(*, limit: int, as_json: bool) -> None:
 @click.argument("letter")
 def dead_show(letter: str) -> None:
     """Show one, as JSON. LETTER is its id, or the sid of its room."""
-    from ops.dead import show  # noqa: PLC0415 - see the module's docstring
+    from ops.commands.dead_letters import show  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(show(letter))
 
@@ -99,7 +99,7 @@ def dead_show(letter: str) -> None:
 @click.argument("letter")
 def dead_replay(letter: str) -> None:
     """Answer its room after all, if it is still there. Reads the same settings as a receiver."""
-    from ops.dead import replay  # noqa: PLC0415 - see the module's docstring
+    from ops.commands.dead_letters import replay  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(replay(letter))
 
@@ -125,7 +125,7 @@ def tenants_apply(**options: Any) -> None:
     Keys are read here and stored encrypted. Reads the same settings as a receiver, and SWITCHBOARD_ENCRYPTION_KEYS as
     the workers have it. Ends with 0 when applied, 1 when nothing was.
     """
-    from ops.tenants.command import apply  # noqa: PLC0415 - see the module's docstring
+    from ops.commands.tenants.command import apply  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(apply(**options))
 
@@ -134,7 +134,7 @@ def tenants_apply(**options: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON array.")
 def tenants_list(*, as_json: bool) -> None:
     """List them. Reads REDIS_URL."""
-    from ops.tenants.command import list_tenants  # noqa: PLC0415 - see the module's docstring
+    from ops.commands.tenants.command import list_tenants  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(list_tenants(as_json=as_json))
 
@@ -144,7 +144,7 @@ def tenants_list(*, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def tenants_show(tenant: str, *, as_json: bool) -> None:
     """Show one, with fingerprints in the place of its keys. Reads REDIS_URL."""
-    from ops.tenants.command import show  # noqa: PLC0415 - see the module's docstring
+    from ops.commands.tenants.command import show  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(show(tenant, as_json=as_json))
 
@@ -153,7 +153,7 @@ def tenants_show(tenant: str, *, as_json: bool) -> None:
 @click.argument("tenant")
 def tenants_remove(tenant: str) -> None:
     """Remove one, with its keys. Its running calls go on. Reads REDIS_URL."""
-    from ops.tenants.command import remove  # noqa: PLC0415 - see the module's docstring
+    from ops.commands.tenants.command import remove  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(remove(tenant))
 
@@ -161,7 +161,7 @@ def tenants_remove(tenant: str) -> None:
 @tenants.command(name="rotate-keys")
 def tenants_rotate_keys() -> None:
     """Encrypt all keys with the first of SWITCHBOARD_ENCRYPTION_KEYS. Reads the same settings as a receiver."""
-    from ops.tenants.command import rotate_keys  # noqa: PLC0415 - see the module's docstring
+    from ops.commands.tenants.command import rotate_keys  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(rotate_keys())
 

@@ -13,17 +13,17 @@ from typing import Any
 from livekit import rtc
 from livekit.agents import AgentSession, AgentStateChangedEvent, ConversationItemAddedEvent, JobContext
 
-from pipeline import rtc_client
 from pipeline.conversation import CONVERSATION, Conversation
 from pipeline.errors import AgentCrashed, PipelineError, RoomGone, RoomUnreachable
-from pipeline.job import announced_room, is_still_ours, present_room, running_job
-from pipeline.joining import join_early
-from pipeline.mouth import ANNOUNCED_AT
 from pipeline.options import CallOptions
 from pipeline.presence import Presence
-from pipeline.runner import Inference, JobRunner
-from pipeline.trouble import FAILURE, FAILURES
+from pipeline.runtime import rtc_client
+from pipeline.runtime.audio_output import ANNOUNCED_AT
+from pipeline.runtime.early_join import join_early
+from pipeline.runtime.job import announced_room, is_still_ours, present_room, running_job
+from pipeline.runtime.job_runner import Inference, JobRunner
 from pipeline.voice_agent import VOICE
+from pipeline.voice_agent.failure_responder import FAILURE, FAILURES
 
 StepReached = Callable[[str], None]
 Said = Callable[[str], None]

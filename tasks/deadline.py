@@ -16,7 +16,7 @@ T = TypeVar("T")
 async def within_deadline(action: Awaitable[T], seconds: float) -> T:
     """What the action returns. Raises RedisUnavailable if Redis is away, or has not answered after so many seconds."""
     asking = asyncio.ensure_future(action)
-    # Not asyncio.timeout: redis-py may swallow the cancellation (see tasks.lease) and outlast the deadline.
+    # Not asyncio.timeout: redis-py may swallow the cancellation (see tasks.call.lease) and outlast the deadline.
     answered, _ = await asyncio.wait({asking}, timeout=seconds)
     if not answered:
         asking.cancel()

@@ -28,7 +28,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from tasks import cpu
 from tasks.errors import InvalidSetting
-from tasks.sentinels import SCHEME, Sentinels
+from tasks.sentinel_url import SCHEME, Sentinels
 
 SLOTS_PER_CORE = 4
 FERNET_KEY_BYTES = 32
@@ -149,7 +149,7 @@ class Settings(QueueSettings):
     encryption_keys: SecretStr | None = None
     """Fernet keys, `key,key`: the first encrypts, all decrypt. Derived from the LiveKit secret if not set."""
     key_source: str | None = None
-    """Where keys are that are not in Redis, as `module:attribute`: see `tasks.key_source`."""
+    """Where keys are that are not in Redis, as `module:attribute`: see `tasks.tenants.key_source`."""
 
     public_livekit_url: str | None = None
     """Where callers reach the LiveKit server; `livekit_url` if not set."""

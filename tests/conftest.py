@@ -13,7 +13,7 @@ from ops.stack.binaries import Binaries
 from ops.stack.ports import PortPicker
 from ops.stack.redis import RedisServer
 from tasks.rooms import RoomStore
-from tests.key_leaks import leaked_keys
+from tests.support.key_leaks import leaked_keys
 
 SECRET = "a-secret-that-is-long-enough-for-hs256"
 

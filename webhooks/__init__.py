@@ -6,7 +6,7 @@ How a call travels through this package
     receive      POST /livekit/webhook: a room that LiveKit announces (body, signature, events)
     calls        POST /calls: a call that a company's backend asks for (call_bodies, api_keys, caller_token)
     twilio       POST /twilio/incoming: a call to a telephone number (twilio_signature, twiml)
-    call_maker   what the latter two have in common: a room that is made, opened, and made once (rooms, tasks.requests)
+    call_maker   what the latter two have in common: a room that is made, opened, and made once (rooms, idempotency)
     problems     how they refuse; openapi describes them
     health, metrics
 

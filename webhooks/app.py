@@ -10,11 +10,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from tasks import logs
-from tasks.dispatch import Dispatcher
+from tasks.queue.dispatcher import Dispatcher
 from tasks.reconcile import Reconciler
 from tasks.settings import Settings
-from webhooks import calls, health, receive, twilio
-from webhooks.call_maker import CallMaker
+from webhooks import calls, health, livekit, twilio
+from webhooks.call_creator import CallMaker
 from webhooks.metrics import Metrics
 from webhooks.openapi import DescribedApp
 
@@ -22,7 +22,7 @@ from webhooks.openapi import DescribedApp
 def create_app(
     settings: Settings | None = None,
     *,
-    connect: Callable[[Settings], receive.Dispatches] = Dispatcher.from_settings,
+    connect: Callable[[Settings], livekit.Dispatches] = Dispatcher.from_settings,
 ) -> FastAPI:
     """Return the receiver.
 
@@ -48,7 +48,7 @@ def create_app(
             maker = CallMaker.from_settings(chosen, dispatcher)
             closing.push_async_callback(maker.aclose)
             metrics = Metrics()
-            app.state.receiver = receive.Receiver(
+            app.state.receiver = livekit.Receiver(
                 dispatcher=dispatcher,
                 metrics=metrics,
                 keys=chosen.signing_keys,
@@ -70,6 +70,6 @@ def create_app(
     app = DescribedApp(docs=chosen.api_docs, lifespan=lifespan)
     app.include_router(calls.router)
     app.include_router(twilio.router)
-    app.include_router(receive.router, include_in_schema=False)
+    app.include_router(livekit.router, include_in_schema=False)
     app.include_router(health.router, include_in_schema=False)
     return app

@@ -14,17 +14,17 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
 from tasks.errors import SwitchboardError, TenantInvalid, UnknownTenant
-from tasks.requests import Once
+from tasks.idempotency import Once
 from tasks.settings import Settings
 from tasks.tenants import Tenant
 from webhooks import body, problems
 from webhooks.api_keys import ApiKey, ApiKeys
-from webhooks.call_bodies import CallMade, CallWanted
-from webhooks.call_maker import CallMaker
+from webhooks.call_creator import CallMaker
 from webhooks.caller_token import TokenSigner
 from webhooks.errors import BodyCutShort, BodyTooLarge
 from webhooks.metrics import Metrics
 from webhooks.problems import FieldProblem, Problem
+from webhooks.schemas import CallMade, CallWanted
 
 logger = logging.getLogger("switchboard.webhooks")
 router = APIRouter()
@@ -36,7 +36,7 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class Tenants(Protocol):
-    """What is needed of tasks.dispatch.Dispatcher."""
+    """What is needed of tasks.queue.dispatcher.Dispatcher."""
 
     async def tenant(self, tenant: str) -> Tenant:
         """One tenant, as it is now."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tasks.dispatch import RoomSeen
+from tasks.queue.dispatcher import RoomSeen
 from webhooks.errors import EventMalformed
 
 ROOM_STARTED: Final = "room_started"

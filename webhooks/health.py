@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from tasks.errors import RedisUnavailable
-from webhooks.receive import Receiver
+from webhooks.livekit import Receiver
 
 logger = logging.getLogger("switchboard.webhooks")
 router = APIRouter()

@@ -14,8 +14,8 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from webhooks import problems
-from webhooks.call_bodies import CallMade, CallWanted
 from webhooks.problems import ProblemBody
+from webhooks.schemas import CallMade, CallWanted
 from webhooks.twiml import dial
 
 _REF = "#/components/schemas/{model}"

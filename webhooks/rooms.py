@@ -10,7 +10,7 @@ from typing import TypeVar
 import aiohttp
 from livekit import api
 
-from tasks.dispatch import RoomSeen
+from tasks.queue.dispatcher import RoomSeen
 from tasks.settings import Settings
 from webhooks.problems import LiveKitRefused, LiveKitUnavailable
 

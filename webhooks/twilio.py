@@ -13,11 +13,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from tasks.errors import InvalidSetting, SwitchboardError, UnknownNumber
-from tasks.requests import Once
+from tasks.idempotency import Once
 from tasks.settings import Settings
 from tasks.tenants import Tenant
 from webhooks import body, problems, twilio_signature, twiml
-from webhooks.call_maker import CallMaker
+from webhooks.call_creator import CallMaker
 from webhooks.errors import BodyCutShort, BodyTooLarge
 from webhooks.metrics import Metrics
 from webhooks.problems import Problem
@@ -45,7 +45,7 @@ class TwiML(Response):
 
 
 class Numbers(Protocol):
-    """What is needed of tasks.dispatch.Dispatcher."""
+    """What is needed of tasks.queue.dispatcher.Dispatcher."""
 
     async def tenant_by_number(self, number: str) -> Tenant:
         """The tenant that is called by a number."""

@@ -12,12 +12,12 @@ from typing import Self
 import numpy as np
 from livekit import rtc
 
-from ops.caller.channel import Samples, Stretch
 from ops.caller.clock import Clock
-from ops.caller.ear import FRAME_MS, Ear
 from ops.caller.errors import NoAnswer
+from ops.caller.listener import FRAME_MS, Ear
 from ops.caller.microphone import FRAME_SECONDS, Microphone
-from ops.caller.moments import Moment, Moments
+from ops.caller.milestones import Moment, Moments
+from ops.caller.recording import Samples, Stretch
 from ops.caller.transcript import Line, Transcript
 
 RATE = 16000

@@ -8,8 +8,8 @@ from collections import deque
 import numpy as np
 from livekit import rtc
 
-from ops.caller.channel import Channel, Samples, Stretch
 from ops.caller.clock import Clock
+from ops.caller.recording import Channel, Samples, Stretch
 
 FRAME_SECONDS = 0.04
 SPEECH_AHEAD_SECONDS = 0.4

@@ -8,7 +8,7 @@ import numpy as np
 from livekit import rtc
 
 from ops.caller.caller import RATE
-from ops.caller.channel import Samples
+from ops.caller.recording import Samples
 from pipeline.providers.local import espeak, sphinx
 from pipeline.providers.local.script import spoken_sentences
 

@@ -11,7 +11,7 @@ from livekit import rtc
 from ops.caller.access import caller_token
 from ops.caller.caller import Caller
 from ops.caller.errors import CallError
-from ops.caller.moments import Moment
+from ops.caller.milestones import Moment
 from ops.caller.transcript import Line, Speaker
 from ops.demo import dialogue
 from ops.demo.conversation import Conversation

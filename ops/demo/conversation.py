@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ops.caller.caller import Caller
-from ops.caller.channel import Stretch
 from ops.caller.errors import NoAnswer
+from ops.caller.recording import Stretch
 from ops.caller.voice import speech, understand
 from ops.demo import dialogue
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
-from ops.caller.moments import Moment
+from ops.caller.milestones import Moment
 from tasks.rooms import Room, RoomStore
 
 LOOK_SECONDS = 0.1

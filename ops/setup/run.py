@@ -14,7 +14,7 @@ from pathlib import Path
 from ops.setup.errors import SetupError
 
 # As a file, because its package needs more than a bare Python has.
-LEASH = Path(__file__).parents[1] / "stack" / "leash.py"
+LEASH = Path(__file__).parents[1] / "stack" / "die_with_parent.py"
 TICK_SECONDS = 1.0
 REMEMBERED_LINES = 20
 GRACE_SECONDS = 5.0

@@ -5,7 +5,8 @@
         stack.livekit_url, stack.redis_url, stack.env, stack.workers["one"].pid, …
 
 The ports are chosen first, because livekit-server must know the address of the receivers before they are there. Each
-part is ready before the next one starts. None of them outlives the block, nor this process: see `ops.stack.leash`.
+part is ready before the next one starts. None of them outlives the block, nor this process: see
+`ops.stack.die_with_parent`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
-from ops.stack import leash
+from ops.stack import die_with_parent
 from ops.stack.errors import ProcessDied, ProcessNotReady
 
 PROBE_SECONDS = 0.03
@@ -69,7 +69,7 @@ class ManagedProcess(ABC):
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", leash.__file__, str(os.getpid())),
+                *(sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid())),
                 *self.command(),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,

@@ -16,7 +16,7 @@ fall back to those of the process, which are somebody else's.
 from __future__ import annotations
 
 from pipeline.providers.build import build_llm, build_stt, build_tts, preload
-from pipeline.providers.checks import check
 from pipeline.providers.registry import PROVIDERS
+from pipeline.providers.validation import check
 
 __all__ = ["PROVIDERS", "build_llm", "build_stt", "build_tts", "check", "preload"]

@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pipeline.options import ProviderOptions
-from pipeline.providers.checks import checked, is_installed
-from pipeline.providers.own_options import Kind
+from pipeline.providers.extra_options import Kind
 from pipeline.providers.registry import ALL_EXTRAS, PROVIDERS
+from pipeline.providers.validation import checked, is_installed
 
 if TYPE_CHECKING:
     # Seconds at run time, which who only checks options should not spend.

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from pipeline.errors import InvalidProviderOption
 from pipeline.options import ProviderOptions
-from pipeline.providers.given import given
-from pipeline.providers.own_options import OwnOptions, key_of, own_options
+from pipeline.providers.extra_options import OwnOptions, key_of, own_options
+from pipeline.providers.not_given import given
 
 if TYPE_CHECKING:
     from livekit.plugins import deepgram

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from pipeline.options import ProviderOptions
-from pipeline.providers.given import given
+from pipeline.providers.extra_options import OwnOptions, key_of, own_options
+from pipeline.providers.not_given import given
 from pipeline.providers.openai import without_environment
-from pipeline.providers.own_options import OwnOptions, key_of, own_options
 
 if TYPE_CHECKING:
     from livekit.plugins import groq

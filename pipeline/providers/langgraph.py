@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pipeline.errors import InvalidProviderOption
 from pipeline.options import ProviderOptions
-from pipeline.providers.own_options import OwnOptions, own_options
+from pipeline.providers.extra_options import OwnOptions, own_options
 
 if TYPE_CHECKING:
     from livekit.plugins import langchain

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from pipeline.errors import InvalidProviderOption
 from pipeline.options import ProviderOptions
-from pipeline.providers.given import given
-from pipeline.providers.own_options import Kind, OwnOptions, own_options
+from pipeline.providers.extra_options import Kind, OwnOptions, own_options
+from pipeline.providers.not_given import given
 
 if TYPE_CHECKING:
     from livekit.plugins import openai
@@ -111,7 +111,7 @@ def check_tts(options: ProviderOptions) -> TtsOptions:
 
 def build_tts(options: ProviderOptions, own: TtsOptions) -> openai.TTS:
     """Speech, a sentence at a time."""
-    from pipeline.providers.openai_speech import PromptTTS  # noqa: PLC0415
+    from pipeline.providers.openai_tts import PromptTTS  # noqa: PLC0415
 
     return without_environment(
         PromptTTS(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pipeline.errors import UnknownProvider
-from pipeline.providers.own_options import Kind
+from pipeline.providers.extra_options import Kind
 
 
 class Key(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.failover import lose_call
+from tasks.queue.requeue import lose_call
 from tasks.rooms import Losing, Lost, RoomStore
 
 BATCH = 100

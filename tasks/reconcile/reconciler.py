@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from redis.exceptions import RedisError
 
-from tasks.connection import connect
 from tasks.errors import RedisUnavailable
-from tasks.reconcile.callers import CallersSweep
+from tasks.reconcile.admission import PlacesSweep
 from tasks.reconcile.leases import sweep_leases
+from tasks.reconcile.livekit_sync import Dispatches, sweep_server
 from tasks.reconcile.lost_tasks import sweep_tasks
-from tasks.reconcile.places import PlacesSweep
-from tasks.reconcile.server import Dispatches, sweep_server
+from tasks.reconcile.wait_notifier import CallersSweep
+from tasks.redis_client import connect
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
 from tasks.tenants import RedisTenants

@@ -58,10 +58,10 @@ The keyspace, and how long each key lives:
 
 from __future__ import annotations
 
-from tasks.rooms.line import Healed, Line
 from tasks.rooms.records import CallRecord, Claim, DeadLetter, Limits, Outline, Room, Wait, WorkerStatus
 from tasks.rooms.states import Closed, Found, Lease, Losing, Lost, Refusal, State
 from tasks.rooms.store import RoomStore
+from tasks.rooms.waitlist import Healed, Line
 
 __all__ = [
     "CallRecord",

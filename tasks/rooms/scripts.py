@@ -22,4 +22,4 @@ def script(redis: Redis, action: str, *before: str) -> AsyncScript:
 
 @cache
 def _source(name: str) -> str:
-    return resources.files(__package__).joinpath(f"{name}.lua").read_text("utf-8")
+    return resources.files(__package__).joinpath("lua", f"{name}.lua").read_text("utf-8")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from tasks.rooms import keys
-from tasks.rooms.line import Line
 from tasks.rooms.records import CallRecord, Claim, DeadLetter, Limits, Outline, Room, WorkerStatus
 from tasks.rooms.scripts import ADMISSION, RECORD, script
 from tasks.rooms.states import Closed, Found, Lease, Losing, Lost, Refusal, State
+from tasks.rooms.waitlist import Line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

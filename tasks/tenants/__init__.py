@@ -21,7 +21,7 @@ have; a call reads both in one round trip, and its process alone opens the keys.
 
 from __future__ import annotations
 
-from tasks.tenants.redis import RedisTenants
+from tasks.tenants.reader import RedisTenants
 from tasks.tenants.store import TenantStore
 from tasks.tenants.tenant import ProviderTable, Tenant
 

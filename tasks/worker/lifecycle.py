@@ -11,24 +11,18 @@ from billiard.exceptions import WorkerLostError
 from celery import signals
 from redis.exceptions import RedisError
 
-from pipeline import prewarm
-from tasks import key_source, logs
-from tasks.connection import connect_blocking
+from pipeline.runtime import prewarm
+from tasks import logs
+from tasks.call import child
+from tasks.encryption import Seal
 from tasks.errors import InvalidSetting
-from tasks.seal import Seal
+from tasks.redis_client import connect_blocking
 from tasks.settings import Settings
-from tasks.tenants.redis import agents as agents_of_tenants
-from tasks.worker import (
-    child,
-    death_signal,
-    end_of_turn,
-    host_name,
-    inference,
-    lost_child,
-    mapped_files,
-    own_folder,
-    page_copies,
-)
+from tasks.tenants import key_source
+from tasks.tenants.reader import agents as agents_of_tenants
+from tasks.worker import lost_child, mapped_files
+from tasks.worker.sidecars import inference, runtime_dir, turn_detector
+from tasks.worker.tuning import death_signal, lsb_release, prefault
 
 logger = logging.getLogger("switchboard.tasks.worker")
 
@@ -44,7 +38,7 @@ def warm_up(**_: object) -> None:
     # Celery does it later, and what is wrong with an agent would lose its reason.
     logs.set_up(settings.log_level)
     _for_livekit_agents(settings)
-    host_name.answer_at_once()
+    lsb_release.answer_at_once()
     agents = {settings.agent} | _agents_of_tenants(settings)
     _import_key_source(settings)
     report = prewarm.in_parent(agents, extras=[extra.strip() for extra in settings.preload_extras.split(",")])
@@ -55,9 +49,9 @@ def warm_up(**_: object) -> None:
     # As each call will, to open its provider's keys: what OpenSSL makes of a cipher it keeps.
     Seal(settings).close("", "")
     inference.start(agents)
-    end_of_turn.start()
+    turn_detector.start()
     death_signal.install()
-    page_copies.share(own_folder.path() / "page-copies")
+    prefault.share(runtime_dir.path() / "page-copies")
     mapped_files.let_go()
 
 
@@ -65,8 +59,8 @@ def warm_up(**_: object) -> None:
 def clean_up(**_: object) -> None:
     """The main process ends."""
     inference.stop()
-    end_of_turn.stop()
-    own_folder.remove()
+    turn_detector.stop()
+    runtime_dir.remove()
 
 
 @signals.task_failure.connect(weak=False)
@@ -108,7 +102,7 @@ def _for_livekit_agents(settings: Settings) -> None:
     os.environ["LIVEKIT_API_KEY"] = settings.livekit_api_key
     os.environ["LIVEKIT_API_SECRET"] = settings.livekit_api_secret.get_secret_value()
     os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "1")
-    # What livekit's client would write to stderr itself, past the log, while `pipeline.rtc_client` keeps it quiet.
+    # livekit's client would write to stderr itself, past the log, while `pipeline.runtime.rtc_client` keeps it quiet.
     os.environ.setdefault("RUST_LOG", "off")
     # A call's share of numpy is too small for a thread for each core.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

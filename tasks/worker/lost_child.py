@@ -6,7 +6,7 @@ import logging
 
 from redis.exceptions import RedisError
 
-from tasks.failover import lose_call
+from tasks.queue.requeue import lose_call
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
 from tasks.worker.room_action import on_rooms

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tasks.worker import memory_advice
+from tasks.worker.tuning import madvise
 
 _HEAD = re.compile(r"(?P<begin>[0-9a-f]+)-(?P<end>[0-9a-f]+) (?P<rights>\S+) \S+ \S+ \d+ +/")
 _ANONYMOUS = re.compile(r"Anonymous: +(?P<kilobytes>\d+) kB")
@@ -21,7 +21,7 @@ def let_go() -> None:
         lines = Path("/proc/self/smaps").read_text("utf-8", errors="replace").splitlines()
     except OSError:
         return
-    memory_advice.give(memory_advice.DONTNEED, ((begin, end - begin) for begin, end in unchanged(lines)))
+    madvise.give(madvise.DONTNEED, ((begin, end - begin) for begin, end in unchanged(lines)))
 
 
 def unchanged(smaps: list[str]) -> list[tuple[int, int]]:

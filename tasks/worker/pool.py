@@ -3,7 +3,7 @@
 Celery has a setting for that (`worker_max_tasks_per_child=1`), but its pool offers the next task to the child that is
 about to exit, notices the exit with a timer of 5 s, and has a child wait for a second before it exits. Overrides of
 AsynPool and of its children mend it. They are internals: the versions are pinned, and
-tests/integration/worker/test_one_shot_children.py holds what is used here.
+tests/integration/tasks/worker/test_one_shot_children.py holds what is used here.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from tasks.connection import connect
+from tasks.redis_client import connect
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
 

@@ -12,8 +12,8 @@ import pytest_asyncio
 from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
 from tasks.rooms import RoomStore
 from tests.acceptance.installation import TIERS, Installation
-from tests.key_leaks import leaked_keys
-from tests.tenants import declare
+from tests.support.key_leaks import leaked_keys
+from tests.support.tenants import declare
 
 HERE = Path(__file__).parent
 GRACE_SECONDS = 1.0

@@ -15,7 +15,7 @@ from ops.caller.access import caller_token
 from ops.caller.caller import Caller
 from ops.stack import Stack, Worker
 from tasks.rooms import DeadLetter, Room, RoomStore, State
-from tests.waiting import until
+from tests.support.waiting import until
 
 ANSWER_SECONDS = 20.0
 TIERS = "premium,standard,free,loaded,documented,thorough,short,capped,hasty"

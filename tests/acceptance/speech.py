@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from ops.caller.caller import RATE, Caller
-from ops.caller.channel import Samples, Stretch
+from ops.caller.recording import Samples, Stretch
 from pipeline.providers.local.espeak import speak
 from pipeline.providers.local.sphinx import recognise
 from tests.acceptance.installation import ANSWER_SECONDS

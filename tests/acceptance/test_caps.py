@@ -15,9 +15,9 @@ from ops.caller.access import caller_token
 from ops.stack import WorkerSpec
 from tasks.rooms import State
 from tests.acceptance.installation import Installation
-from tests.acceptance.series import Series
-from tests.unit.house.house import ROOT
-from tests.waiting import until
+from tests.acceptance.room_timeline import Series
+from tests.support.waiting import until
+from tests.unit.conventions.source_tree import ROOT
 
 CAP = 3
 HELD = (State.QUEUED, State.RUNNING)
@@ -94,7 +94,7 @@ async def test_twelve_calls_of_a_tenant_run_three_at_a_time_and_in_order_while_o
     finally:
         await asyncio.gather(*(worker.stop() for worker in workers))
     with capsys.disabled():
-        print(f"\n{chart}")  # noqa: T201 - it is what this test measures
+        print(f"\n{chart}")
 
     assert series.most("crowd", *HELD) == CAP
     # Of two that are in the queue at once, each is taken by another worker, and either may be claimed a moment sooner.

@@ -18,8 +18,8 @@ from ops.stack import WorkerSpec, environment
 from tasks.rooms import State
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
 from tests.acceptance.speech import OFFER, WEATHER, understood, utterance
-from tests.waiting import until
-from tests.wire.openai import OpenAIServer
+from tests.provider_emulators.openai import OpenAIServer
+from tests.support.waiting import until
 
 AGENTS = Path(__file__).parent / "agents"
 KEY = "sk-a-key-for-the-documented-agent"

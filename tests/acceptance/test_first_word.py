@@ -8,11 +8,11 @@ import numpy as np
 from livekit import api, rtc
 from livekit.protocol.models import ParticipantInfo
 
-from ops.caller.channel import is_audible
-from pipeline.mouth import LISTEN_AFTER_SECONDS
+from ops.caller.recording import is_audible
+from pipeline.runtime.audio_output import LISTEN_AFTER_SECONDS
 from tests.acceptance.installation import Installation
 from tests.acceptance.speech import GREETING, QUIET_SECONDS, understood
-from tests.waiting import until
+from tests.support.waiting import until
 
 RECORDED_SECONDS = 1.5
 CLOCKS_MS = 2

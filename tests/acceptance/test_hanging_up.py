@@ -10,10 +10,10 @@ import psutil
 from livekit import api
 
 from ops.caller.access import caller_token
-from ops.stack import WorkerSpec, leash
+from ops.stack import WorkerSpec, die_with_parent
 from tasks.rooms import State, keys
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
-from tests.waiting import until
+from tests.support.waiting import until
 
 # livekit-server gives a participant that has fallen silent about 15 s.
 NETWORK_LOSS_SECONDS = 40.0
@@ -75,7 +75,7 @@ async def test_a_caller_whose_network_dies_ends_the_call_too(running: Installati
     name = running.room_name("acme")
     token = caller_token(livekit.api_key, livekit.api_secret, room=name, identity="caller")
     caller = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", leash.__file__, str(psutil.Process().pid)),
+        *(sys.executable, "-I", "-S", die_with_parent.__file__, str(psutil.Process().pid)),
         *(sys.executable, "-m", "tests.acceptance.silent_caller", livekit.url, token),
         stdout=asyncio.subprocess.PIPE,
         cwd=Path(__file__).parents[2],

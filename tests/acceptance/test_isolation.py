@@ -22,14 +22,14 @@ from redis.asyncio import Redis
 from ops.caller.caller import Caller
 from ops.caller.transcript import Speaker
 from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
+from tasks.encryption import Broken, Seal
 from tasks.rooms import RoomStore, State
-from tasks.seal import Broken, Seal
 from tasks.settings import Settings
 from tasks.tenants import keys
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
-from tests.acceptance.places import Wiretap, places
+from tests.acceptance.secret_scan import Wiretap, places
 from tests.acceptance.speech import utterance
-from tests.wire.openai import OpenAIServer
+from tests.provider_emulators.openai import OpenAIServer
 
 ENCRYPTION_KEY = Fernet.generate_key().decode()
 LEAST_PLACES = 30

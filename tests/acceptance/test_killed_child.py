@@ -12,7 +12,7 @@ from ops.stack import WorkerSpec
 from tasks.rooms import Room, State
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
 from tests.acceptance.speech import HOURS, understood, utterance
-from tests.waiting import until
+from tests.support.waiting import until
 
 
 async def test_a_killed_agent_is_replaced_and_the_caller_is_answered(

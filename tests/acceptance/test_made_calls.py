@@ -18,7 +18,7 @@ import pytest_asyncio
 from livekit import api
 
 from ops.caller.caller import Caller
-from ops.caller.moments import Moment
+from ops.caller.milestones import Moment
 from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
 from tasks.rooms import Room, RoomStore, State
 from tests.acceptance.installation import ANSWER_SECONDS, Installation

@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 
 from tests.acceptance.installation import Installation
-from tests.faults.case import Case
-from tests.faults.play import play
-from tests.wire.server import Fault
+from tests.provider_emulators.server import Fault
+from tests.provider_faults.case import Case
+from tests.provider_faults.scenario import play
 
 PAUSE_SECONDS = 6.0
 """Until the answer of a fallback is heard: 2 s until it is asked, and its answer, on a busy machine."""

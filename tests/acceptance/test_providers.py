@@ -11,7 +11,7 @@ from pipeline.providers.local.sphinx import recognise
 from tasks.rooms import State
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
 from tests.acceptance.speech import ADDRESS, WEEKEND, utterance
-from tests.faults.clouds import QUESTION, Clouds, clouds
+from tests.provider_faults.emulators import QUESTION, Clouds, clouds
 
 ANSWERS = {
     "north": "No, we are closed on the weekend.",

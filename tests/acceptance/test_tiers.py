@@ -12,7 +12,7 @@ import aiohttp
 
 from tasks.rooms import State
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
-from tests.waiting import until
+from tests.support.waiting import until
 
 TIERS = {"acme": "premium", "bolt": "standard", "coral": "free"}
 

@@ -14,11 +14,11 @@ import aiohttp
 import pytest
 from livekit import api
 
-from ops.signed_webhook import sign
 from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
 from tasks.rooms import RoomStore, State
 from tests.acceptance.installation import ANSWER_SECONDS, TIERS, Installation
-from tests.waiting import until
+from tests.support.signed_webhook import sign
+from tests.support.waiting import until
 
 HERE = Path(__file__).parent
 TURN_PASSWORD = "the-turn-password-of-the-room"
@@ -56,7 +56,7 @@ async def test_ten_webhooks_at_once_to_two_receivers_make_one_task_and_one_agent
         await caller.ear.sound(0, ANSWER_SECONDS)
         room = await running.reaches(caller.room_sid, State.RUNNING)
         # A second task would have been received by now: it would have come before the agent could speak.
-        received = stack.workers["premium"].log.read_text().count(f"tasks.run_room[{room.sid}:1] received")
+        received = stack.workers["premium"].log.read_text().count(f"tasks.call.task[{room.sid}:1] received")
         assert received == 1
         agents = [person for person in caller.room.remote_participants.values() if person.identity.startswith("agent-")]
         assert [agent.identity for agent in agents] == [f"agent-{room.sid}-1"]

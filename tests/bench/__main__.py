@@ -13,9 +13,9 @@ import click
 import uvloop
 from rich.console import Console
 
-from ops.machine import Machine
 from ops.stack import Binaries
 from tests.bench import chart, report
+from tests.bench.machine import Machine
 from tests.bench.pair import Pairs
 from tests.bench.row import Row, measured, missed
 from tests.bench.size import FULL, QUICK, Size

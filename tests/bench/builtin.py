@@ -17,7 +17,7 @@ from ops.stack.ports import HOST, PortPicker
 from ops.stack.process import ManagedProcess
 from tests.bench.processes import Tree
 from tests.bench.side import Conditions, Side, threshold
-from tests.livekit_server import quiet_livekit
+from tests.support.livekit_server import quiet_livekit
 
 AGENT = Path(__file__).parent / "agents" / "front_desk.py"
 REGISTERED = "registered worker"

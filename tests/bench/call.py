@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from livekit import rtc
 
 from ops.caller.errors import CallError
-from ops.caller.moments import Moment
+from ops.caller.milestones import Moment
 from tests.bench.side import Side
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from livekit import rtc
 
 from ops.caller.caller import Caller
-from ops.caller.channel import Samples
 from ops.caller.errors import CallError
+from ops.caller.recording import Samples
 from tests.bench.side import Side
 
 QUESTION = "What is your address?"

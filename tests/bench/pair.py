@@ -17,7 +17,7 @@ from tests.bench.builtin import Builtin
 from tests.bench.call import answered
 from tests.bench.ours import Ours, default_slots
 from tests.bench.side import Conditions, Side, calm
-from tests.livekit_server import quiet_livekit
+from tests.support.livekit_server import quiet_livekit
 
 WARM_SECONDS = 30.0
 

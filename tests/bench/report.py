@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from ops.machine import Machine
+from tests.bench.machine import Machine
 from tests.bench.row import Row
 
 INTRODUCTION = """\

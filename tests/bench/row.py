@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from ops.percentile import Sample
+from tests.bench.stats import Sample
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from ops.caller.access import caller_token
 from ops.caller.caller import Caller
 from ops.stack.livekit import LiveKitServer
 from tests.bench.processes import Tree
-from tests.waiting import until
+from tests.support.waiting import until
 
 CALM_LOAD = 0.35
 """A load at which neither side refuses anything."""

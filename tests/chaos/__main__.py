@@ -14,7 +14,7 @@ from rich.console import Console
 
 from ops.stack import Binaries
 from tests.chaos import report
-from tests.chaos.house import House
+from tests.chaos.installation_pool import House
 from tests.chaos.row import Row, missed
 from tests.chaos.scenario import Chance, Scenario
 from tests.chaos.table import SCENARIOS

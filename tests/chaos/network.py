@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from ops.stack import Binaries, WorkerSpec
-from tests.chaos.stage import SLOTS, Stage, opened
+from tests.chaos.installation import SLOTS, Stage, opened
 
 FAR = "far"
 

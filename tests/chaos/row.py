@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.chaos.house import House
+from tests.chaos.installation_pool import House
 from tests.chaos.network import NotPermitted
 from tests.chaos.scenario import Chance, Outcome, Scenario
 

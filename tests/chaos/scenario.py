@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Self
 
 from ops.stack import Binaries
-from tests.chaos.stage import Stage, one_host
-from tests.chaos.talk import Talk
+from tests.chaos.conversation import Talk
+from tests.chaos.installation import Stage, one_host
 
 Opener = Callable[[Binaries, Path], AbstractAsyncContextManager[Stage]]
 

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from ops.stack import Binaries
-from tests.chaos.house import House
+from tests.chaos.installation_pool import House
 from tests.chaos.row import Row
 from tests.chaos.scenario import Chance, Scenario
 from tests.chaos.table import SCENARIOS
@@ -35,7 +35,7 @@ async def test_an_agent_is_back_in_time_and_no_call_is_lost_or_doubled(
     # excuses a call that is lost or doubled. `make chaos` judges each of its runs by all limits.
     for _ in range(2):
         seed = secrets.randbelow(1_000_000)
-        print(f"seed {seed}")  # noqa: T201 - pytest shows it where the test fails
+        print(f"seed {seed}")
         row = Row(scenario)
         await row.run(house, Chance(random.Random(seed), brief=True))
         if row.skipped and not os.environ.get("CI"):

@@ -8,17 +8,17 @@ from pydantic import Field, ValidationError
 
 from pipeline.errors import InvalidProviderOption
 from pipeline.options import ProviderOptions
+from pipeline.providers.extra_options import OwnOptions, own_options
 from pipeline.providers.local import espeak, sphinx
 from pipeline.providers.local.errors import BadPhrase, UnknownVoice, UnknownWord
 from pipeline.providers.local.script import Line, Script, default_script
 from pipeline.providers.local.sphinx import Recogniser
-from pipeline.providers.own_options import OwnOptions, own_options
 
 if TYPE_CHECKING:
     # livekit-agents takes seconds to import, which who only checks options should not spend.
-    from pipeline.providers.local.ears import Ears
-    from pipeline.providers.local.mind import Mind
-    from pipeline.providers.local.voice import Voice
+    from pipeline.providers.local.llm import Mind
+    from pipeline.providers.local.stt import Ears
+    from pipeline.providers.local.tts import Voice
 
 
 class EarsOptions(OwnOptions):
@@ -99,21 +99,21 @@ def check_tts(options: ProviderOptions) -> VoiceOptions:
 
 def build_stt(_: ProviderOptions, own: EarsOptions) -> Ears:
     """Ears for the tenant's phrases."""
-    from pipeline.providers.local.ears import Ears  # noqa: PLC0415
+    from pipeline.providers.local.stt import Ears  # noqa: PLC0415
 
     return Ears(Recogniser(own.heard))
 
 
 def build_llm(_: ProviderOptions, own: MindOptions) -> Mind:
     """A mind with the tenant's script."""
-    from pipeline.providers.local.mind import Mind  # noqa: PLC0415
+    from pipeline.providers.local.llm import Mind  # noqa: PLC0415
 
     return Mind(own.dialogue(), delay=own.delay_ms / 1000)
 
 
 def build_tts(options: ProviderOptions, own: VoiceOptions) -> Voice:
     """A voice."""
-    from pipeline.providers.local.voice import Voice  # noqa: PLC0415
+    from pipeline.providers.local.tts import Voice  # noqa: PLC0415
 
     return Voice(_voice(options), own.speed)
 
@@ -135,7 +135,7 @@ def _voice_of(language: str | None) -> str:
 
 def preload() -> None:
     """Load the code and the models: 0.1 s and about 40 MB, shared by every child that is forked afterwards."""
-    from pipeline.providers.local import ears, mind, voice  # noqa: F401, PLC0415 - importing them is the work
+    from pipeline.providers.local import llm, stt, tts  # noqa: F401, PLC0415 - importing them is the work
 
     espeak.preload()
     sphinx.preload()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 
-from ops.percentile import Sample, percentiles
 from tests.bench.call import answered
 from tests.bench.pair import Pairs, each_in_turn
 from tests.bench.row import Row, at_most
 from tests.bench.size import Size
+from tests.bench.stats import Sample, percentiles
 
 AHEAD_SECONDS = 3.0
 PATIENCE_SECONDS = 10.0

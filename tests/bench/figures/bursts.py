@@ -6,12 +6,12 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from ops.percentile import Sample, percentile, share_within
 from tests.bench.call import Answer, answered
 from tests.bench.pair import Pairs, each_in_turn
 from tests.bench.row import Row, all_of_them
 from tests.bench.side import Side
 from tests.bench.size import Size
+from tests.bench.stats import Sample, percentile, share_within
 
 WITHIN_SECONDS = 2.0
 STAYS_SECONDS = 6.0

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
-from ops.caller.moments import Moment
-from ops.percentile import Sample, came, percentile, percentiles
+from ops.caller.milestones import Moment
 from tests.bench.call import Answer, answered
 from tests.bench.pair import Pairs, each_in_turn
 from tests.bench.row import Row, at_most, at_most_times
 from tests.bench.size import Size
+from tests.bench.stats import Sample, came, percentile, percentiles
 
 PATIENCE_SECONDS = 10.0
 

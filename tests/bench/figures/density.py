@@ -15,12 +15,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ops.caller.voice import speech
-from ops.percentile import Sample, percentile, percentiles
 from tests.bench.conversation import QUESTION, Conversation, Reply
 from tests.bench.pair import Pairs, each_in_turn
 from tests.bench.row import Row, at_least_times
 from tests.bench.side import Side
 from tests.bench.size import Size
+from tests.bench.stats import Sample, percentile, percentiles
 
 REPLY_SECONDS = 1.5
 GAP_SECONDS = 0.5

@@ -20,7 +20,6 @@ from pathlib import Path
 import psutil
 
 from ops.caller.errors import CallError
-from ops.percentile import came, share_within
 from ops.stack import ManagedProcess, Stack, StackOptions, Worker, WorkerSpec, environment
 from tasks.rooms import Room, RoomStore
 from tests.acceptance.installation import Installation
@@ -30,7 +29,8 @@ from tests.bench.pair import Pairs
 from tests.bench.row import Row, all_of_them, at_most
 from tests.bench.side import CALM_LOAD, CALM_SECONDS
 from tests.bench.size import Size
-from tests.waiting import until
+from tests.bench.stats import came, share_within
+from tests.support.waiting import until
 
 SLOTS = 16
 SOON_SECONDS = (0.0, 0.3, 1.3)

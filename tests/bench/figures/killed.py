@@ -7,13 +7,13 @@ import os
 import signal
 from collections import defaultdict
 
-from ops.percentile import Sample, percentile
 from tests.acceptance.installation import ANSWER_SECONDS
 from tests.bench.pair import Pairs, each_in_turn
 from tests.bench.row import Row, only_ours_within
 from tests.bench.side import Side
 from tests.bench.size import Size
-from tests.waiting import until
+from tests.bench.stats import Sample, percentile
+from tests.support.waiting import until
 
 TALKED_SECONDS = 1.0
 

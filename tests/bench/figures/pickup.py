@@ -6,19 +6,19 @@ import asyncio
 import tempfile
 from pathlib import Path
 
-from ops.percentile import Sample, percentile
 from ops.stack import Worker, WorkerSpec, environment
 from ops.stack.ports import PortPicker
 from ops.stack.redis import RedisServer
-from tasks.dispatch import Dispatcher, RoomSeen
+from tasks.queue.dispatcher import Dispatcher, RoomSeen
 from tasks.rooms import RoomStore, State
 from tasks.settings import Settings
 from tests.bench.ours import TENANTS
 from tests.bench.pair import Pairs
 from tests.bench.row import Row, at_most
 from tests.bench.size import Size
-from tests.tenants import declare
-from tests.waiting import until
+from tests.bench.stats import Sample, percentile
+from tests.support.tenants import declare
+from tests.support.waiting import until
 
 SLOTS = 4
 APART_SECONDS = 0.8

@@ -11,10 +11,10 @@ import psutil
 
 from ops.caller.voice import speech, understand
 from tests.acceptance.installation import ANSWER_SECONDS
+from tests.chaos.conversation import Talk, talk
+from tests.chaos.installation import Stage
 from tests.chaos.scenario import Chance, Outcome
-from tests.chaos.stage import Stage
-from tests.chaos.talk import Talk, talk
-from tests.waiting import until
+from tests.support.waiting import until
 
 STOPS_SECONDS = (8.0, 20.0, 60.0)
 LEAVING_SECONDS = 20.0

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
+from tests.chaos.conversation import Talk, talk
+from tests.chaos.installation import SLOTS, Stage
 from tests.chaos.network import FAR
 from tests.chaos.scenario import Chance, Outcome
 from tests.chaos.scenarios.children import AT_ONCE_SECONDS, is_gone
-from tests.chaos.stage import SLOTS, Stage
-from tests.chaos.talk import Talk, talk
 
 CUT_SECONDS = 20.0
 BRIEFLY_CUT_SECONDS = 10.0

@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from ops.stack.process import ManagedProcess
 from tasks.rooms import keys
+from tests.chaos.conversation import Talk, talk
+from tests.chaos.installation import Stage
 from tests.chaos.scenario import Chance, Outcome
-from tests.chaos.stage import Stage
-from tests.chaos.talk import Talk, talk
-from tests.waiting import until
+from tests.support.waiting import until
 
 DOWN_SECONDS = 60.0
 BRIEFLY_DOWN_SECONDS = 10.0

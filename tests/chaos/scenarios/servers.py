@@ -11,9 +11,9 @@ from ops.caller.errors import CallError
 from ops.stack.livekit import LiveKitServer
 from tasks.rooms import State
 from tests.acceptance.installation import ANSWER_SECONDS
+from tests.chaos.conversation import LOST_SECONDS, Talk, talk
+from tests.chaos.installation import Stage
 from tests.chaos.scenario import Chance, Outcome
-from tests.chaos.stage import Stage
-from tests.chaos.talk import LOST_SECONDS, Talk, talk
 
 STOP_SECONDS = 10.0
 AFTERWARDS_SECONDS = 8.0

@@ -6,10 +6,10 @@ import asyncio
 
 from ops.caller.errors import CallError
 from ops.stack.livekit import LiveKitServer
+from tests.chaos.conversation import LOST_SECONDS, Talk
+from tests.chaos.installation import Stage
 from tests.chaos.scenario import Chance, Outcome
-from tests.chaos.stage import Stage
-from tests.chaos.storm import Storm
-from tests.chaos.talk import LOST_SECONDS, Talk
+from tests.chaos.webhook_shuffler import Storm
 
 # No more calls at once than two cores can start in the time that is measured.
 ROOMS, WITHIN_SECONDS = 50, 75.0

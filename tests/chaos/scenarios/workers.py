@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack, suppress
 
 from ops.stack import Worker, WorkerSpec
 from tasks.rooms import State
+from tests.chaos.conversation import Talk, talk
+from tests.chaos.installation import DRAIN_SECONDS, Stage
 from tests.chaos.scenario import Chance, Outcome
-from tests.chaos.stage import DRAIN_SECONDS, Stage
-from tests.chaos.talk import Talk, talk
-from tests.waiting import until
+from tests.support.waiting import until
 
 CALLS = 6
 AWAY_SECONDS = 5.0

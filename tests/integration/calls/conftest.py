@@ -20,9 +20,9 @@ from ops.stack.redis import RedisServer
 from tasks.rooms import RoomStore
 from tests.integration.calls import client
 from tests.integration.calls.client import Client
-from tests.key_leaks import leaked_keys
-from tests.livekit_server import livekit_server
-from tests.tenants import declare
+from tests.support.key_leaks import leaked_keys
+from tests.support.livekit_server import livekit_server
+from tests.support.tenants import declare
 
 
 @pytest.fixture(scope="module")

@@ -18,14 +18,14 @@ from ops.stack.livekit import LiveKitServer
 from ops.stack.ports import PortPicker
 from ops.stack.receiver import Receiver
 from ops.stack.redis import RedisServer
-from tasks.dispatch import Dispatcher, Opened, RoomSeen
 from tasks.errors import RedisUnavailable
-from tasks.requests import Once
+from tasks.idempotency import Once
+from tasks.queue.dispatcher import Dispatcher, Opened, RoomSeen
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
-from tests.away import killed, paused
 from tests.integration.calls.client import PUBLIC_URL, Client, incoming, rooms_named
-from webhooks.call_maker import CallMaker
+from tests.support.outages import killed, paused
+from webhooks.call_creator import CallMaker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -14,7 +14,7 @@ from livekit import api
 from ops.stack.livekit import LiveKitServer
 from tasks.rooms import RoomStore, State
 from tests.integration.calls.client import ACME_KEY, BOTH_KEY, EVERY_KEY, Client, rooms_named
-from tests.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

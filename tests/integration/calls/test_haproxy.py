@@ -19,7 +19,7 @@ from ops.stack.receiver import Receiver
 from ops.stack.redis import RedisServer
 from tasks.rooms import RoomStore
 from tests.integration.calls.client import Answer, Client, incoming
-from tests.waiting import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from ops.setup.secret_files import write
+from ops.docker.secret_files import write
 from ops.stack.binaries import Binaries
 from ops.stack.ports import HOST, PortPicker
 from tests.integration.compose.composition import composition, services

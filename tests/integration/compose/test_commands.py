@@ -16,9 +16,9 @@ import pytest
 from livekit import api
 from redis import asyncio as aioredis
 
-from ops.setup.secret_files import LIVEKIT_API_KEY
+from ops.docker.secret_files import LIVEKIT_API_KEY
 from tasks.rooms import Room, RoomStore, State
-from tasks.tenants.ledger import Ledger
+from tasks.tenants.admin import Ledger
 from tests.integration.compose.composition import services
 from tests.integration.compose.conftest import Installation
 

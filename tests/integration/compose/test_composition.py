@@ -11,10 +11,10 @@ import jsonschema
 import pytest
 import yaml
 
+from ops.docker.secret_files import LIVEKIT_API_KEY, write
 from ops.setup.livekit import VERSION
-from ops.setup.secret_files import LIVEKIT_API_KEY, write
+from tasks.call.drain import HAND_OVER_SECONDS
 from tasks.settings import Settings
-from tasks.worker.drain import HAND_OVER_SECONDS
 from tests.integration.compose.composition import REPOSITORY, Service, composition, ours, services
 
 ALL = pytest.mark.parametrize("service", [pytest.param(service, id=name) for name, service in services().items()])

@@ -11,7 +11,7 @@ from livekit import api
 from ops.caller.access import caller_token
 from ops.caller.caller import Caller
 from ops.stack import Binaries
-from tests.livekit_server import quiet_livekit
+from tests.support.livekit_server import quiet_livekit
 
 NAME = "call-acme-1"
 

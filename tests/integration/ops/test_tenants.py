@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet
 from ops.stack import environment
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
-from tasks.tenants.ledger import Ledger
+from tasks.tenants.admin import Ledger
 
 OLD, NEW, OTHER = (Fernet.generate_key().decode() for _ in range(3))
 KEY, FALLBACK = "sk-the-key-of-acme", "sk-the-other-key-of-acme"

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from ops.stack import Binaries, ManagedProcess, environment
 from ops.stack.ports import HOST, PortPicker
 from ops.stack.redis import RedisServer
-from tests.waiting import until
+from tests.support.waiting import until
 
 MASTER = "calls"
 PASSWORD = "of redis"

@@ -11,18 +11,18 @@ from pathlib import Path
 import pytest
 from livekit.protocol import models
 
-from ops.room_listing import RoomListing
 from ops.stack import Binaries, Worker, WorkerSpec, environment
-from tasks.connection import connect
-from tasks.dispatch import Dispatcher, Opened, RoomSeen
 from tasks.errors import RedisUnavailable
-from tasks.reconcile.server import sweep_server
+from tasks.queue.dispatcher import Dispatcher, Opened, RoomSeen
+from tasks.reconcile.livekit_sync import sweep_server
+from tasks.redis_client import connect
 from tasks.rooms import Claim, RoomStore, State
 from tasks.settings import Settings
 from tests.conftest import SECRET
 from tests.integration.sentinel.replicated import Replicated
-from tests.tenants import declare
-from tests.waiting import until
+from tests.support.fake_livekit_api import RoomListing
+from tests.support.tenants import declare
+from tests.support.waiting import until
 
 TENANTS = '[tenants.acme]\ntier = "premium"\n[tenants.other]\ntier = "free"\n'
 

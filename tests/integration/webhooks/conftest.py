@@ -17,8 +17,8 @@ from ops.stack.receiver import Receiver
 from ops.stack.redis import RedisServer
 from tasks.rooms import RoomStore
 from tests.integration.webhooks.sender import KEY, OLD_KEY, OLD_SECRET, SECRET, Sender
-from tests.key_leaks import leaked_keys
-from tests.tenants import declare
+from tests.support.key_leaks import leaked_keys
+from tests.support.tenants import declare
 
 TENANTS = """
 [tenants.acme]

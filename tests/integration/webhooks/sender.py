@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from ops.signed_webhook import sign
+from tests.support.signed_webhook import sign
 
 KEY, SECRET = "key", "the-secret-of-the-key-in-use-as-long-as-hs256-wants-it"
 OLD_KEY, OLD_SECRET = "old-key", "the-secret-of-the-key-before-it-which-still-counts"

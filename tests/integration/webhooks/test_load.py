@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from ops import webhook_load
-from ops.webhook_load import Load
 from tasks.rooms import RoomStore
+from tests.bench import webhook_load
+from tests.bench.webhook_load import Load
 from tests.integration.webhooks.sender import KEY, SECRET, Sender
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -8,8 +8,8 @@ import pytest_asyncio
 
 from ops.stack.redis import RedisServer
 from tasks.rooms import RoomStore
-from tests import away
 from tests.integration.webhooks.sender import Sender, event, new_sid
+from tests.support import outages
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -18,13 +18,13 @@ SECONDS = 2.5
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def killed(redis_server: RedisServer, rooms: RoomStore) -> AsyncIterator[RedisServer]:
-    async with away.killed(redis_server):
+    async with outages.killed(redis_server):
         yield redis_server
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def paused(redis_server: RedisServer, rooms: RoomStore) -> AsyncIterator[RedisServer]:
-    with away.paused(redis_server):
+    with outages.paused(redis_server):
         yield redis_server
 
 

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable
 import aiohttp
 import pytest
 
-from ops.signed_webhook import sign
 from ops.stack.receiver import Receiver
 from tasks.rooms import RoomStore
 from tests.integration.webhooks.sender import (
@@ -22,6 +21,7 @@ from tests.integration.webhooks.sender import (
     event,
     new_sid,
 )
+from tests.support.signed_webhook import sign
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image, ImageColor
 
-from ops.machine import Machine
 from tests.bench import chart, report
+from tests.bench.machine import Machine
 from tests.bench.row import Row, at_most_times, only_ours_within
 
 MACHINE = Machine("today", "2 x processor, 4 GB", "Linux", {"livekit-agents": "1.2.3", "celery": "4.5.6"})

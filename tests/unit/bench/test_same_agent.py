@@ -9,12 +9,12 @@ import pytest
 
 from ops.stack.livekit import LiveKitServer
 from pipeline.voice_agent import entrypoint
-from tasks.call_options import voice_agent_options
+from tasks.call.options import voice_agent_options
 from tasks.tenants import Tenant
 from tests.bench.agents.front_desk import FRONT_DESK, server
 from tests.bench.ours import TENANTS
 from tests.bench.side import THRESHOLD, Conditions, threshold
-from tests.livekit_server import Quiet
+from tests.support.livekit_server import Quiet
 
 
 def test_the_options_of_the_tenant_are_those_of_the_front_desk() -> None:

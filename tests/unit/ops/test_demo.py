@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ops.caller.moments import Moment
+from ops.caller.milestones import Moment
+from ops.commands.tenants import declaration
+from ops.commands.tenants.key_values import KeyValues
 from ops.demo import dialogue, report, tenants
 from ops.demo.command import stack_options
 from ops.demo.options import DemoOptions
 from ops.demo.result import CallResult
 from ops.demo.steps import on_one_scale
 from ops.stack import Binaries
-from ops.tenants import declaration
-from ops.tenants.key_values import KeyValues
 from pipeline.providers.local.phrases import normalise
-from tasks.call_options import voice_agent_options
-from tasks.routing import tenant_of
+from tasks.call.options import voice_agent_options
+from tasks.queue.routing import tenant_of
 
 TIERS = {"premium": "premium", "standard": "standard", "free": "free"}
 

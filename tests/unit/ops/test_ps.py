@@ -8,7 +8,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from ops import ps
+from ops.commands import ps
 from tasks.rooms import Room, State, WorkerStatus
 
 NOW = 1_700_000_100_000

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ops.tenants import declaration
-from ops.tenants.declaration import Declared, FileInvalidError
-from ops.tenants.key_values import KeyLinesInvalidError, KeyValues, NoValueError, read_lines
+from ops.commands.tenants import declaration
+from ops.commands.tenants.declaration import Declared, FileInvalidError
+from ops.commands.tenants.key_values import KeyLinesInvalidError, KeyValues, NoValueError, read_lines
 from pipeline.options import Secret
 
 TIERS = {"premium": "premium", "free": "free"}

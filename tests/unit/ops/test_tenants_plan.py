@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from ops.tenants.declaration import Declared, FileInvalidError
-from ops.tenants.plan import Plan, Planner, SealedByOthersError
-from ops.tenants.rotation import Rotation
+from ops.commands.tenants.declaration import Declared, FileInvalidError
+from ops.commands.tenants.plan import Plan, Planner, SealedByOthersError
+from ops.commands.tenants.rotation import Rotation
 from pipeline.options import Secret
-from tasks.seal import Seal
+from tasks.encryption import Seal
 from tasks.settings import Settings
 from tasks.tenants import Tenant
-from tasks.tenants.key_ring import KeyRing
-from tasks.tenants.ledger import Entry
+from tasks.tenants.admin import Entry
+from tasks.tenants.key_cipher import KeyRing
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 KEYED = {"provider": "openai", "key": "env:KEY"}

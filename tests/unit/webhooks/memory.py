@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tasks.dispatch import Opened, RoomSeen
 from tasks.errors import RedisUnavailable, SwitchboardError
+from tasks.queue.dispatcher import Opened, RoomSeen
 from tasks.rooms import Closed
 from tasks.tenants import Tenant
 

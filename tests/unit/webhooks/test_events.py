@@ -9,7 +9,7 @@ from google.protobuf.json_format import MessageToJson
 from livekit.protocol.models import ParticipantInfo, Room
 from livekit.protocol.webhook import WebhookEvent
 
-from tasks.dispatch import RoomSeen
+from tasks.queue.dispatcher import RoomSeen
 from webhooks import events
 from webhooks.errors import EventMalformed
 

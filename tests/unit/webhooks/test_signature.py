@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import jwt
 import pytest
 
-from ops.signed_webhook import sign
+from tests.support.signed_webhook import sign
 from webhooks import signature
 from webhooks.errors import BodyMismatch, KeyUnknown, Rejection, TokenInvalid, TokenMissing, TokenOutOfTime
 

@@ -1,0 +1,121 @@
+"""What is wrong with a tenant: all of it, and not just what is found first."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from ops.commands.tenants.problem import Problem
+from pipeline.errors import PipelineError
+from pipeline.options import ProviderOptions, Secret, TurnOptions, VadOptions
+from pipeline.providers import check as check_provider
+from pipeline.providers.extra_options import Kind
+from tasks.tenants.tenant import KINDS, ProviderTable, Tenant
+
+LONGEST_ID = 128
+
+_AGENT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+_E164 = re.compile(r"\+[1-9]\d{6,14}")
+# Stands for a key while its table is checked: what the key is does not matter there.
+_SOME_KEY = Secret("some key")
+# Making one takes a millisecond, which with ten thousand tenants somebody would wait for.
+_ADAPTERS: dict[str, TypeAdapter[Any]] = {"vad": TypeAdapter(VadOptions), "turn": TypeAdapter(TurnOptions)}
+
+
+def parsed(tenant: str, table: object) -> tuple[Tenant | None, list[Problem]]:
+    """The tenant, without what has not the right form, and why that has not."""
+    if not isinstance(table, dict):
+        return None, [Problem(tenant, "", "is not a table")]
+    try:
+        return Tenant.model_validate({**table, "id": tenant}), []
+    except ValidationError as error:
+        details = error.errors(include_input=False, include_url=False)
+    sound = copy.deepcopy(table)
+    for detail in details:
+        _drop(sound, detail["loc"][:-1] if detail["type"] == "missing" else detail["loc"])
+    try:
+        rest: Tenant | None = Tenant.model_validate({**sound, "id": tenant})
+    except ValidationError:
+        rest = None
+    return rest, [_problem(tenant, detail) for detail in details]
+
+
+def _drop(table: dict[str, Any], location: Sequence[int | str]) -> None:
+    """Remove what is at this place; of a list all."""
+    names = list(itertools.takewhile(lambda part: isinstance(part, str), location))
+    for name in names[:-1]:
+        table = table.get(str(name), {})
+    if names:
+        table.pop(str(names[-1]), None)
+
+
+def problems(tenant: Tenant, tiers: Mapping[str, str]) -> Iterator[Problem]:
+    """What is wrong with a tenant that has the right form."""
+    if not tenant.id.isprintable() or re.search(r"\s", tenant.id) or not 0 < len(tenant.id) <= LONGEST_ID:
+        yield Problem(tenant.id, "", f"the id has to be 1 to {LONGEST_ID} printable characters without blanks")
+    if tenant.tier not in tiers:
+        cure = f"{tenant.tier!r} does not exist; the tiers are {', '.join(sorted(tiers))} (SWITCHBOARD_TIERS)"
+        yield Problem(tenant.id, "tier", cure)
+    if tenant.agent is not None and not _AGENT.fullmatch(tenant.agent):
+        yield Problem(tenant.id, "agent", f"{tenant.agent!r} is not written as module:name")
+    for number in tenant.numbers:
+        if not _E164.fullmatch(number):
+            yield Problem(tenant.id, "numbers", f"{number!r} is not in E.164; write it as +15551234567")
+    for kind in KINDS:
+        table: ProviderTable = getattr(tenant, kind)
+        yield from _provider(tenant.id, cast("Kind", kind), kind, table)
+        for place, fallback in enumerate(table.fallbacks):
+            slot = f"{kind}.fallbacks.{place}"
+            yield from _provider(tenant.id, cast("Kind", kind), slot, fallback)
+            if fallback.fallbacks:
+                yield Problem(
+                    tenant.id, "fallbacks", "a fallback has none of its own; list them one after another", slot
+                )
+    yield from _tuning(tenant.id, "vad", VadOptions, tenant.vad)
+    yield from _tuning(tenant.id, "turn", TurnOptions, tenant.turn)
+
+
+def _provider(tenant: str, kind: Kind, slot: str, table: ProviderTable) -> Iterator[Problem]:
+    options = ProviderOptions(
+        name=table.provider,
+        model=table.model,
+        voice=table.voice,
+        language=table.language,
+        base_url=table.base_url,
+        api_key=None if table.key is None else _SOME_KEY,
+        extra=table.extra,
+    )
+    try:
+        check_provider(kind, options)
+    except PipelineError as error:
+        yield Problem(tenant, "", str(error), slot)
+
+
+def _tuning(
+    tenant: str, table: str, options: type[VadOptions | TurnOptions], given: dict[str, Any]
+) -> Iterator[Problem]:
+    known = [field.name for field in fields(options)]
+    for name in [name for name in given if name not in known]:
+        yield Problem(tenant, name, f"there is no such option; there are {', '.join(known)}", table)
+    try:
+        _ADAPTERS[table].validate_python({name: given[name] for name in given if name in known})
+    except ValidationError as error:
+        for detail in error.errors(include_input=False, include_url=False):
+            yield Problem(tenant, ".".join(map(str, detail["loc"])), detail["msg"], table)
+
+
+def _problem(tenant: str, detail: Mapping[str, Any]) -> Problem:
+    *tables, field = (str(part) for part in detail["loc"]) if detail["loc"] else ("",)
+    if tables and tables[0] not in KINDS:
+        # One of a list: the list is the entry.
+        tables, field = [], str(detail["loc"][0])
+    if detail["type"] == "extra_forbidden":
+        known = ", ".join(name for name in Tenant.model_fields if name != "id")
+        return Problem(tenant, field, f"there is no such entry; there are {known}")
+    return Problem(tenant, field, detail["msg"].removeprefix("Value error, "), ".".join(tables))

@@ -1,0 +1,137 @@
+"""livekit-agents' own job runner, driven in this process instead of over a pipe from a parent.
+
+So an entrypoint meets the JobContext it was written for: the same prewarm, connect, shutdown callbacks and shutdown
+order. What stands in for the parent is `_Parent`: it takes the messages meant for it, and passes requests for
+inference on. This is private API of livekit-agents: its version is pinned, only this file touches it, and
+tests/integration/pipeline/runtime/test_job_runner_contract.py fails loudly when it moves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, cast
+
+from livekit.agents import JobContext
+from livekit.agents.ipc import proto
+from livekit.agents.ipc.channel import Message
+from livekit.agents.ipc.job_proc_lazy_main import _JobProc
+from livekit.agents.ipc.proc_client import _ProcClient
+from livekit.agents.job import JobExecutorType, RunningJobInfo
+from livekit.agents.utils import aio
+
+from pipeline.agents import LoadedAgent
+from pipeline.errors import PipelineError
+
+
+class InferenceUnavailable(PipelineError):
+    """The agent asked for the inference of {method!r}, and no inference process runs beside this worker.
+
+    Import the plugin that needs it in the agent's module, so that the worker sees it before the first call.
+    """
+
+
+class Inference(Protocol):
+    """Runs the models that plugins share over all calls of a worker, such as a turn detector's."""
+
+    async def infer(self, method: str, data: bytes) -> bytes | None:
+        """The answer of the runner that registered for `method`. Raises any Exception."""
+
+
+class NoInference:
+    """Says what is missing."""
+
+    async def infer(self, method: str, data: bytes) -> bytes | None:
+        """Raise InferenceUnavailable."""
+        del data
+        raise InferenceUnavailable(method=method)
+
+
+class _Parent:
+    def __init__(self) -> None:
+        self.inference: Inference = NoInference()
+        self.inbox: aio.Chan[Message] | None = None
+        self._answers: set[asyncio.Task[None]] = set()
+
+    async def send(self, message: Message) -> None:
+        if isinstance(message, proto.InferenceRequest):
+            answer = asyncio.create_task(self._answer(message))
+            self._answers.add(answer)
+            answer.add_done_callback(self._answers.discard)
+
+    async def _answer(self, request: proto.InferenceRequest) -> None:
+        response = proto.InferenceResponse(request_id=request.request_id)
+        try:
+            response.data = await self.inference.infer(request.method, request.data)
+        except Exception as error:  # noqa: BLE001 - it travels to the plugin that asked
+            response.error = str(error) or type(error).__name__
+        if self.inbox is not None and not self.inbox.closed:
+            self.inbox.send_nowait(response)
+
+
+class JobRunner:
+    """Runs one job in this process. `initialize` is the prewarm, before a call is known; `run` is the call.
+
+    Both belong into a fresh process: the FFI client and the agent's prewarm hold threads that do not survive a fork.
+    """
+
+    def __init__(self, agent: LoadedAgent) -> None:
+        self.agent = agent
+        self.context: JobContext | None = None
+        self.crash: Exception | None = None
+        self._on_start: Callable[[JobContext], Awaitable[None]]
+        self._parent = _Parent()
+        self._proc = _JobProc(
+            agent.prewarm,
+            self._entrypoint,
+            agent.session_end,
+            session_end_timeout=agent.session_end_seconds,
+            executor_type=JobExecutorType.PROCESS,
+        )
+
+    def initialize(self) -> None:
+        """Run the agent's prewarm. Raises what it raises."""
+        self._proc.initialize(proto.InitializeRequest(), cast("_ProcClient", self._parent))
+
+    @property
+    def userdata(self) -> dict[Any, Any]:
+        """`ctx.proc.userdata`, as the prewarm filled it."""
+        return self._proc._job_proc.userdata  # noqa: SLF001
+
+    async def run(
+        self, job: RunningJobInfo, *, inference: Inference | None, on_start: Callable[[JobContext], Awaitable[None]]
+    ) -> None:
+        """Run the job to its end. `on_start` gets its context before the entrypoint does, which waits for it.
+
+        An exception of either is in `crash` afterwards; the shutdown callbacks have run all the same.
+        """
+        self._on_start = on_start
+        if inference is not None:
+            self._parent.inference = inference
+        self._parent.inbox = inbox = aio.Chan[Message]()
+        start = proto.StartJobRequest()
+        start.running_job = job
+        inbox.send_nowait(start)
+        try:
+            await self._proc.entrypoint(inbox)
+        finally:
+            inbox.close()
+
+    def shutdown(self, reason: str) -> None:
+        """Ask the job to end: the session closes, shutdown callbacks run, the agent leaves the room."""
+        if self._parent.inbox is not None and not self._parent.inbox.closed:
+            self._parent.inbox.send_nowait(proto.ShutdownRequest(reason=reason))
+
+    async def leave(self) -> None:
+        """Leave the room now, whatever is being said; the job then ends by itself."""
+        if self.context is not None:
+            await self.context.room.disconnect()
+
+    async def _entrypoint(self, ctx: JobContext) -> None:
+        self.context = ctx
+        try:
+            await self._on_start(ctx)
+            await self.agent.entrypoint(ctx)
+        except Exception as error:
+            self.crash = error
+            raise

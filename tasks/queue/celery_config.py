@@ -1,0 +1,63 @@
+"""Celery's configuration, and why each value is what it is. `load` is called by Celery when it first needs one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kombu import Queue
+
+from tasks.redis_client import asking
+from tasks.settings import QueueSettings
+
+
+def load() -> dict[str, Any]:
+    """Celery's settings for this installation."""
+    settings = QueueSettings.read()
+    sentinels = settings.sentinels
+    return {
+        "broker_url": settings.redis_url.get_secret_value() if sentinels is None else sentinels.broker_url(),
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_transport_options": {
+            # Between reserve and accept only: the ack is early, and the lease decides who answers.
+            "visibility_timeout": 30,
+            "unacked_restore_interval": 2,
+            "unacked_restore_throttle": 1,
+            # `-Q premium,standard` is strict; kombu's default alternates between the queues.
+            "queue_order_strategy": "priority",
+            # A Redis that stopped answering is noticed in seconds, not when TCP gives up.
+            "socket_timeout": 5,
+            "socket_connect_timeout": 2,
+            "socket_keepalive": True,
+            "health_check_interval": 5,
+            **_sentinel_options(settings),
+        },
+        "task_queues": [Queue(name, routing_key=name) for name in settings.queues],
+        "task_default_queue": settings.queues[-1],
+        "task_create_missing_queues": True,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_ignore_result": True,
+        "task_store_errors_even_if_ignored": False,
+        "task_track_started": False,
+        # Acked late, a call longer than the visibility timeout would run twice at once.
+        "task_acks_late": False,
+        "task_send_sent_event": False,
+        "worker_send_task_events": True,
+        "worker_pool": "tasks.worker.pool:OneShotPool",
+        "worker_concurrency": settings.slots,
+        "worker_max_tasks_per_child": 1,
+        # No prefetch of Celery's own: the intake gate decides, task by task.
+        "worker_prefetch_multiplier": 0,
+        "worker_proc_alive_timeout": 30,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "worker_enable_remote_control": True,
+    }
+
+
+def _sentinel_options(settings: QueueSettings) -> dict[str, Any]:
+    if settings.sentinels is None:
+        return {}
+    return {"master_name": settings.sentinel_master, "sentinel_kwargs": asking(settings)}

@@ -1,0 +1,70 @@
+"""The secrets of docker-compose.yml."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from ops.docker.secret_files import write
+from ops.setup import SetupError
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+
+
+def test_the_folder_is_closed_and_the_files_in_it_are_readable_for_containers(tmp_path: Path) -> None:
+    write(tmp_path / "secrets")
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "secrets").iterdir()}
+    assert modes.pop("livekit_keys") == 0o400
+    assert set(modes.values()) == {0o444}
+
+
+def test_what_belongs_together_agrees(tmp_path: Path) -> None:
+    write(tmp_path / "secrets")
+    found = {name: text.strip() for name, text in contents(tmp_path / "secrets").items()}
+    assert found["livekit_keys"] == f"switchboard: {found['livekit_api_secret']}"
+    Fernet(found["encryption_keys"])
+    assert found["redis_auth"] == f"requirepass {found['redis_password']}"
+    assert found["redis_url"] == f"redis://:{found['redis_password']}@redis:6379/0"
+
+
+def test_two_installations_have_no_secret_in_common(tmp_path: Path) -> None:
+    write(tmp_path / "one")
+    write(tmp_path / "two")
+    assert not set(contents(tmp_path / "one").values()) & set(contents(tmp_path / "two").values())
+
+
+def test_a_file_that_is_there_is_never_written_again(tmp_path: Path) -> None:
+    write(tmp_path / "secrets")
+    before = contents(tmp_path / "secrets")
+    assert write(tmp_path / "secrets") == []
+    assert contents(tmp_path / "secrets") == before
+
+
+def test_a_file_that_is_missing_is_made_of_those_that_are_there(tmp_path: Path) -> None:
+    write(tmp_path / "secrets")
+    before = contents(tmp_path / "secrets")
+    (tmp_path / "secrets" / "redis_url").unlink()
+    assert [path.name for path in write(tmp_path / "secrets")] == ["redis_url"]
+    assert contents(tmp_path / "secrets") == before
+
+
+def test_a_folder_that_others_may_look_into_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir(mode=0o755)
+    with pytest.raises(SetupError, match="chmod 700"):
+        write(tmp_path / "secrets")
+    assert contents(tmp_path / "secrets") == {}
+
+
+def test_the_command_names_the_files_and_shows_no_secret(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ops.docker.secret_files", str(tmp_path / "secrets")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    for name, text in contents(tmp_path / "secrets").items():
+        assert name in said
+        assert text.strip() not in said

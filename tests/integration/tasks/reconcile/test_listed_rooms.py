@@ -1,0 +1,203 @@
+"""What the sweep makes of the rooms that a LiveKit server lists, at moments for which a real one does not wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from livekit.protocol import models
+
+from tasks.queue.dispatcher import Dispatcher, RoomSeen
+from tasks.reconcile import livekit_sync
+from tasks.reconcile.livekit_sync import ANNOUNCED_MS, LISTED_MS, sweep_server
+from tasks.rooms import Outline, Refusal, Room, RoomStore, State, keys
+from tasks.rooms.store import OVER_MS, SCAN_BATCH
+from tasks.settings import Settings
+from tests.support.fake_livekit_api import RoomListing
+from tests.support.tenants import declare
+
+SID, NAME = "RM_1", "call-acme-1"
+SLACK_MS = 1000
+
+
+@pytest.fixture
+async def settings(switchboard_env: dict[str, str], rooms: RoomStore) -> Settings:
+    await declare(rooms.redis, '[tenants.acme]\ntier = "premium"\n')
+    return Settings.read()
+
+
+@pytest.fixture
+async def dispatcher(settings: Settings) -> AsyncIterator[Dispatcher]:
+    made = Dispatcher.from_settings(settings)
+    yield made
+    await made.aclose()
+
+
+class Sweep:
+    """A sweep of a server that lists these rooms."""
+
+    def __init__(self, settings: Settings, rooms: RoomStore, dispatcher: Dispatcher) -> None:
+        self._settings = settings
+        self._rooms = rooms
+        self._dispatcher = dispatcher
+
+    async def __call__(self, *listed: models.Room) -> bool:
+        async with RoomListing.serve(listed) as livekit:
+            settings = self._settings.model_copy(update={"livekit_url": livekit.url})
+            return await sweep_server(settings, self._rooms, self._dispatcher)
+
+
+@pytest.fixture
+def sweep(settings: Settings, rooms: RoomStore, dispatcher: Dispatcher) -> Sweep:
+    return Sweep(settings, rooms, dispatcher)
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def listed(*, started_ms_ago: int = ANNOUNCED_MS + SLACK_MS, people: int = 1) -> models.Room:
+    return models.Room(sid=SID, name=NAME, num_participants=people, creation_time_ms=now_ms() - started_ms_ago)
+
+
+async def get(rooms: RoomStore) -> Room:
+    room = await rooms.get(SID)
+    assert room is not None
+    return room
+
+
+async def ended(rooms: RoomStore, dispatcher: Dispatcher, outcome: str, *, ms_ago: int) -> None:
+    """The room's call has ended so long ago: Redis' own clock cannot be moved, so what it has noted is."""
+    await dispatcher.open(RoomSeen(SID, NAME))
+    assert not isinstance(await rooms.claim(SID, 1, claimant="a", worker="celery@one", pid=7), Refusal)
+    assert await rooms.end(SID, 1, outcome=outcome, usage="[]")
+    await rooms.redis.hset(keys.room(SID), "at:ended", str(now_ms() - ms_ago))
+
+
+async def test_an_unknown_room_is_opened_when_its_webhooks_should_have_come(rooms: RoomStore, sweep: Sweep) -> None:
+    soon_again = await sweep(listed(started_ms_ago=0))
+    assert (soon_again, await rooms.get(SID)) == (True, None)
+    assert not await sweep(listed())
+    room = await get(rooms)
+    assert (room.state, room.tenant, room.attempt) == (State.QUEUED, "acme", 1)
+
+
+async def test_an_unknown_room_with_nobody_in_it_is_not_opened(rooms: RoomStore, sweep: Sweep) -> None:
+    await sweep(listed(people=0))
+    assert await rooms.get(SID) is None
+
+
+async def test_a_server_that_knows_only_seconds_is_understood(rooms: RoomStore, sweep: Sweep) -> None:
+    await sweep(models.Room(sid=SID, name=NAME, num_participants=1, creation_time=1_700_000_000))
+    assert (await get(rooms)).steps_ms["room_started"] == 1_700_000_000_000
+
+
+@pytest.mark.parametrize("outcome", ["room empty", "nobody came"])
+async def test_a_room_that_was_left_alone_is_opened_again_a_while_after_its_end(
+    rooms: RoomStore, dispatcher: Dispatcher, sweep: Sweep, outcome: str
+) -> None:
+    # The server still counts the participants who have just left, the agent among them.
+    await ended(rooms, dispatcher, outcome, ms_ago=0)
+    await sweep(listed())
+    assert (await get(rooms)).state is State.ENDED
+    await rooms.redis.hset(keys.room(SID), "at:ended", str(now_ms() - ANNOUNCED_MS - SLACK_MS))
+    await sweep(listed(people=0))
+    assert (await get(rooms)).state is State.ENDED
+    await sweep(listed())
+    room = await get(rooms)
+    assert (room.state, room.attempt) == (State.QUEUED, 2)
+
+
+@pytest.mark.parametrize(
+    "outcome", ["ended by the agent or the room", "maximum length", "rejected by the agent", "room finished"]
+)
+async def test_a_room_whose_call_ended_for_any_other_reason_is_not_opened_again(
+    rooms: RoomStore, dispatcher: Dispatcher, sweep: Sweep, outcome: str
+) -> None:
+    await ended(rooms, dispatcher, outcome, ms_ago=60_000)
+    await sweep(listed())
+    assert (await get(rooms)).state is State.ENDED
+
+
+async def test_a_dead_room_gets_no_second_letter(rooms: RoomStore, sweep: Sweep) -> None:
+    homeless = listed()
+    homeless.name = "no tenant in this name"
+    for _ in range(3):
+        await sweep(homeless)
+    assert len(await rooms.dead_letters()) == 1
+
+
+async def test_a_room_that_is_over_is_remembered_for_as_long_as_somebody_is_in_it(
+    rooms: RoomStore, dispatcher: Dispatcher, sweep: Sweep
+) -> None:
+    await ended(rooms, dispatcher, "ended by the agent or the room", ms_ago=60_000)
+    await rooms.redis.pexpire(keys.room(SID), 10_000)
+    await sweep(listed())
+    # Forgotten, it would be a room that was never announced, and its caller would be called back.
+    assert 10_000 < await rooms.redis.pttl(keys.room(SID)) <= OVER_MS
+
+
+async def test_remembering_a_room_does_not_shorten_the_life_of_one_that_is_open(
+    rooms: RoomStore, dispatcher: Dispatcher
+) -> None:
+    await dispatcher.open(RoomSeen(SID, NAME))
+    found = await rooms.recall(["RM_unknown", SID])
+    assert found == {SID: Outline(State.QUEUED, "", None)}
+    assert await rooms.redis.pttl(keys.room(SID)) > OVER_MS
+
+
+async def test_a_sweep_that_takes_too_long_goes_on_with_the_next_one(
+    rooms: RoomStore, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(livekit_sync, "BUDGET_SECONDS", 0)
+    three = [listed() for _ in range(3)]
+    for number, room in enumerate(three):
+        room.sid = f"RM_{number}"
+    for opened in (1, 2, 3, 3):
+        await sweep(*three)
+        assert len(await rooms.opened_ms()) == opened
+    await rooms.redis.zadd(keys.ROOMS, dict.fromkeys(await rooms.opened_ms(), now_ms() - LISTED_MS - SLACK_MS))
+    for left in (2, 1, 0):
+        await sweep()
+        assert len(await rooms.opened_ms()) == left
+
+
+async def test_rooms_are_looked_up_in_batches_and_none_is_left_out(
+    rooms: RoomStore, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(livekit_sync, "BATCH", 2)
+    five = [listed() for _ in range(5)]
+    for number, room in enumerate(five):
+        room.sid = f"RM_{number}"
+    await sweep(*five)
+    assert set(await rooms.opened_ms()) == {room.sid for room in five}
+
+
+async def test_every_open_room_is_known_when_there_are_thousands(rooms: RoomStore) -> None:
+    many = {f"RM_{number}": 1_700_000_000_000 + number for number in range(3 * SCAN_BATCH)}
+    await rooms.redis.zadd(keys.ROOMS, many)
+    assert await rooms.opened_ms() == many
+
+
+async def test_a_room_that_is_not_listed_is_closed_unless_it_is_newer_than_the_list(
+    rooms: RoomStore, dispatcher: Dispatcher, sweep: Sweep
+) -> None:
+    await dispatcher.open(RoomSeen(SID, NAME))
+    await sweep()
+    assert (await get(rooms)).state is State.QUEUED
+    await rooms.redis.zadd(keys.ROOMS, {SID: now_ms() - LISTED_MS - SLACK_MS})
+    await sweep(listed(people=0))
+    assert (await get(rooms)).state is State.QUEUED
+    await sweep()
+    assert (await get(rooms)).state is State.CANCELLED
+
+
+async def test_a_running_call_whose_room_is_gone_is_asked_to_end(
+    rooms: RoomStore, dispatcher: Dispatcher, sweep: Sweep
+) -> None:
+    await dispatcher.open(RoomSeen(SID, NAME))
+    assert not isinstance(await rooms.claim(SID, 1, claimant="a", worker="celery@one", pid=7), Refusal)
+    await rooms.redis.zadd(keys.ROOMS, {SID: now_ms() - LISTED_MS - SLACK_MS})
+    await sweep()
+    assert await rooms.renew(SID, 1) == "closing"

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from ops.stack.redis import RedisServer
+from tasks.reconcile import Reconciler
+from tasks.reconcile.reconciler import TERM_MS
+from tasks.rooms import Lease, Refusal, RoomStore, State, keys
+from tests.support.waiting import until
+
+LEASE_MS = 50
+
+
+@pytest.fixture
+def short(rooms: RoomStore) -> RoomStore:
+    """The same rooms, with leases that end soon."""
+    return RoomStore(rooms.redis, lease_ms=LEASE_MS)
+
+
+async def no_server() -> bool:
+    return False
+
+
+def reconciler(
+    rooms: RoomStore, *, lease_ms: int = 0, server_sweep: Callable[[], Awaitable[bool]] = no_server
+) -> Reconciler:
+    return Reconciler(rooms, max_attempts=5, lease_ms=lease_ms, server_sweep=server_sweep)
+
+
+async def run_call(rooms: RoomStore, sid: str = "RM_1") -> None:
+    await rooms.open(
+        sid=sid,
+        name="n",
+        tenant="acme",
+        tier="premium",
+        queue="premium",
+        message=b"the first attempt",
+        started_at_ms=None,
+        received_at_ms=0,
+    )
+    assert not isinstance(await rooms.claim(sid, 1, claimant="a", worker="w", pid=1), Refusal)
+    await rooms.redis.delete("premium")
+
+
+async def lease_has_ended(rooms: RoomStore) -> None:
+    async def ended() -> bool:
+        return bool(await rooms.expired(1))
+
+    await until(ended)
+
+
+async def test_a_call_whose_lease_has_ended_is_queued_again(short: RoomStore) -> None:
+    await run_call(short)
+    await lease_has_ended(short)
+    assert await reconciler(short).tick() == 1
+    room = await short.get("RM_1")
+    assert room is not None
+    assert (room.state, room.attempt, room.reason) == (State.QUEUED, 2, "w stopped renewing the lease")
+    assert await short.redis.llen("premium") == 1
+    assert await short.renew("RM_1", 1) is Lease.LOST
+
+
+async def test_a_call_that_renews_its_lease_is_left_alone(rooms: RoomStore) -> None:
+    await run_call(rooms)
+    assert await reconciler(rooms).tick() == 0
+    room = await rooms.get("RM_1")
+    assert room is not None
+    assert room.state is State.RUNNING
+
+
+async def test_one_of_two_reconciles_and_the_other_takes_over_after_its_term(short: RoomStore) -> None:
+    first, second = reconciler(short), reconciler(short)
+    await first.tick()
+    await run_call(short)
+    await lease_has_ended(short)
+    assert await second.tick() == 0
+    assert 0 < await short.redis.pttl(keys.LEADER) <= TERM_MS
+    # Its term ends, as if it had been killed.
+    await short.redis.delete(keys.LEADER)
+    assert await second.tick() == 1
+    assert await first.tick() == 0
+
+
+async def test_the_server_is_looked_at_again_with_the_next_tick_only_if_the_last_look_was_too_early(
+    short: RoomStore,
+) -> None:
+    too_early = [True, True, False]
+    looks = iter(too_early)
+
+    async def server_sweep() -> bool:
+        return next(looks)
+
+    one = reconciler(short, server_sweep=server_sweep)
+    for _ in range(len(too_early) + 2):
+        await one.tick()
+    assert list(looks) == []
+
+
+async def test_leases_do_not_count_before_redis_has_answered_for_as_long_as_one_lasts(short: RoomStore) -> None:
+    await run_call(short)
+    await lease_has_ended(short)
+    assert await reconciler(short, lease_ms=60_000).tick() == 0
+
+
+async def test_a_lease_without_its_room_is_dropped(short: RoomStore) -> None:
+    await run_call(short)
+    await short.redis.delete(keys.room("RM_1"))
+    await lease_has_ended(short)
+    assert await reconciler(short).tick() == 0
+    assert await short.expired(1) == []
+
+
+async def test_it_goes_on_after_redis_was_away(
+    redis_server: RedisServer, rooms: RoomStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with redis_server.client() as client:
+        one = reconciler(RoomStore(client, lease_ms=LEASE_MS), lease_ms=LEASE_MS)
+        with caplog.at_level(logging.ERROR, "switchboard.tasks.reconcile"):
+            running = asyncio.create_task(one.run())
+            redis_server.kill()
+            await redis_server.exited()
+            await redis_server.start()
+            async with redis_server.client() as fresh:
+                again = RoomStore(fresh, lease_ms=LEASE_MS)
+                await run_call(again)
+
+                async def queued_again() -> bool:
+                    room = await again.get("RM_1")
+                    return room is not None and room.attempt == 2
+
+                await until(queued_again)
+            one.stop()
+            began = time.monotonic()
+            await asyncio.wait_for(running, 5)
+            assert time.monotonic() - began < 1

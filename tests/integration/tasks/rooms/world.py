@@ -1,0 +1,158 @@
+"""A Redis and the model of it, side by side, for a machine that acts on both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from hypothesis.stateful import RuleBasedStateMachine, invariant
+from redis.asyncio import Redis
+
+from tasks.rooms import Limits, RoomStore, State, keys
+from tests.integration.tasks.rooms.admission_model import TENANTS
+from tests.integration.tasks.rooms.model import Message, Model, RoomModel
+
+T = TypeVar("T")
+
+QUEUE = "premium"
+
+
+def encoded(message: Message) -> str:
+    return f"{message[0]} {message[1]}"
+
+
+def decoded(text: str) -> Message:
+    sid, attempt = text.split()
+    return sid, int(attempt)
+
+
+class World(RuleBasedStateMachine):
+    """Some rooms at once, and what must hold after each action on them.
+
+    `at_once`: so many. `hands`: tasks that virtual workers have taken. `reached`: which answers there were, over all
+    examples.
+    """
+
+    at_once = 4
+
+    def __init__(self, runner: asyncio.Runner, redis: Redis, reached: Counter[object]) -> None:
+        super().__init__()
+        self._runner = runner
+        self._redis = redis
+        self._store = RoomStore(redis, lease_ms=3_600_000)
+        self._reached = reached
+        self.model = Model()
+        self.hands: list[Message] = []
+        self.attempts: dict[str, int] = {}
+        self.limits: dict[str, int | None] = {}
+        self.most_unclaimed: int | None = None
+        self._counted: Counter[str] = Counter()
+        self._claimants = 0
+        self._current: list[str] = []
+        for _ in range(self.at_once):
+            self._current.append(self._new_room())
+        self.do(redis.flushall())
+
+    def do(self, action: Awaitable[T]) -> T:
+        """The actions are asyncio's, and the rules are not: they share one event loop of their own."""
+        return self._runner.get_loop().run_until_complete(action)
+
+    def _new_room(self) -> str:
+        number = len(self.model.rooms)
+        sid = f"RM_{number:03}"
+        self.model.rooms[sid] = RoomModel(sid, list(TENANTS)[number % len(TENANTS)])
+        return sid
+
+    def limits_of(self, room: RoomModel) -> Limits:
+        """As its tenant and its tier are declared at this moment."""
+        tier = TENANTS[room.tenant]
+        return Limits(self.limits.get(room.tenant), self.limits.get(tier), self.most_unclaimed)
+
+    def _room(self, number: int) -> RoomModel:
+        return self.model.rooms[self._current[number % self.at_once]]
+
+    def current(self, *states: State) -> list[RoomModel]:
+        """Those of the rooms at hand that are in one of these states."""
+        return [room for sid in self._current if (room := self.model.rooms[sid]).state in states]
+
+    def _some(self, which: int, *states: State) -> RoomModel:
+        rooms = self.current(*states)
+        return rooms[which % len(rooms)]
+
+    def _same(self, action: str, answer: object, expected: object) -> None:
+        assert answer == expected
+        self._reached[action, expected] += 1
+
+    @invariant()
+    def redis_holds_what_the_model_holds(self) -> None:
+        found, states = self.do(self._in_redis())
+        assert found == {
+            "open": self.model.sids(State.WAITING, State.QUEUED, State.RUNNING),
+            "queued": self.model.sids(State.QUEUED),
+            "leases": self.model.sids(State.RUNNING),
+            "queue": [encoded(message) for message in self.model.queue],
+            "conversations": [sid for sid, room in self.model.rooms.items() if room.conversation],
+            "records": [encoded(message) for message in self.model.records],
+            "letters": [encoded(message) for message in self.model.letters],
+            "to tell": sorted(self.model.to_tell),
+            "places": sorted(self._places()),
+            "line": [sid for tenant in sorted(TENANTS) for sid in self.model.admission.line[tenant]],
+            "unanswered": sorted(self.model.sids(State.WAITING, State.QUEUED)),
+        }
+        for sid, (state, *counts) in states.items():
+            room = self.model.rooms[sid]
+            assert (state, *(int(count or 0) for count in counts)) == (room.state, room.attempt, room.uncounted)
+            assert room.attempt >= self.attempts.get(sid, 0)
+            self.attempts[sid] = room.attempt
+
+    def _places(self) -> list[str]:
+        """Who has to be counted, by the states of the rooms alone."""
+        places = []
+        for room in self.model.rooms.values():
+            if room.state in {State.QUEUED, State.RUNNING}:
+                places += [f"tenant:{room.tenant} {room.sid}", f"tier:{TENANTS[room.tenant]} {room.sid}"]
+            if room.state is State.QUEUED:
+                places.append(f"unclaimed:{room.tenant} {room.sid}")
+        return places
+
+    @invariant()
+    def nobody_is_let_in_over_a_limit_and_nobody_waits_who_could_enter(self) -> None:
+        admission = self.model.admission
+        counted = Counter(place.partition(" ")[0].partition(":")[2] for place in self._places() if place[0] == "t")
+        for name, number in counted.items():
+            cap = admission.caps.get(name)
+            assert cap is None or number <= max(cap, self._counted[name])
+        self._counted = counted
+        for tenant, line in admission.line.items():
+            assert line == sorted(line, key=lambda sid: self.model.rooms[sid].arrived)
+            assert not line or not admission.may_enter(tenant)
+
+    async def _in_redis(self) -> tuple[dict[str, list[str]], dict[str, list[str | None]]]:
+        async with self._redis.pipeline(transaction=True) as pipe:
+            for names in (keys.ROOMS, keys.QUEUED, keys.LEASES, keys.TELL, keys.PLACES, keys.LINE, keys.UNANSWERED):
+                pipe.zrange(names, 0, -1)
+            pipe.lrange(QUEUE, 0, -1)
+            pipe.xrange(keys.CALLS)
+            pipe.xrange(keys.DEAD)
+            pipe.keys(keys.conversation("*"))
+            for sid in self._current:
+                pipe.hmget(keys.room(sid), ["state", "attempt", "uncounted"])
+            sets, (queue, calls, dead, conversations, *states) = (answers := await pipe.execute())[:7], answers[7:]
+        opened, queued, leases, to_tell, places, line, unanswered = sets
+        prefix = keys.conversation("")
+        found = {
+            "open": sorted(opened),
+            "queued": sorted(queued),
+            "leases": sorted(leases),
+            "to tell": sorted(to_tell),
+            "places": sorted(f"{parts[0]} {parts[-1]}" for parts in (place.split("\0") for place in places)),
+            "line": [member.split("\0")[-1] for member in line],
+            "unanswered": sorted(member.split("\0")[-1] for member in unanswered),
+            "queue": queue,
+            "conversations": sorted(name.removeprefix(prefix) for name in conversations),
+            "records": [f"{fields['sid']} {fields['attempt']}" for _, fields in calls],
+            "letters": [f"{fields['sid']} {fields['attempt']}" for _, fields in dead],
+        }
+        return found, dict(zip(self._current, states, strict=True))

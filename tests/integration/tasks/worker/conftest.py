@@ -1,0 +1,54 @@
+"""A real worker on a real Redis, and rooms for it.
+
+No LiveKit server is up: each call is claimed, fails, and with one attempt allowed becomes a dead letter at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from ops.stack import Worker, WorkerSpec, environment
+from ops.stack.redis import RedisServer
+from tasks.queue.dispatcher import Dispatcher
+from tasks.rooms import RoomStore
+from tasks.settings import Settings
+from tests.support.tenants import declare
+
+SLOTS = 2
+TENANTS = '[tenants.acme]\ntier = "premium"\n'
+
+
+@pytest.fixture
+async def dispatcher(switchboard_env: dict[str, str], rooms: RoomStore) -> AsyncIterator[Dispatcher]:
+    await declare(rooms.redis, TENANTS)
+    made = Dispatcher.from_settings(Settings.read())
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Path:
+    """What the worker takes for the load of its host."""
+    file = tmp_path / "load"
+    file.write_text("0")
+    return file
+
+
+@pytest.fixture
+async def worker(
+    redis_server: RedisServer, switchboard_env: dict[str, str], dispatcher: Dispatcher, tmp_path: Path, load: Path
+) -> AsyncIterator[Worker]:
+    spec = WorkerSpec(
+        "one",
+        ("premium",),
+        slots=SLOTS,
+        env={"SWITCHBOARD_MAX_ATTEMPTS": "1", "SWITCHBOARD_LOAD_FILE": str(load), "SWITCHBOARD_CALL_CORES": "0"},
+    )
+    env = environment.merged(environment.inherited(), switchboard_env)
+    started = Worker(spec, tmp_path, env, redis=redis_server)
+    await started.start()
+    yield started
+    await started.stop()

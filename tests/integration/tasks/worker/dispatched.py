@@ -1,0 +1,22 @@
+"""Rooms that were dispatched, and that their calls are over."""
+
+from __future__ import annotations
+
+from tasks.queue.dispatcher import Dispatcher, Opened, RoomSeen
+from tasks.rooms import RoomStore, State
+from tests.support.waiting import until
+
+
+async def open_rooms(dispatcher: Dispatcher, prefix: str, count: int) -> list[str]:
+    sids = [f"RM_{prefix}{number}" for number in range(count)]
+    for sid in sids:
+        assert await dispatcher.open(RoomSeen(sid, "call-acme-1")) in {Opened.QUEUED, Opened.WAITING}
+    return sids
+
+
+async def all_dead(rooms: RoomStore, sids: list[str]) -> None:
+    async def dead() -> bool:
+        found = [await rooms.get(sid) for sid in sids]
+        return all(room is not None and room.state is State.DEAD for room in found)
+
+    await until(dead)

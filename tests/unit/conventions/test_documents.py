@@ -1,0 +1,214 @@
+"""What the documents say is so."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import click
+import pytest
+from google.protobuf import json_format
+from livekit import api
+
+from ops.cli import main
+from pipeline.options import TurnOptions, VadOptions
+from pipeline.providers import PROVIDERS
+from tasks.rooms import keys
+from tasks.settings import Settings
+from tasks.tenants import keys as tenant_keys
+from tests.bench.scaling import report
+from tests.bench.scaling.forecast import capacities
+from tests.bench.scaling.results import Results
+from tests.unit.conventions.source_tree import ROOT
+from webhooks import errors, problems
+from webhooks.errors import Rejection
+from webhooks.problems import Problem
+
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+each_document = pytest.mark.parametrize(
+    "document", [pytest.param(path, id=str(path.relative_to(ROOT))) for path in DOCUMENTS]
+)
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def rows(document: str, first: str) -> dict[str, list[str]]:
+    """The rows of tables whose first cell, in backticks, matches `first`: that cell -> the other cells."""
+    found = {}
+    for line in document.splitlines():
+        if line.startswith("|"):
+            name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+            if match := re.fullmatch(rf"`({first})`", name):
+                found[match[1]] = cells
+    return found
+
+
+def variable(field: str) -> str:
+    return (field if field.startswith(("livekit_", "redis_url")) else f"switchboard_{field}").upper()
+
+
+@each_document
+def test_each_link_leads_to_a_file(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", document.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (document.parent / target).exists(), target
+
+
+@each_document
+def test_each_command_of_make_is_a_target(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE))
+    named = re.findall(r"(?:^    |`)make ([a-z]+)", document.read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(named) <= targets
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    documented = rows(read("docs/reference/settings.md"), "[A-Z_]+")
+    assert set(documented) == {variable(field) for field in Settings.model_fields}
+    for name, field in Settings.model_fields.items():
+        default: Any = field.default
+        if field.default_factory is None and not field.is_required():
+            shown = default.get_secret_value() if hasattr(default, "get_secret_value") else default
+            assert documented[variable(name)][0].strip("`") == ("none" if shown is None else str(shown))
+
+
+def test_every_variable_that_a_document_names_exists() -> None:
+    known = {variable(field) for field in Settings.model_fields}
+    flower = set(re.findall(r"SWITCHBOARD_FLOWER_\w+", read("ops/flower/flowerconfig.py")))
+    compose = set(re.findall(r"\$\{(\w+)", read("docker-compose.yml")))
+    client = set(re.findall(r'_variable\("(\w+)"\)', read("pipeline/runtime/rtc_client.py")))
+    for path in DOCUMENTS:
+        for name in re.findall(r"\b(?:SWITCHBOARD|LIVEKIT|REDIS)_[A-Z_]+\b", path.read_text(encoding="utf-8")):
+            assert name.removesuffix("_FILE") in known | flower | compose | client or name in known, (
+                f"{path.name}: {name}"
+            )
+
+
+@pytest.mark.parametrize("options", [VadOptions, TurnOptions])
+def test_every_tuning_option_is_documented_with_its_default(options: type) -> None:
+    documented = rows(read("docs/howto/tenants.md"), "[a-z_]+")
+    for field in fields(options):
+        shown = documented[field.name][0].strip('`"')
+        assert shown == (str(field.default).lower() if isinstance(field.default, bool) else str(field.default))
+
+
+def test_every_provider_is_documented_with_what_it_takes() -> None:
+    row = r"^\| `\[(\w+)\]` \| `([\w-]+)` \| ?(.*?) \| (.*?) \| ?(.*?) ?\|$"
+    table = read("docs/reference/providers.md").partition("\n## ")[0]
+    documented = set(re.findall(row, table, re.MULTILINE))
+    order = ("model", "voice", "language", "base_url")
+    assert documented == {
+        (
+            provider.kind,
+            provider.name,
+            ", ".join(f"`{option}`" for option in order if option in provider.takes),
+            provider.key.value.replace("base_url", "`base_url`"),
+            f"`{provider.extra}`" if provider.extra else "",
+        )
+        for provider in PROVIDERS
+    }
+
+
+def test_every_option_that_only_one_provider_has_is_documented_with_its_default() -> None:
+    row = r"^\| `\[(\w+)\]` \| `([\w-]+)` \| `(\w+)` \| (.*?) \|"
+    table = read("docs/reference/providers.md").partition("\n## Options that only one provider has\n")[2]
+    documented = set(re.findall(row, table, re.MULTILINE))
+    expected = set()
+    for provider in PROVIDERS:
+        own = get_type_hints(getattr(import_module(provider.module), f"check_{provider.kind}"))["return"]
+        for name, field in own.model_fields.items():
+            default = field.get_default(call_default_factory=True)
+            shown = str(default).lower() if isinstance(default, bool) else str(default)
+            required = "has to be set" if field.is_required() else None
+            expected.add((provider.kind, provider.name, name, required or ("none" if default in (None, {}) else shown)))
+    assert documented == expected
+
+
+def test_every_rejection_of_a_webhook_is_documented_with_its_status() -> None:
+    document = read("docs/reference/webhooks.md")
+    rejections = {
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, Rejection) and kind is not Rejection
+    }
+    assert rejections
+    for kind in rejections:
+        assert re.search(rf"^\| {kind.status} \| `rejected` \| `{kind.reason}` \|", document, re.MULTILINE), kind
+
+
+def test_every_problem_with_a_call_is_documented_with_its_status() -> None:
+    document = read("docs/reference/calls.md")
+    found = {
+        kind
+        for kind in vars(problems).values()
+        if isinstance(kind, type) and issubclass(kind, Problem) and kind is not Problem
+    }
+    assert {(str(kind.status), kind.code) for kind in found} == set(
+        re.findall(r"^\| (\d{3}) \| `(\w+)` \|", document, re.MULTILINE)
+    )
+
+
+def test_the_objects_of_the_sip_server_are_what_livekit_understands() -> None:
+    trunk, rule = re.findall(r"^```json\n(.*?)^```", read("docs/howto/telephone.md"), re.MULTILINE | re.DOTALL)
+    wanted = json_format.Parse(trunk, api.CreateSIPInboundTrunkRequest())
+    assert wanted.trunk.auth_username
+    dispatch = json_format.Parse(rule, api.CreateSIPDispatchRuleRequest()).dispatch_rule
+    assert dispatch.rule.WhichOneof("rule") == "dispatch_rule_callee"
+    assert not dispatch.rule.dispatch_rule_callee.randomize
+
+
+def test_every_key_in_redis_is_documented() -> None:
+    documented = rows(read("docs/reference/redis.md"), r"[\w:<>]+")
+    names = [*vars(keys).values(), *vars(tenant_keys).values()]
+    fixed = {key for key in names if isinstance(key, str) and re.fullmatch(rf"{keys.PREFIX}\w+", key)}
+    assert set(documented) == {
+        *fixed,
+        keys.room("<sid>"),
+        keys.conversation("<sid>"),
+        keys.request("<digest>"),
+        keys.worker("<node>"),
+    }
+
+
+def options(command: click.Command) -> set[str]:
+    return {max(option.opts, key=len) for option in command.params if isinstance(option, click.Option)}
+
+
+def test_every_command_and_option_is_documented() -> None:
+    document = read("docs/reference/commands.md")
+    for name, command in main.commands.items():
+        _, found, rest = document.partition(f"## `switchboard {name}`\n")
+        assert found, name
+        section = rest.partition("\n## ")[0]
+        if isinstance(command, click.Group):
+            for subcommand in command.commands.values():
+                assert f"`switchboard {name} {subcommand.name}" in section, subcommand.name
+            named = re.findall(r"`(--[a-z-]+)", section)
+            assert set(named) == {option for subcommand in command.commands.values() for option in options(subcommand)}
+        else:
+            assert set(re.findall(r"^\| `(--[a-z-]+)", section, re.MULTILINE)) == options(command)
+
+
+def test_how_costs_grow_is_written_from_what_was_measured() -> None:
+    measured = Results.from_json(read("docs/benchmarks/growth.json"))
+    assert read("docs/benchmarks/growth.md") == report.markdown(measured)
+
+
+def test_growing_says_what_is_full_first_as_it_was_measured() -> None:
+    measured = Results.from_json(read("docs/benchmarks/growth.json"))
+    document = read("docs/howto/growing.md")
+    found = [
+        f"| {capacity.part} | {capacity.rate:.0f} | {capacity.rate * measured.talk.length:,.0f} |"
+        for capacity in capacities(measured)
+        if capacity.rate is not None
+    ]
+    assert "\n".join(found) in document

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+from tasks.call.drain import Drain
+from tasks.cpu import Cpu
+from tasks.worker.intake.gate import Intake, IntakeGate
+from tasks.worker.intake.load import SAMPLE_SECONDS, CpuLoad
+from tasks.worker.intake.reservation import Reservations
+from tasks.worker.pool import OneShotPool
+
+
+@dataclass
+class Pool:
+    idle_children: int = 1
+
+
+@dataclass
+class Channel:
+    _in_poll: object = None
+    qos: SimpleNamespace = field(default_factory=SimpleNamespace)
+
+
+def gate(file: Path, *, idle: int = 1, load: float = 0.0, samples: int = 5) -> IntakeGate:
+    file.write_text(str(load))
+    cpu = CpuLoad(2.5, file)
+    for _ in range(samples):
+        cpu.sample()
+    return over(cpu, idle=idle)
+
+
+def over(cpu: CpuLoad, *, idle: int = 1, reservations: Reservations | None = None) -> IntakeGate:
+    return IntakeGate(cast("OneShotPool", Pool(idle)), cpu, reservations or Reservations(0, 2.5), 0.7, Drain())
+
+
+def test_the_gate_is_open_with_an_idle_child_and_a_load_up_to_the_threshold(tmp_path: Path) -> None:
+    assert gate(tmp_path / "load", load=0.7).intake is Intake.OPEN
+
+
+def test_the_gate_is_closed_without_an_idle_child(tmp_path: Path) -> None:
+    assert gate(tmp_path / "load", idle=0).intake is Intake.NO_SLOT
+
+
+def test_the_gate_is_closed_when_more_tasks_are_on_their_way_than_children_idle(tmp_path: Path) -> None:
+    assert gate(tmp_path / "load", idle=-1).intake is Intake.NO_SLOT
+
+
+def test_the_gate_is_closed_over_the_threshold(tmp_path: Path) -> None:
+    assert gate(tmp_path / "load", load=0.71).intake is Intake.LOAD
+
+
+def test_the_gate_is_closed_before_the_load_is_known(tmp_path: Path) -> None:
+    assert gate(tmp_path / "load", samples=0).intake is Intake.LOAD
+
+
+def test_a_peak_shorter_than_the_window_does_not_close_the_gate(tmp_path: Path) -> None:
+    file = tmp_path / "load"
+    cpu = CpuLoad(2.5, file)
+    for load in (0.2, 0.2, 1.0, 0.2, 0.2):
+        file.write_text(str(load))
+        cpu.sample()
+    assert over(cpu).intake is Intake.OPEN
+
+
+def test_calls_just_started_close_the_gate_before_the_load_shows_them(tmp_path: Path) -> None:
+    (tmp_path / "load").write_text("0.1")
+    cpu = CpuLoad(2.5, tmp_path / "load", Cpu(2.0, float))
+    cpu.sample()
+    moment = [0.0]
+    reservations = Reservations(0.5, 2.5, clock=lambda: moment[0])
+    burst = over(cpu, reservations=reservations)
+    taken = 0
+    while burst.intake is Intake.OPEN:
+        burst.hold(f"task-{taken}")
+        taken += 1
+    assert (taken, burst.intake) == (3, Intake.RESERVED)
+    assert burst.puts_back
+    moment[0] = 2.5
+    assert not burst.puts_back
+
+
+def test_a_load_that_rises_closes_the_gate_within_two_seconds_and_opens_it_only_when_the_window_has_passed(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "load"
+    cpu = CpuLoad(2.5, file)
+    levels = []
+    for load in (0.1,) * 5 + (1.0,) * 5 + (0.1,) * 5:
+        file.write_text(str(load))
+        cpu.sample()
+        levels.append(cpu.level > 0.7)
+    rise, fall = 5, 10
+    first = levels.index(True)
+    assert (first + 1 - rise) * SAMPLE_SECONDS <= 1.0
+    assert all(levels[first : fall + 1])
+    assert not levels[-1]
+
+
+def test_a_load_file_that_is_gone_counts_as_full(tmp_path: Path) -> None:
+    cpu = CpuLoad(1.0, tmp_path / "gone")
+    cpu.sample()
+    assert cpu.level == 1.0
+
+
+def test_the_cpu_load_is_a_fraction_of_all_cores() -> None:
+    cpu = CpuLoad(2.5)
+    cpu.sample()
+    assert 0.0 <= cpu.level <= 1.0
+
+
+def test_a_closed_gate_lets_a_brpop_that_is_under_way_finish(tmp_path: Path) -> None:
+    channel = Channel()
+    gate(tmp_path / "load", load=1.0).guard(channel)
+    assert not channel.qos.can_consume()
+    channel._in_poll = object()
+    assert channel.qos.can_consume()
