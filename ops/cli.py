@@ -1,4 +1,4 @@
-"""The `switchboard` command. Each subcommand is imported when it is run, so that `--help` is there at once."""
+"""The `switchboard` command. Each subcommand imports its code when it runs, so that `--help` is printed at once."""
 
 from __future__ import annotations
 
@@ -16,29 +16,27 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--calls", default=1, show_default=True, type=click.IntRange(1, 50), help="So many calls at once.")
-@click.option("--keep", is_flag=True, help="Stay up after the calls, and print a link and a token to join with.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="One JSON object is the last line on stdout; the rest is on stderr."
-)
+@click.option("--calls", default=1, show_default=True, type=click.IntRange(1, 50), help="Number of simultaneous calls.")
+@click.option("--keep", is_flag=True, help="Keep running after the calls, and print a link and a token to join with.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and the rest on stderr.")
 @click.option(
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where logs and recordings go.  [default: a new temporary folder]",
+    help="Directory for logs and recordings.  [default: a new temporary folder]",
 )
 @click.option(
     "--livekit-url",
     metavar="URL",
-    help="A LiveKit server that runs already, with LIVEKIT_API_KEY and LIVEKIT_API_SECRET in the environment. "
-    "It must send its webhooks to http://127.0.0.1:PORT/livekit/webhook, with PORT as in --webhook-port.",
+    help="A running LiveKit server, with LIVEKIT_API_KEY and LIVEKIT_API_SECRET in the environment. "
+    "It must send its webhooks to http://127.0.0.1:PORT/livekit/webhook, where PORT is --webhook-port.",
 )
-@click.option("--webhook-port", type=click.IntRange(1, 65535), help="Where webhooks come in.  [default: any free port]")
+@click.option("--webhook-port", type=click.IntRange(1, 65535), help="Port for webhooks.  [default: any free port]")
 def demo(**options: Any) -> None:
     """Run a whole installation on this machine and make real calls to it.
 
     Starts Redis, livekit-server, two webhook receivers behind HAProxy (one receiver where HAProxy is not installed), a
-    worker for each tier, and Flower. Then callers speak into rooms. Needs no keys. The exit status is 0 if each caller
-    recognised the right answer in the audio that it received.
+    worker for each tier, and Flower. Then callers join rooms and speak. Needs no keys. The exit status is 0 if each
+    caller recognised the right answer in the audio that it received.
     """
     from ops.demo.command import run  # noqa: PLC0415 - see the module's docstring
     from ops.demo.options import DemoOptions  # noqa: PLC0415
@@ -47,11 +45,11 @@ def demo(**options: Any) -> None:
 
 
 @main.command()
-@click.option("--all", "everything", is_flag=True, help="Rooms that are over too, as long as Redis knows them.")
-@click.option("--workers", "only_workers", is_flag=True, help="The workers alone.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--all", "everything", is_flag=True, help="Include rooms that are over, as long as Redis has them.")
+@click.option("--workers", "only_workers", is_flag=True, help="Show the workers only.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def ps(*, everything: bool, only_workers: bool, as_json: bool) -> None:
-    """Show the rooms and who answers them, and the workers. Reads REDIS_URL."""
+    """Show the rooms, with the worker that answers each, and the workers. Reads REDIS_URL."""
     from ops.commands.ps import run  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(run(everything=everything, only_workers=only_workers, as_json=as_json))
@@ -64,7 +62,7 @@ def ps(*, everything: bool, only_workers: bool, as_json: bool) -> None:
 def drain(worker: str, *, now: bool, wait: bool) -> None:
     """Stop a worker without losing a call. WORKER is its name in `switchboard ps`. Reads REDIS_URL.
 
-    It takes no more calls. Those it has go on for SWITCHBOARD_DRAIN_SECONDS, then other workers take them over.
+    It takes no more calls. Its calls go on for SWITCHBOARD_DRAIN_SECONDS; then it hands them over to other workers.
     """
     from ops.commands.drain import run  # noqa: PLC0415 - see the module's docstring
 
@@ -73,14 +71,14 @@ def drain(worker: str, *, now: bool, wait: bool) -> None:
 
 @main.group()
 def dead() -> None:
-    """Show the rooms that could not be answered, and why."""
+    """List, show and replay dead letters: rooms that could not be answered."""
 
 
 @dead.command(name="list")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="So many of the newest.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="Number of dead letters.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 def dead_list(*, limit: int, as_json: bool) -> None:
-    """List them, the newest first. Reads REDIS_URL."""
+    """List the dead letters, the newest first, with their reasons. Reads REDIS_URL."""
     from ops.commands.dead_letters import list_letters  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(list_letters(limit=limit, as_json=as_json))
@@ -89,7 +87,7 @@ def dead_list(*, limit: int, as_json: bool) -> None:
 @dead.command(name="show")
 @click.argument("letter")
 def dead_show(letter: str) -> None:
-    """Show one, as JSON. LETTER is its id, or the sid of its room."""
+    """Show a dead letter as JSON. LETTER is its id, or the sid of its room. Reads REDIS_URL."""
     from ops.commands.dead_letters import show  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(show(letter))
@@ -98,7 +96,7 @@ def dead_show(letter: str) -> None:
 @dead.command(name="replay")
 @click.argument("letter")
 def dead_replay(letter: str) -> None:
-    """Answer its room after all, if it is still there. Reads the same settings as a receiver."""
+    """Queue the room of a dead letter again, if it still exists. Reads the same settings as a receiver."""
     from ops.commands.dead_letters import replay  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(replay(letter))
@@ -106,24 +104,28 @@ def dead_replay(letter: str) -> None:
 
 @main.group()
 def tenants() -> None:
-    """Apply the file that tenants are declared in, and show what is in Redis."""
+    """Apply the tenants file to Redis, and show the tenants in Redis."""
 
 
 @tenants.command(name="apply")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Check the file and show what would change; change nothing.")
+@click.option("--dry-run", is_flag=True, help="Validate the file and show what would change; change nothing.")
 @click.option("--prune", is_flag=True, help="Remove the tenants that are in Redis and not in the file.")
 @click.option(
     "--keys",
     type=click.File(encoding="utf-8"),
-    help='Where keys that are declared as "stdin:NAME" come from, a line NAME=key for each: - for stdin.',
+    help='Read the keys that are declared as "stdin:NAME" from this file, in lines NAME=key; - for stdin.',
 )
-@click.option("--reseal", is_flag=True, help="Seal keys anew that cannot be opened, as their encryption key is lost.")
+@click.option(
+    "--reencrypt",
+    is_flag=True,
+    help="Encrypt keys again that cannot be decrypted because their encryption key is lost.",
+)
 def tenants_apply(**options: Any) -> None:
-    """Make Redis say what FILE does: all of it, or nothing if anything in it is wrong.
+    """Write the tenants that FILE declares to Redis: all of them, or none if anything in the file is wrong.
 
-    Keys are read here and stored encrypted. Reads the same settings as a receiver, and SWITCHBOARD_ENCRYPTION_KEYS as
-    the workers have it. Ends with 0 when applied, 1 when nothing was.
+    Provider keys are read here and stored encrypted. Reads the same settings as a receiver, and
+    SWITCHBOARD_ENCRYPTION_KEYS as the workers have it. The exit status is 0 if the file was applied, else 1.
     """
     from ops.commands.tenants.command import apply  # noqa: PLC0415 - see the module's docstring
 
@@ -131,9 +133,9 @@ def tenants_apply(**options: Any) -> None:
 
 
 @tenants.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 def tenants_list(*, as_json: bool) -> None:
-    """List them. Reads REDIS_URL."""
+    """List the tenants. Reads REDIS_URL."""
     from ops.commands.tenants.command import list_tenants  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(list_tenants(as_json=as_json))
@@ -141,9 +143,9 @@ def tenants_list(*, as_json: bool) -> None:
 
 @tenants.command(name="show")
 @click.argument("tenant")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def tenants_show(tenant: str, *, as_json: bool) -> None:
-    """Show one, with fingerprints in the place of its keys. Reads REDIS_URL."""
+    """Show a tenant, with fingerprints instead of its keys. Reads REDIS_URL."""
     from ops.commands.tenants.command import show  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(show(tenant, as_json=as_json))
@@ -152,7 +154,7 @@ def tenants_show(tenant: str, *, as_json: bool) -> None:
 @tenants.command(name="remove")
 @click.argument("tenant")
 def tenants_remove(tenant: str) -> None:
-    """Remove one, with its keys. Its running calls go on. Reads REDIS_URL."""
+    """Remove a tenant and its keys. Its running calls go on. Reads REDIS_URL."""
     from ops.commands.tenants.command import remove  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(remove(tenant))
@@ -160,7 +162,10 @@ def tenants_remove(tenant: str) -> None:
 
 @tenants.command(name="rotate-keys")
 def tenants_rotate_keys() -> None:
-    """Encrypt all keys with the first of SWITCHBOARD_ENCRYPTION_KEYS. Reads the same settings as a receiver."""
+    """Encrypt all provider keys with the first of SWITCHBOARD_ENCRYPTION_KEYS.
+
+    Reads the same settings as a receiver.
+    """
     from ops.commands.tenants.command import rotate_keys  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(rotate_keys())

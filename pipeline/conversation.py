@@ -1,7 +1,7 @@
-"""What was said in a call so far, so that the agent of the next attempt can go on with it.
+"""The conversation of a call so far, with which the agent of the next attempt goes on.
 
-Every agent finds it in `ctx.proc.userdata[CONVERSATION]`: the one of an earlier attempt, or an empty one. The call
-keeps it up to date from the agent's session, whoever wrote the agent; `state` is the agent's own.
+Every agent has it in its `CallUserdata`: the one of earlier attempts, or an empty one. The call keeps it up to date
+from the session of any agent; `state` is the agent's own.
 """
 
 from __future__ import annotations
@@ -12,16 +12,14 @@ from typing import Any, Self
 
 from livekit.agents import ChatContext
 
-CONVERSATION = "switchboard.conversation"
-"""Where in `ctx.proc.userdata` the Conversation is."""
-
 
 @dataclass(slots=True)
 class Conversation:
-    """`history`: what earlier attempts have said and heard. `state`: what the agent wants to find again; JSON.
+    """The conversation of earlier attempts.
 
-    `resumed`: the call goes on; there is a caller who has been greeted already. `handed_over`: between two turns, so
-    that the caller has noticed nothing.
+    `history`: its messages and function calls. `state`: the agent's own data, JSON. `resumed`: there was an earlier
+    attempt, so the caller has been greeted already. `handed_over`: that attempt ended between two turns, so the caller
+    has not noticed it.
     """
 
     history: ChatContext = field(default_factory=ChatContext.empty)
@@ -31,21 +29,21 @@ class Conversation:
 
     @property
     def unanswered(self) -> bool:
-        """Whether the last words are the caller's."""
+        """True if the last message is the caller's."""
         messages = [message for message in self.history.messages() if message.role in {"user", "assistant"}]
         return bool(messages) and messages[-1].role == "user"
 
     def to_json(self, since: ChatContext | None = None) -> str:
-        """The conversation, with what this attempt has added in its session's history `since`."""
+        """Return the conversation as JSON, with what this attempt has added: its session's history `since`."""
         whole = ChatContext([*self.history.items, *([] if since is None else since.items)])
         # Instructions and hand-offs between agents belong to the attempt that made them.
-        said = whole.copy(exclude_instructions=True, exclude_handoff=True, exclude_config_update=True)
-        kept = said.to_dict(exclude_timestamp=False, exclude_metrics=True)
-        return json.dumps({"history": kept, "state": self.state}, default=str)
+        shared = whole.copy(exclude_instructions=True, exclude_handoff=True, exclude_config_update=True)
+        history = shared.to_dict(exclude_timestamp=False, exclude_metrics=True)
+        return json.dumps({"history": history, "state": self.state}, default=str)
 
     @classmethod
     def from_json(cls, text: str, *, handed_over: bool) -> Self:
-        """The inverse of `to_json`. Raises ValueError."""
+        """Read what `to_json` has written. Raises ValueError."""
         try:
             content = json.loads(text)
             history, state = ChatContext.from_dict(content["history"]), dict(content["state"])

@@ -1,6 +1,6 @@
-"""What can go wrong in a call.
+"""The errors of a call.
 
-The docstring of each error is its message; `retryable` says whether another attempt can help.
+The docstring of each error is its message. `retryable`: another attempt may help.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Everything a call is told, frozen. The pipeline reads no environment variable and no file: it gets these."""
+"""The frozen options of a call. The pipeline reads no environment variable and no file; it is given these."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+Kind = Literal["stt", "llm", "tts"]
+"""The kinds of provider: speech to text, language model, text to speech."""
+
 
 class Secret:
-    """A provider's key. It shows as `***` wherever it is printed, logged or pickled by mistake."""
+    """A provider's key. It shows as `***` where it is printed or logged, and refuses to be pickled."""
 
     __slots__ = ("_value",)
 
@@ -16,7 +19,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The value itself, for the provider's client alone."""
+        """Return the value, for the provider's client alone."""
         return self._value
 
     def __repr__(self) -> str:
@@ -35,9 +38,9 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class ProviderOptions:
-    """Which provider hears, thinks or speaks, and how. `extra` holds the options only that provider knows.
+    """A provider of STT, LLM or TTS, and its options. `extra` holds the options that only this provider has.
 
-    `fallbacks` are asked in their order when it fails; they have none of their own.
+    `fallbacks` are tried in their order when it fails; they have none of their own.
     """
 
     name: str
@@ -65,7 +68,7 @@ class VadOptions:
 
 @dataclass(frozen=True, slots=True)
 class TurnOptions:
-    """When the caller's turn ends and when the caller interrupts. Times in seconds.
+    """Detection of the end of the caller's turn, and of interruptions. Times in seconds.
 
     `model` is the local end-of-turn model on top of the VAD; `vad` ends a turn on silence alone.
     """
@@ -84,7 +87,7 @@ class TurnOptions:
 
 @dataclass(frozen=True, slots=True)
 class VoiceAgentOptions:
-    """Switchboard's own voice agent, as one tenant has it."""
+    """The options of Switchboard's own voice agent, for one tenant."""
 
     stt: ProviderOptions
     llm: ProviderOptions
@@ -94,18 +97,18 @@ class VoiceAgentOptions:
     instructions: str = "You are a friendly voice assistant on the telephone. Answer in one or two short sentences."
     greeting: str | None = "Hello, how can I help you?"
     cut_off_phrase: str | None = "Sorry, I was cut off."
-    """Said in the place of the greeting by an agent that goes on with a call whose agent was lost."""
+    """Said instead of the greeting by an agent that goes on with a call whose agent was lost."""
     trouble_phrase: str | None = "Sorry, something went wrong here. Could you say that again?"
-    """Said when what hears or thinks has failed, fallbacks and all. The call goes on."""
+    """Said when the STT or the LLM has failed, and all its fallbacks too. The call goes on."""
     refused_phrase: str | None = "I am sorry, I cannot help you at the moment. Please call again later."
-    """Said when what hears or thinks refuses the tenant's key, fallbacks and all. Then the call ends."""
+    """Said when the STT or the LLM, and all its fallbacks, refuse the tenant's key. Then the call ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """When a call ends although its agent would go on. Seconds.
+    """The limits at which a call ends although its agent would go on, in seconds.
 
-    `join`: nobody but agents has come. `empty_grace`: the last one but agents has left. `length`: the call as a whole.
+    `join`: until the first caller comes. `empty_grace`: after the last caller has left. `length`: of the whole call.
     """
 
     join_seconds: float = 60.0
@@ -115,11 +118,11 @@ class CallLimits:
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
-    """One call: the room, the way into it, and the agent that answers.
+    """The room of one call, the access to it, and the options for its agent.
 
-    `agent` is `module:name` (see `pipeline.agents`), `agent_metadata` what it finds in `ctx.job.metadata`, `attempt`
-    the fencing token that the agent's identity carries. `announced_at`: when the LiveKit server told of the room, by
-    `time.monotonic()`, if that was so short a time ago that the room is surely there.
+    `agent_metadata`: for the agent, in `ctx.job.metadata`. `attempt`: the fencing token, which the agent's identity
+    carries. `announced_at`: the time of the room's announcement by the LiveKit server, by `time.monotonic()`; None if
+    it was so long ago that the room may be gone.
     """
 
     room_sid: str
@@ -129,7 +132,6 @@ class CallOptions:
     livekit_api_key: str
     livekit_api_secret: Secret
     worker: str
-    agent: str
     agent_metadata: str
     voice: VoiceAgentOptions
     limits: CallLimits = CallLimits()
@@ -137,7 +139,7 @@ class CallOptions:
 
     @property
     def identity(self) -> str:
-        """The agent's participant identity; unlike the room's name it is unique for each attempt at a call."""
+        """The agent's participant identity. It is unique for each attempt at a call, unlike the room's name."""
         return self._identity(self.attempt)
 
     @property
@@ -146,7 +148,7 @@ class CallOptions:
         return frozenset(self._identity(attempt) for attempt in range(1, self.attempt))
 
     def is_successor(self, identity: str) -> bool:
-        """Whether this is the identity of a later attempt's agent."""
+        """Tell whether this is the identity of a later attempt's agent."""
         _, ours, attempt = identity.partition(f"agent-{self.room_sid}-")
         return bool(ours) and attempt.isdecimal() and int(attempt) > self.attempt
 

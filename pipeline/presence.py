@@ -1,4 +1,4 @@
-"""Who is in the room, and so when the call ends, whoever wrote the agent."""
+"""The presence of callers in a room, which decides when a call ends, whichever agent answers it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from livekit import rtc
 
 from pipeline.options import CallLimits
 
-# Neither keeps a room alive: agents leave with the last caller, and a recorder records nobody.
-_COMPANY = (rtc.ParticipantKind.PARTICIPANT_KIND_AGENT, rtc.ParticipantKind.PARTICIPANT_KIND_EGRESS)
+NON_CALLER_KINDS = (rtc.ParticipantKind.PARTICIPANT_KIND_AGENT, rtc.ParticipantKind.PARTICIPANT_KIND_EGRESS)
+"""Kinds of participant that keep no call alive: agents leave with the last caller, a recorder alone records nobody."""
+
 _EVENTS: tuple[rtc.room.EventTypes, ...] = (
     "connection_state_changed",
     "participant_connected",
@@ -20,17 +21,17 @@ _EVENTS: tuple[rtc.room.EventTypes, ...] = (
 
 
 def is_caller(kind: int) -> bool:
-    """Whether a call exists for participants of this kind."""
-    return kind not in _COMPANY
+    """Tell whether a participant of this kind is a caller."""
+    return kind not in NON_CALLER_KINDS
 
 
 def callers(room: rtc.Room) -> list[rtc.RemoteParticipant]:
-    """The participants for whom the call exists."""
-    return [person for person in room.remote_participants.values() if is_caller(person.kind)]
+    """Return the callers in the room."""
+    return [participant for participant in room.remote_participants.values() if is_caller(participant.kind)]
 
 
-class Ending(StrEnum):
-    """Why a call ended, other than by its agent."""
+class EndReason(StrEnum):
+    """The limit that ended a call. The values are the call record's reasons."""
 
     NOBODY_CAME = "nobody came"
     EMPTY = "room empty"
@@ -38,7 +39,7 @@ class Ending(StrEnum):
 
 
 class Presence:
-    """Watches a room from before the agent joins it. `ended` is done when a limit is reached.
+    """Watch over a room from before the agent joins it. `ended` is done when the call has reached one of its limits.
 
     A caller who comes back within the grace time, after a network change for example, keeps the call.
     """
@@ -47,30 +48,30 @@ class Presence:
         self._loop = asyncio.get_running_loop()
         self._room = room
         self._limits = limits
-        self.ended: asyncio.Future[Ending] = self._loop.create_future()
+        self.ended: asyncio.Future[EndReason] = self._loop.create_future()
         self._came = False
-        self._waiting = self._after(limits.join_seconds, Ending.NOBODY_CAME)
-        self._length = self._after(limits.length_seconds, Ending.TOO_LONG)
+        self._empty_timer = self._end_after(limits.join_seconds, EndReason.NOBODY_CAME)
+        self._length_timer = self._end_after(limits.length_seconds, EndReason.TOO_LONG)
         for event in _EVENTS:
-            room.on(event, self._look)
+            room.on(event, self._update)
 
     def close(self) -> None:
         """Stop watching."""
         for event in _EVENTS:
-            self._room.off(event, self._look)
-        self._waiting.cancel()
-        self._length.cancel()
+            self._room.off(event, self._update)
+        self._empty_timer.cancel()
+        self._length_timer.cancel()
 
-    def _look(self, *_: object) -> None:
+    def _update(self, *_: object) -> None:
         if callers(self._room):
             self._came = True
-            self._waiting.cancel()
-        elif self._came and self._waiting.cancelled():
-            self._waiting = self._after(self._limits.empty_grace_seconds, Ending.EMPTY)
+            self._empty_timer.cancel()
+        elif self._came and self._empty_timer.cancelled():
+            self._empty_timer = self._end_after(self._limits.empty_grace_seconds, EndReason.EMPTY)
 
-    def _after(self, seconds: float, ending: Ending) -> asyncio.TimerHandle:
-        return self._loop.call_later(seconds, self._end, ending)
+    def _end_after(self, seconds: float, reason: EndReason) -> asyncio.TimerHandle:
+        return self._loop.call_later(seconds, self._end, reason)
 
-    def _end(self, ending: Ending) -> None:
+    def _end(self, reason: EndReason) -> None:
         if not self.ended.done():
-            self.ended.set_result(ending)
+            self.ended.set_result(reason)

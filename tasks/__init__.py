@@ -1,10 +1,21 @@
-"""The queue and the worker: from an opened room to the child process that answers it.
+"""Tasks: the queue, the worker and the state of rooms, from an announced room to the child process that answers it.
 
-`celery -A tasks worker -Q premium` finds the app in `tasks.celery`. How a call travels through this package:
+    celery          the entry of `celery -A tasks`
+    worker/         the worker's main process: it takes a message from Redis only when it can start the call now
+    call/           one call, in a child: claims the room, runs the call under a lease, and ends it
+    reconcile/      the reconciler, in a receiver: queues again what was lost, and keeps Redis and LiveKit in agreement
+    queue/          dispatch: from an announced room to a Celery message in the queue of its tenant's tier
+    tenants/        the tenants, and their provider keys
+    idempotency/    the idempotency keys of requests for calls
+    rooms/          the state of each room in Redis, with its lease and its permit
+    encryption      encryption of what Redis keeps of conversations and keys
+    livekit_api     a client of the LiveKit server's API
+    redis_client    clients of Redis
+    logs            logs as JSON
+    settings/       the settings, from the environment
+    errors          the errors between a webhook and a call
+    cpu             the CPU that this process may use
+    sentinel_url    the URL that names Redis Sentinels
 
-    dispatch   the receiver's side: tenant, tier, queue, and one Redis action that opens the room and enqueues its task
-    requests/  which request for a call has made which room
-    rooms/     the state of each room, and the lease
-    worker/    the worker's main process: it takes a task from Redis only when it can start the call now
-    run_room   the task: claims the room, runs the call, keeps the lease, and ends it
+The map is in the order of imports: what stands above may import what stands below (see import-linter's contracts).
 """

@@ -1,4 +1,4 @@
-"""What Redis keeps of conversations and of providers' keys is encrypted: Fernet, with rotation, bound to its owner."""
+"""Encryption at rest of conversations and provider keys: Fernet, with key rotation, each content bound to its owner."""
 
 from __future__ import annotations
 
@@ -12,61 +12,68 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from tasks.settings import Settings
 
+# Part of the key derivation: another text here makes everything in Redis undecryptable.
 _ENCRYPTION = b"switchboard: encryption at rest"
 _FINGERPRINT = b"switchboard: fingerprint"
 
 FINGERPRINT_DIGITS = 12
 
 
-class Broken(ValueError):
-    """The content was sealed with a key that is not among ours, or for another owner, or is no seal at all."""
+class DecryptionFailed(ValueError):
+    """The content was encrypted with a key that is not configured here or for another owner, or it is not encrypted."""
 
 
-class Seal:
-    """Seals what belongs to `owner`; nothing else opens it. Every worker of an installation has the same keys."""
+class Encryption:
+    """Encryption with the keys of the settings. Every worker of an installation has the same keys.
+
+    What was encrypted for one owner cannot be decrypted for another. The first key encrypts; every key decrypts.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        given = settings.encryption_keys
-        secret = settings.livekit_api_secret.get_secret_value().encode()
-        keys = [_derived(secret, _ENCRYPTION)] if given is None else given.get_secret_value().encode().split(b",")
+        configured = settings.tenants.encryption_keys
+        secret = settings.livekit.api_secret.get_secret_value().encode()
+        if configured is None:
+            keys = [_derive(secret, _ENCRYPTION)]
+        else:
+            keys = configured.get_secret_value().encode().split(b",")
         self._first = Fernet(keys[0].strip())
         self._fernet = MultiFernet([Fernet(key.strip()) for key in keys])
-        self._fingerprint = _derived(keys[0].strip(), _FINGERPRINT)
+        self._fingerprint_key = _derive(keys[0].strip(), _FINGERPRINT)
 
-    def close(self, owner: str, content: str) -> bytes:
-        """Seal it."""
+    def encrypt(self, owner: str, content: str) -> bytes:
+        """Encrypt the content for its owner, with the first key."""
         return self._fernet.encrypt(json.dumps([owner, content]).encode())
 
-    def open(self, owner: str, sealed: bytes) -> str:
-        """What was sealed. Raises Broken."""
+    def decrypt(self, owner: str, encrypted: bytes) -> str:
+        """Return the content. Raises DecryptionFailed."""
         try:
-            found, content = json.loads(self._fernet.decrypt(sealed))
+            encrypted_for, content = json.loads(self._fernet.decrypt(encrypted))
         except (InvalidToken, TypeError, ValueError) as error:
-            raise Broken from error
-        if found != owner:
-            raise Broken
+            raise DecryptionFailed from error
+        if encrypted_for != owner:
+            raise DecryptionFailed
         return str(content)
 
-    def renewed(self, sealed: bytes) -> bytes | None:
-        """The same under the first key, or None if it is already. Raises Broken."""
+    def reencrypt(self, encrypted: bytes) -> bytes | None:
+        """Return the content encrypted with the first key, or None if it is already. Raises DecryptionFailed."""
         try:
-            self._first.decrypt(sealed)
+            self._first.decrypt(encrypted)
         except InvalidToken:
             try:
-                return self._fernet.rotate(sealed)
+                return self._fernet.rotate(encrypted)
             except InvalidToken as error:
-                raise Broken from error
+                raise DecryptionFailed from error
         return None
 
     def fingerprint(self, owner: str, content: str) -> str:
-        """What tells one content of this owner from another, and tells nothing to who has not the first key.
+        """Return a keyed fingerprint of the owner's content. It reveals nothing without the first key.
 
-        Without a key in it, a short or weak content could be found by trying.
+        It is keyed because a short or weak content could otherwise be found by trying.
         """
         message = json.dumps([owner, content]).encode()
-        return hmac.new(self._fingerprint, message, "sha256").hexdigest()[:FINGERPRINT_DIGITS]
+        return hmac.new(self._fingerprint_key, message, "sha256").hexdigest()[:FINGERPRINT_DIGITS]
 
 
-def _derived(secret: bytes, purpose: bytes) -> bytes:
+def _derive(secret: bytes, purpose: bytes) -> bytes:
     key = HKDF(SHA256(), length=32, salt=None, info=purpose).derive(secret)
     return base64.urlsafe_b64encode(key)

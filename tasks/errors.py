@@ -1,4 +1,4 @@
-"""What can go wrong between a webhook and a call.
+"""The errors between a webhook and a call.
 
 The docstring of each error is its message; `retryable` says whether another attempt can help.
 """
@@ -52,12 +52,12 @@ class KeyUnreadable(SwitchboardError):
 
 
 class KeySourceUnavailable(SwitchboardError):
-    """Tenant {tenant!r}, {field}: the source of keys did not give it within {seconds} s ({error})."""
+    """Tenant {tenant!r}, {field}: the key source did not answer within {seconds} s ({error})."""
 
     retryable = True
 
 
 class TenantsBusy(SwitchboardError):
-    """Somebody else was changing the tenants, {tries} times in a row. Nothing was changed here; try again."""
+    """Another process changed the tenants meanwhile, {tries} times in a row. Nothing was changed here; try again."""
 
     retryable = True

@@ -1,6 +1,6 @@
-"""Logs: one JSON object a line, on stderr. The message never changes; what does is in fields.
+"""Logs: one JSON object a line, on stderr. Messages are static; what varies is in fields.
 
-Fields that would name a room or a person are left out above DEBUG, also in what libraries log.
+Fields that may name a room or a person are left out above DEBUG, also from what libraries log.
 """
 
 from __future__ import annotations
@@ -11,10 +11,6 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from celery import signals
-
-from tasks.settings import QueueSettings
-
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _PERSONAL = ("room", "participant", "identity", "transcript", "text", "metadata", "kwargs", "args", "data")
 
@@ -23,10 +19,10 @@ _QUIET = ("livekit", "livekit.agents", "httpx", "kombu", "amqp")
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as JSON: `at`, `level`, `logger`, `message`, its fields, and `error` with the trace, if there is one."""
+    """A formatter for JSON: `at`, `level`, `logger`, `message`, the fields, and `error` with an exception's trace."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Return the record as one line."""
         line: dict[str, Any] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -53,8 +49,3 @@ def set_up(level: str) -> None:
     if root.level > logging.DEBUG:
         for name in _QUIET:
             logging.getLogger(name).setLevel(logging.WARNING)
-
-
-@signals.setup_logging.connect(weak=False)
-def _instead_of_celery(**_: object) -> None:
-    set_up(QueueSettings.read().log_level)

@@ -1,12 +1,14 @@
-"""Connections to Redis for our own keys. Celery has its own, by its own configuration.
+"""Clients of Redis for Switchboard's own keys, and the deadline on their answers. Celery connects by its own settings.
 
-Where Sentinels say which Redis is the master, each new connection asks them first. When the master changes, connections
-to the old one break, or are closed by it, and the next use of each finds the new one.
+Where Sentinels know the master, each new connection asks them first. When the master changes, connections to the old
+one break, or are closed by it, and the next use of each finds the new one.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, TypeVar, cast
 
 import redis
 from redis import asyncio as aioredis
@@ -15,70 +17,100 @@ from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.asyncio.sentinel import SentinelConnectionPool, SentinelManagedConnection
 from redis.backoff import NoBackoff
 from redis.driver_info import DriverInfo
+from redis.exceptions import RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-if TYPE_CHECKING:
-    from tasks.sentinel_url import Sentinels
-    from tasks.settings import QueueSettings
+from tasks.errors import RedisUnavailable
+from tasks.sentinel_url import Sentinels
+from tasks.settings import RedisSettings
+
+T = TypeVar("T")
 
 CONNECTIONS = 32
-ASKING_SECONDS = 0.5
-"""How long a Sentinel may take before the next one is asked."""
+BLOCKING_SECONDS = 1.0
+"""Timeout of the blocking client: the event loop of a worker's main process waits for it."""
+SENTINEL_SECONDS = 0.5
+"""Timeout of one Sentinel, after which the next one is asked."""
 
-# Else each client, and so each call, would look for the version of redis-py among all installed packages.
+# Without it each client, and so each call, would look up the version of redis-py among all installed packages.
 _DRIVER = DriverInfo()
 
 
-def connect(settings: QueueSettings) -> aioredis.Redis:
-    """A client for an event loop. One quick retry, because a pooled connection may have died since its last use.
+def connect(settings: RedisSettings) -> aioredis.Redis:
+    """Return a client for an event loop. It retries once at once: a pooled connection may have died since its last use.
 
     In a burst its users wait for a connection, for as long as Redis may take to answer; redis-py's default pool would
     refuse them.
     """
     options: dict[str, Any] = {
         "max_connections": CONNECTIONS,
-        "timeout": settings.redis_deadline_seconds,
+        "timeout": settings.deadline_seconds,
         "decode_responses": True,
-        "socket_timeout": settings.redis_deadline_seconds,
-        "socket_connect_timeout": settings.redis_deadline_seconds,
+        "socket_timeout": settings.deadline_seconds,
+        "socket_connect_timeout": settings.deadline_seconds,
         "socket_keepalive": True,
         "retry": AsyncRetry(NoBackoff(), 1),
         "driver_info": _DRIVER,
     }
     if settings.sentinels is None:
-        url = settings.redis_url.get_secret_value()
+        url = settings.url.get_secret_value()
         return aioredis.Redis.from_pool(aioredis.BlockingConnectionPool.from_url(url, **options))
-    asked, pool = cast("Any", AsyncSentinel), cast("Any", _MasterPool)
-    manager = asked(settings.sentinels.addresses, sentinel_kwargs=asking(settings))
+    sentinel, pool = cast("Any", AsyncSentinel), cast("Any", _MasterPool)
+    manager = sentinel(settings.sentinels.addresses, sentinel_kwargs=sentinel_options(settings))
     options |= _login(settings.sentinels) | {"connection_class": _MasterConnection}
     return aioredis.Redis.from_pool(pool(settings.sentinel_master, manager, **options))
 
 
-def connect_blocking(settings: QueueSettings) -> redis.Redis:
-    """A client for a process without an event loop of asyncio: the worker's main process."""
+def connect_blocking(settings: RedisSettings) -> redis.Redis:
+    """Return a client for a process without an event loop of asyncio: the worker's main process."""
     options: dict[str, Any] = {
         "decode_responses": True,
-        "socket_timeout": 1.0,
-        "socket_connect_timeout": 1.0,
+        "socket_timeout": BLOCKING_SECONDS,
+        "socket_connect_timeout": BLOCKING_SECONDS,
         "socket_keepalive": True,
         "retry": Retry(NoBackoff(), 1),
         "driver_info": _DRIVER,
     }
     if settings.sentinels is None:
-        return redis.Redis.from_url(settings.redis_url.get_secret_value(), **options)
-    manager = cast("Any", Sentinel)(settings.sentinels.addresses, sentinel_kwargs=asking(settings))
+        return redis.Redis.from_url(settings.url.get_secret_value(), **options)
+    manager = cast("Any", Sentinel)(settings.sentinels.addresses, sentinel_kwargs=sentinel_options(settings))
     return cast("redis.Redis", manager.master_for(settings.sentinel_master, **_login(settings.sentinels), **options))
 
 
-def asking(settings: QueueSettings) -> dict[str, Any]:
-    """How the Sentinels are asked."""
+def sentinel_options(settings: RedisSettings) -> dict[str, Any]:
+    """Return the options of connections to the Sentinels."""
     password = settings.sentinel_password
     return {
         "password": None if password is None else password.get_secret_value(),
-        "socket_timeout": ASKING_SECONDS,
-        "socket_connect_timeout": ASKING_SECONDS,
+        "socket_timeout": SENTINEL_SECONDS,
+        "socket_connect_timeout": SENTINEL_SECONDS,
     }
+
+
+async def within_deadline(action: Awaitable[T], seconds: float) -> T:
+    """Return the result of an action on Redis.
+
+    Raises RedisUnavailable if Redis is away, or has not answered after so many seconds.
+    """
+    request = asyncio.ensure_future(action)
+    # Not asyncio.timeout: redis-py waits with `asyncio.wait_for`, which in Python 3.11 swallows a cancellation that
+    # comes together with the answer, and then outlasts the deadline.
+    answered, _ = await asyncio.wait({request}, timeout=seconds)
+    if not answered:
+        request.cancel()
+        request.add_done_callback(_discard_error)
+        raise RedisUnavailable(seconds=seconds, error="no answer")
+    try:
+        return request.result()
+    except (RedisError, OSError) as error:
+        raise RedisUnavailable(seconds=seconds, error=type(error).__name__) from error
+
+
+def _discard_error(request: asyncio.Future[T]) -> None:
+    # asyncio would log an exception that nobody has retrieved.
+    if not request.cancelled():
+        request.exception()
 
 
 def _login(sentinels: Sentinels) -> dict[str, Any]:
@@ -86,19 +118,19 @@ def _login(sentinels: Sentinels) -> dict[str, Any]:
 
 
 class _MasterConnection(SentinelManagedConnection):
-    """One that was lost asks the Sentinels when it is used again. redis-py's would go back to where the master was."""
+    """A connection that asks the Sentinels again after it was lost. redis-py's would go back to the old master."""
 
-    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - its
-        """Connect first where that is to be done."""
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's signature
+        """Connect first, if the connection was lost."""
         if not self.is_connected:
             await cast("Any", self).connect()
         await super().send_packed_command(command, check_health)
 
 
 class _MasterPool(SentinelConnectionPool, aioredis.BlockingConnectionPool):
-    """Connections to whoever is the master, of which there are only so many; who wants one waits."""
+    """A bounded pool of connections to the current master; its users wait for a free one."""
 
     async def aclose(self) -> None:
-        """Close those to the Sentinels too."""
+        """Close the connections to the Sentinels too."""
         await super().aclose()
         await self.sentinel_manager.aclose()

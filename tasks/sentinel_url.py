@@ -1,4 +1,4 @@
-"""Where the Sentinels are that know which Redis is the master: what `REDIS_URL` says if it begins with `sentinel://`."""
+"""The form of `REDIS_URL` that names Redis Sentinels, `sentinel://…`. They know which Redis is the master."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?
 
 @dataclass(frozen=True, slots=True)
 class Sentinels:
-    """`addresses`: host and port of each. `username` and `password` are those of Redis, the same for each server."""
+    """The Sentinels of a Redis. `username` and `password` are those of Redis itself, the same for each server.
+
+    `addresses`: host and port of each Sentinel.
+    """
 
     addresses: tuple[tuple[str, int], ...]
     username: str | None = None
@@ -26,8 +29,8 @@ class Sentinels:
     db: int = 0
 
     @classmethod
-    def read(cls, url: str) -> Self:
-        """From a URL. Raises ValueError, with the form that it should have."""
+    def parse(cls, url: str) -> Self:
+        """Parse a URL. Raises ValueError, with the expected form."""
         match = _URL.fullmatch(url)
         if match is None:
             raise ValueError(f"name all Sentinels in one URL, with a comma between two: {FORM}")
@@ -39,7 +42,7 @@ class Sentinels:
         )
 
     def broker_url(self) -> str:
-        """For kombu, which wants a URL for each Sentinel."""
+        """Return the URL for kombu, which wants one for each Sentinel."""
         names = (quote(name or "", safe="") for name in (self.username, self.password))
         login = "" if self.password is None else f"{':'.join(names)}@"
         hosts = (f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.addresses)

@@ -1,4 +1,4 @@
-"""The ASGI app: `uvicorn --factory webhooks.app:create_app`."""
+"""The ASGI app of the receiver: `uvicorn --factory webhooks.app:create_app`."""
 
 from __future__ import annotations
 
@@ -10,33 +10,34 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from tasks import logs
-from tasks.queue.dispatcher import Dispatcher
+from tasks.queue.dispatcher import Dispatcher, Dispatching
 from tasks.reconcile import Reconciler
 from tasks.settings import Settings
 from webhooks import calls, health, livekit, twilio
-from webhooks.call_creator import CallMaker
+from webhooks.call_creator import CallCreator
 from webhooks.metrics import Metrics
-from webhooks.openapi import DescribedApp
+from webhooks.openapi import DocumentedApp
 
 
 def create_app(
     settings: Settings | None = None,
     *,
-    connect: Callable[[Settings], livekit.Dispatches] = Dispatcher.from_settings,
+    connect: Callable[[Settings], Dispatching] = Dispatcher.from_settings,
 ) -> FastAPI:
-    """Return the receiver.
+    """Return the receiver's ASGI app.
 
-    Without `settings` they come from the environment, and the process is the receiver's own: its logging and its
-    garbage collector are set up, and it is a candidate for the reconciler. `connect` makes the dispatcher when the app
-    starts; it is closed after the last answer.
+    Without `settings` the whole process is the receiver: settings are read from the environment, logging and the
+    garbage collector are set up, and the process is a candidate for leader of the reconcilers. `connect` creates the
+    dispatcher when the app starts; it is closed after the last response.
 
     Raises InvalidSetting.
     """
     chosen = settings
     if chosen is None:
         chosen = Settings.read()
-        logs.set_up(chosen.log_level)
-        # Looking through all that was imported takes 40 ms, a few times in the first seconds: a p99 of 22 ms, not 5.
+        logs.set_up(chosen.log.level)
+        # Without freezing, a collection goes through everything imported. It takes 40 ms, a few times in the first
+        # seconds: a p99 of 22 ms instead of 5.
         gc.collect()
         gc.freeze()
 
@@ -45,17 +46,17 @@ def create_app(
         async with AsyncExitStack() as closing:
             dispatcher = connect(chosen)
             closing.push_async_callback(dispatcher.aclose)
-            maker = CallMaker.from_settings(chosen, dispatcher)
-            closing.push_async_callback(maker.aclose)
+            creator = CallCreator.from_settings(chosen, dispatcher)
+            closing.push_async_callback(creator.aclose)
             metrics = Metrics()
-            app.state.receiver = livekit.Receiver(
+            app.state.webhook_endpoint = livekit.WebhookEndpoint(
                 dispatcher=dispatcher,
                 metrics=metrics,
-                keys=chosen.signing_keys,
-                max_bytes=chosen.webhook_max_bytes,
+                keys=chosen.livekit.signing_keys,
+                max_bytes=chosen.receiver.webhook_max_bytes,
             )
-            app.state.desk = calls.Desk.from_settings(chosen, maker, dispatcher, metrics)
-            app.state.telephone = twilio.TelephoneDesk.from_settings(chosen, maker, dispatcher, metrics)
+            app.state.calls_endpoint = calls.CallsEndpoint.from_settings(chosen, creator, dispatcher, metrics)
+            app.state.twilio_endpoint = twilio.TwilioEndpoint.from_settings(chosen, creator, dispatcher, metrics)
             reconciler = Reconciler.from_settings(chosen, dispatcher) if settings is None else None
             reconciling = asyncio.create_task(reconciler.run()) if reconciler else None
             try:
@@ -66,8 +67,8 @@ def create_app(
                     await reconciling
                     await reconciler.aclose()
 
-    # An address that the internet may reach has nothing to tell about itself, unless it is asked to.
-    app = DescribedApp(docs=chosen.api_docs, lifespan=lifespan)
+    # The receiver may be reachable from the internet, so it publishes its API document only on request.
+    app = DocumentedApp(docs=chosen.receiver.api_docs, lifespan=lifespan)
     app.include_router(calls.router)
     app.include_router(twilio.router)
     app.include_router(livekit.router, include_in_schema=False)

@@ -12,14 +12,14 @@ _DISCARDED_BYTES = 16 << 20
 
 
 async def read(request: Request, limit: int) -> bytes:
-    """Return the whole body. Of one that is, or says it is, larger than `limit` bytes, nothing is kept.
+    """Return the whole body. A body that is longer than `limit` bytes, or declared to be, is not kept.
 
     Raises BodyTooLarge and BodyCutShort.
     """
     stream = request.stream()
     body = bytearray()
     try:
-        if _declared(request) <= limit:
+        if _content_length(request) <= limit:
             async for chunk in stream:
                 body += chunk
                 if len(body) > limit:
@@ -33,14 +33,14 @@ async def read(request: Request, limit: int) -> bytes:
     raise BodyTooLarge(limit=limit)
 
 
-def _declared(request: Request) -> int:
+def _content_length(request: Request) -> int:
     length = request.headers.get("content-length", "")
     return int(length) if length.isdecimal() else 0
 
 
 async def _discard(stream: AsyncIterator[bytes]) -> None:
-    # Closing a connection on which data is still arriving resets it, and a sender in the middle of its body would see
-    # that instead of the status. So what is only somewhat too large is let in, and dropped.
+    # Closing a connection while data is still arriving resets it, and the sender would see the reset instead of the
+    # status. So the rest of a body is read and dropped, up to 16 MiB.
     left = _DISCARDED_BYTES
     async for chunk in stream:
         left -= len(chunk)

@@ -1,116 +1,138 @@
-"""Making a call: a room on the LiveKit server that is open, so that its agent is on the way before anybody joins."""
+"""Creation of a call: its room on the LiveKit server, dispatched before anybody joins."""
 
 from __future__ import annotations
 
 import json
 import logging
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-from tasks.deadline import within_deadline
 from tasks.errors import SwitchboardError
-from tasks.idempotency import Once, Request, RequestStore
-from tasks.queue.dispatcher import Opened, RoomSeen
+from tasks.idempotency import IdempotencyKey, IdempotencyStore, IdempotentRequest
+from tasks.livekit_api import LiveKitClient, LiveKitRequestFailed, LiveKitUnreachable, created_at_ms
+from tasks.queue.dispatcher import Dispatching, DispatchResult, RoomInfo
 from tasks.queue.routing import new_room_name
-from tasks.redis_client import connect
+from tasks.redis_client import connect, within_deadline
 from tasks.settings import Settings
-from webhooks.problems import IdempotencyKeyReused, Problem, TenantUnusable
-from webhooks.rooms import Rooms
+from webhooks.problems import IdempotencyKeyReused, LiveKitRefused, LiveKitUnavailable, Problem, TenantUnusable
 
 logger = logging.getLogger("switchboard.webhooks")
 
-
-class Opens(Protocol):
-    """What is needed of tasks.queue.dispatcher.Dispatcher."""
-
-    async def open(self, room: RoomSeen) -> Opened:
-        """Make sure that the room has been dispatched once."""
-        ...
-
-    async def ping(self) -> None:
-        """Return if Redis answers."""
-        ...
+DEPARTURE_SECONDS = 20
+"""How long a room stays open after everybody has left, so that a caller who has lost the network can rejoin."""
 
 
 @dataclass(frozen=True, slots=True)
-class MadeCall:
-    """A call that is on its way. `made_at`: when it was first asked for, unix seconds. `again`: it was there before."""
+class CreatedCall:
+    """A call whose agent is on its way.
+
+    `requested_at`: when it was first requested, unix seconds. `repeated`: an earlier request has created it.
+    """
 
     room: str
     sid: str
-    made_at: int
-    again: bool
+    requested_at: int
+    repeated: bool
 
 
-class CallMaker:
-    """Makes calls, each once. For the whole process; made inside an event loop.
+class CallCreator:
+    """Creates calls, each once. One for the whole process, made inside an event loop.
 
-    A room that was made but could not be opened is nobody's if the request has no key, and is deleted. With a key it is
-    left, for the next try goes on with it; if none comes, LiveKit's webhook opens it, as it does any room.
+    A room that was created but could not be dispatched is deleted, if the request has no idempotency key. With a key it
+    stays: a retry of the request goes on with it, and if there is none, LiveKit's webhook dispatches it like any room.
     """
 
-    def __init__(self, rooms: Rooms, requests: RequestStore, dispatcher: Opens, *, redis_seconds: float) -> None:
-        self._rooms = rooms
+    def __init__(
+        self, livekit: LiveKitClient, requests: IdempotencyStore, dispatcher: Dispatching, *, redis_seconds: float
+    ) -> None:
+        self._livekit = livekit
         self._requests = requests
         self._dispatcher = dispatcher
         self._redis_seconds = redis_seconds
 
     @classmethod
-    def from_settings(cls, settings: Settings, dispatcher: Opens) -> Self:
-        """With its own connections; `aclose` closes them."""
-        requests = RequestStore(connect(settings))
-        return cls(Rooms(settings), requests, dispatcher, redis_seconds=settings.redis_deadline_seconds)
+    def from_settings(cls, settings: Settings, dispatcher: Dispatching) -> Self:
+        """Return one with its own connections, which `aclose` closes."""
+        livekit = LiveKitClient.from_settings(settings.livekit, deadline_seconds=settings.livekit.deadline_seconds)
+        requests = IdempotencyStore(connect(settings.redis))
+        return cls(livekit, requests, dispatcher, redis_seconds=settings.redis.deadline_seconds)
 
-    async def make(
-        self, tenant: str, metadata: Mapping[str, Any], *, wait_seconds: int, once: Once | None = None
-    ) -> MadeCall:
-        """A call of the tenant's, whose room waits for its caller for `wait_seconds`; the same one for the same `once`.
+    async def create(
+        self,
+        tenant: str,
+        metadata: Mapping[str, Any],
+        *,
+        wait_seconds: int,
+        idempotency_key: IdempotencyKey | None = None,
+    ) -> CreatedCall:
+        """Create a call of the tenant, or return the one that was created with the same `idempotency_key`.
+
+        The room waits for its caller for `wait_seconds`.
 
         Raises LiveKitUnavailable, LiveKitRefused, RedisUnavailable, TenantUnusable, and IdempotencyKeyReused.
         """
-        request = await self._begin(new_room_name(tenant), once)
-        if once and request.fingerprint != once.fingerprint:
+        request = await self._begin(new_room_name(tenant), idempotency_key)
+        if idempotency_key and request.fingerprint != idempotency_key.fingerprint:
             raise IdempotencyKeyReused
         if request.sid:
-            return MadeCall(request.room, request.sid, request.made_at, again=True)
+            return CreatedCall(request.room, request.sid, request.made_at, repeated=True)
         content = json.dumps({**metadata, "tenant_id": tenant})
-        room = await self._rooms.create(request.room, metadata=content, wait_seconds=wait_seconds)
+        room = await self._create_room(request.room, metadata=content, wait_seconds=wait_seconds)
         try:
-            opened = await self._dispatcher.open(room)
+            result = await self._dispatcher.open(room)
         except SwitchboardError:
-            if not once:
-                await self._take_back(room)
+            if not idempotency_key:
+                await self._delete_room(room)
             raise
-        if opened is Opened.DEAD:
-            await self._take_back(room)
+        if result is DispatchResult.DEAD:
+            await self._delete_room(room)
             raise TenantUnusable
-        sid = await self._finish(room, once)
+        sid = await self._finish(room, idempotency_key)
         logger.info("call made", extra={"sid": sid, "tenant": tenant})
-        return MadeCall(request.room, sid, request.made_at, again=False)
+        return CreatedCall(request.room, sid, request.made_at, repeated=False)
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._rooms.aclose()
+        await self._livekit.aclose()
         await self._requests.redis.aclose()
 
-    async def _begin(self, room: str, once: Once | None) -> Request:
+    async def _begin(self, room: str, idempotency_key: IdempotencyKey | None) -> IdempotentRequest:
         now = int(time.time())
-        if once is None:
-            # Not to make a room that could not be opened.
+        if idempotency_key is None:
+            # Without Redis the room could not be dispatched, so it is not created at all.
             await self._dispatcher.ping()
-            return Request("", room, now, None)
-        return await within_deadline(self._requests.begin(once, room=room, now=now), self._redis_seconds)
+            return IdempotentRequest("", room, now, None)
+        return await within_deadline(self._requests.begin(idempotency_key, room=room, now=now), self._redis_seconds)
 
-    async def _finish(self, room: RoomSeen, once: Once | None) -> str:
-        if once is None:
+    async def _finish(self, room: RoomInfo, idempotency_key: IdempotencyKey | None) -> str:
+        if idempotency_key is None:
             return room.sid
-        return await within_deadline(self._requests.finish(once, room=room.name, sid=room.sid), self._redis_seconds)
+        finishing = self._requests.finish(idempotency_key, room=room.name, sid=room.sid)
+        return await within_deadline(finishing, self._redis_seconds)
 
-    async def _take_back(self, room: RoomSeen) -> None:
-        logger.warning("a room that could not be opened is taken back", extra={"sid": room.sid})
-        # If LiveKit does not answer either, the room closes by itself when nobody has come.
-        with suppress(Problem):
-            await self._rooms.delete(room.name)
+    async def _create_room(self, name: str, *, metadata: str, wait_seconds: int) -> RoomInfo:
+        with _livekit_errors_as_problems():
+            room = await self._livekit.create_room(
+                name, metadata=metadata, empty_seconds=wait_seconds, departure_seconds=DEPARTURE_SECONDS
+            )
+        return RoomInfo(room.sid, room.name, room.metadata, created_at_ms(room))
+
+    async def _delete_room(self, room: RoomInfo) -> None:
+        logger.warning("room could not be dispatched; deleting it", extra={"sid": room.sid})
+        # If the LiveKit server does not answer either: it closes the room by itself when nobody has joined.
+        with suppress(Problem), _livekit_errors_as_problems():
+            await self._livekit.delete_room(room.name)
+
+
+@contextmanager
+def _livekit_errors_as_problems() -> Iterator[None]:
+    try:
+        yield
+    except LiveKitUnreachable as error:
+        raise LiveKitUnavailable(error=error.cause) from error
+    except LiveKitRequestFailed as error:
+        problem = LiveKitUnavailable if error.temporary else LiveKitRefused
+        raise problem(error=error.code) from error

@@ -1,4 +1,4 @@
-"""The token with which a caller joins the one room that was made for the call."""
+"""The token with which a caller joins the room that was created for the call."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import jwt
 
 @dataclass(frozen=True, slots=True)
 class TokenSigner:
-    """Signs with an API key of the LiveKit server."""
+    """Signs tokens with an API key of the LiveKit server."""
 
     key: str
     secret: str = field(repr=False)
 
-    def sign(self, *, room: str, identity: str, name: str, made_at: int, expires_at: int) -> str:
-        """A token to join `room`, to hear, to speak and to send data; nothing else. Times are unix seconds.
+    def sign(self, *, room: str, identity: str, name: str, valid_from: int, expires_at: int) -> str:
+        """Return a token to join `room`, subscribe, speak and send data, and nothing else. Times are unix seconds.
 
-        The same facts make the same token, so none has to be kept for a request that comes again.
+        The same arguments give the same token, so it need not be stored for a request that is repeated.
         """
         claims = {
             "iss": self.key,
             "sub": identity,
             "name": name,
-            "nbf": made_at,
+            "nbf": valid_from,
             "exp": expires_at,
             "video": {
                 "roomJoin": True,

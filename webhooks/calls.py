@@ -1,4 +1,4 @@
-"""POST /calls: a company's backend asks for a call, and is told where its caller is to join."""
+"""POST /calls: a backend asks for a call, and gets a token with which its caller joins."""
 
 from __future__ import annotations
 
@@ -7,122 +7,125 @@ import logging
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
 from tasks.errors import SwitchboardError, TenantInvalid, UnknownTenant
-from tasks.idempotency import Once
+from tasks.idempotency import IdempotencyKey
+from tasks.queue.dispatcher import Dispatching
 from tasks.settings import Settings
-from tasks.tenants import Tenant
 from webhooks import body, problems
 from webhooks.api_keys import ApiKey, ApiKeys
-from webhooks.call_creator import CallMaker
+from webhooks.call_creator import CallCreator
 from webhooks.caller_token import TokenSigner
 from webhooks.errors import BodyCutShort, BodyTooLarge
 from webhooks.metrics import Metrics
 from webhooks.problems import FieldProblem, Problem
-from webhooks.schemas import CallMade, CallWanted
+from webhooks.schemas import CallRequest, CallResponse
 
 logger = logging.getLogger("switchboard.webhooks")
 router = APIRouter()
 
 MAX_BYTES = 32 << 10
 MADE, REPEATED = "made", "repeated"
-_MOST_ERRORS = 20
+_MAX_FIELD_PROBLEMS = 20
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-class Tenants(Protocol):
-    """What is needed of tasks.queue.dispatcher.Dispatcher."""
-
-    async def tenant(self, tenant: str) -> Tenant:
-        """One tenant, as it is now."""
-        ...
-
-
 @dataclass(frozen=True)
-class Desk:
-    """What the route works with; on `app.state.desk` while the app is up."""
+class CallsEndpoint:
+    """State of the endpoint, on `app.state.calls_endpoint` while the app runs."""
 
     keys: ApiKeys
-    maker: CallMaker
-    tenants: Tenants
+    creator: CallCreator
+    dispatcher: Dispatching
     signer: TokenSigner
     metrics: Metrics
     url: str
 
     @classmethod
-    def from_settings(cls, settings: Settings, maker: CallMaker, tenants: Tenants, metrics: Metrics) -> Self:
-        """Raises InvalidSetting."""
+    def from_settings(cls, settings: Settings, creator: CallCreator, dispatcher: Dispatching, metrics: Metrics) -> Self:
+        """Return the endpoint. Raises InvalidSetting."""
+        api_keys = settings.receiver.api_keys
         return cls(
-            keys=ApiKeys.parse(settings.api_keys.get_secret_value() if settings.api_keys else ""),
-            maker=maker,
-            tenants=tenants,
-            signer=TokenSigner(settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()),
+            keys=ApiKeys.parse(api_keys.get_secret_value() if api_keys else ""),
+            creator=creator,
+            dispatcher=dispatcher,
+            signer=TokenSigner(settings.livekit.api_key, settings.livekit.api_secret.get_secret_value()),
             metrics=metrics,
-            url=settings.public_livekit_url or settings.livekit_url,
+            url=settings.livekit.public_url or settings.livekit.url,
         )
 
 
-@router.post("/calls", status_code=201, response_model=CallMade)
-async def make_call(request: Request) -> JSONResponse:
-    """Make a call: a room whose agent is on its way, and a token for the caller.
+@router.post("/calls", status_code=201, response_model=CallResponse)
+async def create_call(request: Request) -> JSONResponse:
+    """Create a call: a room whose agent is on its way, and a token for the caller.
 
-    With an `Idempotency-Key` the same request makes the same call and gets the same answer for 24 hours.
+    With an `Idempotency-Key`, the same request creates one call and gets the same answer for 24 hours.
     """
-    desk: Desk = request.app.state.desk
+    endpoint: CallsEndpoint = request.app.state.calls_endpoint
     try:
-        outcome, made = await _make(request, desk)
+        outcome, response = await _create(request, endpoint)
     except SwitchboardError as error:
         problem = _problem(error)
-        desk.metrics.count_call(problem.code)
+        endpoint.metrics.count_call(problem.code)
         _log(problem, error)
-        return problems.answer(problem)
-    desk.metrics.count_call(outcome)
-    return JSONResponse(made.model_dump(mode="json"), 201, {"Cache-Control": "no-store"})
+        return problems.problem_response(problem)
+    endpoint.metrics.count_call(outcome)
+    return JSONResponse(response.model_dump(mode="json"), 201, {"Cache-Control": "no-store"})
 
 
-async def _make(request: Request, desk: Desk) -> tuple[str, CallMade]:
-    presented, key = _authorised(request, desk.keys)
-    wanted, content = await _read(request)
-    once = _once(request, presented, content)
-    if not key.allows(wanted.tenant_id):
+async def _create(request: Request, endpoint: CallsEndpoint) -> tuple[str, CallResponse]:
+    presented, api_key = _authenticate(request, endpoint.keys)
+    call_request, content = await _read(request)
+    idempotency_key = _idempotency_key(request, presented, content)
+    if not api_key.allows(call_request.tenant_id):
         raise problems.TenantForbidden
-    tenant = await desk.tenants.tenant(wanted.tenant_id)
-    call = await desk.maker.make(tenant.id, wanted.metadata, wait_seconds=wanted.token_ttl_seconds, once=once)
-    # What is made up has to be the same when the request comes again.
-    identity = wanted.identity or f"caller-{call.room.rpartition('-')[2]}"
-    expires_at = call.made_at + wanted.token_ttl_seconds
-    made = CallMade(
-        url=desk.url,
+    tenant = await endpoint.dispatcher.tenant(call_request.tenant_id)
+    call = await endpoint.creator.create(
+        tenant.id,
+        call_request.metadata,
+        wait_seconds=call_request.token_ttl_seconds,
+        idempotency_key=idempotency_key,
+    )
+    # Derived from the room's name, so that a repeated request gets the same identity.
+    identity = call_request.identity or f"caller-{call.room.rpartition('-')[2]}"
+    expires_at = call.requested_at + call_request.token_ttl_seconds
+    response = CallResponse(
+        url=endpoint.url,
         room=call.room,
         sid=call.sid,
         identity=identity,
-        token=desk.signer.sign(
-            room=call.room, identity=identity, name=wanted.name, made_at=call.made_at, expires_at=expires_at
+        token=endpoint.signer.sign(
+            room=call.room,
+            identity=identity,
+            name=call_request.name,
+            valid_from=call.requested_at,
+            expires_at=expires_at,
         ),
         expires_at=datetime.fromtimestamp(expires_at, UTC),
     )
-    return (REPEATED if call.again else MADE), made
+    return (REPEATED if call.repeated else MADE), response
 
 
-def _authorised(request: Request, keys: ApiKeys) -> tuple[str, ApiKey]:
+def _authenticate(request: Request, keys: ApiKeys) -> tuple[str, ApiKey]:
     if not keys:
         raise problems.NotOffered(setting="SWITCHBOARD_API_KEYS")
     scheme, _, credentials = request.headers.get("authorization", "").strip().partition(" ")
     presented = credentials.strip()
     if scheme.lower() != "bearer" or not presented:
         raise problems.ApiKeyMissing
-    key = keys.find(presented)
-    if key is None:
+    api_key = keys.find(presented)
+    if api_key is None:
         raise problems.ApiKeyUnknown
-    return presented, key
+    return presented, api_key
 
 
-async def _read(request: Request) -> tuple[CallWanted, bytes]:
+async def _read(request: Request) -> tuple[CallRequest, bytes]:
+    """Return the request, and its content in canonical form: the same for two spellings of the same JSON."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise problems.MediaTypeWrong
@@ -133,37 +136,36 @@ async def _read(request: Request) -> tuple[CallWanted, bytes]:
     except BodyCutShort:
         raise problems.BodyIncomplete from None
     try:
-        wanted = CallWanted.model_validate_json(raw)
+        call_request = CallRequest.model_validate_json(raw)
     except ValidationError as error:
         raise _invalid(error) from None
-    # Two ways to write the same request are one request.
-    content = json.dumps(wanted.model_dump(mode="json"), sort_keys=True)
-    return wanted, content.encode()
+    content = json.dumps(call_request.model_dump(mode="json"), sort_keys=True)
+    return call_request, content.encode()
 
 
 def _invalid(error: ValidationError) -> Problem:
-    found = error.errors(include_input=False, include_url=False, include_context=False)
-    if any(problem["type"] == "json_invalid" for problem in found):
+    errors = error.errors(include_input=False, include_url=False, include_context=False)
+    if any(each["type"] == "json_invalid" for each in errors):
         return problems.NotJson()
     return problems.FieldsInvalid(
         [
             FieldProblem(
-                field=".".join(map(str, problem["loc"])) or "body",
-                problem=problem["msg"].removeprefix("Value error, "),
+                field=".".join(map(str, each["loc"])) or "body",
+                problem=each["msg"].removeprefix("Value error, "),
             )
-            for problem in found[:_MOST_ERRORS]
+            for each in errors[:_MAX_FIELD_PROBLEMS]
         ],
     )
 
 
-def _once(request: Request, presented: str, content: bytes) -> Once | None:
+def _idempotency_key(request: Request, presented: str, content: bytes) -> IdempotencyKey | None:
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
     if not _IDEMPOTENCY_KEY.fullmatch(key):
         raise problems.IdempotencyKeyInvalid
-    # Keyed with the API key, so that nobody meets another's requests.
-    return Once.of(secret=presented, key=key, content=content)
+    # Keyed with the API key, so that the same idempotency key of two backends means two requests.
+    return IdempotencyKey.of(secret=presented, key=key, content=content)
 
 
 def _problem(error: SwitchboardError) -> Problem:
@@ -182,6 +184,6 @@ def _problem(error: SwitchboardError) -> Problem:
 
 def _log(problem: Problem, error: SwitchboardError) -> None:
     fields: dict[str, Any] = {"code": problem.code}
-    if problem is not error or problem.status >= 500:  # noqa: PLR2004 - whatever is the operator's to mend
+    if problem is not error or problem.status >= 500:  # noqa: PLR2004 - server errors are the operator's to fix
         fields["problem"] = str(error)
-    logger.warning("no call made", extra=fields)
+    logger.warning("call request refused", extra=fields)

@@ -1,4 +1,4 @@
-"""Why a webhook is rejected. An error's docstring is its message, for the log; the sender sees status and reason."""
+"""Rejections of a webhook. The docstring of each is its message in the log; the sender gets `status` and `reason`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Rejection(SwitchboardError):
 
     status: ClassVar[int]
     reason: ClassVar[str]
-    """A label in the metrics, so one of few."""
+    """Also a label in the metrics, so one of a fixed set."""
 
 
 class BodyTooLarge(Rejection):
@@ -23,7 +23,7 @@ class BodyTooLarge(Rejection):
 
 
 class BodyCutShort(Rejection):
-    """The sender hung up before the end of the body."""
+    """The sender closed the connection before the end of the body."""
 
     status = 400
     reason = "body_cut_short"
@@ -44,28 +44,28 @@ class TokenInvalid(Rejection):
 
 
 class KeyUnknown(Rejection):
-    """The token names an API key that is not ours. If it is LiveKit's, add the pair to SWITCHBOARD_WEBHOOK_KEYS."""
+    """The token names an unknown API key. If it is LiveKit's, add key and secret to SWITCHBOARD_WEBHOOK_KEYS."""
 
     status = 401
     reason = "key_unknown"
 
 
 class TokenOutOfTime(Rejection):
-    """The token is not valid at this time: {problem}. If LiveKit sent it, compare the clocks of the two hosts."""
+    """The token is expired, or not valid yet: {problem}. If LiveKit sent it, compare the clocks of the two hosts."""
 
     status = 401
     reason = "token_out_of_time"
 
 
 class BodyMismatch(Rejection):
-    """The token is signed for another body. If LiveKit sent it, a proxy on the way rewrites bodies."""
+    """The token was signed for another body. If LiveKit sent it, a proxy on the way rewrites bodies."""
 
     status = 401
     reason = "body_mismatch"
 
 
 class EventMalformed(Rejection):
-    """The event cannot be read: {problem}."""
+    """The event cannot be parsed: {problem}."""
 
     status = 400
     reason = "event_malformed"

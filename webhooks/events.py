@@ -1,8 +1,7 @@
-"""A webhook's event, as much of it as decides about a call.
+"""The event in a webhook's body: only the fields that decide about a call.
 
-LiveKit writes protobuf's JSON: camelCase, zero values left out, 64-bit integers as strings. An event carries far more
-than is read here, and some of it is secret (the room's `turnPassword`), so nothing else is kept and no message quotes a
-value.
+LiveKit sends protobuf's JSON: camelCase, zero values left out, 64-bit integers as strings. An event has many more
+fields, and some are secret (the room's `turnPassword`), so nothing else is kept and no error message quotes a value.
 """
 
 from __future__ import annotations
@@ -12,36 +11,40 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tasks.queue.dispatcher import RoomSeen
+from livekit.protocol import models
+
+from tasks.livekit_api import NON_CALLER_KINDS
+from tasks.queue.dispatcher import RoomInfo
 from webhooks.errors import EventMalformed
 
 ROOM_STARTED: Final = "room_started"
 ROOM_FINISHED: Final = "room_finished"
 PARTICIPANT_JOINED: Final = "participant_joined"
 
-_NO_CALLERS = frozenset({"AGENT", "EGRESS"})
+# By name, as in protobuf's JSON.
+_NON_CALLER_KINDS = frozenset(map(models.ParticipantInfo.Kind.Name, NON_CALLER_KINDS))
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event: `room` is there when the event is one of the three that concern us."""
+    """An event. `room` is set if the event is one of the three that are handled."""
 
     name: str
     id: str
-    room: RoomSeen | None = None
+    room: RoomInfo | None = None
     participant_kind: str | None = None
-    """Of a participant_joined: a name of ParticipantInfo.Kind, or a number where the server itself knows no name."""
+    """Of participant_joined: a name of ParticipantInfo.Kind, or a number if livekit-server has no name for it."""
 
     @property
-    def brings_a_caller(self) -> bool:
-        """Whether somebody joined who wants to be answered: a person, a phone, an ingress, and any kind yet to come."""
-        return self.participant_kind is not None and self.participant_kind not in _NO_CALLERS
+    def caller_joined(self) -> bool:
+        """True if a caller joined: a person, a telephone, an ingress, and any kind that LiveKit may add."""
+        return self.participant_kind is not None and self.participant_kind not in _NON_CALLER_KINDS
 
 
 def parse(body: bytes) -> Event:
-    """Return the event in a body whose signature was verified. Raises EventMalformed."""
+    """Parse a body whose signature was verified. Raises EventMalformed."""
     try:
-        # RecursionError: a body within the size limit has room for a hundred thousand brackets.
+        # RecursionError: a body within the size limit can nest a hundred thousand brackets.
         fields = json.loads(body.decode())
     except (ValueError, RecursionError):
         raise EventMalformed(problem="the body is not JSON in UTF-8") from None
@@ -59,19 +62,19 @@ def parse(body: bytes) -> Event:
     return Event(name, event_id, _room(room, _unix_ms(participant, "joinedAt")), _kind(participant))
 
 
-def _room(fields: Mapping[str, Any], joined_at_ms: int | None) -> RoomSeen:
+def _room(fields: Mapping[str, Any], joined_at_ms: int | None) -> RoomInfo:
     sid = _text(fields, "sid")
     if not sid:
         raise EventMalformed(problem="room.sid is missing")
     name, metadata = _text(fields, "name"), _text(fields, "metadata")
-    return RoomSeen(sid, name, metadata, _unix_ms(fields, "creationTime"), joined_at_ms)
+    return RoomInfo(sid, name, metadata, _unix_ms(fields, "creationTime"), joined_at_ms)
 
 
 def _unix_ms(fields: Mapping[str, Any], name: str) -> int | None:
     milliseconds = _int64(fields, f"{name}Ms")
     if milliseconds is not None:
         return milliseconds
-    # Older servers know only whole seconds.
+    # Older servers send only whole seconds.
     seconds = _int64(fields, name)
     return None if seconds is None else seconds * 1000
 

@@ -1,4 +1,7 @@
-"""What the receiver counts. No label holds what somebody outside can choose: rooms and tenants would never stop."""
+"""Prometheus metrics of the receiver.
+
+No label has a value that a caller can choose: rooms and tenants would have unbounded cardinality.
+"""
 
 from __future__ import annotations
 
@@ -20,48 +23,48 @@ _EVENTS = frozenset(
         "ingress_ended",
     },
 )
-# A good answer takes a few milliseconds; 2 s is the default deadline for Redis.
+# Most requests take a few milliseconds; 2 s is the default deadline for Redis.
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 2.5, 5)
 
 
 class Metrics:
-    """The counters of one app, in a registry of their own, so that two apps in one process do not meet."""
+    """The metrics of one app, in a registry of their own, so that two apps in one process count separately."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._events = Counter(
             "switchboard_webhook_events",
-            "Webhooks with a right signature, by event and by what became of them.",
+            "Webhooks with a valid signature, by event and outcome.",
             ["event", "outcome"],
             registry=self._registry,
         )
         self._rejections = Counter(
             "switchboard_webhook_rejections",
-            "Webhooks rejected before they were handled.",
+            "Webhooks rejected before they were handled, by reason.",
             ["reason"],
             registry=self._registry,
         )
         self._calls = Counter(
             "switchboard_call_requests",
-            "Requests for a call (POST /calls), by what became of them.",
+            "Requests to POST /calls, by outcome.",
             ["outcome"],
             registry=self._registry,
         )
         self._twilio = Counter(
             "switchboard_twilio_requests",
-            "Calls by telephone that Twilio asked about, by what it was told.",
+            "Requests to POST /twilio/incoming, by outcome.",
             ["outcome"],
             registry=self._registry,
         )
         self.seconds = Histogram(
             "switchboard_webhook_seconds",
-            "From the head of a request to its answer, rejected ones included.",
+            "Seconds from the headers of a webhook to its response, rejections included.",
             buckets=_SECONDS,
             registry=self._registry,
         )
 
     def count_event(self, name: str, outcome: str) -> None:
-        """Count one event and what became of it."""
+        """Count one event."""
         self._events.labels(name if name in _EVENTS else "other", outcome).inc()
 
     def count_rejection(self, reason: str) -> None:
@@ -69,13 +72,13 @@ class Metrics:
         self._rejections.labels(reason).inc()
 
     def count_call(self, outcome: str) -> None:
-        """Count one request for a call; `outcome` is one of few."""
+        """Count one request to POST /calls; `outcome` is one of a fixed set."""
         self._calls.labels(outcome).inc()
 
     def count_twilio(self, outcome: str) -> None:
-        """Count one question of Twilio's; `outcome` is one of few."""
+        """Count one request to POST /twilio/incoming; `outcome` is one of a fixed set."""
         self._twilio.labels(outcome).inc()
 
     def render(self) -> bytes:
-        """Return everything in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""Why a request for a call is refused. An error's docstring is what the client is told, in the form of RFC 9457."""
+"""Refusals of POST /calls and POST /twilio/incoming, as RFC 9457 problems. The docstring of each is its `detail`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class FieldProblem(BaseModel):
-    """What is wrong with one field."""
+    """A field that is not valid, and the reason."""
 
-    field: str = Field(description="Where it is: `tenant_id`, `metadata.tenant_id`, `Idempotency-Key`.")
+    field: str = Field(description="Path of the field: `tenant_id`, `metadata.tenant_id`, `Idempotency-Key`.")
     problem: str
 
 
 class ProblemBody(BaseModel):
-    """A problem, as RFC 9457 has it, with a code that programs can rely on."""
+    """The body of a problem: the fields of RFC 9457, and `code` and `errors`."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -39,11 +39,11 @@ class ProblemBody(BaseModel):
     )
 
     type: str = "about:blank"
-    title: str = Field(description="What the status means.")
+    title: str = Field(description="The reason phrase of the status.")
     status: int
-    code: str = Field(description="Which problem it is, for programs.")
-    detail: str = Field(description="What is wrong and what helps, for people.")
-    errors: list[FieldProblem] = Field(description="The fields that are wrong, if it is about fields.")
+    code: str = Field(description="The problem, for programs.")
+    detail: str = Field(description="The problem and its cure, for people.")
+    errors: list[FieldProblem] = Field(description="The fields that are not valid, if any.")
 
 
 class Problem(SwitchboardError):
@@ -51,31 +51,31 @@ class Problem(SwitchboardError):
 
     status: ClassVar[int]
     code: ClassVar[str]
-    """For programs, and a label in the metrics, so one of few."""
+    """For programs. Also a label in the metrics, so one of a fixed set."""
     field: ClassVar[str | None] = None
 
     @property
     def errors(self) -> list[FieldProblem]:
-        """What is wrong with which field."""
+        """The fields that are not valid."""
         return [FieldProblem(field=self.field, problem=str(self))] if self.field else []
 
 
 class NotOffered(Problem):
-    """This is not offered here: the operator has to set {setting}."""
+    """This endpoint is not enabled: the operator has to set {setting}."""
 
     status = 404
     code = "not_offered"
 
 
 class ApiKeyMissing(Problem):
-    """There is no API key. Send it as `Authorization: Bearer <key>`."""
+    """The API key is missing. Send it as `Authorization: Bearer <key>`."""
 
     status = 401
     code = "api_key_missing"
 
 
 class ApiKeyUnknown(Problem):
-    """The API key is not known here."""
+    """The API key is unknown."""
 
     status = 401
     code = "api_key_unknown"
@@ -98,7 +98,7 @@ class TenantUnknown(Problem):
 
 
 class TenantUnusable(Problem):
-    """The tenant is declared in a way that does not work. The operator finds the reason in the log."""
+    """The tenant's declaration is not valid. The operator finds the reason in the receiver's log."""
 
     status = 422
     code = "tenant_unusable"
@@ -134,7 +134,7 @@ class MediaTypeWrong(Problem):
 
 
 class FieldsInvalid(Problem):
-    """The request is not valid; `errors` says which fields are wrong."""
+    """The request is not valid; `errors` names the fields."""
 
     status = 422
     code = "fields_invalid"
@@ -145,7 +145,7 @@ class FieldsInvalid(Problem):
 
     @property
     def errors(self) -> list[FieldProblem]:
-        """What is wrong with which field."""
+        """The fields that are not valid."""
         return self._errors
 
 
@@ -158,7 +158,7 @@ class IdempotencyKeyInvalid(Problem):
 
 
 class IdempotencyKeyReused(Problem):
-    """The idempotency key was used for another request. Take a new one for each call."""
+    """The idempotency key was used for another request. Use a new key for each call."""
 
     status = 409
     code = "idempotency_key_reused"
@@ -166,14 +166,14 @@ class IdempotencyKeyReused(Problem):
 
 
 class LiveKitRefused(Problem):
-    """The LiveKit server does not make the room ({error}). The operator has to look at LIVEKIT_URL and the API key."""
+    """The LiveKit server did not create the room ({error}). The operator has to check LIVEKIT_URL and the API key."""
 
     status = 502
     code = "livekit_refused"
 
 
 class LiveKitUnavailable(Problem):
-    """The LiveKit server does not answer now ({error}). Try again."""
+    """The LiveKit server does not answer ({error}). Try again."""
 
     status = 503
     code = "livekit_unavailable"
@@ -181,7 +181,7 @@ class LiveKitUnavailable(Problem):
 
 
 class Unavailable(Problem):
-    """Calls cannot be made now. Try again."""
+    """Calls cannot be created now. Try again."""
 
     status = 503
     code = "unavailable"
@@ -189,7 +189,7 @@ class Unavailable(Problem):
 
 
 class SignatureInvalid(Problem):
-    """The X-Twilio-Signature is not right for this request.
+    """The X-Twilio-Signature is not valid for this request.
 
     If Twilio sent it, compare SWITCHBOARD_PUBLIC_URL and the auth token with Twilio's console.
     """
@@ -208,8 +208,8 @@ class FormIncomplete(Problem):
 RETRY_AFTER_SECONDS = 2
 
 
-def answer(problem: Problem) -> JSONResponse:
-    """The response that tells a client of the problem."""
+def problem_response(problem: Problem) -> JSONResponse:
+    """Return the response to a request that is refused with this problem."""
     body = ProblemBody(
         title=HTTPStatus(problem.status).phrase,
         status=problem.status,

@@ -1,4 +1,4 @@
-"""Whether a body was sent by a LiveKit server that holds one of our API keys."""
+"""Verification that a webhook was sent by a LiveKit server that has one of our API keys."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ import jwt
 from webhooks.errors import BodyMismatch, KeyUnknown, TokenInvalid, TokenMissing, TokenOutOfTime
 
 LEEWAY_SECONDS = 10
-"""How far the clocks of LiveKit's host and ours may be apart; its tokens live for 300."""
+"""Tolerated difference between the clocks of LiveKit's host and ours. The tokens are valid for 300 s."""
 
 
 def verify(body: bytes, authorization: str | None, keys: Mapping[str, str]) -> float | None:
-    """Return when the token was signed, in Unix seconds, or None if it does not say.
+    """Verify the token in the `authorization` header against the body.
 
-    `authorization` is the header's value, `keys` maps each accepted API key to its secret.
+    `keys` maps each accepted API key to its secret. Returns the time of signing in unix seconds, or None if the token
+    does not have it.
 
     Raises TokenMissing, TokenInvalid, KeyUnknown, TokenOutOfTime and BodyMismatch.
     """
@@ -32,15 +33,15 @@ def verify(body: bytes, authorization: str | None, keys: Mapping[str, str]) -> f
 
 def _token(authorization: str | None) -> str:
     # LiveKit sends the bare token; some gateways put the scheme in front of it.
-    scheme, found, credentials = (authorization or "").strip().partition(" ")
-    token = credentials.strip() if found and scheme.lower() == "bearer" else (authorization or "").strip()
+    scheme, space, credentials = (authorization or "").strip().partition(" ")
+    token = credentials.strip() if space and scheme.lower() == "bearer" else (authorization or "").strip()
     if not token:
         raise TokenMissing
     return token
 
 
 def _secret(token: str, keys: Mapping[str, str]) -> str:
-    # Not yet verified: used for nothing but to choose the secret that verifies it.
+    # Not verified yet: used only to choose the secret that verifies it.
     try:
         issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
     except jwt.PyJWTError as error:

@@ -1,4 +1,4 @@
-"""POST /twilio/incoming: somebody calls a telephone number, and Twilio asks what to do."""
+"""POST /twilio/incoming: an incoming telephone call, for which Twilio requests instructions."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, Self
+from typing import Self
 from urllib.parse import parse_qs, parse_qsl, unquote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from tasks.errors import InvalidSetting, SwitchboardError, UnknownNumber
-from tasks.idempotency import Once
+from tasks.idempotency import IdempotencyKey
+from tasks.queue.dispatcher import Dispatching
 from tasks.settings import Settings
-from tasks.tenants import Tenant
 from webhooks import body, problems, twilio_signature, twiml
-from webhooks.call_creator import CallMaker
+from webhooks.call_creator import CallCreator
 from webhooks.errors import BodyCutShort, BodyTooLarge
 from webhooks.metrics import Metrics
 from webhooks.problems import Problem
@@ -28,36 +28,28 @@ router = APIRouter()
 PATH = "/twilio/incoming"
 MAX_BYTES = 64 << 10
 TRIES = 5
-"""How often Twilio asks while a call cannot be made, `twiml.PAUSE_SECONDS` apart."""
+"""Number of Twilio's requests for one call while the call cannot be created, `twiml.RETRY_SECONDS` apart."""
 WAIT_SECONDS = 60
-"""How long a room waits for the call to come in from LiveKit's SIP server."""
+"""How long a room waits for the call to arrive from LiveKit's SIP server."""
 CONNECTED, REPEATED = "connected", "repeated"
-UNKNOWN_NUMBER, ASKED_AGAIN, GAVE_UP = "unknown_number", "asked_again", "gave_up"
+UNKNOWN_NUMBER, RETRYING, GAVE_UP = "unknown_number", "retrying", "gave_up"
 
 _SIP = re.compile(r"sips?:(?P<user>[^@;?]+)@.*", re.IGNORECASE)
 _DIGITS = re.compile(r"[1-9][0-9]{6,14}")
 
 
 class TwiML(Response):
-    """Instructions for Twilio."""
+    """A response with instructions for Twilio."""
 
     media_type = "application/xml"
 
 
-class Numbers(Protocol):
-    """What is needed of tasks.queue.dispatcher.Dispatcher."""
-
-    async def tenant_by_number(self, number: str) -> Tenant:
-        """The tenant that is called by a number."""
-        ...
-
-
 @dataclass(frozen=True)
-class TelephoneDesk:
-    """What the route works with, on `app.state.telephone` while the app is up. Without tokens it is not offered."""
+class TwilioEndpoint:
+    """State of the endpoint, on `app.state.twilio_endpoint` while the app runs. Not enabled without `tokens`."""
 
-    maker: CallMaker
-    numbers: Numbers
+    creator: CallCreator
+    dispatcher: Dispatching
     metrics: Metrics
     public_url: str
     sip_uri: str
@@ -67,28 +59,29 @@ class TelephoneDesk:
     secret: str = field(repr=False)
 
     @classmethod
-    def from_settings(cls, settings: Settings, maker: CallMaker, numbers: Numbers, metrics: Metrics) -> Self:
-        """Raises InvalidSetting if something is missing."""
-        tokens = settings.twilio_auth_tokens.get_secret_value() if settings.twilio_auth_tokens else ""
+    def from_settings(cls, settings: Settings, creator: CallCreator, dispatcher: Dispatching, metrics: Metrics) -> Self:
+        """Return the endpoint. Raises InvalidSetting if a setting is missing."""
+        telephone = settings.telephone
+        tokens = telephone.twilio_auth_tokens.get_secret_value() if telephone.twilio_auth_tokens else ""
         if tokens:
             for name in ("public_url", "sip_uri"):
-                if not getattr(settings, name):
-                    cure = "with SWITCHBOARD_TWILIO_AUTH_TOKENS it has to be set"
+                if not getattr(telephone, name):
+                    cure = "set it, because SWITCHBOARD_TWILIO_AUTH_TOKENS is set"
                     raise InvalidSetting(name=f"SWITCHBOARD_{name.upper()}", value=None, cure=cure)
         return cls(
-            maker=maker,
-            numbers=numbers,
+            creator=creator,
+            dispatcher=dispatcher,
             metrics=metrics,
-            public_url=(settings.public_url or "").rstrip("/"),
-            sip_uri=settings.sip_uri or "",
-            sip_username=settings.sip_username,
+            public_url=(telephone.public_url or "").rstrip("/"),
+            sip_uri=telephone.sip_uri or "",
+            sip_username=telephone.sip_username,
             tokens=tuple(token.strip() for token in tokens.split(",") if token.strip()),
-            sip_password=settings.sip_password.get_secret_value() if settings.sip_password else None,
-            secret=settings.livekit_api_secret.get_secret_value(),
+            sip_password=telephone.sip_password.get_secret_value() if telephone.sip_password else None,
+            secret=settings.livekit.api_secret.get_secret_value(),
         )
 
     def dial(self, room: str) -> str:
-        """The TwiML that connects a call to a room: the user of the SIP address is the room's name."""
+        """Return the TwiML that connects a call to a room. The user part of the SIP address is the room's name."""
         scheme, _, rest = self.sip_uri.partition(":")
         return twiml.dial(f"{scheme}:{room}@{rest}", username=self.sip_username, password=self.sip_password)
 
@@ -99,27 +92,27 @@ async def answer_call(request: Request) -> Response:
 
     The same call (`CallSid`) gets the same room.
     """
-    desk: TelephoneDesk = request.app.state.telephone
+    endpoint: TwilioEndpoint = request.app.state.twilio_endpoint
     try:
-        form = await _verified(request, desk)
+        form = await _verify(request, endpoint)
     except Problem as problem:
-        desk.metrics.count_twilio(problem.code)
-        logger.warning("no telephone call", extra={"code": problem.code, "problem": str(problem)})
-        return problems.answer(problem)
+        endpoint.metrics.count_twilio(problem.code)
+        logger.warning("telephone request refused", extra={"code": problem.code, "problem": str(problem)})
+        return problems.problem_response(problem)
     try:
-        outcome, instructions = await _connect(form, desk)
+        outcome, instructions = await _connect(form, endpoint)
     except SwitchboardError as error:
-        outcome, instructions = _otherwise(error, request, desk)
+        outcome, instructions = _retry_or_reject(error, request, endpoint)
         logger.warning(
-            "a telephone call is not connected",
+            "telephone call not connected",
             extra={"call_sid": form["CallSid"], "outcome": outcome, "problem": str(error)},
         )
-    desk.metrics.count_twilio(outcome)
+    endpoint.metrics.count_twilio(outcome)
     return TwiML(instructions)
 
 
-async def _verified(request: Request, desk: TelephoneDesk) -> Mapping[str, str]:
-    if not desk.tokens:
+async def _verify(request: Request, endpoint: TwilioEndpoint) -> Mapping[str, str]:
+    if not endpoint.tokens:
         raise problems.NotOffered(setting="SWITCHBOARD_TWILIO_AUTH_TOKENS")
     try:
         raw = await body.read(request, MAX_BYTES)
@@ -129,9 +122,9 @@ async def _verified(request: Request, desk: TelephoneDesk) -> Mapping[str, str]:
         raise problems.BodyIncomplete from None
     form = parse_qsl(raw.decode(errors="replace"), keep_blank_values=True)
     query = _query(request)
-    url = f"{desk.public_url}{PATH}{'?' if query else ''}{query}"
+    url = f"{endpoint.public_url}{PATH}{'?' if query else ''}{query}"
     signature = request.headers.get("x-twilio-signature", "")
-    if not twilio_signature.is_right(signature, url=url, form=form, tokens=desk.tokens):
+    if not twilio_signature.is_valid(signature, url=url, form=form, tokens=endpoint.tokens):
         raise problems.SignatureInvalid
     fields = dict(form)
     for parameter in ("CallSid", "To"):
@@ -140,42 +133,42 @@ async def _verified(request: Request, desk: TelephoneDesk) -> Mapping[str, str]:
     return fields
 
 
-async def _connect(form: Mapping[str, str], desk: TelephoneDesk) -> tuple[str, str]:
-    called = called_number(form["To"])
-    tenant = await desk.numbers.tenant_by_number(called)
+async def _connect(form: Mapping[str, str], endpoint: TwilioEndpoint) -> tuple[str, str]:
+    number = called_number(form["To"])
+    tenant = await endpoint.dispatcher.tenant_by_number(number)
     metadata = {
         "caller_number": form.get("From", ""),
-        "called_number": called,
+        "called_number": number,
         "twilio_call_sid": form["CallSid"],
     }
-    once = Once.of(secret=desk.secret, key=f"twilio:{form['CallSid']}", content=b"")
-    call = await desk.maker.make(tenant.id, metadata, wait_seconds=WAIT_SECONDS, once=once)
-    return (REPEATED if call.again else CONNECTED), desk.dial(call.room)
+    key = IdempotencyKey.of(secret=endpoint.secret, key=f"twilio:{form['CallSid']}", content=b"")
+    call = await endpoint.creator.create(tenant.id, metadata, wait_seconds=WAIT_SECONDS, idempotency_key=key)
+    return (REPEATED if call.repeated else CONNECTED), endpoint.dial(call.room)
 
 
 def called_number(to: str) -> str:
-    """The number in what Twilio calls `To`: in E.164 already, or the user of a SIP address, which may lack the plus."""
+    """Return the number in Twilio's parameter `To`: E.164, or the user of a SIP address, maybe without plus."""
     match = _SIP.fullmatch(to.strip())
     number = unquote(match["user"]) if match else to.strip()
     return f"+{number}" if _DIGITS.fullmatch(number) else number
 
 
-def _otherwise(error: SwitchboardError, request: Request, desk: TelephoneDesk) -> tuple[str, str]:
+def _retry_or_reject(error: SwitchboardError, request: Request, endpoint: TwilioEndpoint) -> tuple[str, str]:
     if isinstance(error, UnknownNumber):
         return UNKNOWN_NUMBER, twiml.NOT_IN_SERVICE
-    tried = _tries(_query(request))
-    if error.retryable and tried < TRIES:
-        # A 503 would be the end: Twilio tells the caller of an application error and hangs up.
-        return ASKED_AGAIN, twiml.ask_again(f"{desk.public_url}{PATH}?try={tried + 1}")
+    tries = _tries(_query(request))
+    if error.retryable and tries < TRIES:
+        # Not a 503: Twilio would play "an application error has occurred" to the caller and hang up.
+        return RETRYING, twiml.retry(f"{endpoint.public_url}{PATH}?try={tries + 1}")
     return GAVE_UP, twiml.BUSY
 
 
 def _query(request: Request) -> str:
-    # Not request.url, which is put together with the Host header, and so can be anything at all.
+    # Not request.url, which is built with the Host header, so the sender could choose it.
     return bytes(request.scope["query_string"]).decode("latin-1")
 
 
 def _tries(query: str) -> int:
-    # The signature covers the query, so it is ours, or in the URL that the operator has given to Twilio.
-    tried = parse_qs(query).get("try", ["1"])[0]
-    return int(tried) if re.fullmatch("[0-9]{1,3}", tried) else 1
+    # The signature covers the query, so it was set by `_retry_or_reject`, or by the operator in Twilio's console.
+    tries = parse_qs(query).get("try", ["1"])[0]
+    return int(tries) if re.fullmatch("[0-9]{1,3}", tries) else 1

@@ -1,7 +1,7 @@
-"""Whether a request was sent by Twilio, for an account whose auth token is ours.
+"""Verification that a request was sent by Twilio, for an account whose auth token is ours.
 
-Twilio signs the URL that it calls, with its query, and behind it the parameters of the form, by name, name and value
-without anything between them. Of a parameter that comes several times each different value counts once, in order.
+Twilio signs the URL that it requests, including the query, followed by the parameters of the form: sorted by name, name
+and value without a separator. If a parameter has several values, each different value is included once, in order.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ _PORTS = {"https": 443, "http": 80}
 
 
 def sign(url: str, form: Form, token: str) -> str:
-    """The value of X-Twilio-Signature for a POST of the form to the URL."""
+    """Return the X-Twilio-Signature of a POST of the form to the URL."""
     signed = url + "".join(name + value for name, value in sorted(set(form)))
     return base64.b64encode(hmac.new(token.encode(), signed.encode(), hashlib.sha1).digest()).decode()
 
 
-def is_right(signature: str, *, url: str, form: Form, tokens: Sequence[str]) -> bool:
-    """Whether one of the auth tokens makes this signature."""
-    made = [sign(candidate, form, token) for token in tokens for candidate in _spellings(url)]
-    return any(hmac.compare_digest(one.encode(), signature.encode()) for one in made)
+def is_valid(signature: str, *, url: str, form: Form, tokens: Sequence[str]) -> bool:
+    """Return whether the signature was made with one of the auth tokens."""
+    expected = [sign(variant, form, token) for token in tokens for variant in _url_variants(url)]
+    return any(hmac.compare_digest(each.encode(), signature.encode()) for each in expected)
 
 
-def _spellings(url: str) -> Iterator[str]:
-    # Twilio does not always sign the port as it was given: the usual one may be there or not, any other may be gone.
+def _url_variants(url: str) -> Iterator[str]:
+    # Twilio may sign a URL with another port than it was given: the scheme's default port may be added or removed, and
+    # any other port may be removed.
     parts = urlsplit(url)
     host = parts.netloc.rpartition(":")[0] if parts.port else parts.netloc
     yield url

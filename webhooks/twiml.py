@@ -1,10 +1,10 @@
-"""What Twilio is told to do with a call."""
+"""TwiML: the instructions that Twilio gets for a call."""
 
 from __future__ import annotations
 
 from xml.sax.saxutils import escape, quoteattr
 
-PAUSE_SECONDS = 3
+RETRY_SECONDS = 3
 
 NOT_IN_SERVICE = '<?xml version="1.0" encoding="UTF-8"?><Response><Reject/></Response>'
 """The caller hears that the number is not in service; the call is not answered and costs nothing."""
@@ -13,7 +13,7 @@ BUSY = '<?xml version="1.0" encoding="UTF-8"?><Response><Reject reason="busy"/><
 
 
 def dial(uri: str, *, username: str | None, password: str | None) -> str:
-    """Connect the call to a SIP address. The caller hears it ring until it is answered there."""
+    """Return TwiML that connects the call to a SIP address. The caller hears it ring until it is answered there."""
     credentials = {"username": username, "password": password}
     attributes = "".join(f" {name}={quoteattr(value)}" for name, value in credentials.items() if value)
     return (
@@ -22,9 +22,12 @@ def dial(uri: str, *, username: str | None, password: str | None) -> str:
     )
 
 
-def ask_again(url: str) -> str:
-    """Ask at the URL what to do, after a pause. Twilio picks up only after one that it is told first: it rings on."""
+def retry(url: str) -> str:
+    """Return TwiML that makes Twilio request the URL after a pause.
+
+    The caller hears it ring on: if a pause is the first instruction, Twilio answers only after it.
+    """
     return (
-        f'<?xml version="1.0" encoding="UTF-8"?><Response><Pause length="{PAUSE_SECONDS}"/>'
+        f'<?xml version="1.0" encoding="UTF-8"?><Response><Pause length="{RETRY_SECONDS}"/>'
         f'<Redirect method="POST">{escape(url)}</Redirect></Response>'
     )

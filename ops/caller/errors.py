@@ -1,4 +1,4 @@
-"""What a caller can be disappointed by. The docstring of each error is its message."""
+"""Errors of a caller. The docstring of each is its message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was said, as the room tells it: the agent's transcription streams."""
+"""The transcript of a call, read from the agent's transcription streams in the room."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from enum import StrEnum
 
 from livekit import rtc
 
-from ops.caller.clock import Clock
+from ops.caller.milestones import Clock
 
 TOPIC = "lk.transcription"
 FINAL = "lk.transcription_final"
 
 
 class Speaker(StrEnum):
-    """Whose words."""
+    """The side that spoke."""
 
     CALLER = "caller"
     AGENT = "agent"
@@ -24,7 +24,7 @@ class Speaker(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One turn. Of the caller: what the agent understood. Of the agent: what it said, cut where it was interrupted."""
+    """One turn: of the caller as the agent recognised it, of the agent as it spoke it, cut where it was interrupted."""
 
     seconds: float
     speaker: Speaker
@@ -41,7 +41,7 @@ class Transcript:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def follow(self, room: rtc.Room) -> None:
-        """Read the room's transcription streams. Whoever is named as a stream's sender is the one transcribed."""
+        """Read the room's transcription streams. The sender of a stream is the participant that is transcribed."""
 
         def opened(reader: rtc.TextStreamReader, identity: str) -> None:
             speaker = Speaker.CALLER if identity == room.local_participant.identity else Speaker.AGENT
@@ -51,8 +51,8 @@ class Transcript:
 
         room.register_text_stream_handler(TOPIC, opened)
 
-    def said(self, speaker: Speaker) -> list[str]:
-        """One side's lines."""
+    def texts(self, speaker: Speaker) -> list[str]:
+        """Return the lines of one side."""
         return [line.text for line in self.lines if line.speaker is speaker]
 
     async def aclose(self) -> None:
@@ -67,11 +67,11 @@ class Transcript:
         try:
             text = (await reader.read_all()).strip()
         except rtc.StreamError:
-            # The room went away in the middle of a line, and the line with it.
+            # The room was closed in the middle of a line.
             return
         finally:
             await reader.aclose()
-        # Before its final stream a turn of the caller comes as interim ones, each with the whole text so far.
+        # Before its final stream a turn of the caller comes as interim streams, each with the whole text so far.
         if text and (reader.info.attributes or {}).get(FINAL) == "true":
             line = Line(began, speaker, text)
             self.lines.append(line)

@@ -1,4 +1,4 @@
-"""The caller's voice and understanding: espeak-ng and pocketsphinx, both local."""
+"""Speech synthesis and speech recognition for a caller: espeak-ng and pocketsphinx, both local."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from pipeline.providers.local.script import spoken_sentences
 
 
 def speech(text: str, *, voice: str = espeak.DEFAULT_VOICE) -> Samples:
-    """The text, spoken, with RATE samples a second. Takes some milliseconds a sentence."""
+    """Synthesise the text, with RATE samples a second. Takes some milliseconds a sentence."""
     pcm, rate = espeak.speak(text, voice=voice)
     resampler = rtc.AudioResampler(rate, RATE)
     frames = resampler.push(rtc.AudioFrame(pcm, rate, 1, len(pcm) // 2)) + resampler.flush()
     return np.concatenate([np.frombuffer(frame.data, dtype=np.int16) for frame in frames])
 
 
-def understand(heard: Samples, texts: Iterable[str]) -> list[str]:
-    """What was said, utterance by utterance, in plain words, if it was sentences of these texts; the rest is left out.
+def recognise(samples: Samples, texts: Iterable[str]) -> list[str]:
+    """Recognise sentences of these texts, utterance by utterance, as plain words. Everything else is left out.
 
     Blocks for about a tenth of the length of the audio.
     """
-    return sphinx.recognise(heard.tobytes(), spoken_sentences(texts))
+    return sphinx.recognise(samples.tobytes(), spoken_sentences(texts))
 
 
 def beginnings(text: str) -> list[str]:
-    """The first three words of each sentence, the first four, and so on: what is heard of whom one interrupts."""
+    """Return the first three words of each sentence, the first four, and so on: what an interrupted agent may say."""
     sentences = [sentence.split() for sentence in spoken_sentences([text])]
     return [" ".join(words[:count]) for words in sentences for count in range(3, len(words) + 1)]

@@ -1,4 +1,4 @@
-"""`switchboard dead`: the rooms that could not be answered, why, and another try."""
+"""`switchboard dead`: the dead letters, and the replay of one. Each function returns the exit status."""
 
 from __future__ import annotations
 
@@ -10,123 +10,108 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-import aiohttp
-from livekit import api
 from redis.exceptions import RedisError
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from ops.commands import terminal
 from tasks.errors import SwitchboardError
-from tasks.queue.dispatcher import Dispatcher, Opened, RoomSeen
+from tasks.livekit_api import LiveKitClient, created_at_ms
+from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
 from tasks.redis_client import connect
 from tasks.rooms import DeadLetter, RoomStore
-from tasks.settings import QueueSettings, Settings
-
-PIPE_WIDTH = 240
-ANSWER_SECONDS = 5.0
+from tasks.settings import RedisSettings, Settings
 
 
-class DeadError(Exception):
-    """What was asked for cannot be done. The message is for the operator."""
+class DeadLetterError(Exception):
+    """Raised when a command cannot be carried out. The message is for the operator."""
 
 
 def list_letters(*, limit: int, as_json: bool) -> int:
-    """Print the newest dead letters, the newest first. The exit status."""
+    """Print the newest dead letters, the newest first."""
     return _run(_list(limit, as_json=as_json))
 
 
 def show(letter: str) -> int:
-    """Print all that is known of one, as JSON. The exit status."""
+    """Print a dead letter as JSON, with the steps of its room."""
     return _run(_show(letter))
 
 
 def replay(letter: str) -> int:
-    """Have its room answered after all, if it is still there. The exit status."""
+    """Queue the room of a dead letter again, if it still exists."""
     return _run(_replay(letter))
 
 
-def _run(doing: Coroutine[Any, Any, None]) -> int:
+def _run(command: Coroutine[Any, Any, None]) -> int:
     try:
-        asyncio.run(doing)
-    except (DeadError, SwitchboardError) as error:
+        asyncio.run(command)
+    except (DeadLetterError, SwitchboardError) as error:
         print(error, file=sys.stderr)
         return 1
     except (RedisError, OSError) as error:
-        print(f"Redis cannot be reached ({type(error).__name__}). Start it, or set REDIS_URL.", file=sys.stderr)
+        terminal.print_redis_unreachable(error)
         return 1
     return 0
 
 
 async def _list(limit: int, *, as_json: bool) -> None:
-    async with connect(QueueSettings.read()) as redis:
-        letters = await RoomStore(redis).dead_letters(limit)
+    async with connect(RedisSettings.read()) as redis:
+        letters = await RoomStore(redis).list_dead_letters(limit)
     if as_json:
         print(json.dumps([_as_object(letter) for letter in letters]))
         return
-    table = Table(box=None, header_style="bold")
-    for column in ("id", "when", "room", "tenant", "attempt", "why"):
-        table.add_column(column, overflow="fold")
+    table = terminal.plain_table("id", "time", "room", "tenant", "attempt", "reason")
     for letter in letters:
-        cells = (letter.id, _when(letter), letter.name, letter.tenant, str(letter.attempt), letter.reason)
+        cells = (letter.id, _time(letter), letter.name, letter.tenant, str(letter.attempt), letter.reason)
         table.add_row(*(Text(cell) for cell in cells))
-    # Into a pipe nothing is folded, so that each letter stays one line.
-    console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
-    console.print(table if letters else "no dead letters")
+    terminal.console().print(table if letters else "no dead letters")
 
 
-async def _show(wanted: str) -> None:
-    async with connect(QueueSettings.read()) as redis:
+async def _show(id_or_sid: str) -> None:
+    async with connect(RedisSettings.read()) as redis:
         rooms = RoomStore(redis)
-        letter = await _find(rooms, wanted)
+        letter = await _find(rooms, id_or_sid)
         room = await rooms.get(letter.sid)
     state = "forgotten by Redis" if room is None else room.state.value
     print(json.dumps(_as_object(letter) | {"room_state": state, "steps_ms": room.steps_ms if room else {}}, indent=2))
 
 
-async def _replay(wanted: str) -> None:
+async def _replay(id_or_sid: str) -> None:
     settings = Settings.read()
-    async with connect(settings) as redis:
-        letter = await _find(RoomStore(redis), wanted)
+    async with connect(settings.redis) as redis:
+        letter = await _find(RoomStore(redis), id_or_sid)
     dispatcher = Dispatcher.from_settings(settings)
     try:
-        opened = await dispatcher.replay(await _on_server(settings, letter))
+        result = await dispatcher.replay(await _fetch_room(settings, letter))
     finally:
         await dispatcher.aclose()
-    if opened not in {Opened.QUEUED, Opened.WAITING}:
-        raise DeadError(f"{letter.name} is not dead any more.")
-    print(f"{letter.name} is {opened}")
+    if result not in {DispatchResult.QUEUED, DispatchResult.WAITING}:
+        raise DeadLetterError(f"{letter.name} is not dead any more.")
+    print(f"{letter.name} is {result}")
 
 
-async def _find(rooms: RoomStore, wanted: str) -> DeadLetter:
-    for letter in await rooms.dead_letters(limit=None):
-        if wanted in {letter.id, letter.sid}:
+async def _find(rooms: RoomStore, id_or_sid: str) -> DeadLetter:
+    for letter in await rooms.list_dead_letters(limit=None):
+        if id_or_sid in {letter.id, letter.sid}:
             return letter
-    raise DeadError(f"There is no dead letter {wanted}. Give an id or a room's sid from `switchboard dead list`.")
+    raise DeadLetterError(
+        f"There is no dead letter {id_or_sid}. Give an id or a room's sid from `switchboard dead list`."
+    )
 
 
-async def _on_server(settings: Settings, letter: DeadLetter) -> RoomSeen:
-    """The room as it is now. Its metadata is not kept with the letter, and its caller may have hung up."""
-    secret = settings.livekit_api_secret.get_secret_value()
-    try:
-        async with (
-            asyncio.timeout(ANSWER_SECONDS),
-            api.LiveKitAPI(settings.livekit_url, settings.livekit_api_key, secret) as server,
-        ):
-            listed = await server.room.list_rooms(api.ListRoomsRequest(names=[letter.name]))
-    except (aiohttp.ClientError, api.TwirpError, TimeoutError) as error:
-        raise DeadError(
-            f"The LiveKit server at {settings.livekit_url} does not answer: {str(error) or type(error).__name__}"
-        ) from error
-    for room in listed.rooms:
+async def _fetch_room(settings: Settings, letter: DeadLetter) -> RoomInfo:
+    """Fetch the room from the LiveKit server: a dead letter has no metadata, and the caller may have hung up."""
+    async with LiveKitClient.from_settings(settings.livekit) as livekit:
+        rooms_of_that_name = await livekit.list_rooms(letter.name)
+    for room in rooms_of_that_name:
         if room.sid == letter.sid:
-            return RoomSeen(room.sid, room.name, room.metadata, room.creation_time_ms or None)
-    raise DeadError(f"{letter.name} is over, so there is nobody to answer.")
+            return RoomInfo(room.sid, room.name, room.metadata, created_at_ms(room) or None)
+    raise DeadLetterError(f"{letter.name} is over, so there is no caller to answer.")
 
 
-def _when(letter: DeadLetter) -> str:
+def _time(letter: DeadLetter) -> str:
+    # The id is that of a Redis stream: unix ms, a hyphen, a counter.
     return datetime.fromtimestamp(int(letter.id.partition("-")[0]) / 1000, UTC).isoformat(timespec="seconds")
 
 
 def _as_object(letter: DeadLetter) -> dict[str, Any]:
-    return asdict(letter) | {"at": _when(letter)}
+    return asdict(letter) | {"at": _time(letter)}

@@ -1,4 +1,4 @@
-"""`switchboard drain WORKER`: what a SIGTERM does to a worker, from anywhere, and waiting for its end."""
+"""`switchboard drain WORKER`: drain a worker from anywhere, as SIGTERM does on its host, and wait for its end."""
 
 from __future__ import annotations
 
@@ -8,41 +8,42 @@ import sys
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from tasks.celery import app
+from ops.commands import terminal
+from tasks.queue.app import app
 from tasks.redis_client import connect
 from tasks.rooms import RoomStore
-from tasks.settings import QueueSettings
+from tasks.settings import RedisSettings
 
 REPLY_SECONDS = 3.0
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
 def run(worker: str, *, now: bool, wait: bool) -> int:
-    """Ask the worker to drain. The exit status."""
+    """Ask the worker to drain. Return the exit status."""
     try:
         replies = app.control.broadcast(
             "drain", arguments={"now": now}, destination=[worker], reply=True, timeout=REPLY_SECONDS
         )
         if not replies:
-            print(f"No worker {worker} answers. `switchboard ps` lists those there are.", file=sys.stderr)
+            print(f"No worker {worker} answers. `switchboard ps` lists the workers.", file=sys.stderr)
             return 1
-        print(f"{worker} drains: it takes no more calls")
+        print(f"{worker} is draining: it takes no more calls")
         if wait:
-            asyncio.run(_gone(worker))
+            asyncio.run(_wait_until_stopped(worker))
             print(f"{worker} has stopped")
     except (OperationalError, RedisError, OSError) as error:
-        print(f"Redis cannot be reached ({type(error).__name__}). Start it, or set REDIS_URL.", file=sys.stderr)
+        terminal.print_redis_unreachable(error)
         return 1
     return 0
 
 
-async def _gone(worker: str) -> None:
-    async with connect(QueueSettings.read()) as redis:
+async def _wait_until_stopped(worker: str) -> None:
+    async with connect(RedisSettings.read()) as redis:
         rooms = RoomStore(redis)
-        left = -1
-        while status := next((found for found in await rooms.workers() if found.node == worker), None):
+        printed = -1
+        while status := next((each for each in await rooms.list_workers() if each.node == worker), None):
             calls = status.slots - status.idle
-            if calls != left:
-                left = calls
+            if calls != printed:
+                printed = calls
                 print(f"{worker} has {calls} call(s) left")
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)

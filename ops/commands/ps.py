@@ -1,4 +1,4 @@
-"""`switchboard ps`: the rooms and the workers, from Redis."""
+"""`switchboard ps`: the rooms and the workers, as Redis has them."""
 
 from __future__ import annotations
 
@@ -11,109 +11,103 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from redis.exceptions import AuthenticationError, RedisError
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ops.commands import terminal
 from tasks.errors import InvalidSetting
 from tasks.redis_client import connect
 from tasks.rooms import Room, RoomStore, State, WorkerStatus
-from tasks.settings import QueueSettings
+from tasks.settings import RedisSettings
 
 COLOURS = {State.WAITING: "yellow", State.QUEUED: "yellow", State.RUNNING: "green", State.DEAD: "red"}
 UNANSWERED = (State.WAITING, State.QUEUED)
 MINUTE, HOUR = 60, 3600
-PIPE_WIDTH = 240
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What there was to see at `now_ms`, unix time."""
+    """The rooms and the workers at one time: `now_ms`, in unix ms."""
 
     now_ms: int
     rooms: tuple[Room, ...]
     workers: tuple[WorkerStatus, ...]
 
     def age_ms(self, room: Room) -> int:
-        """Since the room's first step: how long it lives, or lived."""
+        """Return the time since the room's first step; of a room that is over, until its last step."""
         steps = list(room.steps_ms.values())
         if not steps:
             return 0
         last = self.now_ms if room.state.is_open else steps[-1]
         return max(0, last - steps[0])
 
-    def places(self) -> dict[str, int]:
-        """Sid -> place of a room that waits for an answer: among its tenant's, from 1, those in line last."""
-        waiting = [room for room in self.rooms if room.state in UNANSWERED]
-        waiting.sort(key=lambda room: (room.state is State.WAITING, room.arrived_us))
-        counted: Counter[str] = Counter()
-        found = {}
-        for room in waiting:
-            counted[room.tenant] += 1
-            found[room.sid] = counted[room.tenant]
-        return found
+    def positions(self) -> dict[str, int]:
+        """Return the position of each unanswered room, by its sid: from 1 within its tenant, queued rooms first."""
+        unanswered = [room for room in self.rooms if room.state in UNANSWERED]
+        unanswered.sort(key=lambda room: (room.state is State.WAITING, room.arrived_us))
+        counts: Counter[str] = Counter()
+        positions = {}
+        for room in unanswered:
+            counts[room.tenant] += 1
+            positions[room.sid] = counts[room.tenant]
+        return positions
 
-    def waits_ms(self, room: Room) -> int | None:
-        """Since when a room waits for an answer, in ms until now."""
+    def waiting_ms(self, room: Room) -> int | None:
+        """Return how long an unanswered room has waited since it arrived; None for other rooms."""
         return max(0, self.now_ms - room.arrived_us // 1000) if room.state in UNANSWERED else None
 
 
 def run(*, everything: bool, only_workers: bool, as_json: bool) -> int:
-    """Print it on stdout, with or without the rooms. 0, or 1 with the reason on stderr."""
+    """Print the rooms and the workers. Return the exit status: 0, or 1 with the reason on stderr."""
     try:
-        settings = QueueSettings.read()
+        settings = RedisSettings.read()
     except InvalidSetting as error:
         print(error, file=sys.stderr)
         return 1
     try:
-        view = asyncio.run(look(settings, everything=everything, only_workers=only_workers))
+        view = asyncio.run(read_view(settings, everything=everything, only_workers=only_workers))
     except AuthenticationError:
         print("Redis wants another password. Set REDIS_URL to redis://:password@host:port/0.", file=sys.stderr)
         return 1
     except (RedisError, OSError) as error:
         print(
-            f"Redis at {_place(settings)} cannot be reached ({type(error).__name__}). Start it, or set REDIS_URL.",
+            f"Redis at {_address(settings)} cannot be reached ({type(error).__name__}). Start it, or set REDIS_URL.",
             file=sys.stderr,
         )
         return 1
     if as_json:
         print(json.dumps(as_object(view)))
     elif only_workers:
-        _console().print(workers_table(view))
+        terminal.console().print(workers_table(view))
     else:
-        _console().print(rooms_table(view), workers_table(view), sep="\n")
+        terminal.console().print(rooms_table(view), workers_table(view), sep="\n")
     return 0
 
 
-def _place(settings: QueueSettings) -> str:
-    """Where it should be, without its password."""
+def _address(settings: RedisSettings) -> str:
+    """Return the configured address of Redis, without its password."""
     if settings.sentinels is not None:
-        asked = ", ".join(f"{host}:{port}" for host, port in settings.sentinels.addresses)
-        return f"the place that Sentinels ({asked}) give for {settings.sentinel_master!r}"
-    where = urlsplit(settings.redis_url.get_secret_value())
-    return f"{where.hostname or where.path}:{where.port or 6379}"
+        sentinels = ", ".join(f"{host}:{port}" for host, port in settings.sentinels.addresses)
+        return f"the address that Sentinels ({sentinels}) give for {settings.sentinel_master!r}"
+    url = urlsplit(settings.url.get_secret_value())
+    return f"{url.hostname or url.path}:{url.port or 6379}"
 
 
-def _console() -> Console:
-    # Into a pipe nothing is folded, so that each room stays one line.
-    return Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
-
-
-async def look(settings: QueueSettings, *, everything: bool, only_workers: bool = False) -> View:
+async def read_view(settings: RedisSettings, *, everything: bool, only_workers: bool = False) -> View:
     """Read the open rooms (`everything`: the others too) and the workers. Raises RedisError or OSError."""
     async with connect(settings) as redis:
         store = RoomStore(redis)
         rooms: list[Room] = []
         if not only_workers:
             rooms = await store.list_all() if everything else await store.list_open()
-        workers = await store.workers()
+        workers = await store.list_workers()
     rooms.sort(key=lambda room: next(iter(room.steps_ms.values()), 0))
     return View(int(time.time() * 1000), tuple(rooms), tuple(workers))
 
 
 def as_object(view: View) -> dict[str, object]:
-    """For `--json`. Ages in ms, steps in unix ms."""
-    places = view.places()
+    """Return the object that `--json` prints. Ages are in ms, steps in unix ms."""
+    positions = view.positions()
     return {
         "rooms": [
             {
@@ -127,8 +121,8 @@ def as_object(view: View) -> dict[str, object]:
                 "pid": room.pid,
                 "attempt": room.attempt,
                 "age_ms": view.age_ms(room),
-                "position": places.get(room.sid),
-                "waits_ms": view.waits_ms(room),
+                "position": positions.get(room.sid),
+                "waiting_ms": view.waiting_ms(room),
                 "reason": room.reason,
                 "steps_ms": room.steps_ms,
             }
@@ -151,21 +145,19 @@ def as_object(view: View) -> dict[str, object]:
 
 
 def rooms_table(view: View) -> Table:
-    """One line for each room, the oldest first."""
-    table = Table(title="rooms", title_justify="left", box=None, header_style="bold")
-    for column in ("room", "state", "tenant", "tier", "worker", "pid"):
-        table.add_column(column, overflow="fold")
-    table.add_column("attempt", justify="right")
-    table.add_column("place", justify="right")
-    table.add_column("age", justify="right")
-    table.add_column("why", overflow="fold")
-    places = view.places()
+    """Return a table with a row for each room, the oldest first."""
+    table = terminal.plain_table("room", "state", "tenant", "tier", "worker", "pid", title="rooms")
+    for column in ("attempt", "position", "age"):
+        table.add_column(column, justify="right")
+    table.add_column("reason", overflow="fold")
+    positions = view.positions()
     for room in view.rooms:
-        # Names come from outside, so they are text and not markup.
+        waiting_ms = view.waiting_ms(room)
+        age = format_age(view.age_ms(room) if waiting_ms is None else waiting_ms)
         cells = [room.name, room.state.value, room.tenant, room.tier, room.worker, str(room.pid or "")]
-        since = view.waits_ms(room)
-        cells += [str(room.attempt), str(places.get(room.sid, "")), age(view.age_ms(room) if since is None else since)]
-        texts = [Text(cell) for cell in (*cells, room.reason)]
+        cells += [str(room.attempt), str(positions.get(room.sid, "")), age, room.reason]
+        # Text, because names come from outside and must not be read as markup.
+        texts = [Text(cell) for cell in cells]
         texts[1].stylize(COLOURS.get(room.state, "dim"))
         table.add_row(*texts)
     if not view.rooms:
@@ -174,10 +166,8 @@ def rooms_table(view: View) -> Table:
 
 
 def workers_table(view: View) -> Table:
-    """One line for each worker."""
-    table = Table(title="workers", title_justify="left", box=None, header_style="bold")
-    for column in ("worker", "queues", "state"):
-        table.add_column(column, overflow="fold")
+    """Return a table with a row for each worker."""
+    table = terminal.plain_table("worker", "queues", "state", title="workers")
     for column in ("calls", "slots", "load", "reserved"):
         table.add_column(column, justify="right")
     for worker in view.workers:
@@ -189,8 +179,8 @@ def workers_table(view: View) -> Table:
     return table
 
 
-def age(ms: int) -> str:
-    """`4 s`, `3 min 05 s`, `2 h 10 min`."""
+def format_age(ms: int) -> str:
+    """Return a duration as `4 s`, `3 min 05 s` or `2 h 10 min`."""
     seconds = ms // 1000
     if seconds < MINUTE:
         return f"{seconds} s"

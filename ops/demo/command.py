@@ -1,4 +1,4 @@
-"""`switchboard demo`, from its options to its exit status."""
+"""The command `switchboard demo`, from its options to its exit status."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.console import Console
 
 from ops.demo import tenants
 from ops.demo.call import DemoCall
-from ops.demo.link import Invitation
+from ops.demo.invitation import Invitation
 from ops.demo.narrator import Narrator
 from ops.demo.options import DemoOptions
 from ops.demo.report import report
@@ -29,17 +29,17 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class DemoError(Exception):
-    """The demo cannot run as it was asked to."""
+    """Raised when the demo cannot run with its options. The message names the cure."""
 
 
 def run(options: DemoOptions) -> int:
-    """Run the demo. 0 if each caller heard the right answer, 1 with the reason, 130 if a signal ended it."""
-    # With --json, stdout is for the object alone.
+    """Run the demo. Return 0 if each caller heard the right answer, 1 with the reason, 130 if a signal ended it."""
+    # With --json, stdout has the object and nothing else.
     narrator = Narrator(Console(stderr=options.as_json, highlight=False))
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, _raise_interrupt)
     try:
-        external = _external(options, narrator)
-        # Before there is an event loop: the first time this builds a livekit-server, and may take minutes.
+        external = _external_livekit(options, narrator)
+        # Before the event loop starts: the first time this builds a livekit-server, which may take minutes.
         binaries = Binaries.find(StderrProgress(), livekit=external is None)
         return asyncio.run(_run(options, stack_options(options, binaries, external), narrator))
     except (SetupError, StackError, DemoError) as error:
@@ -51,9 +51,10 @@ def run(options: DemoOptions) -> int:
 
 
 def stack_options(options: DemoOptions, binaries: Binaries, external: ExternalLiveKit | None = None) -> StackOptions:
-    """What to start for these options."""
+    """Return the stack to start for these options."""
     directory = options.directory or Path(tempfile.mkdtemp(prefix="switchboard-demo-"))
-    # A child takes one call and is then replaced, so a slot for each call that comes at once, and one for a guest.
+    # A slot for each simultaneous call of the tier, as a child answers one call and is then replaced; with --keep one
+    # more, for a guest.
     slots = -(-options.calls // len(tenants.TENANTS)) + options.keep
     return StackOptions(
         directory=directory,
@@ -61,10 +62,10 @@ def stack_options(options: DemoOptions, binaries: Binaries, external: ExternalLi
         workers=tuple(WorkerSpec(tenant.tier, (tenant.tier,), slots=slots) for tenant in tenants.TENANTS),
         tenants=directory / "tenants.toml",
         env={
-            # All of this shares one machine with the callers, whose load says nothing about a worker's.
+            # The callers share this machine, so its load says nothing about the workers.
             "SWITCHBOARD_LOAD_THRESHOLD": "1",
             "SWITCHBOARD_CALL_CORES": "0",
-            # Nobody comes back here.
+            # No caller of the demo reconnects.
             "SWITCHBOARD_EMPTY_GRACE_SECONDS": "0.3",
         },
         flower=True,
@@ -74,24 +75,24 @@ def stack_options(options: DemoOptions, binaries: Binaries, external: ExternalLi
 
 
 async def _run(options: DemoOptions, parts: StackOptions, narrator: Narrator) -> int:
-    _stop_at_signals(asyncio.current_task(), narrator)
+    _stop_on_signals(asyncio.current_task(), narrator)
     narrator.say(f"logs and recordings are in {parts.directory}")
     parts.directory.mkdir(parents=True, exist_ok=True)
     tenants.write(parts.directory / "tenants.toml")
     if parts.binaries.haproxy is None:
         narrator.say("HAProxy is not installed, so there is one webhook receiver and not two")
     async with Stack.start(parts, narrator.stack) as stack:
-        results = await _call(options.calls, stack, narrator)
+        results = await _make_calls(options.calls, stack, narrator)
         invitation = Invitation.to(stack, tenants.TENANTS[0]) if options.keep else None
-        _show(results, stack, invitation, narrator)
+        _print_results(results, stack, invitation, narrator)
         if options.as_json:
             print(json.dumps(as_object(results, stack, invitation)), flush=True)
         if invitation:
-            await _stay()
+            await _wait_for_signal()
     return 0 if all(result.problem is None for result in results) else 1
 
 
-async def _call(count: int, stack: Stack, narrator: Narrator) -> list[CallResult]:
+async def _make_calls(count: int, stack: Stack, narrator: Narrator) -> list[CallResult]:
     async with stack.redis.client() as redis:
         rooms = RoomStore(redis)
         chosen = [tenants.TENANTS[number % len(tenants.TENANTS)] for number in range(count)]
@@ -99,14 +100,14 @@ async def _call(count: int, stack: Stack, narrator: Narrator) -> list[CallResult
         try:
             await asyncio.gather(*(call.talk() for call in calls))
             narrator.say("recognising what the callers received")
-            # Only now: it takes the processor, which those who were still talking needed.
-            await asyncio.gather(*(step for call in calls for step in (call.understand(), call.end())))
+            # After all calls: recognition takes the CPU that calls in progress need.
+            await asyncio.gather(*(step for call in calls for step in (call.recognise(), call.end())))
         finally:
             await asyncio.gather(*(call.aclose() for call in calls))
     return [call.result for call in calls]
 
 
-def _show(results: list[CallResult], stack: Stack, invitation: Invitation | None, narrator: Narrator) -> None:
+def _print_results(results: list[CallResult], stack: Stack, invitation: Invitation | None, narrator: Narrator) -> None:
     narrator.console.print("", report(results), "", sep="\n")
     flower = stack.flower
     if flower:
@@ -124,18 +125,18 @@ def _show(results: list[CallResult], stack: Stack, invitation: Invitation | None
         narrator.line("Ctrl-C stops everything.")
 
 
-async def _stay() -> None:
-    asked_to_stop = asyncio.Event()
+async def _wait_for_signal() -> None:
+    stop = asyncio.Event()
     for number in SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
-    await asked_to_stop.wait()
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
 
 
-def _stop_at_signals(demo: asyncio.Task[Any] | None, narrator: Narrator) -> None:
+def _stop_on_signals(demo: asyncio.Task[Any] | None, narrator: Narrator) -> None:
     def stop() -> None:
         narrator.say("stopping")
         if demo:
-            # Again at each further signal, which cuts short the grace of whatever is being stopped.
+            # A further signal cancels again, which cuts the grace time of the processes short.
             demo.cancel()
 
     for number in SIGNALS:
@@ -143,7 +144,7 @@ def _stop_at_signals(demo: asyncio.Task[Any] | None, narrator: Narrator) -> None
 
 
 def as_object(results: list[CallResult], stack: Stack, invitation: Invitation | None) -> dict[str, object]:
-    """For `--json`. `join` is there with `--keep`."""
+    """Return the object that `--json` prints. `join` is null without `--keep`."""
     flower = stack.flower
     return {
         "ok": all(result.problem is None for result in results),
@@ -154,10 +155,10 @@ def as_object(results: list[CallResult], stack: Stack, invitation: Invitation | 
     }
 
 
-def _external(options: DemoOptions, narrator: Narrator) -> ExternalLiveKit | None:
+def _external_livekit(options: DemoOptions, narrator: Narrator) -> ExternalLiveKit | None:
     if options.livekit_url is None:
         if os.environ.get("LIVEKIT_URL"):
-            # It may be where real people are called.
+            # That server may have real callers.
             narrator.say("LIVEKIT_URL is set, and not used here; --livekit-url names a server for the demo")
         return None
     key, secret = os.environ.get("LIVEKIT_API_KEY", ""), os.environ.get("LIVEKIT_API_SECRET", "")
@@ -168,6 +169,6 @@ def _external(options: DemoOptions, narrator: Narrator) -> ExternalLiveKit | Non
     return ExternalLiveKit(options.livekit_url, key, secret)
 
 
-def _terminated(_number: int, _frame: FrameType | None) -> Never:
-    # As an exception, so that a build that runs is ended on the way out.
+def _raise_interrupt(_number: int, _frame: FrameType | None) -> Never:
+    # As an exception, so that a running build of livekit-server is ended too.
     raise KeyboardInterrupt

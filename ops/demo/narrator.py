@@ -1,4 +1,4 @@
-"""Says what happens while it happens."""
+"""Progress of the demo on the terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "bright_red")
 
 
 class Narrator:
-    """One line for each thing that happens, with the seconds since the demo began."""
+    """A printer of events: one line for each, with the seconds since the demo began."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -21,24 +21,24 @@ class Narrator:
         self._colours: dict[str, str] = {}
 
     def say(self, text: str, *, style: str = "") -> None:
-        """A line of the demo itself."""
+        """Print a line about the demo itself."""
         self._print(Text(text, style=style))
 
     def stack(self, event: StackEvent) -> None:
-        """A process is there, or gone."""
+        """Print that a part of the stack is ready."""
         if event.state == "ready":
             self._print(Text(f"{event.part} is ready, after {event.seconds:.1f} s", style="dim"))
 
     def call(self, name: str, text: str) -> None:
-        """A line about one call, which keeps its colour."""
+        """Print a line about one call, in that call's colour."""
         colour = self._colours.setdefault(name, COLOURS[len(self._colours) % len(COLOURS)])
         self._print(Text.assemble((name, colour), "  ", text))
 
     def line(self, text: str, *, style: str = "") -> None:
-        """A line of the report, to be copied from: whole, even where it is longer than the terminal is wide."""
+        """Print a line of the report without breaking it, so that it can be copied."""
         self.console.print(Text(text, style=style), soft_wrap=True)
 
     def _print(self, text: Text) -> None:
-        since = f"{time.monotonic() - self._began:6.2f} s  "
-        # Wrapped lines would make a log of it unreadable, so only a terminal wraps.
-        self.console.print(Text.assemble((since, "dim"), text), soft_wrap=not self.console.is_terminal)
+        elapsed = f"{time.monotonic() - self._began:6.2f} s  "
+        # Only a terminal wraps; wrapped lines would make a log file unreadable.
+        self.console.print(Text.assemble((elapsed, "dim"), text), soft_wrap=not self.console.is_terminal)

@@ -1,4 +1,4 @@
-"""What can be asked of the demo on the command line."""
+"""Options of the demo."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """The options of `switchboard demo`, named as there."""
+    """The options of `switchboard demo`, with the names of the command line."""
 
     calls: int = 1
     keep: bool = False

@@ -1,4 +1,4 @@
-"""What the demo shows at its end: the milliseconds of each step, and what both sides understood."""
+"""The report at the end of the demo: the times of each step, and the transcripts of both sides."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ LABELS = {
     "first_frame": "caller gets a first frame",
     "first_sound": "caller hears a first sound",
 }
-MANY = 4
+MAX_COLUMNS = 4
 
 
 def report(results: Sequence[CallResult]) -> RenderableType:
-    """Everything about the calls, to print."""
+    """Return the whole report, to print."""
     parts: list[RenderableType] = [steps_table(results)]
     for result in results:
         parts += [Text(), transcript(result)]
@@ -38,16 +38,16 @@ def report(results: Sequence[CallResult]) -> RenderableType:
 
 
 def steps_table(results: Sequence[CallResult]) -> Table:
-    """A line for each step, and a column for each call, or for the range where there are many."""
+    """Return a table with a row for each step and a column for each call; for many calls, their range."""
     table = Table(title="ms since room_started", title_justify="left", header_style="bold")
     table.add_column("step", no_wrap=True)
     for heading in (
-        ("fastest", "median", "slowest") if len(results) > MANY else (f"{r.tenant}\n{r.tier}" for r in results)
+        ("fastest", "median", "slowest") if len(results) > MAX_COLUMNS else (f"{r.tenant}\n{r.tier}" for r in results)
     ):
         table.add_column(Text(heading), justify="right", no_wrap=True)
     for step in in_order(results):
         times = [result.ms.get(step) for result in results]
-        if len(results) > MANY:
+        if len(results) > MAX_COLUMNS:
             known = sorted(ms for ms in times if ms is not None)
             times = [known[0], round(median(known)), known[-1]]
         row = ("" if ms is None else str(ms) for ms in times)
@@ -56,7 +56,7 @@ def steps_table(results: Sequence[CallResult]) -> Table:
 
 
 def in_order(results: Iterable[CallResult]) -> list[str]:
-    """The steps that any call reached, by the time at which they came on average."""
+    """Return the steps that any call reached, ordered by their mean time."""
     times: dict[str, list[int]] = {}
     for result in results:
         for step, ms in result.ms.items():
@@ -66,18 +66,18 @@ def in_order(results: Iterable[CallResult]) -> list[str]:
 
 
 def transcript(result: CallResult) -> Table:
-    """Both sides of a call, as said and as understood by the other."""
-    title = f"{result.room}: tenant {result.tenant}, queue {result.queue}, answered by {result.worker or 'nobody'}"
+    """Return a table with both sides of a call, as spoken and as the other side recognised it."""
+    title = f"{result.room}: tenant {result.tenant}, queue {result.queue}, answered by {result.worker or 'no worker'}"
     table = Table(title=Text(title), title_justify="left", show_header=False, box=None, padding=(0, 2))
     table.add_column(style="dim")
     table.add_column(overflow="fold")
-    for who, lines in (
+    for heading, lines in (
         ("the caller said", result.caller_said),
         ("the agent understood", result.agent_heard),
         ("the agent said", result.agent_said),
         ("the caller understood", result.caller_heard),
     ):
-        table.add_row(who, Text("\n".join(lines) or "nothing"))
+        table.add_row(heading, Text("\n".join(lines) or "nothing"))
     if result.problem:
         table.add_row(Text("problem", style="red"), Text(result.problem, style="red"))
     return table

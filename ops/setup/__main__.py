@@ -1,4 +1,4 @@
-"""`python -m ops.setup`: make sure that this machine has what the demo and the tests start."""
+"""`python -m ops.setup`: provide the servers that the demo and the tests start."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _terminated(number: int, _: FrameType | None) -> Never:
 
 
 def main() -> int:
-    """Bring what is missing. Everything it says is on stderr. 0, or 1 with the reason."""
+    """Provide the missing servers, with progress on stderr. Return 0, or 1 after printing the reason."""
     signal.signal(signal.SIGTERM, _terminated)
     progress = StderrProgress()
     try:

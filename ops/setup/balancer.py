@@ -1,4 +1,4 @@
-"""HAProxy, which stands before the receivers where it is installed."""
+"""HAProxy, the load balancer in front of the receivers, where it is installed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def haproxy() -> Path | None:
-    """The path of haproxy, or None. Looks in the `sbin` folders too, which are only on root's PATH."""
+    """Return the path of haproxy, or None. Looks into the `sbin` folders too, which are only on root's PATH."""
     found = shutil.which(
         "haproxy", path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
     )

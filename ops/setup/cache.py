@@ -1,4 +1,4 @@
-"""The folder that keeps what was brought here once."""
+"""The cache folder, which keeps downloaded and compiled servers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ POLL_SECONDS = 0.5
 
 
 def folder() -> Path:
-    """`$XDG_CACHE_HOME/livekit-switchboard`, else `~/.cache/livekit-switchboard`; made where it is not there yet."""
+    """Return `$XDG_CACHE_HOME/livekit-switchboard` or `~/.cache/livekit-switchboard`, and create it if necessary."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     # The XDG specification says that a relative path is to be ignored.
     root = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"

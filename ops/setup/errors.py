@@ -1,7 +1,7 @@
-"""Why a server cannot be had on this machine."""
+"""The error of the set-up."""
 
 from __future__ import annotations
 
 
 class SetupError(Exception):
-    """Something that the demo and the tests need is missing. The message names it, and what to do about it."""
+    """A program that the demo and the tests need is missing. The message names it and the cure."""

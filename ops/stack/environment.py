@@ -1,4 +1,4 @@
-"""What a process of the stack has in its environment."""
+"""The environment variables of the stack's processes."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from pathlib import Path
 
 import ops
 
-# Whatever the operator's shell has of these belongs to another installation, perhaps the real one.
-OTHERS = ("SWITCHBOARD_", "LIVEKIT_", "REDIS_URL", "CELERY_", "FLOWER_")
+# Variables that the operator's shell may have for another installation, perhaps the production one.
+INSTALLATION = ("SWITCHBOARD_", "LIVEKIT_", "REDIS_URL", "CELERY_", "FLOWER_")
 
-# The packages tasks, pipeline, webhooks and ops stand side by side here, in a checkout as in an installed wheel.
+# The folder of the packages tasks, pipeline, webhooks and ops, in a checkout as in an installed wheel.
 PACKAGES = Path(ops.__file__).resolve().parents[1]
 
 
 def inherited(python_path: Iterable[Path] = ()) -> dict[str, str]:
-    """This process's environment without the settings of any installation, with our packages importable from anywhere.
+    """Return this process's environment without the settings of any installation, and with our packages importable.
 
     `python_path`: more folders to import from, for agents that are not installed.
     """
-    env = {name: value for name, value in os.environ.items() if not name.startswith(OTHERS)}
-    before = env.get("PYTHONPATH", "").split(os.pathsep)
-    folders = [str(PACKAGES), *(str(folder) for folder in python_path), *filter(None, before)]
+    env = {name: value for name, value in os.environ.items() if not name.startswith(INSTALLATION)}
+    inherited_path = env.get("PYTHONPATH", "").split(os.pathsep)
+    folders = [str(PACKAGES), *(str(folder) for folder in python_path), *filter(None, inherited_path)]
     return env | {"PYTHONPATH": os.pathsep.join(folders), "PYTHONUNBUFFERED": "1"}
 
 
 def merged(*parts: Mapping[str, str]) -> dict[str, str]:
-    """Several environments in one; the later wins."""
+    """Merge environments; a later one overrides an earlier one."""
     whole: dict[str, str] = {}
     for part in parts:
         whole |= part

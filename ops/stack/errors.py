@@ -1,4 +1,4 @@
-"""Why a process of the stack is not there. The docstring of each error is its message."""
+"""Errors of starting a stack. The docstring of each is its message."""
 
 from __future__ import annotations
 

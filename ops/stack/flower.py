@@ -1,4 +1,4 @@
-"""Flower, with a password made for this run."""
+"""Flower, with a new password for each run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ USER = "operator"
 
 
 class Flower(ManagedProcess):
-    """The dashboard."""
+    """The Flower dashboard, for the user `operator`."""
 
     ready_seconds = 30.0
 
@@ -37,9 +37,9 @@ class Flower(ManagedProcess):
         }
 
     def command(self) -> list[str]:
-        """The same command as in production."""
+        """Return the same command as in production."""
         return [sys.executable, "-m", "celery", "-A", "tasks", "flower", f"--conf={CONFIGURATION}"]
 
     async def is_ready(self) -> bool:
-        """Its health check, which asks for no password, answers."""
+        """Return whether its health check answers; that needs no password."""
         return await probe.http_status(HOST, self._port, "/healthcheck") == OK

@@ -29,7 +29,7 @@ defaults
 
 
 class HAProxy(ManagedProcess):
-    """The address that livekit-server sends its webhooks to."""
+    """The load balancer that livekit-server sends its webhooks to."""
 
     def __init__(
         self, directory: Path, env: Mapping[str, str], *, binary: str, port: int, receivers: Sequence[int]
@@ -40,7 +40,7 @@ class HAProxy(ManagedProcess):
         self._receivers = tuple(receivers)
 
     def configuration(self) -> str:
-        """Round robin over the receivers that are ready, checked every half second."""
+        """Return its configuration: round robin over the ready receivers, checked every half second."""
         servers = "".join(
             f"    server receiver-{number} {HOST}:{port} check inter 500ms fall 2 rise 1\n"
             for number, port in enumerate(self._receivers, start=1)
@@ -51,11 +51,11 @@ class HAProxy(ManagedProcess):
         )
 
     def command(self) -> list[str]:
-        """In the foreground, as one process."""
+        """Write the configuration, and return the command: in the foreground, as one process."""
         config = self.directory / "haproxy.cfg"
         config.write_text(self.configuration(), encoding="utf-8")
         return [self._binary, "-db", "-f", str(config)]
 
     async def is_ready(self) -> bool:
-        """A receiver answers through it."""
+        """Return whether a receiver answers through it."""
         return await probe.http_status(HOST, self.port, "/readyz") == OK

@@ -1,4 +1,4 @@
-"""A livekit-server of our own, on loopback unless told otherwise, which sends its webhooks to our receivers."""
+"""A livekit-server of the stack's own, on loopback by default. It sends its webhooks to the stack's receivers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OK = 200
 
 
 class LiveKitServer(ManagedProcess):
-    """One livekit-server with one API key. `webhook_url` is known before anybody listens there; `start` reads it."""
+    """One livekit-server with one API key. `start` writes `webhook_url` into its configuration."""
 
     stop_seconds = 3.0
 
@@ -43,7 +43,7 @@ class LiveKitServer(ManagedProcess):
         self._host = host
 
     def configuration(self) -> dict[str, object]:
-        """Its configuration. The `rtc` part makes it give loopback candidates, which it leaves out otherwise."""
+        """Return its configuration. By default it offers no loopback candidates; the `rtc` part changes that."""
         return {
             "port": self._port,
             "bind_addresses": [self._host],
@@ -54,7 +54,7 @@ class LiveKitServer(ManagedProcess):
                 "use_external_ip": False,
                 "enable_loopback_candidate": True,
                 "interfaces": {"includes": ["lo", "lo0"]},
-                # Of several addresses there it might send from one that the way to the participant does not allow.
+                # With several addresses it might send from one that has no route to the participant.
                 "ips": {"includes": [f"{self._host}/32"]},
             },
             "keys": {self.api_key: self.api_secret},
@@ -63,12 +63,15 @@ class LiveKitServer(ManagedProcess):
         }
 
     def command(self) -> list[str]:
-        """With a file for its configuration, which holds the secret. It is JSON, and so it is YAML too."""
+        """Write the configuration to a private file, as it has the secret, and return the command.
+
+        The file is JSON, which is YAML too.
+        """
         config = self.directory / "livekit.yaml"
         config.touch(mode=0o600)
         config.write_text(json.dumps(self.configuration(), indent=2), encoding="utf-8")
         return [self._binary, "--config", str(config)]
 
     async def is_ready(self) -> bool:
-        """Its HTTP port answers 200, which it does when it has room for participants."""
+        """Return whether its HTTP port answers 200, which it does when it accepts participants."""
         return await probe.http_status(self._host, self._port, "/") == OK

@@ -1,4 +1,4 @@
-"""One HTTP GET, to ask a process whether it is ready."""
+"""A minimal HTTP client for readiness checks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 
 
 async def http_status(host: str, port: int, path: str) -> int:
-    """The status code of `GET path`. Raises OSError when nobody listens, or when the answer is not HTTP."""
+    """Return the status code of `GET path`. Raises OSError if nothing listens or the answer is not HTTP."""
     reader, writer = await asyncio.open_connection(host, port)
     try:
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())

@@ -1,4 +1,4 @@
-"""A child process that is ready when `start` returns, and that never outlives the one that started it."""
+"""A child process that is ready when `start` returns, and that never outlives its parent."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ TAIL_LINES = 15
 class ManagedProcess(ABC):
     """One process of the stack, in its own session, with its output in `<directory>/<name>.log`.
 
-    A subclass says what to run and when it is ready. `start` and `stop` may be called again, so a part can be taken
-    away and brought back with the same ports; `kill`, `pause` and `resume` do to it what a bad day does.
+    A subclass has the command and the readiness check. `start` and `stop` may be called again: a part comes back with
+    the same ports. `kill`, `pause` and `resume` are for tests of failures.
     """
 
     ready_seconds: float = 20.0
     stop_seconds: float = 5.0
-    """How long SIGTERM is given before SIGKILL."""
+    """Time between SIGTERM and SIGKILL."""
 
     def __init__(self, name: str, directory: Path, env: Mapping[str, str]) -> None:
         self.name = name
@@ -41,15 +41,15 @@ class ManagedProcess(ABC):
 
     @abstractmethod
     def command(self) -> list[str]:
-        """What to run; the files it reads are written here."""
+        """Write the files that the process reads, and return its command."""
 
     @abstractmethod
     async def is_ready(self) -> bool:
-        """Whether it does its work now. A refused connection (OSError) counts as no."""
+        """Return whether the process works now. A refused connection (OSError) counts as no."""
 
     @property
     def pid(self) -> int:
-        """The process's id, which is its session's and its group's too."""
+        """The id of the process, of its session and of its group."""
         if self._process is None:
             msg = f"{self.name} has not been started"
             raise RuntimeError(msg)
@@ -57,13 +57,13 @@ class ManagedProcess(ABC):
 
     @property
     def running(self) -> bool:
-        """Whether it has been started and has not ended."""
+        """True from the start of the process to its end."""
         return self._process is not None and self._process.returncode is None
 
     async def start(self) -> None:
-        """Run it and wait until it is ready.
+        """Start the process and wait until it is ready.
 
-        Raises ProcessDied or ProcessNotReady, with the end of its log; then, and when cancelled, it is gone again.
+        Raises ProcessDied or ProcessNotReady with the end of its log. Then, and when cancelled, the process is killed.
         """
         began = time.monotonic()
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -81,7 +81,7 @@ class ManagedProcess(ABC):
         finally:
             os.close(log)
         try:
-            await self._until_ready()
+            await self._wait_until_ready()
         except BaseException:
             self.kill()
             await self._process.wait()
@@ -89,9 +89,9 @@ class ManagedProcess(ABC):
         self.started_in_seconds = time.monotonic() - began
 
     async def stop(self) -> None:
-        """End it: SIGTERM, `stop_seconds` of grace, SIGKILL to whatever is left of its group.
+        """Stop the process: SIGTERM, and after at most `stop_seconds` SIGKILL to all that is left of its group.
 
-        Does nothing when it has ended already.
+        Does nothing if the process has ended already.
         """
         if self._process is None:
             return
@@ -108,7 +108,7 @@ class ManagedProcess(ABC):
             await self._process.wait()
 
     async def exited(self) -> int:
-        """Wait until it has ended by itself or was killed, and give its exit status (minus the signal's number)."""
+        """Wait until the process has ended, and return its exit status: minus the signal's number if it was killed."""
         if self._process is None:
             msg = f"{self.name} has not been started"
             raise RuntimeError(msg)
@@ -120,32 +120,32 @@ class ManagedProcess(ABC):
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """SIGKILL to the process and to every process of its group."""
+        """Send SIGKILL to the process and to every process of its group."""
         self._send_group(signal.SIGKILL)
 
     def pause(self) -> None:
-        """SIGSTOP to its whole group: it keeps its connections and answers nothing."""
+        """Send SIGSTOP to its whole group: it keeps its connections and answers nothing."""
         self._send_group(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """SIGCONT to its whole group."""
+        """Send SIGCONT to its whole group."""
         self._send_group(signal.SIGCONT)
 
     def tail(self) -> str:
-        """The last lines of its log, indented."""
+        """Return the last lines of its log, indented."""
         with self.log.open(encoding="utf-8", errors="replace") as log:
             return "".join(f"\n    {line.rstrip()}" for line in deque(log, TAIL_LINES))
 
-    async def _until_ready(self) -> None:
+    async def _wait_until_ready(self) -> None:
         try:
             async with asyncio.timeout(self.ready_seconds):
-                # Its port, its heartbeat: nothing there would wake us.
-                while not await self._answers():  # noqa: ASYNC110
+                # Polled: neither a port nor a heartbeat in Redis can wake this task.
+                while not await self._probe():  # noqa: ASYNC110
                     await asyncio.sleep(PROBE_SECONDS)
         except TimeoutError as error:
             raise ProcessNotReady(name=self.name, seconds=self.ready_seconds, log=self.log, tail=self.tail()) from error
 
-    async def _answers(self) -> bool:
+    async def _probe(self) -> bool:
         if not self.running:
             raise ProcessDied(name=self.name, returncode=await self.exited(), log=self.log, tail=self.tail())
         try:
@@ -154,22 +154,22 @@ class ManagedProcess(ABC):
             return False
 
     def _send_group(self, number: signal.Signals) -> None:
-        # Its number stays reserved while anyone of the group is left, so this never reaches a stranger's process.
+        # The group's id stays reserved while a process of it is left, so this never signals a foreign process.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if self._process is not None:
                 os.killpg(self._process.pid, number)
 
 
 class OneShot(ManagedProcess):
-    """A process that does its work and ends: it is ready when it has ended with 0. `start` does the work again."""
+    """A process that does its work and ends. It is ready when it has ended with status 0; `start` runs it again."""
 
     ready_seconds = 60.0
 
     async def is_ready(self) -> bool:
-        """It has ended well."""
+        """Return whether the process has ended with status 0."""
         return not self.running and await self.exited() == 0
 
-    async def _until_ready(self) -> None:
+    async def _wait_until_ready(self) -> None:
         try:
             async with asyncio.timeout(self.ready_seconds):
                 status = await self.exited()

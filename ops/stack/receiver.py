@@ -1,4 +1,4 @@
-"""One webhook receiver: uvicorn with `webhooks.app`."""
+"""A webhook receiver: uvicorn with `webhooks.app`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ OK = 200
 
 
 class Receiver(ManagedProcess):
-    """A receiver, as one behind the load balancer in production."""
+    """One of the receivers behind the load balancer."""
 
     def __init__(self, name: str, directory: Path, env: Mapping[str, str], *, port: int) -> None:
         super().__init__(name, directory, env)
         self.port = port
 
     def command(self) -> list[str]:
-        """The same command as in production."""
+        """Return the same command as in production."""
         uvicorn = [sys.executable, "-m", "uvicorn", "--factory", "webhooks.app:create_app"]
         return [*uvicorn, "--host", HOST, "--port", str(self.port)]
 
     async def is_ready(self) -> bool:
-        """`/readyz` says so: it reaches Redis."""
+        """Return whether `/readyz` answers 200, which needs Redis."""
         return await probe.http_status(HOST, self.port, "/readyz") == OK

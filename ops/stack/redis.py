@@ -1,4 +1,4 @@
-"""A redis-server of our own: a password, loopback only, and nothing on disk unless it is asked for."""
+"""A redis-server of the stack's own, with a password, on loopback by default, and with no persistence by default."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ops.stack.process import ManagedProcess
 
 
 class RedisServer(ManagedProcess):
-    """One redis-server. After `kill` and `start` it is back on the same port; with `append_only` it is as it was."""
+    """One redis-server. After `kill` and `start` it has the same port, and with `append_only` the same content."""
 
     def __init__(
         self,
@@ -38,24 +38,27 @@ class RedisServer(ManagedProcess):
 
     @property
     def url(self) -> str:
-        """Where it is, with its password."""
+        """The URL of Redis, with its password."""
         return f"redis://:{self._password}@{self._host}:{self.port}/0"
 
     def client(self) -> aioredis.Redis:
-        """A client that decodes responses and waits at most 2 s; the caller closes it."""
+        """Return a client that decodes responses and waits at most 2 s. Close it after use."""
         return aioredis.Redis.from_url(
             self.url, decode_responses=True, socket_timeout=2.0, socket_connect_timeout=2.0, retry=Retry(NoBackoff(), 0)
         )
 
     def command(self) -> list[str]:
-        """With a file for its configuration, because a command line shows its password to every user of the machine."""
+        """Write the configuration to a private file, and return the command.
+
+        On the command line every user of the machine could read the password.
+        """
         lines = {
             "bind": self._host,
             "port": str(self.port),
             "requirepass": self._password,
             "save": '""',
             "appendonly": "yes" if self._append_only else "no",
-            # A write that waits for the sync of an earlier one would be lost with the process.
+            # With syncs, a write that waits for an earlier sync would be lost when the process is killed.
             "appendfsync": "no",
             "dir": f'"{self.directory}"',
         }
@@ -65,7 +68,7 @@ class RedisServer(ManagedProcess):
         return [self._binary, str(config)]
 
     async def is_ready(self) -> bool:
-        """It answers a PING."""
+        """Return whether Redis answers a PING."""
         async with self.client() as client:
             try:
                 return bool(await cast("Any", client.ping()))

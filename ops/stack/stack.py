@@ -1,4 +1,4 @@
-"""All the processes of an installation, on this machine, for as long as a `with` block lasts."""
+"""A stack: an installation's processes on this machine, for as long as a `with` block lasts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WEBHOOK_PATH = "/livekit/webhook"
 
 @dataclass(frozen=True, slots=True)
 class ExternalLiveKit:
-    """A LiveKit server that runs already. Its configuration must send webhooks to the stack's `webhook_url`."""
+    """A LiveKit server that runs elsewhere. Its configuration must send webhooks to the stack's `webhook_url`."""
 
     url: str
     api_key: str
@@ -36,7 +36,7 @@ class ExternalLiveKit:
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """What to start. `env` goes to the receivers, the workers and Flower, on top of what the stack sets itself."""
+    """The parts to start. `env` is for receivers, workers and Flower, and overrides the stack's own settings."""
 
     directory: Path
     binaries: Binaries
@@ -47,17 +47,17 @@ class StackOptions:
     python_path: tuple[Path, ...] = ()
     flower: bool = False
     webhook_port: int | None = None
-    """Where webhooks are to come in; any free port, unless a LiveKit server elsewhere is told where."""
+    """Port for webhooks; None: any free port. A LiveKit server elsewhere has it in its configuration."""
     livekit: ExternalLiveKit | None = None
     host: str = HOST
-    """Where Redis and livekit-server listen: an address of this machine, which workers on others can reach."""
+    """Address that Redis and livekit-server listen on, which workers in other networks can reach."""
     redis_append_only: bool = False
-    """Whether Redis, when it is killed and started again, still knows what it knew."""
+    """Whether Redis keeps its content when it is killed and started again."""
 
 
 @dataclass(frozen=True, slots=True)
 class StackEvent:
-    """A part is `starting`, `ready` after so many seconds, or `stopped`."""
+    """A change of a part: `starting`, `ready` after `seconds`, or `stopped`."""
 
     part: str
     state: Literal["starting", "ready", "stopped"]
@@ -65,7 +65,7 @@ class StackEvent:
 
 
 class Stack:
-    """The running parts. Any of them may be killed, paused, stopped and started again by whoever holds it."""
+    """The running parts. Tests may kill, pause, stop and start each of them."""
 
     def __init__(self, options: StackOptions, on_event: Callable[[StackEvent], None]) -> None:
         self.options = options
@@ -78,7 +78,7 @@ class Stack:
         haproxy = options.binaries.haproxy if options.receivers > 1 else None
         front = options.webhook_port or (ports.pick() if haproxy else receiver_ports[0])
         if not haproxy:
-            # Without a balancer in front only one would ever be asked.
+            # Without a load balancer only one receiver would ever get webhooks.
             receiver_ports = [front]
         self.webhook_url = f"http://{HOST}:{front}{WEBHOOK_PATH}"
         self.redis = RedisServer(
@@ -118,14 +118,14 @@ class Stack:
     async def start(
         cls, options: StackOptions, on_event: Callable[[StackEvent], None] = lambda _: None
     ) -> AsyncIterator[Self]:
-        """Every part, each ready before the next; on the way out, however that comes, every one is gone.
+        """Start every part, each ready before the next. At the end of the block every part is stopped.
 
-        Raises a StackError that holds the end of the log of the part that did not start.
+        Raises StackError with the end of the log of the part that did not start.
         """
         options.directory.mkdir(parents=True, exist_ok=True)
         stack = cls(options, on_event)
         try:
-            for stage in stack._plan():
+            for stage in stack._start_order():
                 await stack.start_together(stage)
             yield stack
         finally:
@@ -133,40 +133,40 @@ class Stack:
 
     @property
     def env(self) -> dict[str, str]:
-        """The settings of this stack, as a process of ours has them in its environment."""
+        """The settings of this stack, as environment variables of its processes."""
         settings = {
             "LIVEKIT_URL": self.livekit.url,
             "LIVEKIT_API_KEY": self.livekit.api_key,
             "LIVEKIT_API_SECRET": self.livekit.api_secret,
             "REDIS_URL": self.redis.url,
-            # Seconds of each worker's start, for providers that hardly any of these stacks uses.
+            # Importing them takes seconds of each worker's start, and hardly any stack uses these providers.
             "SWITCHBOARD_PRELOAD_EXTRAS": "none",
         }
         return {**settings, **self.options.env}
 
     @property
     def livekit_url(self) -> str:
-        """Where participants connect to."""
+        """The URL that participants connect to."""
         return self.livekit.url
 
     @property
     def redis_url(self) -> str:
-        """Where the stack's Redis is, with its password."""
+        """The URL of the stack's Redis, with its password."""
         return self.redis.url
 
     @property
     def processes(self) -> Iterator[ManagedProcess]:
-        """Every part that was started, in that order."""
+        """All parts that were started, in that order."""
         return itertools.chain.from_iterable(self._stages)
 
     async def add_worker(self, spec: WorkerSpec) -> Worker:
-        """One more worker, ready. It is stopped with the stack."""
+        """Start one more worker, and return it when it is ready. It is stopped with the stack."""
         worker = self.workers[spec.name] = self._worker(spec)
         await self.start_together([worker])
         return worker
 
     async def start_together(self, stage: Sequence[ManagedProcess]) -> None:
-        """Start parts that do not need each other, at the same time, and wait until all are ready."""
+        """Start independent parts at the same time, and wait until all are ready."""
         self._stages.append(stage)
         try:
             async with asyncio.TaskGroup() as group:
@@ -175,9 +175,9 @@ class Stack:
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
 
-    def _plan(self) -> Iterator[Sequence[ManagedProcess]]:
+    def _start_order(self) -> Iterator[Sequence[ManagedProcess]]:
         yield [self.redis]
-        # Nobody needs the other: livekit-server comes up while the tenants file is checked.
+        # Independent of each other, so the tenants file is applied while livekit-server starts.
         yield [
             *([self.livekit] if isinstance(self.livekit, LiveKitServer) else []),
             *([self.tenants] if self.tenants else []),
@@ -200,7 +200,7 @@ class Stack:
             for stage in reversed(self._stages):
                 await asyncio.gather(*(self._stop_one(part) for part in stage))
         finally:
-            # A second Ctrl-C has cut the grace of the others short.
+            # For a second Ctrl-C, which cancels the gather above before all parts have stopped.
             for part in self.processes:
                 part.kill()
 

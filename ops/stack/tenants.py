@@ -10,12 +10,12 @@ from ops.stack.process import OneShot
 
 
 class TenantsFile(OneShot):
-    """`switchboard tenants apply`, once. `start` again applies what the file says then."""
+    """One run of `switchboard tenants apply`. Another `start` applies the file again."""
 
     def __init__(self, directory: Path, env: Mapping[str, str], *, file: Path) -> None:
         super().__init__("tenants", directory, env)
         self._file = file.resolve()
 
     def command(self) -> list[str]:
-        """The same command as in production. Redis is the stack's own, so what is not in the file goes."""
+        """Return the same command as in production, with --prune: no other file is applied to the stack's Redis."""
         return [sys.executable, "-m", "ops.cli", "tenants", "apply", "--prune", str(self._file)]

@@ -1,4 +1,4 @@
-"""One Celery worker, as on a host of its own."""
+"""A Celery worker of the stack."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from tasks.rooms import RoomStore
 
 @dataclass(frozen=True, slots=True)
 class WorkerSpec:
-    """A worker to start: its queues in their order, its slots, and what is different in its environment.
+    """A worker to start, with its queues in the order of `-Q`. `env` overrides the stack's settings.
 
-    `inside`: a command that runs another one, such as `ip netns exec <name>`, which puts it into another network.
+    `command_prefix`: a command that runs the worker's, such as `ip netns exec <name>`, which gives it another network.
     """
 
     name: str
     queues: tuple[str, ...]
     slots: int = 2
     env: Mapping[str, str] = field(default_factory=dict)
-    inside: tuple[str, ...] = ()
+    command_prefix: tuple[str, ...] = ()
 
 
 class Worker(ManagedProcess):
-    """One worker. Its SIGTERM drains: it waits for its calls, as long as `stop_seconds` allows."""
+    """One worker. SIGTERM drains it: it waits for its calls, for `stop_seconds` at most."""
 
     ready_seconds = 60.0
 
@@ -41,15 +41,15 @@ class Worker(ManagedProcess):
         self._redis = redis
 
     def command(self) -> list[str]:
-        """The command of production, and a node name: by default it is the host's, and here workers share a host."""
+        """Return the command of production with a node name, because the workers of a stack share the host's name."""
         celery = [sys.executable, "-m", "celery", "-A", "tasks", "worker", "-Q", ",".join(self.spec.queues)]
-        return [*self.spec.inside, *celery, "-n", self.node]
+        return [*self.spec.command_prefix, *celery, "-n", self.node]
 
     async def is_ready(self) -> bool:
-        """Its heart beats. Whether it takes calls then is up to the load of its host and the calls that it has."""
+        """Return whether its heartbeat is in Redis. Whether it takes calls depends on its load and its calls."""
         async with self._redis.client() as client:
             try:
-                workers = await RoomStore(client).workers()
+                workers = await RoomStore(client).list_workers()
             except RedisError:
                 return False
         return any(worker.pid == self.pid for worker in workers)

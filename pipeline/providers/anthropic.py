@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from pipeline.options import ProviderOptions
-from pipeline.providers.extra_options import OwnOptions, key_of, own_options
-from pipeline.providers.not_given import given
+from pipeline.providers.extra_options import ExtraOptions, parse_extra, required_key
+from pipeline.providers.not_given import or_not_given
+from pipeline.runtime.plugin_clients import ignore_environment
 
 if TYPE_CHECKING:
     from livekit.plugins import anthropic
@@ -17,8 +18,8 @@ DEFAULT_MODEL = "claude-sonnet-4-6"
 BASE_URL = "https://api.anthropic.com"
 
 
-class AnthropicOptions(OwnOptions):
-    """As in Anthropic's documentation. `caching`: keep the instructions and the conversation so far in its cache."""
+class AnthropicOptions(ExtraOptions):
+    """Extra options, as in Anthropic's documentation. `caching`: cache the instructions and the conversation there."""
 
     temperature: float | None = Field(default=None, ge=0, le=1)
     top_k: int | None = Field(default=None, gt=0)
@@ -26,24 +27,23 @@ class AnthropicOptions(OwnOptions):
     caching: bool = False
 
 
-def check_llm(options: ProviderOptions) -> AnthropicOptions:
-    """Its own options. Raises InvalidProviderOption."""
-    return own_options("llm", options, AnthropicOptions)
+def validate_llm(options: ProviderOptions) -> AnthropicOptions:
+    """Return the extra options, validated. Raises InvalidProviderOption."""
+    return parse_extra("llm", options, AnthropicOptions)
 
 
-def build_llm(options: ProviderOptions, own: AnthropicOptions) -> anthropic.LLM:
-    """Streaming messages."""
+def build_llm(options: ProviderOptions, extra: AnthropicOptions) -> anthropic.LLM:
+    """Build the LLM, by streaming messages."""
     from livekit.plugins import anthropic  # noqa: PLC0415
 
-    built = anthropic.LLM(
-        model=options.model or DEFAULT_MODEL,
-        temperature=given(own.temperature),
-        top_k=given(own.top_k),
-        max_tokens=own.max_tokens,
-        caching=given("ephemeral" if own.caching else None),
-        api_key=key_of("llm", options),
-        base_url=options.base_url or BASE_URL,
+    return ignore_environment(
+        anthropic.LLM(
+            model=options.model or DEFAULT_MODEL,
+            temperature=or_not_given(extra.temperature),
+            top_k=or_not_given(extra.top_k),
+            max_tokens=extra.max_tokens,
+            caching=or_not_given("ephemeral" if extra.caching else None),
+            api_key=required_key("llm", options),
+            base_url=options.base_url or BASE_URL,
+        )
     )
-    # The client adds headers that it finds in the environment, and the plugin leaves no way to say that there are none.
-    vars(built)["_client"]._custom_headers = {}  # noqa: SLF001 - see above
-    return built

@@ -1,4 +1,4 @@
-"""From a tenant's options to livekit-agents' objects."""
+"""Builders of livekit-agents' objects from a tenant's options."""
 
 from __future__ import annotations
 
@@ -6,45 +6,43 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pipeline.options import ProviderOptions
-from pipeline.providers.extra_options import Kind
+from pipeline.options import Kind, ProviderOptions
 from pipeline.providers.registry import ALL_EXTRAS, PROVIDERS
-from pipeline.providers.validation import checked, is_installed
+from pipeline.providers.validation import is_installed, validated
 
 if TYPE_CHECKING:
-    # Seconds at run time, which who only checks options should not spend.
+    # Importing livekit-agents takes seconds, which validation alone must not cost.
     from livekit.agents import llm, stt, tts
 
 
 def build_stt(options: ProviderOptions) -> stt.STT[None]:
-    """What hears, without its fallbacks. Raises what `check` raises."""
+    """Build the STT, without its fallbacks. Raises what `validate` raises."""
     built: stt.STT[None] = _build("stt", options)
     return built
 
 
 def build_llm(options: ProviderOptions) -> llm.LLM[None]:
-    """What thinks, without its fallbacks. Raises what `check` raises."""
+    """Build the LLM, without its fallbacks. Raises what `validate` raises."""
     built: llm.LLM[None] = _build("llm", options)
     return built
 
 
 def build_tts(options: ProviderOptions) -> tts.TTS[None]:
-    """What speaks, without its fallbacks. Raises what `check` raises."""
+    """Build the TTS, without its fallbacks. Raises what `validate` raises."""
     built: tts.TTS[None] = _build("tts", options)
     return built
 
 
 def _build(kind: Kind, options: ProviderOptions) -> Any:
-    provider, own = checked(kind, options)
-    return getattr(import_module(provider.module), f"build_{kind}")(options, own)
+    provider, extra = validated(kind, options)
+    return getattr(import_module(provider.module), f"build_{kind}")(options, extra)
 
 
 def preload(extras: Iterable[str] = (ALL_EXTRAS,)) -> None:
-    """Import the plugins and load the local models, in the process that the calls are forked from.
+    """Import the plugins and load the local models, in the process that the children are forked from.
 
-    Of the plugins that an extra installs, those of `extras` that are installed. What is missing a call imports by
-    itself, and its caller waits for that. Starts no thread and no event loop, and touches no FFI client: a child would
-    not survive them.
+    `extras`: import the installed plugins of these extras only. A call imports what is missing by itself, and its
+    caller waits for that. Starts no thread and no event loop, and touches no FFI client: none of them survives a fork.
     """
     wanted = set(extras)
     for provider in PROVIDERS:

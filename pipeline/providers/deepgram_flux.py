@@ -1,4 +1,4 @@
-"""Deepgram Flux: streaming STT, by turns, over the second version of Deepgram's protocol."""
+"""Deepgram Flux: streaming STT that detects the end of a turn, over version 2 of Deepgram's protocol."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.errors import InvalidProviderOption
 from pipeline.options import ProviderOptions
-from pipeline.providers.extra_options import OwnOptions, key_of, own_options
-from pipeline.providers.not_given import given
+from pipeline.providers.extra_options import ExtraOptions, invalid_option, parse_extra, required_key
+from pipeline.providers.not_given import or_not_given
 
 if TYPE_CHECKING:
     from livekit.plugins import deepgram
 
 DEFAULT_MODEL = "flux-general-en"
-MANY_LANGUAGES = "flux-general-multi"
+MULTILINGUAL_MODEL = "flux-general-multi"
 BASE_URL = "wss://api.deepgram.com/v2/listen"
 DEFAULT_EOT_THRESHOLD = 0.7
 
 
-class FluxOptions(OwnOptions):
-    """As in Deepgram's documentation. `language_hints`: of the many-language model.
+class FluxOptions(ExtraOptions):
+    """Extra options, as in Deepgram's documentation. `language_hints`: for the multilingual model only.
 
-    `eager_eot_threshold`: from which probability of the turn's end on an answer is begun; none if not given.
+    `eager_eot_threshold`: the probability of the turn's end from which a preliminary answer is generated; None for no
+    preliminary answers.
     """
 
     keyterms: list[str] | None = Field(default=None, min_length=1)
@@ -37,49 +37,42 @@ class FluxOptions(OwnOptions):
     mip_opt_out: bool = False
 
     @model_validator(mode="after")
-    def _eager_comes_first(self) -> FluxOptions:
+    def _eager_threshold_is_lower(self) -> FluxOptions:
         if (self.eager_eot_threshold or 0) > (self.eot_threshold or DEFAULT_EOT_THRESHOLD):
             msg = "eager_eot_threshold must not be greater than eot_threshold"
             raise ValueError(msg)
         return self
 
 
-def check_stt(options: ProviderOptions) -> FluxOptions:
-    """Its own options. Raises InvalidProviderOption."""
-    own = own_options("stt", options, FluxOptions)
+def validate_stt(options: ProviderOptions) -> FluxOptions:
+    """Return the extra options, validated. Raises InvalidProviderOption."""
+    extra = parse_extra("stt", options, FluxOptions)
     model = options.model or DEFAULT_MODEL
     if not model.startswith("flux-"):
-        raise InvalidProviderOption(
-            kind="stt", name=options.name, field="model", value=model, cure="the others are of the provider deepgram"
-        )
-    if own.language_hints is not None and model != MANY_LANGUAGES:
-        raise InvalidProviderOption(
-            kind="stt",
-            name=options.name,
-            field="language_hints",
-            value=own.language_hints,
-            cure=f"{model} takes none; use {MANY_LANGUAGES}",
-        )
-    return own
+        raise invalid_option("stt", options, "model", model, "the others are of the provider deepgram")
+    if extra.language_hints is not None and model != MULTILINGUAL_MODEL:
+        cure = f"{model} takes none; use {MULTILINGUAL_MODEL}"
+        raise invalid_option("stt", options, "language_hints", extra.language_hints, cure)
+    return extra
 
 
-def build_stt(options: ProviderOptions, own: FluxOptions) -> deepgram.STTv2:
-    """Streaming recognition. `base_url` is the whole address, with its path."""
+def build_stt(options: ProviderOptions, extra: FluxOptions) -> deepgram.STTv2:
+    """Build the streaming STT. `base_url` is the whole address, with its path."""
     from livekit.plugins import deepgram  # noqa: PLC0415
 
     return deepgram.STTv2(
         model=options.model or DEFAULT_MODEL,
-        api_key=key_of("stt", options),
+        api_key=required_key("stt", options),
         base_url=options.base_url or BASE_URL,
-        # As Deepgram recommends for it.
+        # Deepgram recommends chunks of this length for Flux.
         audio_chunk_duration_ms=80,
-        keyterm=given(own.keyterms),
-        eot_threshold=given(own.eot_threshold),
-        eager_eot_threshold=given(own.eager_eot_threshold),
-        eot_timeout_ms=given(own.eot_timeout_ms),
-        language_hint=given(own.language_hints),
-        numerals=own.numerals,
-        profanity_filter=own.profanity_filter,
-        redact=given(own.redact),
-        mip_opt_out=own.mip_opt_out,
+        keyterm=or_not_given(extra.keyterms),
+        eot_threshold=or_not_given(extra.eot_threshold),
+        eager_eot_threshold=or_not_given(extra.eager_eot_threshold),
+        eot_timeout_ms=or_not_given(extra.eot_timeout_ms),
+        language_hint=or_not_given(extra.language_hints),
+        numerals=extra.numerals,
+        profanity_filter=extra.profanity_filter,
+        redact=or_not_given(extra.redact),
+        mip_opt_out=extra.mip_opt_out,
     )

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from pipeline.options import ProviderOptions
-from pipeline.providers.extra_options import OwnOptions, key_of, own_options
-from pipeline.providers.not_given import given
+from pipeline.providers.extra_options import ExtraOptions, parse_extra, required_key
+from pipeline.providers.not_given import or_not_given
 
 if TYPE_CHECKING:
     from livekit.plugins import elevenlabs
 
-# The quickest of the models that speak many languages.
+# The fastest of the multilingual models.
 DEFAULT_MODEL = "eleven_flash_v2_5"
 BASE_URL = "https://api.elevenlabs.io/v1"
 
 
-class ElevenlabsOptions(OwnOptions):
-    """As in ElevenLabs' documentation. The first five are the voice's settings."""
+class ElevenlabsOptions(ExtraOptions):
+    """Extra options, as in ElevenLabs' documentation. The first five are the voice settings."""
 
     stability: float | None = Field(default=None, ge=0, le=1)
     similarity_boost: float | None = Field(default=None, ge=0, le=1)
@@ -30,33 +30,33 @@ class ElevenlabsOptions(OwnOptions):
     enable_logging: bool = True
 
 
-def check_tts(options: ProviderOptions) -> ElevenlabsOptions:
-    """Its own options. Raises InvalidProviderOption."""
-    return own_options("tts", options, ElevenlabsOptions)
+def validate_tts(options: ProviderOptions) -> ElevenlabsOptions:
+    """Return the extra options, validated. Raises InvalidProviderOption."""
+    return parse_extra("tts", options, ElevenlabsOptions)
 
 
-def build_tts(options: ProviderOptions, own: ElevenlabsOptions) -> elevenlabs.TTS:
-    """Streaming speech. `voice` is a voice's id."""
+def build_tts(options: ProviderOptions, extra: ElevenlabsOptions) -> elevenlabs.TTS:
+    """Build the streaming TTS. `voice` is the id of a voice."""
     from livekit.plugins import elevenlabs  # noqa: PLC0415
 
     return elevenlabs.TTS(
         model=options.model or DEFAULT_MODEL,
         voice_id=options.voice or elevenlabs.DEFAULT_VOICE_ID,
-        voice_settings=given(_settings(own)),
-        language=given(options.language),
-        api_key=key_of("tts", options),
+        voice_settings=or_not_given(_voice_settings(extra)),
+        language=or_not_given(options.language),
+        api_key=required_key("tts", options),
         base_url=options.base_url or BASE_URL,
-        encoding=own.encoding,
-        enable_logging=own.enable_logging,
+        encoding=extra.encoding,
+        enable_logging=extra.enable_logging,
     )
 
 
-def _settings(own: ElevenlabsOptions) -> elevenlabs.VoiceSettings | None:
+def _voice_settings(extra: ElevenlabsOptions) -> elevenlabs.VoiceSettings | None:
     from livekit.plugins import elevenlabs  # noqa: PLC0415
 
-    tuned = own.model_dump(include={"stability", "similarity_boost", "style", "speed", "use_speaker_boost"})
-    tuned = {name: value for name, value in tuned.items() if value is not None}
-    if not tuned:
-        # Then each voice has the settings that its maker gave it.
+    fields = {"stability", "similarity_boost", "style", "speed", "use_speaker_boost"}
+    settings = extra.model_dump(include=fields, exclude_none=True)
+    if not settings:
+        # ElevenLabs then uses the settings stored with the voice.
         return None
-    return elevenlabs.VoiceSettings(**{"stability": 0.5, "similarity_boost": 0.75} | tuned)
+    return elevenlabs.VoiceSettings(**{"stability": 0.5, "similarity_boost": 0.75} | settings)

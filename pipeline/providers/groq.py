@@ -1,4 +1,4 @@
-"""Groq: language models, over OpenAI's protocol."""
+"""Groq: language models over OpenAI's protocol."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from pipeline.options import ProviderOptions
-from pipeline.providers.extra_options import OwnOptions, key_of, own_options
-from pipeline.providers.not_given import given
-from pipeline.providers.openai import without_environment
+from pipeline.providers.extra_options import ExtraOptions, parse_extra, required_key
+from pipeline.providers.not_given import or_not_given
+from pipeline.runtime.plugin_clients import ignore_environment
 
 if TYPE_CHECKING:
     from livekit.plugins import groq
@@ -18,8 +18,8 @@ DEFAULT_MODEL = "llama-3.3-70b-versatile"
 BASE_URL = "https://api.groq.com/openai/v1"
 
 
-class GroqOptions(OwnOptions):
-    """As in Groq's documentation."""
+class GroqOptions(ExtraOptions):
+    """Extra options, as in Groq's documentation."""
 
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, gt=0, le=1)
@@ -28,24 +28,24 @@ class GroqOptions(OwnOptions):
     service_tier: str | None = None
 
 
-def check_llm(options: ProviderOptions) -> GroqOptions:
-    """Its own options. Raises InvalidProviderOption."""
-    return own_options("llm", options, GroqOptions)
+def validate_llm(options: ProviderOptions) -> GroqOptions:
+    """Return the extra options, validated. Raises InvalidProviderOption."""
+    return parse_extra("llm", options, GroqOptions)
 
 
-def build_llm(options: ProviderOptions, own: GroqOptions) -> groq.LLM:
-    """Streaming chat completions."""
+def build_llm(options: ProviderOptions, extra: GroqOptions) -> groq.LLM:
+    """Build the LLM, by streaming chat completions."""
     from livekit.plugins import groq  # noqa: PLC0415
 
-    return without_environment(
+    return ignore_environment(
         groq.LLM(
             model=options.model or DEFAULT_MODEL,
-            temperature=given(own.temperature),
-            top_p=given(own.top_p),
-            max_completion_tokens=given(own.max_completion_tokens),
-            reasoning_effort=given(own.reasoning_effort),
-            service_tier=given(own.service_tier),
-            api_key=key_of("llm", options),
+            temperature=or_not_given(extra.temperature),
+            top_p=or_not_given(extra.top_p),
+            max_completion_tokens=or_not_given(extra.max_completion_tokens),
+            reasoning_effort=or_not_given(extra.reasoning_effort),
+            service_tier=or_not_given(extra.service_tier),
+            api_key=required_key("llm", options),
             base_url=options.base_url or BASE_URL,
         )
     )

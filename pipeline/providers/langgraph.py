@@ -1,4 +1,4 @@
-"""A LangGraph graph as the language model. Its tools run in the graph."""
+"""LangGraph: a compiled graph as the LLM. Its tools run inside the graph."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from pipeline.errors import InvalidProviderOption
 from pipeline.options import ProviderOptions
-from pipeline.providers.extra_options import OwnOptions, own_options
+from pipeline.providers.extra_options import ExtraOptions, invalid_option, parse_extra
 
 if TYPE_CHECKING:
     from livekit.plugins import langchain
 
+GRAPH_TIMEOUT_SECONDS = 10.0
+"""Longest time between two parts of an answer. Longer than a model's, because a graph may call tools first."""
 
-class LangGraphOptions(OwnOptions):
-    """`graph`: where the compiled graph is, `module:name`; what is there may also be a function that makes it.
 
-    `configurable`: for the graph, beside the `thread_id` that each call has for itself. `subgraphs`: hear those, too.
+class LangGraphOptions(ExtraOptions):
+    """Extra options of LangGraph.
+
+    `graph`: `module:name` of the compiled graph, or of a function that returns it. `configurable`: values for the
+    graph's config, beside the `thread_id`, which each call has for itself. `subgraphs`: stream their answers, too.
     """
 
     graph: str = Field(pattern=r"^[\w.]+:\w+$")
@@ -29,62 +32,60 @@ class LangGraphOptions(OwnOptions):
     subgraphs: bool = False
 
 
-def check_llm(options: ProviderOptions) -> LangGraphOptions:
-    """Its own options. The graph itself is imported where the call runs. Raises InvalidProviderOption."""
-    return own_options("llm", options, LangGraphOptions)
+def validate_llm(options: ProviderOptions) -> LangGraphOptions:
+    """Return the extra options, validated. Does not import the graph. Raises InvalidProviderOption."""
+    return parse_extra("llm", options, LangGraphOptions)
 
 
-def build_llm(options: ProviderOptions, own: LangGraphOptions) -> langchain.LLMAdapter[Any]:
-    """The graph, on a thread of its own. Raises InvalidProviderOption if there is no graph at `graph`."""
+def build_llm(options: ProviderOptions, extra: LangGraphOptions) -> langchain.LLMAdapter[Any]:
+    """Build the LLM, on a thread of its own. Raises InvalidProviderOption if there is no graph at `graph`."""
     from livekit.plugins import langchain  # noqa: PLC0415
 
-    graph = _Prompt(_graph(options, own.graph))
-    # Each call is built anew, so a graph with a checkpointer never mixes two of them.
-    config = {"configurable": {**own.configurable, "thread_id": uuid.uuid4().hex}}
-    return langchain.LLMAdapter(graph, config=config, subgraphs=own.subgraphs)  # type: ignore[arg-type]
+    graph = _TimeLimitedGraph(_load_graph(options, extra.graph))
+    # A new thread for each call, so that a graph with a checkpointer never mixes two calls.
+    config = {"configurable": {**extra.configurable, "thread_id": uuid.uuid4().hex}}
+    return langchain.LLMAdapter(graph, config=config, subgraphs=extra.subgraphs)  # type: ignore[arg-type]
 
 
-def _graph(options: ProviderOptions, path: str) -> Any:
+def _load_graph(options: ProviderOptions, path: str) -> Any:
     module, _, name = path.partition(":")
     try:
         found = getattr(importlib.import_module(module), name)
         graph = found if hasattr(found, "astream") else found()
     except Exception as error:
-        cure = f"{type(error).__name__}: {error}"
-        raise InvalidProviderOption(kind="llm", name=options.name, field="graph", value=path, cure=cure) from error
+        raise invalid_option("llm", options, "graph", path, f"{type(error).__name__}: {error}") from error
     if not hasattr(graph, "astream"):
         cure = "it is no compiled graph, nor a function that makes one"
-        raise InvalidProviderOption(kind="llm", name=options.name, field="graph", value=path, cure=cure)
+        raise invalid_option("llm", options, "graph", path, cure)
     return graph
 
 
-class _Prompt:
-    """The graph, whose failures and silences are those of a provider: the plugin has neither for it."""
+class _TimeLimitedGraph:
+    """A graph with a timeout, whose exceptions are API errors.
+
+    livekit-agents retries and falls back on API errors only; the plugin has neither a timeout nor these errors.
+    """
 
     def __init__(self, graph: Any) -> None:
         self._graph = graph
 
     async def astream(self, *arguments: Any, **options: Any) -> AsyncIterator[Any]:
-        """As the graph's. Raises APITimeoutError, APIConnectionError."""
+        """Stream as the graph does. Raises APITimeoutError, APIConnectionError."""
         from livekit.agents import APIConnectionError, APIError, APITimeoutError  # noqa: PLC0415
 
         parts = self._graph.astream(*arguments, **options)
         try:
             while True:
-                async with asyncio.timeout(SILENCE_SECONDS):
+                async with asyncio.timeout(GRAPH_TIMEOUT_SECONDS):
                     part = await anext(parts)
                 yield part
         except StopAsyncIteration:
             return
         except TimeoutError:
-            raise APITimeoutError(f"the graph has said nothing for {SILENCE_SECONDS} s") from None
+            raise APITimeoutError(f"the graph sent nothing for {GRAPH_TIMEOUT_SECONDS} s") from None
         except APIError:
             raise
         except Exception as error:
             raise APIConnectionError(f"the graph raised {type(error).__name__}") from error
         finally:
             await parts.aclose()
-
-
-SILENCE_SECONDS = 10.0
-"""A graph may call tools before it says something, so it has longer than a model."""

@@ -1,4 +1,4 @@
-"""Between our `None` and livekit-agents' `NOT_GIVEN`."""
+"""None as livekit-agents' NOT_GIVEN."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def given(value: T | None) -> NotGivenOr[T]:
-    """The value, or what livekit-agents calls its absence, so that the plugin's own default holds."""
-    # Importing it takes seconds, which the modules that use this must not cost who only checks options.
+def or_not_given(value: T | None) -> NotGivenOr[T]:
+    """Return the value, or NOT_GIVEN for None, which lets the plugin use its own default."""
+    # Importing livekit-agents takes seconds, which validation alone must not cost.
     from livekit.agents import NOT_GIVEN  # noqa: PLC0415
 
     return NOT_GIVEN if value is None else value

@@ -1,4 +1,4 @@
-"""OpenAI's TTS with the deadline of a call: the plugin waits 30 s for speech, whatever it is told."""
+"""OpenAI's TTS with a deadline. The plugin waits 30 s for speech, whatever timeout it is given."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from livekit.plugins import openai
 from livekit.plugins.openai.tts import ChunkedStream
 
 
-class PromptTTS(openai.TTS):
-    """Speaks, or fails, in time."""
+class DeadlineTTS(openai.TTS):
+    """The plugin's TTS, whose streams fail when no speech comes within the timeout."""
 
     def synthesize(self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS) -> ChunkedStream:
-        """See the plugin."""
-        return PromptSpeech(tts=self, input_text=text, conn_options=conn_options)
+        """Synthesize a text, as the plugin does."""
+        return DeadlineChunkedStream(tts=self, input_text=text, conn_options=conn_options)
 
 
-class PromptSpeech(ChunkedStream):
-    """A text, of which something has to come within each `timeout`."""
+class DeadlineChunkedStream(ChunkedStream):
+    """The plugin's stream, which raises APITimeoutError when a period of `conn_options.timeout` brings no speech."""
 
     async def _run(self, output_emitter: tts.AudioEmitter) -> None:
-        speaking = asyncio.ensure_future(super()._run(output_emitter))
+        receiving = asyncio.ensure_future(super()._run(output_emitter))
         pushed = -1.0
         try:
-            while not speaking.done():
+            while not receiving.done():
                 if output_emitter.pushed_duration() == pushed:
                     raise APITimeoutError(f"no speech for {self._conn_options.timeout} s")
                 pushed = output_emitter.pushed_duration()
-                await asyncio.wait({speaking}, timeout=self._conn_options.timeout)
-            await speaking
+                await asyncio.wait({receiving}, timeout=self._conn_options.timeout)
+            await receiving
         finally:
-            await aio.cancel_and_wait(speaking)
+            await aio.cancel_and_wait(receiving)

@@ -1,1 +1,16 @@
-"""TODO map."""
+"""livekit-agents and livekit's client, driven in the process of one call.
+
+No other folder uses names of theirs that begin with an underscore. Their versions are pinned, and contract tests fail
+when such a name moves.
+
+    job_runner              livekit-agents' own job runner, without its parent process
+    agent_hooks             an agent's entrypoint and hooks, as its AgentServer has them
+    job                     the job of a call: its room, checked on the server; the agent's consent; the token
+    early_join              the join of a room before the agent is ready
+    audio_output            the voice agent's audio output, whose track is in the room before the caller is
+    rtc_client              livekit's native client: started, warmed up, its log off
+    prewarm                 the work that calls share, done in the worker's main process or in an idle child
+    inference_server        the process for models of plugins, and a call's client of it
+    turn_detector_server    the process for the end-of-turn model, and a call's client of it
+    plugin_clients          HTTP clients inside plugins, without what they took from the environment
+"""

@@ -1,4 +1,4 @@
-"""Joining a room for an agent that would only call `ctx.connect()`, before its entrypoint gets to it."""
+"""The early join of a room, for an agent that only calls `ctx.connect()`, before its entrypoint gets to it."""
 
 from __future__ import annotations
 
@@ -13,40 +13,43 @@ from livekit import rtc
 from livekit.agents import JobContext
 from livekit.agents.types import ATTRIBUTE_AGENT_STATE
 
-logger = logging.getLogger("switchboard.pipeline.joining")
+logger = logging.getLogger("switchboard.pipeline.call")
 
 _DESCRIPTORS = Path("/dev/fd")
 
 
 async def join_early(ctx: JobContext) -> None:
-    """Join, and be seen. What fails is logged: the entrypoint's own `ctx.connect()` tries again, and raises."""
+    """Join the room and become visible in it.
+
+    A failure is only logged: the entrypoint's own `ctx.connect()` tries again, and raises.
+    """
     before = _sockets()
     try:
         await ctx.connect()
         for descriptor in _sockets() - before:
-            _send_at_once(descriptor)
-        # The server tells the others of a participant when it has published something, or else within 3 s. But at once
-        # when one of its attributes changes.
+            _set_no_delay(descriptor)
+        # The server announces a participant to the others once it has published something, or else within 3 s; but at
+        # once when one of its attributes changes.
         await ctx.room.local_participant.set_attributes({ATTRIBUTE_AGENT_STATE: "initializing"})
     except rtc.ConnectError as error:
-        logger.warning("the room was not joined early", extra={"error": type(error).__name__})
+        logger.warning("early join failed", extra={"error": type(error).__name__})
 
 
-def _send_at_once(descriptor: int) -> None:
-    """Set TCP_NODELAY, as livekit's client does not.
+def _set_no_delay(descriptor: int) -> None:
+    """Set TCP_NODELAY, which livekit's client does not.
 
     After a join with one peer connection, its default, the client's last message is not acknowledged for 40 ms, and
-    until then Nagle's algorithm holds the next one back: the attribute here, and then the first track.
+    until then Nagle's algorithm holds back the next ones: the attribute here, and then the first track.
     """
-    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as found:
-        if found.family in {socket.AF_INET, socket.AF_INET6} and found.type == socket.SOCK_STREAM:
-            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
+        if connection.family in {socket.AF_INET, socket.AF_INET6} and connection.type == socket.SOCK_STREAM:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _sockets() -> set[int]:
-    found = set()
+    sockets = set()
     for entry in _DESCRIPTORS.iterdir():
         with suppress(OSError):
             if stat.S_ISSOCK(os.fstat(int(entry.name)).st_mode):
-                found.add(int(entry.name))
-    return found
+                sockets.add(int(entry.name))
+    return sockets

@@ -1,6 +1,6 @@
-"""Models that plugins share over all calls of a worker, such as a turn detector's, in one process of their own.
+"""The inference process: models that plugins share over all calls of a worker, such as a turn detector's.
 
-livekit-agents' worker has such a process too; its runners (`_InferenceRunner`) run here unmodified. Calls reach it
+livekit-agents' worker has such a process too, and its runners (`_InferenceRunner`) run here unmodified. Calls connect
 over a Unix socket. A frame is a 4-byte big-endian length and one of livekit-agents' own messages, `InferenceRequest`
 or `InferenceResponse`.
 
@@ -25,8 +25,8 @@ from livekit.agents.inference_runner import _InferenceRunner
 from livekit.agents.ipc import proto
 from livekit.agents.ipc.channel import Message, _read_message, _write_message
 
-from pipeline.agents import load_agent
 from pipeline.errors import AgentNotFound
+from pipeline.runtime.agent_hooks import load_hooks
 
 CONNECT_SECONDS = 30.0
 RETRY_SECONDS = 0.1
@@ -48,7 +48,7 @@ def _send(writer: asyncio.StreamWriter, message: Message) -> None:
 
 
 class InferenceClient:
-    """One call's connection to the inference process, opened with its first request, and again after it was lost."""
+    """One call's connection to the inference process, opened for the first request, and again after it was lost."""
 
     def __init__(self, socket: Path, *, connect_seconds: float = CONNECT_SECONDS) -> None:
         self._socket = socket
@@ -60,7 +60,10 @@ class InferenceClient:
         self._opening = asyncio.Lock()
 
     async def infer(self, method: str, data: bytes) -> bytes | None:
-        """The answer of the runner for `method`. Raises RuntimeError with what it raised, OSError if it is away."""
+        """Return the answer of the runner for `method`.
+
+        Raises RuntimeError with the runner's error, and OSError if the process is away.
+        """
         writer = await self._open()
         request = proto.InferenceRequest(method=method, request_id=str(next(self._numbers)), data=data)
         answer: asyncio.Future[proto.InferenceResponse] = asyncio.get_running_loop().create_future()
@@ -76,7 +79,7 @@ class InferenceClient:
         return response.data
 
     async def aclose(self) -> None:
-        """Close the connection, if it was opened."""
+        """Close the connection if it is open."""
         if self._reading is not None:
             self._reading.cancel()
         if self._writer is not None:
@@ -107,13 +110,13 @@ class InferenceClient:
         except (asyncio.IncompleteReadError, OSError):
             for waiting in self._waiting.values():
                 if not waiting.done():
-                    waiting.set_exception(ConnectionResetError("the inference process is gone"))
+                    waiting.set_exception(ConnectionResetError("the inference process has ended"))
         finally:
             writer.close()
 
 
 class InferenceServer:
-    """Runs each runner in a thread of its own pool; one process for all calls."""
+    """The server in the inference process. Its runners run in a pool of threads."""
 
     def __init__(self) -> None:
         self._runners = {name: runner() for name, runner in _InferenceRunner.registered_runners.items()}
@@ -123,10 +126,10 @@ class InferenceServer:
             logger.info("inference runner ready", extra={"method": name})
 
     async def serve(self, socket: Path, parent: int) -> None:
-        """Serve until terminated, or until the worker is gone."""
+        """Serve until SIGTERM, or until the parent process has ended."""
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-        # Not as a context: leaving it would wait for the calls that are connected.
+        # Not as a context manager: leaving it would wait for the calls that are connected.
         server = await asyncio.start_unix_server(self._answer_all, socket)
         while os.getppid() == parent and not stop.is_set():
             with contextlib.suppress(TimeoutError):
@@ -162,13 +165,18 @@ class InferenceServer:
         await writer.drain()
 
 
+def is_needed() -> bool:
+    """Return whether a plugin of an imported agent has registered a runner."""
+    return bool(_InferenceRunner.registered_runners)
+
+
 def main() -> None:
-    """Serve the runners that importing the agents registers."""
+    """Import the agents, which registers their runners, and serve these."""
     socket, parent, *agents = sys.argv[1:]
     for agent in agents:
-        # Of one that cannot be imported the worker has told already, and others need their models all the same.
+        # The worker has logged an agent that cannot be imported. The other agents need their models all the same.
         with contextlib.suppress(AgentNotFound):
-            load_agent(agent)
+            load_hooks(agent)
     asyncio.run(InferenceServer().serve(Path(socket), int(parent)))
 
 

@@ -1,4 +1,8 @@
-"""The job that livekit-agents runs for a call: the room as it is now, the agent's consent, and the token."""
+"""The job that livekit-agents runs for a call: the room, checked on the server; the agent's consent; and the token.
+
+It has a client of the server API of its own: one handed in from outside would need a protocol, and bring errors to
+translate, for three requests.
+"""
 
 from __future__ import annotations
 
@@ -17,23 +21,23 @@ from livekit.agents.types import ATTRIBUTE_AGENT_NAME
 from livekit.protocol import agent as agent_proto
 from livekit.protocol import models
 
-from pipeline.agents import LoadedAgent
 from pipeline.errors import RoomGone, RoomUnreachable
 from pipeline.options import CallOptions
+from pipeline.runtime.agent_hooks import AgentHooks
 
 ROOM_CHECK_SECONDS = 5.0
 TOKEN_SLACK_SECONDS = 300.0
 
 
-def announced_room(options: CallOptions) -> models.Room:
-    """As much of the room as is known without asking the server."""
+def room_stub(options: CallOptions) -> models.Room:
+    """Return as much of the room as is known without asking the server."""
     return models.Room(sid=options.room_sid, name=options.room_name)
 
 
-async def running_job(options: CallOptions, agent: LoadedAgent, room: models.Room) -> RunningJobInfo | None:
-    """The job, or None if the agent's request hook rejected it."""
-    job = _job(options, agent, room)
-    accepted = await _ask(agent, job)
+async def build_job(options: CallOptions, agent: AgentHooks, room: models.Room) -> RunningJobInfo | None:
+    """Build the job. Returns None if the agent's request hook rejected it."""
+    job = _job_message(options, agent, room)
+    accepted = await _request(agent, job)
     if accepted is None:
         return None
     now = time.time()
@@ -53,8 +57,8 @@ async def running_job(options: CallOptions, agent: LoadedAgent, room: models.Roo
     )
 
 
-async def is_still_ours(options: CallOptions) -> bool:
-    """Whether the server still has this very room, and no later attempt's agent in it. Raises RoomUnreachable."""
+async def still_ours(options: CallOptions) -> bool:
+    """Tell whether the server has this very room, without a later attempt's agent in it. Raises RoomUnreachable."""
     async with _server(options) as server:
         try:
             await _find(server, options)
@@ -64,8 +68,10 @@ async def is_still_ours(options: CallOptions) -> bool:
     return not any(options.is_successor(person.identity) for person in listed.participants)
 
 
-async def present_room(options: CallOptions) -> models.Room:
-    """The room as the server has it now. Joining one that is gone would make a new room of the same name.
+async def fetch_room(options: CallOptions) -> models.Room:
+    """Return the room as the server has it, and remove the agents of earlier attempts from it.
+
+    Joining a room that is gone would make a new one of the same name.
 
     Raises RoomGone if it no longer exists, and RoomUnreachable if the LiveKit server does not answer.
     """
@@ -78,10 +84,10 @@ async def present_room(options: CallOptions) -> models.Room:
 
 @asynccontextmanager
 async def _server(options: CallOptions) -> AsyncIterator[api.LiveKitAPI]:
-    """The server, which has a few seconds to answer all that it is asked. Raises RoomUnreachable if it does not."""
+    """Open a client of the server API, with one deadline for all its requests. Raises RoomUnreachable."""
     secret = options.livekit_api_secret.reveal()
     try:
-        # A timeout of its session would not count: the client overrides it with none in each request.
+        # A timeout of the client's session would have no effect: each request overrides it with none.
         async with (
             asyncio.timeout(ROOM_CHECK_SECONDS),
             api.LiveKitAPI(options.livekit_url, options.livekit_api_key, secret) as server,
@@ -101,7 +107,7 @@ async def _find(server: api.LiveKitAPI, options: CallOptions) -> models.Room:
 
 
 async def _remove_predecessors(server: api.LiveKitAPI, options: CallOptions) -> None:
-    """Take the agents of earlier attempts out of the room: one that was killed stays listed for 10 to 15 s."""
+    # The server lists the agent of a killed process for another 10 to 15 s.
     listed = await server.room.list_participants(api.ListParticipantsRequest(room=options.room_name))
     for person in listed.participants:
         if person.identity in options.predecessors:
@@ -110,7 +116,7 @@ async def _remove_predecessors(server: api.LiveKitAPI, options: CallOptions) -> 
                 await server.room.remove_participant(removal)
 
 
-def _job(options: CallOptions, agent: LoadedAgent, room: models.Room) -> agent_proto.Job:
+def _job_message(options: CallOptions, agent: AgentHooks, room: models.Room) -> agent_proto.Job:
     return agent_proto.Job(
         id=f"{options.room_sid}:{options.attempt}",
         type=agent_proto.JobType.JT_ROOM,
@@ -121,7 +127,7 @@ def _job(options: CallOptions, agent: LoadedAgent, room: models.Room) -> agent_p
     )
 
 
-async def _ask(agent: LoadedAgent, job: agent_proto.Job) -> JobAcceptArguments | None:
+async def _request(agent: AgentHooks, job: agent_proto.Job) -> JobAcceptArguments | None:
     accepted: JobAcceptArguments | None = None
 
     async def accept(arguments: JobAcceptArguments) -> None:
@@ -135,8 +141,8 @@ async def _ask(agent: LoadedAgent, job: agent_proto.Job) -> JobAcceptArguments |
     return accepted
 
 
-def _token(options: CallOptions, agent: LoadedAgent, accepted: JobAcceptArguments) -> str:
-    # Without `agent` and the kind it would count as a caller, and keep the room open.
+def _token(options: CallOptions, agent: AgentHooks, accepted: JobAcceptArguments) -> str:
+    # Without `agent` and the kind, the server would count it as a caller and keep the room open.
     grants = api.VideoGrants(
         room_join=True,
         room=options.room_name,
@@ -149,7 +155,7 @@ def _token(options: CallOptions, agent: LoadedAgent, accepted: JobAcceptArgument
     return (
         api.AccessToken(options.livekit_api_key, options.livekit_api_secret.reveal())
         .with_kind("agent")
-        # Ours, whatever the agent asked for: it carries the attempt.
+        # Not the agent's choice: it carries the attempt.
         .with_identity(options.identity)
         .with_name(accepted.name)
         .with_metadata(accepted.metadata)

@@ -1,9 +1,9 @@
-"""livekit-agents' own job runner, driven in this process instead of over a pipe from a parent.
+"""livekit-agents' own job runner, driven in this process instead of over a pipe from a parent process.
 
-So an entrypoint meets the JobContext it was written for: the same prewarm, connect, shutdown callbacks and shutdown
-order. What stands in for the parent is `_Parent`: it takes the messages meant for it, and passes requests for
-inference on. This is private API of livekit-agents: its version is pinned, only this file touches it, and
-tests/integration/pipeline/runtime/test_job_runner_contract.py fails loudly when it moves.
+So an entrypoint meets the JobContext that it was written for: the same prewarm, connect, shutdown callbacks and
+shutdown order. `_ParentProcess` stands in for the parent: it receives the messages meant for it, and passes inference
+requests on. This is private API of livekit-agents. Its version is pinned, and
+tests/integration/pipeline/runtime/test_job_runner_contract.py fails when it moves.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast
 
-from livekit.agents import JobContext
+from livekit.agents import AgentSession, JobContext
 from livekit.agents.ipc import proto
 from livekit.agents.ipc.channel import Message
 from livekit.agents.ipc.job_proc_lazy_main import _JobProc
@@ -20,8 +20,8 @@ from livekit.agents.ipc.proc_client import _ProcClient
 from livekit.agents.job import JobExecutorType, RunningJobInfo
 from livekit.agents.utils import aio
 
-from pipeline.agents import LoadedAgent
 from pipeline.errors import PipelineError
+from pipeline.runtime.agent_hooks import AgentHooks
 
 
 class InferenceUnavailable(PipelineError):
@@ -32,24 +32,30 @@ class InferenceUnavailable(PipelineError):
 
 
 class Inference(Protocol):
-    """Runs the models that plugins share over all calls of a worker, such as a turn detector's."""
+    """Client of the models that plugins share over all calls of a worker, such as a turn detector's."""
 
     async def infer(self, method: str, data: bytes) -> bytes | None:
-        """The answer of the runner that registered for `method`. Raises any Exception."""
+        """Return the answer of the runner registered for `method`. May raise any Exception."""
+
+    async def aclose(self) -> None:
+        """Close the connection."""
 
 
 class NoInference:
-    """Says what is missing."""
+    """The client where no inference process runs."""
 
     async def infer(self, method: str, data: bytes) -> bytes | None:
         """Raise InferenceUnavailable."""
         del data
         raise InferenceUnavailable(method=method)
 
+    async def aclose(self) -> None:
+        """Do nothing."""
 
-class _Parent:
-    def __init__(self) -> None:
-        self.inference: Inference = NoInference()
+
+class _ParentProcess:
+    def __init__(self, inference: Inference) -> None:
+        self.inference = inference
         self.inbox: aio.Chan[Message] | None = None
         self._answers: set[asyncio.Task[None]] = set()
 
@@ -70,17 +76,17 @@ class _Parent:
 
 
 class JobRunner:
-    """Runs one job in this process. `initialize` is the prewarm, before a call is known; `run` is the call.
+    """The runner of one job in this process: `prewarm` before the call is known, then `run`.
 
     Both belong into a fresh process: the FFI client and the agent's prewarm hold threads that do not survive a fork.
     """
 
-    def __init__(self, agent: LoadedAgent) -> None:
+    def __init__(self, agent: AgentHooks, inference: Inference | None = None) -> None:
         self.agent = agent
         self.context: JobContext | None = None
         self.crash: Exception | None = None
         self._on_start: Callable[[JobContext], Awaitable[None]]
-        self._parent = _Parent()
+        self._parent = _ParentProcess(inference or NoInference())
         self._proc = _JobProc(
             agent.prewarm,
             self._entrypoint,
@@ -89,25 +95,26 @@ class JobRunner:
             executor_type=JobExecutorType.PROCESS,
         )
 
-    def initialize(self) -> None:
+    def prewarm(self) -> None:
         """Run the agent's prewarm. Raises what it raises."""
         self._proc.initialize(proto.InitializeRequest(), cast("_ProcClient", self._parent))
 
     @property
     def userdata(self) -> dict[Any, Any]:
         """`ctx.proc.userdata`, as the prewarm filled it."""
-        return self._proc._job_proc.userdata  # noqa: SLF001
+        return self._proc._job_proc.userdata
 
-    async def run(
-        self, job: RunningJobInfo, *, inference: Inference | None, on_start: Callable[[JobContext], Awaitable[None]]
-    ) -> None:
-        """Run the job to its end. `on_start` gets its context before the entrypoint does, which waits for it.
+    @property
+    def session(self) -> AgentSession[Any] | None:
+        """The agent's session, once it has one. The context's public property raises where there is none."""
+        return None if self.context is None else self.context._primary_agent_session
+
+    async def run(self, job: RunningJobInfo, *, on_start: Callable[[JobContext], Awaitable[None]]) -> None:
+        """Run the job to its end. `on_start` is awaited with the job's context before the entrypoint is called.
 
         An exception of either is in `crash` afterwards; the shutdown callbacks have run all the same.
         """
         self._on_start = on_start
-        if inference is not None:
-            self._parent.inference = inference
         self._parent.inbox = inbox = aio.Chan[Message]()
         start = proto.StartJobRequest()
         start.running_job = job
@@ -116,6 +123,7 @@ class JobRunner:
             await self._proc.entrypoint(inbox)
         finally:
             inbox.close()
+            await self._parent.inference.aclose()
 
     def shutdown(self, reason: str) -> None:
         """Ask the job to end: the session closes, shutdown callbacks run, the agent leaves the room."""
@@ -123,7 +131,7 @@ class JobRunner:
             self._parent.inbox.send_nowait(proto.ShutdownRequest(reason=reason))
 
     async def leave(self) -> None:
-        """Leave the room now, whatever is being said; the job then ends by itself."""
+        """Leave the room now, in the middle of a sentence if need be. The job then ends by itself."""
         if self.context is not None:
             await self.context.room.disconnect()
 

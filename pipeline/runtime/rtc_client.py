@@ -1,11 +1,11 @@
-"""livekit's native client in this process: started, warmed up, and quiet unless there is trouble.
+"""livekit's native (FFI) client in this process: started, warmed up, and with its log off.
 
-It hands its log to Python line by line, from its own threads, and each line waits for the interpreter's lock: 140 of
-them before a first connection is even opened, and some 30 in each second of a call, to be dropped there for their
-level. So it says nothing until `hear`, unless LIVEKIT_RTC_DEBUG is set. Why a room cannot be joined its exception says.
+It hands its log to Python line by line, from its own threads, and each line waits for the interpreter's lock: 140 lines
+before a first connection is opened, and some 30 in each second of a call, which Python then drops for their level. So
+the log is off until `enable_logs`, unless LIVEKIT_RTC_DEBUG is set. The reason for a failed join is in its exception.
 
-This is private API of livekit: its version is pinned, and tests/integration/pipeline/runtime/test_rtc_client.py fails
-loudly when it moves.
+This is private API of livekit. Its version is pinned, and tests/integration/pipeline/runtime/test_rtc_client.py fails
+when it moves.
 """
 
 from __future__ import annotations
@@ -21,37 +21,37 @@ from livekit.rtc.version import __version__
 
 logger = logging.getLogger("switchboard.pipeline.rtc_client")
 
-REHEARSAL_SECONDS = 2.0
+WARM_UP_SECONDS = 2.0
 LOOPBACK = "127.0.0.1"
 _REFUSAL = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 def start() -> None:
-    """Start it, in a process that will not be forked."""
-    _pass_logs_on(_is_debugged())
+    """Start the client, in a process that will not be forked."""
+    _forward_logs(_is_debugged())
 
 
-def hear() -> None:
-    """Have its log from now on."""
-    _pass_logs_on(True)  # noqa: FBT003 - as below
+def enable_logs() -> None:
+    """Forward the client's log to Python from now on."""
+    _forward_logs(True)  # noqa: FBT003 - as below
 
 
-async def rehearse() -> None:
-    """Connect to a server of our own, which refuses: what the client does once in each process, it has done then.
+async def warm_up() -> None:
+    """Connect to a server of our own, which refuses, so that the client has done what it does once in each process.
 
-    It reads the host's certificates, starts WebRTC's threads and asks after the operating system. It takes 20 to 40 ms.
-    Where the client would ask a proxy for this server too, nothing happens: it knows no exceptions from one. What was
-    not rehearsed, for this or another reason, the call does for itself.
+    It reads the host's certificates, starts WebRTC's threads and looks up the operating system, in 20 to 40 ms. Behind
+    an HTTP proxy this is left out, as the client knows no exceptions from a proxy. Where it was left out or has failed,
+    the call does it for itself.
     """
     if _variable("HTTP_PROXY") or _variable("http_proxy"):
         return
     try:
-        async with asyncio.timeout(REHEARSAL_SECONDS), await asyncio.start_server(_refuse, LOOPBACK, 0) as server:
+        async with asyncio.timeout(WARM_UP_SECONDS), await asyncio.start_server(_refuse, LOOPBACK, 0) as server:
             _, port = server.sockets[0].getsockname()
             with contextlib.suppress(rtc.ConnectError):
-                await rtc.Room().connect(f"ws://{LOOPBACK}:{port}", "rehearsal")
+                await rtc.Room().connect(f"ws://{LOOPBACK}:{port}", "warm-up")
     except Exception:
-        logger.debug("livekit's client was not rehearsed", exc_info=True)
+        logger.debug("warm-up of the rtc client failed", exc_info=True)
 
 
 async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -62,10 +62,10 @@ async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     writer.close()
 
 
-def _pass_logs_on(them: bool) -> None:  # noqa: FBT001 - it is what the client's function takes
+def _forward_logs(enabled: bool) -> None:  # noqa: FBT001 - as the client's function takes it
     client = _ffi_client.FfiClient.instance
-    client._ffi_lib.livekit_ffi_initialize(  # noqa: SLF001
-        _ffi_client.ffi_event_callback, them, b"python", __version__.encode("ascii")
+    client._ffi_lib.livekit_ffi_initialize(
+        _ffi_client.ffi_event_callback, enabled, b"python", __version__.encode("ascii")
     )
 
 
@@ -74,5 +74,4 @@ def _is_debugged() -> bool:
 
 
 def _variable(name: str) -> str:
-    """One that the client itself reads."""
-    return os.environ.get(name, "")  # noqa: TID251 - see above
+    return os.environ.get(name, "")  # noqa: TID251 - variables that the client itself reads

@@ -1,10 +1,10 @@
-"""livekit-agents' local end-of-turn model, run for all calls of a worker in one process.
+"""livekit-agents' local end-of-turn model (EOT), served to all calls of a worker by one process.
 
-Its weights are loaded before the fork and shared. What it computes in is not: each process that has once asked it keeps
-19 MB. A prediction takes all cores for some 20 ms and the library lets one through at a time, so a process for each
-call would not be faster.
+The model's weights are loaded before the fork and shared. Its working memory is not: each process that has used it once
+keeps 19 MB. A prediction takes all cores for some 20 ms, and the library runs one at a time, so a process for each call
+would not be faster.
 
-A request is one connection to a Unix socket: 16-bit PCM there, a double back.
+A request is one connection to a Unix socket: 16-bit PCM out, a double back.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from livekit.agents.inference.eot import transports
 from livekit.local_inference import EOT
 
 ANSWER_SECONDS = 0.5
-"""How long an answer is waited for: livekit-agents gives up after a second."""
+"""The time limit for an answer. livekit-agents gives up after a second."""
 REQUEST_SECONDS = 0.1
-"""How long a request may take to come. It is written at once, unless its process was stopped meanwhile."""
+"""The time limit for receiving a request. It is written at once, unless its process was stopped meanwhile."""
 
 _PROBABILITY = struct.Struct("=d")
 
@@ -32,66 +32,68 @@ logger = logging.getLogger("switchboard.pipeline.end_of_turn")
 
 
 def serve(listener: socket.socket) -> None:
-    """Answer one request after the other, for ever."""
+    """Answer requests one after the other, for ever."""
     model = EOT()
     while True:
-        # Whoever has asked may be gone before the answer.
-        with contextlib.suppress(OSError, EOFError), Connection(listener.accept()[0].detach()) as asked:
-            if asked.poll(REQUEST_SECONDS):
-                pcm = np.frombuffer(asked.recv_bytes(), dtype=np.int16)
-                asked.send_bytes(_PROBABILITY.pack(model.predict(pcm)))
+        # The client may be gone before its answer.
+        with contextlib.suppress(OSError, EOFError), Connection(listener.accept()[0].detach()) as connection:
+            if connection.poll(REQUEST_SECONDS):
+                pcm = np.frombuffer(connection.recv_bytes(), dtype=np.int16)
+                connection.send_bytes(_PROBABILITY.pack(model.predict(pcm)))
 
 
-def share(address: str) -> None:
-    """Have all turn detectors of this process, and of those forked from it, ask the process that serves there."""
+def install_remote_eot(address: str) -> None:
+    """Have the turn detectors of this process, and of those forked from it, use the server at this address."""
 
-    class _Shared(SharedEndOfTurn):
+    class _RemoteEOT(RemoteEOT):
         def __init__(self) -> None:
             super().__init__(address)
 
-    # What the detectors make, for each call one.
-    setattr(transports, "_EOT", _Shared)  # noqa: B010 - it is private, and mypy does not know it
+    # The class of which each turn detector makes an object.
+    setattr(transports, "_EOT", _RemoteEOT)  # noqa: B010 - mypy does not know it
 
 
-class SharedEndOfTurn:
-    """In the place of `livekit.local_inference.EOT`, for one call.
+class RemoteEOT:
+    """A replacement of `livekit.local_inference.EOT` that asks the server, for one call.
 
-    From the first time that the process is away or too slow, the call predicts on its own.
+    After the first request that the server does not answer in time, it uses a model of its own.
     """
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._own: EOT | None = None
-        self._giving_up = threading.Lock()
+        self._local: EOT | None = None
+        self._fallback = threading.Lock()
 
     @property
-    def shared(self) -> bool:
-        """Whether the process has answered so far."""
-        return self._own is None
+    def remote(self) -> bool:
+        """True as long as the server has answered."""
+        return self._local is None
 
     def predict(self, pcm: npt.NDArray[np.int16]) -> float:
-        """The probability that the turn has ended, in [0, 1]. Called in threads, and blocks."""
-        if self._own is None:
+        """Return the probability that the turn has ended, in [0, 1]. Called in threads, and blocks."""
+        if self._local is None:
             try:
-                return self._ask(pcm.tobytes())
+                return self._request(pcm.tobytes())
             except (OSError, EOFError) as error:
-                return self._give_up(error).predict(pcm)
-        return self._own.predict(pcm)
+                return self._local_model(error).predict(pcm)
+        return self._local.predict(pcm)
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing: no connection is kept open."""
 
-    def _ask(self, pcm: bytes) -> float:
-        with Client(self._address) as asking:
-            asking.send_bytes(pcm)
-            if not asking.poll(ANSWER_SECONDS):
+    def _request(self, pcm: bytes) -> float:
+        with Client(self._address) as connection:
+            connection.send_bytes(pcm)
+            if not connection.poll(ANSWER_SECONDS):
                 raise TimeoutError
-            (probability,) = _PROBABILITY.unpack(asking.recv_bytes())
+            (probability,) = _PROBABILITY.unpack(connection.recv_bytes())
         return float(probability)
 
-    def _give_up(self, error: Exception) -> EOT:
-        with self._giving_up:
-            if self._own is None:
-                logger.warning("the end-of-turn process is away", extra={"error": type(error).__name__})
-                self._own = EOT()
-            return self._own
+    def _local_model(self, error: Exception) -> EOT:
+        with self._fallback:
+            if self._local is None:
+                logger.warning(
+                    "end-of-turn process away; using a model of this call's own", extra={"error": type(error).__name__}
+                )
+                self._local = EOT()
+            return self._local

@@ -1,4 +1,4 @@
-"""What a call does when a provider has failed, and its fallbacks too: it says so, goes on, or ends with a reason."""
+"""The voice agent's reaction to a failed provider whose fallbacks have failed, too: apologise, or end the call."""
 
 from __future__ import annotations
 
@@ -10,19 +10,12 @@ from typing import Any
 from livekit.agents import AgentSession, CloseEvent, CloseReason, ErrorEvent, JobContext
 
 from pipeline.errors import PipelineError
-from pipeline.options import VoiceAgentOptions
-from pipeline.providers.extra_options import Kind
-from pipeline.providers.fallbacks import Failures
+from pipeline.failure_log import FailureLog
+from pipeline.options import Kind, VoiceAgentOptions
 
-FAILURE = "switchboard.failure"
-"""Where in `ctx.proc.userdata` an agent leaves the exception that its session closed with."""
-FAILURES = "switchboard.failures"
-"""Where in `ctx.proc.userdata` the voice agent keeps its providers' Failures."""
-
-SAID_SECONDS = 10.0
-"""How long the last words of a call may take."""
-AGAIN_SECONDS = 5.0
-"""What goes wrong once more within this time is not apologised for again."""
+GOODBYE_TIMEOUT_SECONDS = 10.0
+APOLOGY_INTERVAL_SECONDS = 5.0
+"""Failures within this time of the last one get no apology of their own."""
 
 
 class SessionFailed(PipelineError):
@@ -35,58 +28,63 @@ class ProviderRefused(PipelineError):
     """The provider refused the tenant's key or account ({error}). Check the `key` of the tenant's tables."""
 
 
-class Trouble:
-    """Follows one session. `failures` knows each provider of a chain; the session sees only the chain."""
+class FailureResponder:
+    """Reacts to the errors of one session.
+
+    A session's error does not say which provider has failed, nor whether its fallbacks have failed, too. `failures`
+    does.
+    """
 
     def __init__(
-        self, ctx: JobContext, session: AgentSession[None], options: VoiceAgentOptions, failures: Failures
+        self, ctx: JobContext, session: AgentSession[None], options: VoiceAgentOptions, failures: FailureLog
     ) -> None:
         self._ctx = ctx
         self._session = session
         self._options = options
         self._failures = failures
-        self._apologised_at = float("-inf")
-        self._parting: asyncio.Task[None] | None = None
+        self._last_failure_at = float("-inf")
+        self._goodbye: asyncio.Task[None] | None = None
         session.on("error", self._on_error)
         session.on("close", self._on_close)
 
     def _on_error(self, event: ErrorEvent) -> None:
-        if getattr(event.error, "recoverable", False) or self._parting is not None:
+        if getattr(event.error, "recoverable", False) or self._goodbye is not None:
             return
         kind = _kind(event.error)
         if kind is None:
             return
         options = {"stt": self._options.stt, "llm": self._options.llm, "tts": self._options.tts}[kind]
         if self._failures.all_refused(kind, 1 + len(options.fallbacks)):
-            # livekit-agents goes on for some more turns, in each of which the caller would hear nothing.
-            self._ctx.proc.userdata[FAILURE] = ProviderRefused(error=_in_one_line(event.error))
-            self._parting = asyncio.create_task(self._part(None if kind == "tts" else self._options.refused_phrase))
+            # livekit-agents would go on for some more turns, in all of which the caller would hear nothing.
+            self._failures.fatal = ProviderRefused(error=_in_one_line(event.error))
+            phrase = None if kind == "tts" else self._options.refused_phrase
+            self._goodbye = asyncio.create_task(self._say_goodbye(phrase))
         elif kind != "tts":
             self.apologise()
 
     def apologise(self) -> None:
-        """Say that something went wrong, unless that was said just now."""
+        """Say the tenant's `trouble_phrase`, unless there was a failure just before."""
         now = time.monotonic()
-        if self._options.trouble_phrase and now - self._apologised_at > AGAIN_SECONDS:
+        if self._options.trouble_phrase and now - self._last_failure_at > APOLOGY_INTERVAL_SECONDS:
             self._session.say(self._options.trouble_phrase, add_to_chat_ctx=False)
-        self._apologised_at = now
+        self._last_failure_at = now
 
-    async def _part(self, words: str | None) -> None:
-        # The session would close of the next refusals, before anything is said.
+    async def _say_goodbye(self, phrase: str | None) -> None:
+        # Otherwise the next refusals would close the session before the phrase is spoken.
         self._session.conn_options.max_unrecoverable_errors = sys.maxsize
         try:
-            if words:
-                async with asyncio.timeout(SAID_SECONDS):
-                    await self._session.say(words, allow_interruptions=False, add_to_chat_ctx=False)
+            if phrase:
+                async with asyncio.timeout(GOODBYE_TIMEOUT_SECONDS):
+                    await self._session.say(phrase, allow_interruptions=False, add_to_chat_ctx=False)
         except (TimeoutError, RuntimeError):
-            # The voice has failed as well, or the caller has hung up: there is nobody to speak, or to listen.
+            # The TTS has failed as well, or the caller has hung up.
             pass
         finally:
             self._ctx.shutdown("a provider refused its key")
 
     def _on_close(self, event: CloseEvent) -> None:
-        if event.reason == CloseReason.ERROR and FAILURE not in self._ctx.proc.userdata:
-            self._ctx.proc.userdata[FAILURE] = SessionFailed(error=_in_one_line(event.error))
+        if event.reason == CloseReason.ERROR and self._failures.fatal is None:
+            self._failures.fatal = SessionFailed(error=_in_one_line(event.error))
             self._ctx.shutdown("the session failed")
 
 

@@ -1,4 +1,4 @@
-"""An executor that needs no thread."""
+"""An executor without threads."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class ImmediateExecutor(Executor):
-    """Runs what it is given at once, in the thread that gives it.
+class InlineExecutor(Executor):
+    """Executor that runs each function at once, in the calling thread.
 
-    For work that is shorter than the way to another thread and back, which wakes two threads and hands over the lock of
-    the interpreter twice.
+    For work that takes less time than a thread switch: two threads wake up, and the GIL changes hands twice.
     """
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Call `fn`. Returns what came of it: a future that is done."""
+        """Call `fn`. Returns a future that is done."""
         done: Future[T] = Future()
         try:
             done.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - whoever asks for the result has it raised
+        except Exception as error:  # noqa: BLE001 - the future raises it
             done.set_exception(error)
         return done

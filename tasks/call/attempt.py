@@ -1,4 +1,23 @@
-"""Answering a room: claim it, run its call, keep the lease, and say how it ended."""
+"""One attempt at answering a room: claim it, run its call, and write how it ended.
+
+    ended by                                 written                    then
+    claim refused                            nothing                    another attempt answers, or the room is over
+    the call: its agent, an empty room,      `ended`, a call record     a caller who joins later is answered again
+      its maximum length
+    room finished: `LeaseRenewer.closing`    `ended`, a call record     LiveKit has closed the room
+    RoomGone: the server has no such room,   `ended`, a call record     that other room has a webhook of its own
+      or another one of its name
+    lease lost: `LeaseRenewer.lost`          nothing: it is stale       the attempt that has the room answers
+    drain: `Drain.due`                       `queued`, conversation     the next attempt, on another worker; not counted
+    an error that is `retryable`             `queued`, or else `dead`   the next attempt; after the last, an operator
+    any other error                          `dead`, a dead letter      an operator
+    child killed or hung, host lost          nothing                    the next attempt, queued when the main process
+                                                                        notices the child's death or the lease expires
+
+Each write carries the attempt and its claimant, so a stale one changes nothing. An attempt whose lease counts as lost
+because Redis was away is not stale unless another one took the room: it is `ended`. A last write that Redis does not
+answer is not repeated, and the lease expires.
+"""
 
 from __future__ import annotations
 
@@ -7,119 +26,142 @@ import logging
 import os
 import time
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import RedisError
 
 from pipeline.call import Call
 from pipeline.conversation import Conversation
 from pipeline.errors import PipelineError, RoomGone
-from tasks.call.handover import hand_over_after_drain
-from tasks.call.lease import LeaseKeeper
+from tasks.call.lease import LeaseRenewer
 from tasks.call.options import call_options
 from tasks.call.provider_keys import provider_keys
-from tasks.encryption import Seal
+from tasks.encryption import Encryption
 from tasks.errors import SwitchboardError
-from tasks.queue.requeue import lose_call
-from tasks.rooms import Refusal, Room, RoomStore
-from tasks.worker.sidecars import inference
-from tasks.worker.tuning import prefault
+from tasks.queue.requeue import requeue_call
+from tasks.rooms import ClaimRefusal, LossCause, RequeueResult, Room
 
 if TYPE_CHECKING:
     from pipeline.call import CallOutcome
     from tasks.call.child import Child
-    from tasks.settings import Settings
 
-logger = logging.getLogger("switchboard.tasks.answer")
+HAND_OVER_RETRY_SECONDS = 0.5
+
+logger = logging.getLogger("switchboard.tasks.call")
 
 
-async def answer(sid: str, attempt: int, *, worker: str, child: Child) -> str:
-    """Answer the room if this attempt may. Returns what became of it."""
+async def run_attempt(sid: str, attempt: int, *, worker: str, child: Child) -> str:
+    """Answer the room, if it is this attempt's turn. Return the result in a few words."""
     try:
-        claim = await child.rooms.claim(sid, attempt, claimant=uuid.uuid4().hex, worker=worker, pid=os.getpid())
-        if isinstance(claim, Refusal):
-            logger.info("nothing to answer", extra={"sid": sid, "attempt": attempt, "refusal": claim})
-            return f"refused: {claim}"
-        return await _answer(claim.room, child, claimed_at=time.monotonic())
+        room = await child.rooms.claim(sid, attempt, claimant=uuid.uuid4().hex, worker=worker, pid=os.getpid())
+        if isinstance(room, ClaimRefusal):
+            logger.info("claim refused", extra={"sid": sid, "attempt": attempt, "refusal": room})
+            return f"refused: {room}"
+        return await _answer(room, child, claimed_at=time.monotonic())
     finally:
         await child.redis.aclose()
 
 
 async def _answer(room: Room, child: Child, *, claimed_at: float) -> str:
-    rooms = child.rooms
+    """Run the room's call and write its end."""
     fields = {"sid": room.sid, "tenant": room.tenant, "tier": room.tier, "attempt": room.attempt}
     logger.info("call claimed", extra=fields)
     try:
-        outcome = await _run(room, child, claimed_at=claimed_at)
+        outcome = await _run_call(room, child, claimed_at=claimed_at)
     except RoomGone as error:
-        await rooms.end(room.sid, room.attempt, outcome="room gone", usage="[]", claimant=room.claimant)
+        await child.rooms.end(room.sid, room.attempt, outcome="room gone", usage="[]", claimant=room.claimant)
         logger.info("room gone", extra=fields | {"reason": str(error)})
         return "room gone"
     except (SwitchboardError, PipelineError) as error:
-        return await _fail(room, rooms, child.settings, error)
+        return await _fail(room, child, error)
     except Exception as error:  # a bug of ours must not leave the caller in silence
-        logger.exception("the call failed", extra=fields)
-        return await _fail(room, rooms, child.settings, error)
-    await rooms.end(room.sid, room.attempt, outcome=outcome.reason, usage=outcome.usage_json(), claimant=room.claimant)
-    prefault.learn()
+        logger.exception("call failed", extra=fields)
+        return await _fail(room, child, error)
+    await child.rooms.end(
+        room.sid, room.attempt, outcome=outcome.reason, usage=outcome.usage_json(), claimant=room.claimant
+    )
+    child.answered = True
     logger.info("call ended", extra=fields | {"reason": outcome.reason})
     return outcome.reason
 
 
-async def _run(room: Room, child: Child, *, claimed_at: float) -> CallOutcome:
-    rooms, settings = child.rooms, child.settings
-    tenant, sealed = await child.tenants.with_keys(room.tenant)
-    keys = await provider_keys(tenant, sealed, settings)
+async def _run_call(room: Room, child: Child, *, claimed_at: float) -> CallOutcome:
+    """Run the call until it is finished, and make it finish when its lease, its room or its worker ends first."""
+    settings = child.settings
+    conversation = await _conversation(room, child)
+    tenant, encrypted_keys = await child.tenants.get_with_keys(room.tenant)
+    keys = await provider_keys(tenant, encrypted_keys, settings)
     options = call_options(room, tenant, keys, settings, claimed_at=claimed_at)
-    keeper = LeaseKeeper(rooms, room, settings, claimed_at=claimed_at)
-    call = Call(
-        options,
-        child.runner_for(options.agent),
-        on_step=keeper.step,
-        on_said=keeper.said,
-        conversation=await _conversation(room, rooms, settings),
-    )
-    keeping = asyncio.create_task(keeper.keep(call))
-    handing_over = asyncio.create_task(hand_over_after_drain(call, room, rooms, keeper, settings.max_attempts))
-    models = inference.client()
+    runner = child.runner_for(tenant.agent)
+
+    lease = LeaseRenewer(child.rooms, room, settings, claimed_at=claimed_at)
+    renewing = asyncio.create_task(lease.run())
+    call = Call(options, runner, conversation, on_step=lease.record_step, on_conversation=lease.save_conversation)
+    finished = asyncio.create_task(call.run())
+    lost = asyncio.create_task(lease.lost.wait())
+    closing = asyncio.create_task(lease.closing.wait())
+    handed_over = asyncio.create_task(_hand_over(call, lease, room, child))
+    pending: set[asyncio.Task[Any]] = {finished, lost, closing, handed_over}
     try:
-        return await call.run(models)
+        while True:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            if finished in done:
+                return finished.result()
+            if lost in done:
+                await call.leave("lease lost")
+            if closing in done:
+                call.hang_up("room finished")
+            if handed_over in done and handed_over.result():
+                lease.stop()
+                await call.leave("handed over")
     finally:
-        handing_over.cancel()
-        keeper.stop()
-        await asyncio.wait({keeping, handing_over})
-        if models is not None:
-            await models.aclose()
+        for task in pending:
+            task.cancel()
+        lease.stop()
+        await asyncio.wait({renewing, *pending})
 
 
-async def _conversation(room: Room, rooms: RoomStore, settings: Settings) -> Conversation:
-    """What earlier attempts have kept. One that cannot be read is logged: the caller is better answered than not."""
-    if room.attempt == 1:
-        return Conversation()
-    sealed = await rooms.conversation(room.sid)
-    if sealed is None:
+async def _hand_over(call: Call, lease: LeaseRenewer, room: Room, child: Child) -> bool:
+    """Queue the room for another worker when this one's drain is over. Return False if the attempt is stale."""
+    await child.drain.due(call.between_turns)
+    lease.save_conversation(call.conversation_json())
+    while True:
+        try:
+            await lease.flush()
+            result = await requeue_call(
+                room,
+                child.rooms,
+                child.settings.lease.max_attempts,
+                reason="its worker stops",
+                cause=LossCause.HANDED_OVER,
+            )
+        except (RedisError, OSError) as error:
+            logger.warning("call not handed over yet", extra={"sid": room.sid, "error": type(error).__name__})
+            await asyncio.sleep(HAND_OVER_RETRY_SECONDS)
+        else:
+            return result is not RequeueResult.STALE
+
+
+async def _conversation(room: Room, child: Child) -> Conversation:
+    """Return the conversation of earlier attempts, or an empty one where it cannot be read: an answer matters more."""
+    encrypted = None if room.attempt == 1 else await child.rooms.conversation(room.sid)
+    if encrypted is None:
         return Conversation()
     try:
-        return Conversation.from_json(Seal(settings).open(room.sid, sealed), handed_over=room.handed_over)
+        content = Encryption(child.settings).decrypt(room.sid, encrypted)
+        return Conversation.from_json(content, handed_over=room.handed_over)
     except ValueError as error:
-        logger.warning("a conversation cannot be read", extra={"sid": room.sid, "error": type(error).__name__})
+        logger.warning("conversation not readable", extra={"sid": room.sid, "error": type(error).__name__})
         return Conversation()
 
 
-async def _fail(room: Room, rooms: RoomStore, settings: Settings, error: Exception) -> str:
-    """Queue the next attempt if one can help, else write a dead letter."""
-    retryable = getattr(error, "retryable", True)
+async def _fail(room: Room, child: Child, error: Exception) -> str:
+    """Queue the next attempt if it may mend the error, else write a dead letter."""
     reason = " ".join(str(error).split()) or type(error).__name__
+    if getattr(error, "retryable", True):
+        result = await requeue_call(room, child.rooms, child.settings.lease.max_attempts, reason=reason)
+        return f"lost: {result}"
+    await child.rooms.dead_letter(room.sid, attempt=room.attempt, reason=reason, claimant=room.claimant)
     fields = {"sid": room.sid, "tenant": room.tenant, "attempt": room.attempt, "reason": type(error).__name__}
-    if not retryable:
-        await rooms.bury(
-            room.sid,
-            attempt=room.attempt,
-            name=room.name,
-            tenant=room.tenant,
-            tier=room.tier,
-            reason=reason,
-            claimant=room.claimant,
-        )
-        logger.error("call cannot be answered", extra=fields)
-        return f"dead: {reason}"
-    lost = await lose_call(room, rooms, settings.max_attempts, reason=reason)
-    return f"lost: {lost}"
+    logger.error("call cannot be answered", extra=fields)
+    return f"dead: {reason}"

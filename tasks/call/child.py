@@ -1,85 +1,101 @@
-"""What a fresh child has ready before its call is known: the default agent's runner, an event loop, Redis, WebRTC."""
+"""The process that answers one call, and what it has ready before its call is known."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import uvloop
 from redis.exceptions import RedisError
 
 from pipeline.errors import PipelineError
-from pipeline.runtime import prewarm, rtc_client
-from pipeline.runtime.job_runner import JobRunner
+from pipeline.runtime import rtc_client
+from pipeline.runtime.job_runner import Inference, JobRunner
+from pipeline.runtime.prewarm import prewarm_child
+from tasks.call.drain import Drain
 from tasks.redis_client import connect
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
-from tasks.tenants import RedisTenants
-from tasks.worker.tuning import prefault
+from tasks.tenants import TenantReader
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-logger = logging.getLogger("switchboard.tasks.worker")
+logger = logging.getLogger("switchboard.tasks.call")
 
 
 @dataclass(slots=True)
 class Child:
-    """A process that answers one call. `redis` belongs to `loop`, and is connected already where Redis is there."""
+    """A child of the worker. `redis` belongs to `loop`, and is connected already if Redis was there.
+
+    `drain`: the worker's. `inference`: the client of the worker's inference process, or None where there is none.
+    `answered`: its call has run to its end.
+    """
 
     settings: Settings
     loop: asyncio.Runner
     redis: Redis
     rooms: RoomStore
-    tenants: RedisTenants
-    _runners: dict[str, JobRunner] = field(default_factory=dict)
+    tenants: TenantReader
+    drain: Drain
+    inference: Inference | None = None
+    answered: bool = False
+    _default_runner: JobRunner | None = None
 
     @classmethod
-    def warm(cls, settings: Settings) -> Child:
-        """Get all of it ready. What fails is tried again by the call, which then says why."""
-        prefault.make()
-        redis = connect(settings)
-        rooms = RoomStore(redis, lease_ms=settings.lease_ttl_ms)
-        child = cls(settings, _runner(), redis, rooms, RedisTenants(redis, frozenset(settings.tiers)))
+    def prewarmed(cls, settings: Settings, drain: Drain, inference: Inference | None) -> Child:
+        """Return a child with the default agent prewarmed and Redis connected.
+
+        The call tries again what fails here, and then reports it.
+        """
+        redis = connect(settings.redis)
+        rooms = RoomStore(redis, lease_ms=settings.lease.ttl_ms)
+        child = cls(settings, _event_loop(), redis, rooms, TenantReader(redis, settings.tiers.names), drain, inference)
         try:
-            child._runners[settings.agent] = prewarm.in_child(settings.agent)
+            child._default_runner = prewarm_child(settings.call.agent, inference)
         except PipelineError as error:
-            logger.error("the default agent cannot be prewarmed", extra={"reason": str(error)})  # noqa: TRY400 - no trace
+            logger.error("default agent not prewarmed", extra={"reason": str(error)})  # noqa: TRY400 - no trace
         try:
             child.loop.run(child._connect())
         except (RedisError, OSError) as error:
-            logger.warning("a child has no connection to Redis yet", extra={"error": type(error).__name__})
-        child.loop.run(rtc_client.rehearse())
+            logger.warning("child not connected to Redis yet", extra={"error": type(error).__name__})
+        child.loop.run(rtc_client.warm_up())
         return child
 
     async def _connect(self) -> None:
         await self.redis.ping()
 
-    def runner_for(self, agent: str) -> JobRunner:
-        """The prewarmed runner, or a new one if the tenant names another agent. Each runs one call."""
-        return self._runners.pop(agent, None) or prewarm.in_child(agent)
+    def runner_for(self, agent: str | None) -> JobRunner:
+        """Return the default agent's prewarmed runner, or prewarm one for the agent that the tenant names.
+
+        A runner runs one call. Raises AgentNotFound, and what the agent's prewarm raises.
+        """
+        path = agent or self.settings.call.agent
+        if self._default_runner is not None and self._default_runner.agent.path == path:
+            return self._default_runner
+        return prewarm_child(path, self.inference)
 
     def run(self, call: Coroutine[Any, Any, str]) -> str:
-        """Run a call to its end. Returns what became of it."""
+        """Run a call to its end and return its result."""
         return self.loop.run(call)
 
 
-def _runner() -> asyncio.Runner:
-    # A call wakes its loop some 200 times a second, from several threads; this one does it for 5 % less of the call.
+def _event_loop() -> asyncio.Runner:
+    # A call wakes its loop some 200 times a second, from several threads. With uvloop that costs 5 % less of its CPU.
     return asyncio.Runner(loop_factory=uvloop.new_event_loop)
 
 
-_this: list[Child] = []
+_current: list[Child] = []
 
 
-def get_ready(settings: Settings) -> None:
-    """This process is a child: warm it."""
-    _this[:] = [Child.warm(settings)]
+def prewarm(settings: Settings, drain: Drain, inference: Inference | None) -> None:
+    """Prewarm this process, a fresh child."""
+    _current[:] = [Child.prewarmed(settings, drain, inference)]
 
 
-def this() -> Child:
-    """The child that this process is."""
-    return _this[0]
+def current() -> Child:
+    """Return the child that this process is."""
+    return _current[0]

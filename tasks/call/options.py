@@ -1,4 +1,4 @@
-"""From a tenant, as declared, and the values of its keys to the frozen options of one call."""
+"""The frozen options of one call, from its room, its tenant as declared, and the tenant's provider keys."""
 
 from __future__ import annotations
 
@@ -26,34 +26,34 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", VadOptions, TurnOptions)
 
-# Made once: that takes as long as all the rest of a call's options.
-_CHECKS: Mapping[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (VadOptions, TurnOptions)}
+# Built once: building one takes as long as all the rest of a call's options.
+_ADAPTERS: Mapping[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (VadOptions, TurnOptions)}
 
 ANNOUNCED_MS = 2000
+"""A room announced less than this before its claim is joined without asking the LiveKit server for it."""
 
 
 def call_options(
     room: Room, tenant: Tenant, keys: Mapping[str, Secret], settings: Settings, *, claimed_at: float
 ) -> CallOptions:
-    """Everything the call is told. `keys`: see `provider_keys`. Raises TenantInvalid.
+    """Return the options of the room's call. Raises TenantInvalid.
 
-    `claimed_at`: when the room was claimed, by `time.monotonic()`.
+    `keys`: see `provider_keys`. `claimed_at`: the time of the claim, by `time.monotonic()`.
     """
     return CallOptions(
         room_sid=room.sid,
         room_name=room.name,
         attempt=room.attempt,
-        livekit_url=settings.livekit_url,
-        livekit_api_key=settings.livekit_api_key,
-        livekit_api_secret=Secret(settings.livekit_api_secret.get_secret_value()),
+        livekit_url=settings.livekit.url,
+        livekit_api_key=settings.livekit.api_key,
+        livekit_api_secret=Secret(settings.livekit.api_secret.get_secret_value()),
         worker=room.worker,
-        agent=tenant.agent or settings.agent,
         agent_metadata=tenant.agent_metadata,
         voice=voice_agent_options(tenant, keys),
         limits=CallLimits(
-            join_seconds=settings.join_timeout_seconds,
-            empty_grace_seconds=settings.empty_grace_seconds,
-            length_seconds=settings.max_call_seconds,
+            join_seconds=settings.call.join_timeout_seconds,
+            empty_grace_seconds=settings.call.empty_grace_seconds,
+            length_seconds=settings.call.max_seconds,
         ),
         announced_at=_announced_at(room, claimed_at),
     )
@@ -63,17 +63,17 @@ def _announced_at(room: Room, claimed_at: float) -> float | None:
     claimed = room.steps_ms.get("claimed")
     if room.attempt > 1 or claimed is None:
         return None
-    # Both by the clock of Redis.
+    # Both are by the clock of Redis.
     waited_ms = claimed - room.arrived_us / 1000
     return claimed_at - waited_ms / 1000 if waited_ms < ANNOUNCED_MS else None
 
 
 def voice_agent_options(tenant: Tenant, keys: Mapping[str, Secret]) -> VoiceAgentOptions:
-    """The tenant's voice agent, with `keys` by their slots.
+    """Return the options of the tenant's voice agent. What the tenant leaves out keeps its default.
 
-    What the tenant leaves out has the default of `VoiceAgentOptions`.
+    `keys`: by the path of their table.
     """
-    given = {
+    texts = {
         "instructions": tenant.instructions,
         "greeting": tenant.greeting,
         "cut_off_phrase": tenant.cut_off_phrase,
@@ -86,35 +86,35 @@ def voice_agent_options(tenant: Tenant, keys: Mapping[str, Secret]) -> VoiceAgen
         tts=_provider("tts", tenant.tts, keys),
         vad=_tuning(tenant.id, "vad", VadOptions, tenant.vad),
         turn=_tuning(tenant.id, "turn", TurnOptions, tenant.turn),
-        **{name: value for name, value in given.items() if value is not None},
+        **{name: value for name, value in texts.items() if value is not None},
     )
 
 
-def _provider(slot: str, table: ProviderTable, keys: Mapping[str, Secret]) -> ProviderOptions:
+def _provider(path: str, table: ProviderTable, keys: Mapping[str, Secret]) -> ProviderOptions:
     return ProviderOptions(
         name=table.provider,
         model=table.model,
         voice=table.voice,
         language=table.language,
         base_url=table.base_url,
-        api_key=keys.get(slot),
+        api_key=keys.get(path),
         extra=table.extra,
         fallbacks=tuple(
-            _provider(f"{slot}.fallbacks.{number}", fallback, keys) for number, fallback in enumerate(table.fallbacks)
+            _provider(f"{path}.fallbacks.{index}", fallback, keys) for index, fallback in enumerate(table.fallbacks)
         ),
     )
 
 
-def _tuning(tenant: str, table: str, options: type[T], given: dict[str, Any]) -> T:
+def _tuning(tenant: str, table: str, options: type[T], values: dict[str, Any]) -> T:
     known = [field.name for field in fields(options)]
-    for name in given:
+    for name in values:
         if name not in known:
             problem = f"[{table}] has no option {name!r}; it has {', '.join(known)}"
             raise TenantInvalid(tenant=tenant, problem=problem)
     try:
-        checked: T = _CHECKS[options].validate_python(given)
+        validated: T = _ADAPTERS[options].validate_python(values)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         problem = f"[{table}] {'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise TenantInvalid(tenant=tenant, problem=problem) from None
-    return checked
+    return validated

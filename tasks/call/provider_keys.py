@@ -1,4 +1,4 @@
-"""The values of a tenant's keys, in the process that runs its call and nowhere else."""
+"""A tenant's provider keys, decrypted or read from their source only in the child that runs the call."""
 
 from __future__ import annotations
 
@@ -7,59 +7,59 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.options import Secret
-from tasks.encryption import Broken, Seal
+from tasks.encryption import DecryptionFailed, Encryption
 from tasks.errors import KeyUnreadable
 from tasks.tenants import key_source
-from tasks.tenants.key_cipher import KeyRing
+from tasks.tenants.key_cipher import ProviderKeyCipher
 from tasks.tenants.key_source import KeySource
-from tasks.tenants.tenant import SEALED
+from tasks.tenants.tenant import ENCRYPTED
 
 if TYPE_CHECKING:
     from tasks.settings import Settings
     from tasks.tenants import Tenant
 
-NOT_THERE = "Redis does not have it; apply the tenants file again: switchboard tenants apply"
-NOT_OURS = (
-    "it was sealed with an encryption key that this worker does not have. Give the worker the "
+KEY_MISSING = "Redis does not have it; apply the tenants file again: switchboard tenants apply"
+WRONG_ENCRYPTION_KEY = (
+    "it was encrypted with an encryption key that this worker does not have. Give the worker the "
     "SWITCHBOARD_ENCRYPTION_KEYS (or, if there are none, the LIVEKIT_API_SECRET) that `switchboard tenants apply` had, "
     "or apply the tenants file again with the worker's"
 )
 
 
-async def provider_keys(tenant: Tenant, sealed: Mapping[str, str], settings: Settings) -> dict[str, Secret]:
-    """The value of each of the tenant's keys, by its slot.
+async def provider_keys(tenant: Tenant, encrypted_keys: Mapping[str, str], settings: Settings) -> dict[str, Secret]:
+    """Return the tenant's provider keys, by the path of their table, such as `llm` or `stt.fallbacks.0`.
 
     Raises KeyUnreadable, KeySourceUnavailable, or InvalidSetting.
     """
-    ring = KeyRing(Seal(settings))
+    cipher = ProviderKeyCipher(Encryption(settings))
     source = key_source.load(settings)
-    references = {slot: table.key for slot, table in tenant.tables() if table.key is not None}
+    references = {path: table.key for path, table in tenant.tables() if table.key is not None}
 
-    async def value(slot: str, reference: str) -> str:
-        if reference.startswith(SEALED):
-            return _opened(ring, tenant.id, slot, sealed.get(slot))
-        return await _asked(source, reference, tenant=tenant.id, field=_field(slot))
+    async def value_of(path: str, reference: str) -> str:
+        if reference.startswith(ENCRYPTED):
+            return _decrypt(cipher, tenant.id, path, encrypted_keys.get(path))
+        return await _read(source, reference, tenant=tenant.id, field=_field(path))
 
-    values = await asyncio.gather(*(value(slot, reference) for slot, reference in references.items()))
-    return {slot: Secret(found) for slot, found in zip(references, values, strict=True)}
+    values = await asyncio.gather(*(value_of(path, reference) for path, reference in references.items()))
+    return {path: Secret(value) for path, value in zip(references, values, strict=True)}
 
 
-def _opened(ring: KeyRing, tenant: str, slot: str, sealed: str | None) -> str:
-    if sealed is None:
-        raise KeyUnreadable(tenant=tenant, field=_field(slot), problem=NOT_THERE)
+def _decrypt(cipher: ProviderKeyCipher, tenant: str, path: str, encrypted: str | None) -> str:
+    if encrypted is None:
+        raise KeyUnreadable(tenant=tenant, field=_field(path), problem=KEY_MISSING)
     try:
-        return ring.open(tenant, slot, sealed)
-    except Broken as error:
-        raise KeyUnreadable(tenant=tenant, field=_field(slot), problem=NOT_OURS) from error
+        return cipher.decrypt(tenant, path, encrypted)
+    except DecryptionFailed as error:
+        raise KeyUnreadable(tenant=tenant, field=_field(path), problem=WRONG_ENCRYPTION_KEY) from error
 
 
-async def _asked(source: KeySource | None, reference: str, *, tenant: str, field: str) -> str:
-    scheme, _, place = reference.partition(":")
+async def _read(source: KeySource | None, reference: str, *, tenant: str, field: str) -> str:
+    scheme, _, location = reference.partition(":")
     if source is None or source.scheme != scheme:
-        problem = f"nobody here reads {scheme}:…; set SWITCHBOARD_KEY_SOURCE of the worker to a source that does"
+        problem = f"no key source for {scheme}:…; set SWITCHBOARD_KEY_SOURCE of the worker to a source that reads it"
         raise KeyUnreadable(tenant=tenant, field=field, problem=problem)
-    return await key_source.read(source, place, tenant=tenant, field=field)
+    return await key_source.read(source, location, tenant=tenant, field=field)
 
 
-def _field(slot: str) -> str:
-    return f"[{slot}] key"
+def _field(path: str) -> str:
+    return f"[{path}] key"

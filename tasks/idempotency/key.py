@@ -1,4 +1,4 @@
-"""A request that makes one call."""
+"""The idempotency key of a request, and what is stored under it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
-    """How a request is known again: by `digest`. `fingerprint` tells what it asks for from anything else."""
+class IdempotencyKey:
+    """An idempotency key: `digest` identifies the request, `fingerprint` its content."""
 
     digest: str
     fingerprint: str
 
     @classmethod
     def of(cls, *, secret: str, key: str, content: bytes) -> Self:
-        """The request that whoever has `secret` calls `key`. Nothing can be learnt from it without the secret."""
+        """Return the key of the request that the holder of `secret` calls `key`. It reveals nothing without it."""
         return cls(_keyed(secret, b"key", key.encode()), _keyed(secret, b"content", content))
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What is kept of a request: `made_at`, when it first came, unix seconds; `sid`, None until the room is open."""
+class IdempotentRequest:
+    """A stored request. `made_at`: when it first came, unix seconds. `sid`: None until its room is open."""
 
     fingerprint: str
     room: str

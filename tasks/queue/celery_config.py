@@ -1,4 +1,4 @@
-"""Celery's configuration, and why each value is what it is. `load` is called by Celery when it first needs one."""
+"""Celery's configuration, and the reason for each value. Celery calls `load` when it first needs one."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from typing import Any
 
 from kombu import Queue
 
-from tasks.redis_client import asking
-from tasks.settings import QueueSettings
+from tasks.redis_client import sentinel_options
+from tasks.settings import RedisSettings, TierSettings, WorkerSettings
 
 
 def load() -> dict[str, Any]:
-    """Celery's settings for this installation."""
-    settings = QueueSettings.read()
-    sentinels = settings.sentinels
+    """Return Celery's configuration for this installation."""
+    redis, tiers, worker = RedisSettings.read(), TierSettings.read(), WorkerSettings.read()
     return {
-        "broker_url": settings.redis_url.get_secret_value() if sentinels is None else sentinels.broker_url(),
+        "broker_url": redis.url.get_secret_value() if redis.sentinels is None else redis.sentinels.broker_url(),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_transport_options": {
@@ -30,10 +29,10 @@ def load() -> dict[str, Any]:
             "socket_connect_timeout": 2,
             "socket_keepalive": True,
             "health_check_interval": 5,
-            **_sentinel_options(settings),
+            **_sentinel_options(redis),
         },
-        "task_queues": [Queue(name, routing_key=name) for name in settings.queues],
-        "task_default_queue": settings.queues[-1],
+        "task_queues": [Queue(name, routing_key=name) for name in tiers.queue_names],
+        "task_default_queue": tiers.queue_names[-1],
         "task_create_missing_queues": True,
         "task_serializer": "json",
         "accept_content": ["json"],
@@ -45,7 +44,7 @@ def load() -> dict[str, Any]:
         "task_send_sent_event": False,
         "worker_send_task_events": True,
         "worker_pool": "tasks.worker.pool:OneShotPool",
-        "worker_concurrency": settings.slots,
+        "worker_concurrency": worker.slots,
         "worker_max_tasks_per_child": 1,
         # No prefetch of Celery's own: the intake gate decides, task by task.
         "worker_prefetch_multiplier": 0,
@@ -57,7 +56,7 @@ def load() -> dict[str, Any]:
     }
 
 
-def _sentinel_options(settings: QueueSettings) -> dict[str, Any]:
-    if settings.sentinels is None:
+def _sentinel_options(redis: RedisSettings) -> dict[str, Any]:
+    if redis.sentinels is None:
         return {}
-    return {"master_name": settings.sentinel_master, "sentinel_kwargs": asking(settings)}
+    return {"master_name": redis.sentinel_master, "sentinel_kwargs": sentinel_options(redis)}

@@ -1,6 +1,6 @@
-"""The Celery message of a call, as bytes, without sending it: the script that opens the room pushes it.
+"""The Celery message of a room, as bytes that are not sent: the script that opens the room pushes them.
 
-Kombu itself builds the message, into a channel that keeps it, so the format is whatever this kombu's workers read.
+Kombu itself builds the message, into a channel that records it, so the format is what this kombu's workers read.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from typing import Any
 from kombu import Connection
 from kombu.transport import virtual
 
-from tasks.celery import app
+from tasks.queue.app import app
 
-TASK = "tasks.call.task"
+TASK = "tasks.run_room"
 
 
-class _KeepingChannel(virtual.Channel):
-    kept: dict[str, Any]
+class _RecordingChannel(virtual.Channel):
+    recorded: dict[str, Any]
 
     def _put(self, queue: str, message: dict[str, Any], **_: object) -> None:
         del queue
-        self.kept = message
+        self.recorded = message
 
 
-class _KeepingTransport(virtual.Transport):
-    Channel = _KeepingChannel
+class _RecordingTransport(virtual.Transport):
+    Channel = _RecordingChannel
 
-    def establish_connection(self) -> _KeepingTransport:
+    def establish_connection(self) -> _RecordingTransport:
         return self
 
     def close_connection(self, connection: object) -> None:
@@ -35,13 +35,16 @@ class _KeepingTransport(virtual.Transport):
 
 
 def task_id(sid: str, attempt: int) -> str:
-    """The task's id, readable in Flower. It does not dedupe: the claim does."""
+    """Return the task's id, readable in Flower. It does not dedupe: the claim does."""
     return f"{sid}:{attempt}"
 
 
 def call_message(*, sid: str, attempt: int, name: str, tenant: str, tier: str, queue: str) -> bytes:
-    """The message that makes a worker answer the room: ids in its arguments, the rest only in what is shown of them."""
-    with Connection(transport=_KeepingTransport) as connection:
+    """Return the message that has a worker answer the room.
+
+    Its arguments are the sid and the attempt; name, tenant and tier are only in what Flower shows of them.
+    """
+    with Connection(transport=_RecordingTransport) as connection:
         channel = connection.default_channel
         app.send_task(
             TASK,
@@ -53,4 +56,4 @@ def call_message(*, sid: str, attempt: int, name: str, tenant: str, tier: str, q
             queue=queue,
             ignore_result=True,
         )
-        return json.dumps(channel.kept).encode()
+        return json.dumps(channel.recorded).encode()

@@ -1,20 +1,23 @@
-"""A call was lost: its room is queued again, in front, for another worker or for this one. Attempts are limited."""
+"""Requeue of a lost call: a message for the next attempt goes to the front of the room's queue, or a dead letter."""
 
 from __future__ import annotations
 
 import logging
 
 from tasks.queue.message import call_message
-from tasks.rooms import Losing, Lost, Room, RoomStore
+from tasks.rooms import LossCause, RequeueResult, Room, RoomStore
 
-logger = logging.getLogger("switchboard.tasks.failover")
+logger = logging.getLogger("switchboard.tasks.queue")
 
 
-async def lose_call(
-    room: Room, rooms: RoomStore, max_attempts: int, *, reason: str, how: Losing = Losing.FAILED
-) -> Lost:
-    """The call of `room.attempt` is lost; `reason` is one line for the dead letter, should this attempt be the last."""
-    lost = await rooms.lose(
+async def requeue_call(
+    room: Room, rooms: RoomStore, max_attempts: int, *, reason: str, cause: LossCause = LossCause.FAILED
+) -> RequeueResult:
+    """Queue the room again, whose attempt `room.attempt` has lost its call.
+
+    `reason`: one line for the dead letter, in case the attempts are used up.
+    """
+    result = await rooms.requeue(
         room.sid,
         room.attempt,
         queue=room.queue,
@@ -28,13 +31,11 @@ async def lose_call(
         ),
         reason=reason,
         max_attempts=max_attempts,
-        how=how,
+        cause=cause,
         claimant=room.claimant,
     )
-    if lost is Lost.STALE:
-        return lost
-    level = logging.ERROR if lost is Lost.DEAD else logging.WARNING
-    logger.log(
-        level, "call lost", extra={"sid": room.sid, "tenant": room.tenant, "attempt": room.attempt, "then": lost}
-    )
-    return lost
+    if result is not RequeueResult.STALE:
+        level = logging.ERROR if result is RequeueResult.DEAD else logging.WARNING
+        fields = {"sid": room.sid, "tenant": room.tenant, "attempt": room.attempt, "result": result}
+        logger.log(level, "call lost", extra=fields)
+    return result

@@ -1,4 +1,4 @@
-"""Which tenant a room belongs to, and which queue a tier has."""
+"""The tenant of a room, from its metadata or its name; and names for new rooms."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _RANDOM_BYTES = 8
 
 
 def new_room_name(tenant: str) -> str:
-    """A name that no room had before, and from which the tenant can be read: `call-<tenant>-<random>`.
+    """Return a new room name that contains the tenant: `call-<tenant>-<random>`.
 
-    A tenant whose id does not go into a name, nor into a SIP address, is not in it.
+    A tenant id that cannot be part of a room name, or of a SIP address, is left out.
     """
     random = secrets.token_hex(_RANDOM_BYTES)
     name = f"call-{tenant}-{random}"
@@ -23,9 +23,9 @@ def new_room_name(tenant: str) -> str:
 
 
 def tenant_of(*, name: str, metadata: str, default: str | None) -> str:
-    """The tenant of a room: what its metadata says, else its name `call-<tenant>-<id>`, else the default.
+    """Return the tenant of a room: from its metadata, else from its name `call-<tenant>-<id>`, else the default.
 
-    Raises NoTenant, which says what was wrong with the metadata.
+    Raises NoTenant, which names the problem of the metadata.
     """
     tenant, problem = _in_metadata(metadata)
     if tenant:

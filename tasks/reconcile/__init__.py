@@ -1,22 +1,32 @@
-"""The reconciler: what nobody else is left to notice.
+"""The reconciler: finds what no webhook, worker or child is left to report, and repairs it.
 
-It runs inside the receivers, in one of them at a time: whoever holds the lead in Redis, renewed with each tick, for a
-term of a few ticks. A leader that was paused past its term may tick once more; every action checks the state again, so
-that does no harm.
+    reconciler       leadership in Redis, and the ticks of the leader
+    rescuer          requeues lost calls and lost messages
+    admission        repairs permits, applies changed limits, ends waits that are too long
+    wait_notifier    shows waiting callers their position, as attributes of their participants
+    wait_estimate    estimates a wait from the lengths of the last calls
+    livekit_sync     compares Redis with the LiveKit server's rooms, for webhooks that were lost
 
-leases   A call whose lease has ended was lost with its worker, its host or its network: the room is queued again, in
-         front. But while Redis was away nobody could renew, so leases count only after it has answered for as long as
-         a lease lasts.
-tasks    A room that has waited for a while, but whose task is in no queue: the worker that had taken it died before it
-         had noted so. The task is put back.
-places   A place that a room has no more, or lacks, is mended: what the rooms say counts. Limits that have changed since
-         the last room of a tenant was opened let in whom they let in. A room that nobody has answered for longer than
-         its tier allows becomes a dead letter, and is ended on the LiveKit server.
-callers  Whoever waits for more than a second can read so, where in line, and for about how long.
-server   A room with somebody in it that Redis does not know: its webhooks were lost, and it is opened now. So is one
-         whose agent had left it as nobody was there, and that somebody is in again. A room that
-         waits for an agent or has one, and that the LiveKit server no longer knows: its room_finished was lost, and it
-         is closed now.
+It runs inside the receivers. One of them at a time is the leader: it holds a key in Redis for a term of a few ticks,
+and renews it with each tick. A leader that was paused past its term may finish one more tick. That does no harm,
+because every action checks the room's state again.
+
+**Lost calls.** The lease has expired, because the worker, its host or its network is gone. The room is requeued, in
+front. While Redis is away no lease can be renewed, so leases count only after Redis has answered for as long as a lease
+lasts.
+
+**Lost messages.** A room has been queued for a while and its message is in no queue: the worker that had taken it died
+before it claimed the room. The message is put back.
+
+**Permits, limits and waits.** Permits that differ from the states of the rooms are repaired. Limits that have changed
+since the last room of a tenant was opened are applied. A room that has waited for longer than its tier allows becomes a
+dead letter, and is closed on the LiveKit server.
+
+**Waiting callers.** A caller who waits for more than a second can read that, the position and the estimated wait.
+
+**Lost webhooks.** A room that has a caller and is unknown to Redis is opened. So is a room whose agent left because
+nobody was there, when a caller is in it again. A waiting, queued or running room that the LiveKit server does not have
+any more is closed.
 """
 
 from __future__ import annotations

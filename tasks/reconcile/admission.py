@@ -1,51 +1,65 @@
-"""Places that are not what the rooms say are mended, and limits that have changed let in whom they let in."""
+"""Repair of permits, changed limits, and waits that are too long."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 from tasks.errors import SwitchboardError
-from tasks.rooms import Healed, RoomStore
-from tasks.settings import AfterWait, Settings
-from tasks.tenants import TenantStore
-
-# So many places and so many open rooms are looked at in one script, for as long as which Redis does nothing else: 2 ms.
-LOOK_AT = 100
-LOOKS = 5
-"""So many such scripts in a tick, for installations of many rooms."""
-TENANTS = 50
-END_AT_ONCE = 50
+from tasks.rooms import RepairCursor, RoomStore
+from tasks.settings import AfterWait, TierSettings
+from tasks.tenants import TenantReader
 
 logger = logging.getLogger("switchboard.tasks.reconcile")
 
 
-class PlacesSweep:
-    """Goes over the places and the lines a part at a time, and ends waits that are too long."""
+@dataclass(frozen=True, slots=True)
+class AdmissionConfig:
+    """Bounds of one sweep."""
 
-    def __init__(self, rooms: RoomStore, tenants: TenantStore, settings: Settings) -> None:
+    checked_at_once: int = 100
+    """Permits, and as many open rooms, that one script checks. Redis does nothing else meanwhile, for about 2 ms."""
+    checks: int = 5
+    """Most such scripts in a sweep, for installations of many rooms."""
+    tenants: int = 50
+    """Most tenants whose limits are applied in a sweep."""
+    expired: int = 50
+    """Most rooms of a tier whose wait is ended in a sweep."""
+
+
+DEFAULTS = AdmissionConfig()
+
+
+class AdmissionSweep:
+    """Repairs permits and the wait list, a part of them in each sweep."""
+
+    def __init__(
+        self, rooms: RoomStore, tenants: TenantReader, tiers: TierSettings, config: AdmissionConfig = DEFAULTS
+    ) -> None:
         self._rooms = rooms
         self._tenants = tenants
-        self._settings = settings
-        self._healed = Healed("0", "0", 0)
-        self._after = ""
+        self._tiers = tiers
+        self._config = config
+        self._repair_cursor = RepairCursor()
+        self._tenant_cursor = ""
 
-    async def __call__(self) -> None:
-        """One tick's part. Raises what Redis raises."""
-        await self._heal()
-        await self._bring_limits()
-        await self._end_waits()
+    async def sweep(self) -> None:
+        """Repair the next permits, apply the next tenants' limits, end expired waits. Raises what Redis raises."""
+        await self._repair()
+        await self._apply_limits()
+        await self._expire_waits()
 
-    async def _heal(self) -> None:
-        for _ in range(LOOKS):
-            self._healed = await self._rooms.line.heal(self._healed, LOOK_AT)
-            if self._healed.wrong:
-                logger.warning("places were not what the rooms say", extra={"places": self._healed.wrong})
-            if self._healed.places_cursor == self._healed.rooms_cursor == "0":
+    async def _repair(self) -> None:
+        for _ in range(self._config.checks):
+            self._repair_cursor = await self._rooms.waitlist.repair(self._repair_cursor, self._config.checked_at_once)
+            if self._repair_cursor.repaired:
+                logger.warning("permits repaired", extra={"permits": self._repair_cursor.repaired})
+            if self._repair_cursor.complete:
                 return
 
-    async def _bring_limits(self) -> None:
-        waiting = await self._rooms.line.tenants(self._after, TENANTS)
-        self._after = waiting[-1] if len(waiting) == TENANTS else ""
+    async def _apply_limits(self) -> None:
+        waiting = await self._rooms.waitlist.list_tenants(self._tenant_cursor, self._config.tenants)
+        self._tenant_cursor = waiting[-1] if len(waiting) == self._config.tenants else ""
         if not waiting:
             return
         caps: dict[str, int | None] = {}
@@ -53,15 +67,18 @@ class PlacesSweep:
             try:
                 caps[tenant] = (await self._tenants.get(tenant)).max_calls
             except SwitchboardError as error:
-                # Its rooms keep the limit that they were opened with.
-                logger.warning("no limit known", extra={"tenant": tenant, "reason": type(error).__name__})
-        tiers = {tier: self._settings.tier_caps.get(tier) for tier in self._settings.tiers}
-        await self._rooms.line.set_limits(caps, tiers, self._settings.queued_per_tenant)
+                # The tenant's rooms keep the limit with which they were opened.
+                logger.warning("limits of a tenant not read", extra={"tenant": tenant, "error": type(error).__name__})
+        tiers = {tier: self._tiers.caps.get(tier) for tier in self._tiers.queues}
+        await self._rooms.waitlist.set_limits(caps, tiers, self._tiers.queued_per_tenant)
 
-    async def _end_waits(self) -> None:
-        for tier, seconds in self._settings.max_wait_seconds.items():
-            if self._settings.after_wait.get(tier, AfterWait.END) is AfterWait.GO_ON:
+    async def _expire_waits(self) -> None:
+        for tier, seconds in self._tiers.max_wait_seconds.items():
+            if self._tiers.after_wait.get(tier, AfterWait.END) is AfterWait.GO_ON:
                 continue
             reason = f"nobody could answer it within {seconds:g} s"
-            for sid in await self._rooms.line.end_waits(tier, round(seconds * 1000), reason=reason, limit=END_AT_ONCE):
-                logger.warning("a room has waited too long", extra={"sid": sid, "tier": tier})
+            expired = await self._rooms.waitlist.expire_waits(
+                tier, round(seconds * 1000), reason=reason, limit=self._config.expired
+            )
+            for sid in expired:
+                logger.warning("room waited too long; now a dead letter", extra={"sid": sid, "tier": tier})

@@ -1,125 +1,126 @@
-"""What the LiveKit server knows, held against what Redis knows: for webhooks that were lost, either way."""
+"""Comparison of the LiveKit server's rooms with those in Redis, for webhooks that were lost."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Iterable
-from typing import Protocol
+from dataclasses import dataclass
 
-import aiohttp
-from livekit import api
 from livekit.protocol import models
 
-from tasks.queue.dispatcher import Opened, RoomSeen
-from tasks.rooms import Closed, Outline, RoomStore, State
-from tasks.settings import Settings
+from tasks.livekit_api import LiveKitClient, LiveKitError, created_at_ms, is_caller
+from tasks.queue.dispatcher import Dispatching, RoomInfo
+from tasks.rooms import RoomStore, RoomSummary, State
+from tasks.settings import LivekitSettings
 
-ANSWER_SECONDS = 5.0
-# A room's webhooks may still be on the way.
-ANNOUNCED_MS = 2000
-# The answer of ListRooms may be older than a room that was opened since.
-LISTED_MS = 10_000
-# ListRooms counts participants at most every 5 s, so a caller may have come or gone since.
-COUNTED_MS = 6000
-# So many rooms are looked up together: a few ms of the event loop, in a receiver that has webhooks to answer.
-BATCH = 500
-# A tick must not outlast the leader's term (`reconciler.TERM_MS`); what is left is done by the next sweep.
-BUDGET_SECONDS = 2.0
-UNANSWERED = (aiohttp.ClientError, api.TwirpError, TimeoutError, OSError)
-# Of the reasons for which a call ends: `pipeline.presence.Ending`, which a receiver does not import.
-ALONE = frozenset({"nobody came", "room empty"})
-
-NO_CALLERS = (models.ParticipantInfo.Kind.AGENT, models.ParticipantInfo.Kind.EGRESS)
+NO_CALLER_REASONS = frozenset({"nobody came", "room empty"})
+"""Reasons for which a call ends without a caller: of `pipeline.presence`, which a receiver must not import."""
 
 logger = logging.getLogger("switchboard.tasks.reconcile")
 
 
-class Dispatches(Protocol):
-    """What the sweep asks of the dispatcher."""
+@dataclass(frozen=True, slots=True)
+class LiveKitSyncConfig:
+    """Tolerances and bounds of one sweep."""
 
-    async def open(self, room: RoomSeen) -> Opened:
-        """Make sure that the room is answered once."""
+    deadline_seconds: float = 5.0
+    """Deadline of one request to the LiveKit server."""
+    announced_ms: int = 2000
+    """The webhooks of a room, or of a caller, that is newer may still be on the way."""
+    listed_ms: int = 10_000
+    """A room that was opened more recently may be missing in the answer of ListRooms."""
+    counted_ms: int = 6000
+    """The participant count of ListRooms may be out of date by this much: the server counts every 5 s at most."""
+    batch: int = 500
+    """Rooms that are looked up in Redis at once, so that the receiver's webhooks wait for a few ms only."""
+    budget_seconds: float = 2.0
+    """A sweep stops after this time, and the next one continues. A tick must not outlast the leader's term."""
 
-    async def close(self, sid: str) -> Closed:
-        """The room has finished."""
+
+DEFAULTS = LiveKitSyncConfig()
 
 
-async def sweep_server(settings: Settings, rooms: RoomStore, dispatcher: Dispatches) -> bool:
-    """Open what was not announced, close what was not said to be over. A LiveKit server that is away is logged.
+class LiveKitSync:
+    """Opens rooms that were never announced, and closes rooms that are gone."""
 
-    Returns whether to look again soon: a room is unknown, but so new that its webhook may still be on the way.
-    """
-    asked_ms = time.time_ns() // 1_000_000
-    secret = settings.livekit_api_secret.get_secret_value()
-    async with api.LiveKitAPI(settings.livekit_url, settings.livekit_api_key, secret) as server:
-        try:
-            # A timeout of its session would not count: the client overrides it with none in each request.
-            async with asyncio.timeout(ANSWER_SECONDS):
-                listed = list((await server.room.list_rooms(api.ListRoomsRequest())).rooms)
-        except UNANSWERED as error:
-            logger.warning("the LiveKit server does not list its rooms", extra={"error": type(error).__name__})
-            return False
-        known = await rooms.opened_ms()
-        deadline = time.monotonic() + BUDGET_SECONDS
-        unknown = [room for room in listed if room.sid not in known]
-        async for room, finding in _unanswered(unknown, rooms, asked_ms):
-            if await _has_caller(room, server):
-                logger.warning(finding, extra={"sid": room.sid})
-                await dispatcher.open(RoomSeen(room.sid, room.name, room.metadata, _started_ms(room), asked_ms))
+    def __init__(
+        self,
+        rooms: RoomStore,
+        dispatcher: Dispatching,
+        livekit: LivekitSettings,
+        config: LiveKitSyncConfig = DEFAULTS,
+    ) -> None:
+        self._rooms = rooms
+        self._dispatcher = dispatcher
+        self._livekit = livekit
+        self._config = config
+
+    async def sweep(self) -> bool:
+        """Compare once. A LiveKit server that is away is logged. Raises what Redis raises.
+
+        Returns whether the next sweep should be soon: a room is unknown, but so new that its webhook may be on the way.
+        """
+        asked_ms = time.time_ns() // 1_000_000
+        deadline_seconds = self._config.deadline_seconds
+        async with LiveKitClient.from_settings(self._livekit, deadline_seconds=deadline_seconds) as livekit:
+            try:
+                listed = await livekit.list_rooms()
+            except LiveKitError as error:
+                logger.warning("rooms of the LiveKit server not listed", extra={"problem": str(error)})
+                return False
+            open_since_ms = await self._rooms.opened_ms()
+            deadline = time.monotonic() + self._config.budget_seconds
+            unknown = [room for room in listed if room.sid not in open_since_ms]
+            async for room, reason in self._unanswered(unknown, asked_ms):
+                if await _has_caller(room, livekit):
+                    logger.warning(reason, extra={"sid": room.sid})
+                    info = RoomInfo(room.sid, room.name, room.metadata, created_at_ms(room), asked_ms)
+                    await self._dispatcher.open(info)
+                if time.monotonic() > deadline:
+                    break
+        existing = {room.sid for room in listed}
+        listed_ms = asked_ms - self._config.listed_ms
+        for sid in [sid for sid, ms in open_since_ms.items() if sid not in existing and ms < listed_ms]:
+            logger.warning("room_finished webhook was lost; closing the room", extra={"sid": sid})
+            await self._dispatcher.close(sid)
             if time.monotonic() > deadline:
+                logger.warning("LiveKit sync not finished; the next sweep continues")
                 break
-    alive = {room.sid for room in listed}
-    for sid in [sid for sid, ms in known.items() if sid not in alive and ms < asked_ms - LISTED_MS]:
-        logger.warning("a room is over and was never said to be", extra={"sid": sid})
-        await dispatcher.close(sid)
-        if time.monotonic() > deadline:
-            logger.warning("the sweep of the LiveKit server's rooms goes on later")
-            break
-    return any(_is_new(room, asked_ms) for room in unknown)
+        return any(self._is_new(room, asked_ms) for room in unknown)
+
+    async def _unanswered(self, listed: Iterable[models.Room], asked_ms: int) -> AsyncIterator[tuple[models.Room, str]]:
+        """Yield rooms in which a caller may be waiting unanswered, each with the log message for that case."""
+        # An empty room can be skipped: the next caller's webhook opens it.
+        counted_ms = asked_ms - self._config.counted_ms
+        candidates = [
+            room
+            for room in listed
+            if not self._is_new(room, asked_ms) and (room.num_participants > 0 or created_at_ms(room) > counted_ms)
+        ]
+        for first in range(0, len(candidates), self._config.batch):
+            batch = candidates[first : first + self._config.batch]
+            known = await self._rooms.look_up([room.sid for room in batch])
+            for room in batch:
+                if room.sid not in known:
+                    yield room, "room_started webhook was lost; opening the room"
+                elif self._was_left(known[room.sid], asked_ms):
+                    yield room, "participant_joined webhook was lost; opening the room again"
+
+    def _was_left(self, room: RoomSummary, asked_ms: int) -> bool:
+        """Return whether the agent left because nobody was there, long enough ago for the server to have noticed."""
+        ended_ms = asked_ms if room.ended_ms is None else room.ended_ms
+        left = room.state is State.ENDED and room.reason in NO_CALLER_REASONS
+        return left and ended_ms < asked_ms - self._config.announced_ms
+
+    def _is_new(self, room: models.Room, asked_ms: int) -> bool:
+        return created_at_ms(room) >= asked_ms - self._config.announced_ms
 
 
-async def _unanswered(
-    listed: Iterable[models.Room], rooms: RoomStore, asked_ms: int
-) -> AsyncIterator[tuple[models.Room, str]]:
-    """Rooms in which a caller may wait for nobody, each with the line that the log gets if there is one."""
-    # An empty one can wait: whoever comes announces it again.
-    candidates = [
-        room
-        for room in listed
-        if not _is_new(room, asked_ms) and (room.num_participants > 0 or _started_ms(room) > asked_ms - COUNTED_MS)
-    ]
-    for first in range(0, len(candidates), BATCH):
-        batch = candidates[first : first + BATCH]
-        over = await rooms.recall([room.sid for room in batch])
-        for room in batch:
-            if room.sid not in over:
-                yield room, "a room was never announced"
-            elif _is_left_alone(over[room.sid], asked_ms):
-                yield room, "a caller has come back unannounced"
-
-
-async def _has_caller(room: models.Room, server: api.LiveKitAPI) -> bool:
-    """Whether somebody is in the room who is no agent, by the list that the server keeps up to date."""
+async def _has_caller(room: models.Room, livekit: LiveKitClient) -> bool:
+    """Return whether a caller is in the room, by the list of participants, which the server keeps up to date."""
     try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            listed = await server.room.list_participants(api.ListParticipantsRequest(room=room.name))
-    except UNANSWERED:
-        # The room is gone, or the next sweep will know.
+        return any(is_caller(participant) for participant in await livekit.list_participants(room.name))
+    except LiveKitError:
+        # The room is gone, or the next sweep will find out.
         return False
-    return any(person.kind not in NO_CALLERS for person in listed.participants)
-
-
-def _is_left_alone(room: Outline, asked_ms: int) -> bool:
-    """Whether the room's agent had left because nobody was there, and somebody was there later."""
-    ended_ms = asked_ms if room.ended_ms is None else room.ended_ms
-    return room.state is State.ENDED and room.reason in ALONE and ended_ms < asked_ms - ANNOUNCED_MS
-
-
-def _is_new(room: models.Room, asked_ms: int) -> bool:
-    return _started_ms(room) >= asked_ms - ANNOUNCED_MS
-
-
-def _started_ms(room: models.Room) -> int:
-    return room.creation_time_ms or room.creation_time * 1000

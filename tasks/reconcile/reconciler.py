@@ -1,4 +1,4 @@
-"""One receiver's candidate for the lead, and its ticks."""
+"""The ticks of one receiver's reconciler, a candidate for leader."""
 
 from __future__ import annotations
 
@@ -9,67 +9,81 @@ import socket
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
 from tasks.errors import RedisUnavailable
-from tasks.reconcile.admission import PlacesSweep
-from tasks.reconcile.leases import sweep_leases
-from tasks.reconcile.livekit_sync import Dispatches, sweep_server
-from tasks.reconcile.lost_tasks import sweep_tasks
-from tasks.reconcile.wait_notifier import CallersSweep
+from tasks.queue.dispatcher import Dispatching
+from tasks.reconcile.admission import AdmissionSweep
+from tasks.reconcile.livekit_sync import LiveKitSync
+from tasks.reconcile.rescuer import Rescuer
+from tasks.reconcile.wait_notifier import WaitNotifier
 from tasks.redis_client import connect
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
-from tasks.tenants import RedisTenants
-
-TICK_SECONDS = 1.0
-TERM_MS = 3000
-SERVER_SWEEP_SECONDS = 3.0
-"""At least so long from one look at the LiveKit server to the next; with the next tick it is at most 4 s."""
+from tasks.tenants import TenantReader
 
 logger = logging.getLogger("switchboard.tasks.reconcile")
 
 
-class Reconciler:
-    """Ticks until it is stopped, and sweeps while it leads.
+@dataclass(frozen=True, slots=True)
+class ReconcilerConfig:
+    """Intervals of the ticks."""
 
-    `server_sweep` compares with the LiveKit server, and says whether to do so again with the next tick. `line_sweeps`:
-    what each tick does for those who wait.
+    tick_seconds: float = 1.0
+    term_ms: int = 3000
+    """How long a leader that does not tick remains leader."""
+    sync_seconds: float = 3.0
+    """Least time between two syncs with the LiveKit server. They run in a tick, so it is at most 4 s."""
+
+
+DEFAULTS = ReconcilerConfig()
+
+
+class Reconciler:
+    """Ticks until it is stopped, and sweeps while it is the leader.
+
+    `livekit_sync` returns whether it should run again with the next tick. `sweeps` run in each tick.
     """
 
     def __init__(
         self,
         rooms: RoomStore,
+        rescuer: Rescuer,
         *,
-        max_attempts: int,
         lease_ms: int,
-        server_sweep: Callable[[], Awaitable[bool]],
-        line_sweeps: Sequence[Callable[[], Awaitable[None]]] = (),
+        livekit_sync: Callable[[], Awaitable[bool]],
+        sweeps: Sequence[Callable[[], Awaitable[None]]] = (),
+        config: ReconcilerConfig = DEFAULTS,
     ) -> None:
         self._rooms = rooms
-        self._max_attempts = max_attempts
+        self._rescuer = rescuer
         self._lease_seconds = lease_ms / 1000
-        self._server_sweep = server_sweep
-        self._line_sweeps = line_sweeps
-        # For operators, who want to know which process it is; the rest makes it unique.
+        self._livekit_sync = livekit_sync
+        self._sweeps = sweeps
+        self._config = config
+        # Host and pid tell operators which process is the leader; the rest makes the name unique.
         self._name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
         self._stopping = asyncio.Event()
-        self._answering_since = time.monotonic()
-        # The first look is due: nobody may have been there to receive webhooks until now.
-        self._server_swept = float("-inf")
+        self._redis_answering_since = time.monotonic()
+        # The first sync is due at once: there may have been no receiver to take webhooks until now.
+        self._synced_at = float("-inf")
 
     @classmethod
-    def from_settings(cls, settings: Settings, dispatcher: Dispatches) -> Reconciler:
-        """For this installation, with its own connection to Redis, which `aclose` closes."""
-        rooms = RoomStore(connect(settings), lease_ms=settings.lease_ttl_ms)
-        tenants = RedisTenants(rooms.redis, frozenset(settings.tiers))
+    def from_settings(cls, settings: Settings, dispatcher: Dispatching) -> Reconciler:
+        """Return the reconciler of this installation, with its own connection to Redis, which `aclose` closes."""
+        rooms = RoomStore(connect(settings.redis), lease_ms=settings.lease.ttl_ms)
+        tenants = TenantReader(rooms.redis, settings.tiers.names)
         return cls(
             rooms,
-            max_attempts=settings.max_attempts,
-            lease_ms=settings.lease_ttl_ms,
-            server_sweep=lambda: sweep_server(settings, rooms, dispatcher),
-            line_sweeps=(PlacesSweep(rooms, tenants, settings), CallersSweep(rooms, settings)),
+            Rescuer(rooms, settings.lease.max_attempts),
+            lease_ms=settings.lease.ttl_ms,
+            livekit_sync=LiveKitSync(rooms, dispatcher, settings.livekit).sweep,
+            sweeps=(
+                AdmissionSweep(rooms, tenants, settings.tiers).sweep,
+                WaitNotifier(rooms, settings.livekit, settings.tiers).sweep,
+            ),
         )
 
     def stop(self) -> None:
@@ -77,15 +91,15 @@ class Reconciler:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Tick until stopped. Redis being away is logged and waited out."""
+        """Tick until stopped. An outage of Redis is logged, and waited out."""
         while not self._stopping.is_set():
             try:
                 await self.tick()
             except (RedisError, RedisUnavailable, OSError) as error:
-                self._answering_since = time.monotonic()
-                logger.warning("not reconciled", extra={"error": type(error).__name__})
+                self._redis_answering_since = time.monotonic()
+                logger.warning("tick of the reconciler failed", extra={"error": type(error).__name__})
             except Exception:
-                logger.exception("not reconciled")
+                logger.exception("tick of the reconciler failed")
             await self._pause()
 
     async def aclose(self) -> None:
@@ -93,24 +107,24 @@ class Reconciler:
         await self._rooms.redis.aclose()
 
     async def tick(self) -> int:
-        """Reconcile once, if this one leads. Returns how many lost calls were queued again."""
-        if not await self._rooms.keep_lead(self._name, TERM_MS):
+        """Reconcile once, if this one is the leader. Returns how many lost calls were requeued."""
+        if not await self._rooms.hold_leadership(self._name, self._config.term_ms):
             return 0
         requeued = 0
-        if time.monotonic() - self._answering_since >= self._lease_seconds:
-            requeued = await sweep_leases(self._rooms, self._max_attempts)
-        await sweep_tasks(self._rooms)
-        for sweep in self._line_sweeps:
+        if time.monotonic() - self._redis_answering_since >= self._lease_seconds:
+            requeued = await self._rescuer.requeue_lost_calls()
+        await self._rescuer.requeue_lost_messages()
+        for sweep in self._sweeps:
             await sweep()
-        if time.monotonic() - self._server_swept >= SERVER_SWEEP_SECONDS:
-            self._server_swept = time.monotonic()
-            if await self._server_sweep():
-                self._server_swept = float("-inf")
+        if time.monotonic() - self._synced_at >= self._config.sync_seconds:
+            self._synced_at = time.monotonic()
+            if await self._livekit_sync():
+                self._synced_at = float("-inf")
         return requeued
 
     async def _pause(self) -> None:
         try:
-            async with asyncio.timeout(TICK_SECONDS):
+            async with asyncio.timeout(self._config.tick_seconds):
                 await self._stopping.wait()
         except TimeoutError:
             return

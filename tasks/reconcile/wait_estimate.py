@@ -1,39 +1,51 @@
-"""How long somebody in line has still to wait, from how long the last calls took."""
+"""Estimate of the remaining wait of a room, from the lengths of the last calls."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from tasks.rooms import CallRecord, RoomStore, Wait
 
-RECORDS = 100
-FRESH_SECONDS = 10.0
-# While nothing is known of somebody who waits, as after the first calls of an installation.
-UNKNOWN_SECONDS = 2.0
-# (up to so many seconds, rounded up to multiples of so many): a caller wants no more, and each change costs a request.
+# (up to this many seconds, rounded up to a multiple of these): callers need no more, and each change costs a request.
 ROUNDING = ((60, 5), (300, 15), (math.inf, 60))
 
 
-class Estimate:
-    """The lengths of the last calls, by tenant and by tier, read again when they are old or do not tell enough."""
+@dataclass(frozen=True, slots=True)
+class EstimateConfig:
+    """Age and number of the call records that are used."""
 
-    def __init__(self) -> None:
-        self._read = float("-inf")
+    records: int = 100
+    refresh_seconds: float = 10.0
+    unknown_refresh_seconds: float = 2.0
+    """While a waiting room has no estimate, as after the first calls of an installation."""
+
+
+DEFAULTS = EstimateConfig()
+
+
+class WaitEstimate:
+    """Mean lengths of the last calls by tenant and tier. Read again when they are old or incomplete."""
+
+    def __init__(self, config: EstimateConfig = DEFAULTS) -> None:
+        self._config = config
+        self._read_at = float("-inf")
         self._lengths: dict[tuple[str, str], float] = {}
 
     async def refresh(self, rooms: RoomStore, waits: Iterable[Wait]) -> None:
-        """Read the newest records if it is time, for those who wait. Raises what Redis raises."""
-        fresh_seconds = FRESH_SECONDS if all(self._length(wait) is not None for wait in waits) else UNKNOWN_SECONDS
-        if time.monotonic() - self._read >= fresh_seconds:
-            self._lengths = mean_lengths(await rooms.call_records(RECORDS))
-            self._read = time.monotonic()
+        """Read the newest call records if it is time to, for these waits. Raises what Redis raises."""
+        complete = all(self._length(wait) is not None for wait in waits)
+        max_age = self._config.refresh_seconds if complete else self._config.unknown_refresh_seconds
+        if time.monotonic() - self._read_at >= max_age:
+            self._lengths = mean_lengths(await rooms.list_call_records(self._config.records))
+            self._read_at = time.monotonic()
 
     def wait_seconds(self, wait: Wait) -> int | None:
-        """How long until it is this room's turn; None where nothing is known to tell it from.
+        """Return the seconds until it is this room's turn, or None if there is nothing to estimate them from.
 
-        While its tenant has n calls of length t, one of them ends every t / n.
+        While the tenant has n calls of length t, one of them ends every t / n.
         """
         length = self._length(wait)
         if length is None or wait.running <= 0:
@@ -47,11 +59,11 @@ class Estimate:
 
 
 def mean_lengths(records: Iterable[CallRecord]) -> dict[tuple[str, str], float]:
-    """(`tenant` or `tier`, its name) -> seconds from claim to end, on average."""
+    """Return the mean seconds from claim to end, by (`tenant` or `tier`, its name)."""
     lengths: dict[tuple[str, str], list[float]] = {}
     for record in records:
         if "claimed" in record.steps_ms and "ended" in record.steps_ms:
             seconds = (record.steps_ms["ended"] - record.steps_ms["claimed"]) / 1000
             for key in (("tenant", record.tenant), ("tier", record.tier)):
                 lengths.setdefault(key, []).append(seconds)
-    return {key: sum(those) / len(those) for key, those in lengths.items()}
+    return {key: sum(each) / len(each) for key, each in lengths.items()}

@@ -1,85 +1,142 @@
-"""Which call is where: the state of each room in Redis, and the lease that makes one agent out of many attempts.
+"""The state of each room in Redis, and the lease by which one of many attempts answers it.
 
-A room is known by its sid, because LiveKit reuses names. Its state changes only inside Lua scripts (one file each,
-beside this one), with Redis' own clock, so that no two processes can disagree about who came first.
+    states      the states of a room, and the results of the actions on it
+    records     what is read back from Redis, typed
+    keys        names and lifetimes of the keys
+    scripts     the Lua scripts as functions with named keys and arguments
+    store       `RoomStore`: a method for each action on a room, and the reads that operators need
+    waitlist    `WaitList`: limits, permits and waits
+    lua/        the scripts, one for each action; `lua/lib/` has what they share
 
-    waiting -> queued -> running -> ended   waiting: its tenant or its tier has no place for it now
-    waiting, queued -> cancelled            the room finished before a worker took it
-    waiting, queued -> dead                 nobody could answer it for longer than its tier allows
-    running -> queued, attempt + 1          the call was lost or handed over; its task goes to the front of the queue
-    running -> dead, new -> dead            it cannot be answered: a dead letter says why
-    ended -> waiting or queued, attempt + 1 a caller has come back into a room that its agent had left
-    dead -> waiting or queued, attempt + 1  an operator replays the dead letter
+A room is known by its sid, because LiveKit uses names again. This package knows no Celery and no settings: a message is
+bytes to it, a queue is the name of a list, and limits and lifetimes are passed in or stand in `keys`.
 
-A room takes a place when it enters its queue, and gives it back when it is over: lost or handed over, it keeps it.
-Queued rooms count like running ones, as else a tenant at its cap could fill the queue of its tier all the same, and
-would be over its cap when workers come. `Tenant.max_calls` limits the places of a tenant, `SWITCHBOARD_TIER_CAPS` those
-of a tier, and `SWITCHBOARD_QUEUED_PER_TENANT` how many rooms of a tenant are in a queue and not yet claimed. A room
-that finds no place waits in the line of its tenant. Whatever ends, or is claimed, lets the next one in, in the same
-script: the one of a tenant that has waited longest, and of the tenants of a tier each in turn. The queues stay plain
-lists, and workers know nothing of it. How places are counted stands at the head of `admission.lua`.
+# States
 
-Opening a room and enqueuing its task is one step: the script that writes `queued` pushes the Celery message onto the
-queue's list in the same breath. There is no moment in which one exists without the other, so a webhook that is
-delivered ten times makes one task, and a receiver that dies between the two cannot lose a call.
+    open_room -> waiting -- permit --> queued -- claim --> running -- end --> ended
+                    |                  |   ^                |   |
+                    |                  |   '-- requeue -----'   |
+                    |                  |       attempt + 1      |
+                    +-- room finished -+--> cancelled           |
+                    |                  |                        |
+                    '-- wait expired --+------> dead <----------' attempts used up, or cannot be answered
 
-A worker's child claims (sid, attempt). The claim succeeds once. With it comes a lease, which lasts `lease_ttl_ms` and
-is renewed by the child's event loop, so that a hung call loses it too. `attempt` is the fencing token: every write
-after the claim carries it, and a write with a stale attempt changes nothing and says so. The child's writes carry who
-claimed, too: a Redis that has lost a claim which it had acknowledged, in a failover, may grant the same attempt again,
-and then the first one has to leave. The attempt only ever grows: what
-counts against the attempts allowed is `attempt - uncounted`, because to be handed over or opened again is no failure.
+    waiting     open, but its tenant or its tier has no permit for it; in no queue
+    queued      its message is in its queue, or on its way from there to a claim
+    running     an attempt has claimed it and has its lease
+    ended       its call is over; a caller who comes back opens it again
+    cancelled   the room finished before it was claimed
+    dead        a dead letter says why it could not be answered; an operator can open it again with a replay
 
-Until it is claimed a room keeps its Celery message. A worker that cannot start the call after all puts the message
-back, and so does the reconciler when it is in no queue. Once too often does no harm, as only one claim succeeds.
+The first three are open. A room that is opened again goes on with the next attempt, and with the count of failed
+attempts at zero. A room that cannot be opened at all (its tenant is unknown) is dead from the beginning.
 
-The keyspace, and how long each key lives:
+# Guarantees
 
-    switchboard:room:<sid>     hash    the room; a day while open, an hour after it is over
-    switchboard:rooms          zset    open rooms by the time they were opened; permanent
-    switchboard:queued         zset    queued rooms by the time their task was last seen in its queue; permanent
-    switchboard:leases         zset    running rooms by the time their lease ends; permanent
-    switchboard:places         zset    who is counted against which limit; permanent
-    switchboard:line           zset    waiting rooms by tenant and arrival; permanent
-    switchboard:ready          zset    tenants whose first in line waits for the tier alone; permanent
-    switchboard:admission      hash    the limits, and which tenant of each tier had its turn last; permanent
-    switchboard:unanswered     zset    waiting and queued rooms by tier and arrival; permanent
-    switchboard:tell           zset    rooms whose callers were told that they wait, and do no more; permanent
-    switchboard:calls          stream  a record of each ended call, capped; permanent
-    switchboard:dead           stream  dead letters, capped; permanent
-    switchboard:reconciler     string  the receiver that reconciles; seconds
-    switchboard:conversation:<sid>
-                               string  what was said so far, encrypted; an hour, and no longer than the call
-    switchboard:request:<digest>
-                               hash    the room that a request for a call has made; a day
-    switchboard:worker:<node>  hash    a worker's heartbeat; seconds
-    <queue>                    list    Celery's messages, newest on the left; permanent
+Opening is idempotent by sid. The script that writes `queued` also pushes the message, so neither exists without the
+other: ten deliveries of one webhook make one message, and a receiver that dies in between loses nothing.
+
+A claim of (sid, attempt) succeeds once; again only for the same claimant, whose first reply may have been lost. With it
+comes a lease of 6 s (`lease_ms`), which the child renews. Messages are delivered at least once: a duplicate does no
+harm, because its claim is refused. A room keeps a copy of its message until it is claimed, so that a lost one can be
+requeued and one that a worker cannot start can be returned.
+
+`attempt` is the fencing token. It only grows. Every write after the claim carries it, and a write of an earlier attempt
+changes nothing and says so. What counts against the attempts allowed is `attempt - uncounted`: a hand-over and a
+reopening are no failures.
+
+A room becomes terminal in one way only (`lua/lib/finish_room.lua`). The same script releases its permits and admits the
+rooms that this lets in.
+
+A room holds its permits from when it enters its queue until it is over; a requeue keeps them. Queued rooms count like
+running ones: otherwise a tenant at its limit could fill the queue of its tier, and exceed the limit when workers come.
+There are three limits: the calls of a tenant, the calls of a tier, and the unclaimed rooms of a tenant in a queue. Of
+one tenant the room that has waited longest enters first; the tenants of a tier take turns. Queues stay plain lists, and
+workers know nothing of this (`lua/lib/admission.lua`).
+
+# What is not guaranteed
+
+A lease stops no process. A child that was paused, or is cut off from Redis, may still be in its room when the next
+attempt comes. So the next attempt removes the participants of earlier ones before it joins, and a child whose renewal
+returns `lost` leaves the room at once.
+
+Effects outside Redis may happen twice: a tool call of the agent is not undone when its attempt fails, and the next
+attempt may repeat it.
+
+Redis may forget. In a failover it can lose writes that it has acknowledged, so the same attempt may be granted twice;
+therefore the child's writes carry the claimant too, and the first of the two loses its lease. A running room that Redis
+has forgotten has no lease to renew, so its agent leaves; a waiting one is opened again when the reconciler finds it in
+the LiveKit server's list.
+
+Order holds within a tenant's waitlist only. A requeued message goes to the front of its queue.
+
+# Clocks
+
+Redis' clock decides alone: when a lease or a wait has expired, who came first, when a room ended. A child measures its
+steps from the claim, with a monotonic clock, and Redis adds them to the time of the claim. Two times come from
+elsewhere: `room_started` from the LiveKit server and `received` from the receiver. The time at which a caller joined,
+which decides whether a room that has ended is opened again, is the LiveKit server's too. If that clock is a second
+behind Redis', a caller who comes back within this second is not answered by the webhook, only by the reconciler's next
+look at the server.
+
+While Redis does not answer, a child trusts its last renewal for a limited time (`tasks.call.lease`), and the reconciler
+counts expired leases only when they could have been renewed (decision 9).
+
+# Failure
+
+    the child dies                      its worker requeues the room at once
+    the worker or its host dies         the lease expires; the reconciler requeues the room
+    the event loop of a call hangs      the same: the loop that answers the caller also renews the lease
+    a message is lost                   the reconciler requeues it when its room is queued and it is in no queue
+    the room finishes                   not claimed: cancelled; running: the next renewal returns `closing`
+    attempts are used up                dead letter
+    a wait exceeds its tier's longest   dead letter, and its callers are notified
+    permits disagree with the rooms     the reconciler repairs them, a part at each tick
+    Redis is away                       every method raises; a write may be repeated, as none counts twice
+
+# Keys
+
+    switchboard:room:<sid>          hash    the room; a day while open, an hour when it is over
+    switchboard:conversation:<sid>  string  the conversation so far, encrypted; an hour, and no longer than the call
+    switchboard:worker:<node>       hash    a worker's heartbeat; seconds
+    switchboard:reconciler          string  the leader of the reconcilers; seconds
+    switchboard:rooms               zset    open rooms by the time they were opened; permanent, as all below
+    switchboard:queued              zset    queued rooms by the time their message was last seen in its queue
+    switchboard:leases              zset    running rooms by the time their lease expires
+    switchboard:permits             zset    the permits that queued and running rooms hold
+    switchboard:waitlist            zset    waiting rooms by tenant and arrival
+    switchboard:eligible            zset    tenants whose first waiting room is kept back by the tier's limit alone
+    switchboard:admission           hash    the limits, and the tenant of each tier that was served last
+    switchboard:unanswered          zset    waiting and queued rooms by tier and arrival
+    switchboard:notify              zset    rooms whose callers have to be notified that their wait is over
+    switchboard:calls               stream  call records, capped
+    switchboard:dead                stream  dead letters, capped
+    <queue>                         list    Celery's messages, newest on the left
 """
 
 from __future__ import annotations
 
-from tasks.rooms.records import CallRecord, Claim, DeadLetter, Limits, Outline, Room, Wait, WorkerStatus
-from tasks.rooms.states import Closed, Found, Lease, Losing, Lost, Refusal, State
+from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, Wait, WorkerStatus
+from tasks.rooms.states import ClaimRefusal, CloseResult, LossCause, OpenResult, RenewResult, RequeueResult, State
 from tasks.rooms.store import RoomStore
-from tasks.rooms.waitlist import Healed, Line
+from tasks.rooms.waitlist import RepairCursor, WaitList
 
 __all__ = [
     "CallRecord",
-    "Claim",
-    "Closed",
+    "ClaimRefusal",
+    "CloseResult",
     "DeadLetter",
-    "Found",
-    "Healed",
-    "Lease",
     "Limits",
-    "Line",
-    "Losing",
-    "Lost",
-    "Outline",
-    "Refusal",
+    "LossCause",
+    "OpenResult",
+    "RenewResult",
+    "RepairCursor",
+    "RequeueResult",
     "Room",
     "RoomStore",
+    "RoomSummary",
     "State",
     "Wait",
+    "WaitList",
     "WorkerStatus",
 ]

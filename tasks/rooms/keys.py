@@ -1,4 +1,4 @@
-"""The names of the keys. Only this file and the docstring of the package spell them."""
+"""The names and lifetimes of the Redis keys of rooms. Only this file and the package's docstring spell them."""
 
 from __future__ import annotations
 
@@ -9,34 +9,55 @@ LEASES = f"{PREFIX}leases"
 CALLS = f"{PREFIX}calls"
 DEAD = f"{PREFIX}dead"
 LEADER = f"{PREFIX}reconciler"
-PLACES = f"{PREFIX}places"
-LINE = f"{PREFIX}line"
-READY = f"{PREFIX}ready"
+PERMITS = f"{PREFIX}permits"
+WAITLIST = f"{PREFIX}waitlist"
+ELIGIBLE = f"{PREFIX}eligible"
 ADMISSION = f"{PREFIX}admission"
 UNANSWERED = f"{PREFIX}unanswered"
-TELL = f"{PREFIX}tell"
+NOTIFY = f"{PREFIX}notify"
 WORKERS = f"{PREFIX}worker:"
 
-ADMITTING = (QUEUED, PLACES, LINE, READY, ADMISSION, UNANSWERED)
-"""In the order of admission.lua."""
-PERMANENT = frozenset({ROOMS, LEASES, CALLS, DEAD, TELL, *ADMITTING})
+ROOM_PREFIX = f"{PREFIX}room:"
+CONVERSATION_PREFIX = f"{PREFIX}conversation:"
+
+FIXED = {
+    "rooms_key": ROOMS,
+    "queued_key": QUEUED,
+    "leases_key": LEASES,
+    "calls_key": CALLS,
+    "dead_key": DEAD,
+    "leader_key": LEADER,
+    "permits_key": PERMITS,
+    "waitlist_key": WAITLIST,
+    "eligible_key": ELIGIBLE,
+    "admission_key": ADMISSION,
+    "unanswered_key": UNANSWERED,
+    "notify_key": NOTIFY,
+    "room_prefix": ROOM_PREFIX,
+    "conversation_prefix": CONVERSATION_PREFIX,
+}
+"""The keys and prefixes that are the same in every call of a script, by their names in the Lua files."""
+PERMANENT = frozenset({ROOMS, QUEUED, LEASES, CALLS, DEAD, PERMITS, WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY})
+
+OPEN_ROOM_MS = 24 * 3600 * 1000
+"""The TTL of an open room; each claim and each renewal starts it again."""
+OVER_ROOM_MS = 3600 * 1000
+"""The TTL of a room that is over: for so long a late webhook cannot open it a second time."""
+CONVERSATION_MS = 3600 * 1000
+STREAM_LENGTH = 10_000
+"""Call records and dead letters kept, each."""
 
 
 def room(sid: str) -> str:
-    """The hash of one room."""
-    return f"{PREFIX}room:{sid}"
+    """Return the key of a room's hash."""
+    return f"{ROOM_PREFIX}{sid}"
 
 
 def conversation(sid: str) -> str:
-    """What was said in a room so far."""
-    return f"{PREFIX}conversation:{sid}"
-
-
-def request(digest: str) -> str:
-    """What became of a request that is to make one call, however often it comes."""
-    return f"{PREFIX}request:{digest}"
+    """Return the key of the conversation in a room so far."""
+    return f"{CONVERSATION_PREFIX}{sid}"
 
 
 def worker(node: str) -> str:
-    """The heartbeat of one worker, by its Celery node name."""
+    """Return the key of a worker's heartbeat, by its Celery node name."""
     return f"{WORKERS}{node}"

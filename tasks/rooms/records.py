@@ -1,4 +1,4 @@
-"""What is read back from Redis, typed."""
+"""Typed views of what Redis holds of rooms and workers."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Room:
     """A room as Redis has it. `steps_ms`: step -> unix ms, in the order in which they happened.
 
     `handed_over`: the attempt before this one has handed the call over between two turns.
-    `claimant`: the task run that has claimed it, "" if none has.
-    `arrived_us`: since when it waits to be answered, or has waited, unix µs; 0 for one that was never opened.
+    `claimant`: the task run that has claimed it, or "".
+    `arrived_us`: when it began to wait for this attempt, unix µs; 0 for a room that was never opened.
     """
 
     sid: str
@@ -42,7 +42,7 @@ class Room:
 
     @classmethod
     def read(cls, fields: Mapping[str, str]) -> Self:
-        """From the fields of the room's hash."""
+        """Return the room of a hash's fields."""
         pid = fields.get("pid")
         return cls(
             sid=fields["sid"],
@@ -64,9 +64,9 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many calls may be in queues or run: of the room's tenant, of its tier. No limit if None.
+    """The limits that apply to a room, each None for no limit. `tenant`, `tier`: rooms in queues or with a call.
 
-    `unclaimed`: how many of a tenant's rooms may be in a queue that no worker has taken yet; more wait in line.
+    `unclaimed`: rooms of the tenant that are in a queue and not claimed yet.
     """
 
     tenant: int | None = None
@@ -76,7 +76,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A room that nobody has answered yet. `position`: among its tenant's, from 1. `running`: calls of its tenant."""
+    """A room that is not claimed yet. `position`: among its tenant's, from 1. `running`: calls of its tenant."""
 
     sid: str
     name: str
@@ -89,8 +89,8 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Outline:
-    """As much of a room as decides whether it is opened again. `ended_ms`: unix ms, if it is over."""
+class RoomSummary:
+    """The part of a room that decides whether it is opened again. `ended_ms`: unix ms, if it is over."""
 
     state: State
     reason: str
@@ -98,15 +98,8 @@ class Outline:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A granted claim: the room as it was at that moment. Its `attempt` is the fencing token of all that follows."""
-
-    room: Room
-
-
-@dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A room that could not be answered, and why, in one line."""
+    """A room that could not be answered. `reason`: one line."""
 
     id: str
     sid: str
@@ -118,7 +111,7 @@ class DeadLetter:
 
     @classmethod
     def read(cls, entry: str, fields: Mapping[str, str]) -> Self:
-        """From an entry of the stream."""
+        """Return the dead letter of a stream's entry."""
         return cls(
             id=entry,
             sid=fields["sid"],
@@ -132,7 +125,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """A call that is over. `usage` is JSON, what the providers were used for; `steps_ms` as in `Room`."""
+    """A call that has ended. `usage`: JSON, the use of each provider and model. `steps_ms`: as in `Room`."""
 
     id: str
     sid: str
@@ -147,7 +140,7 @@ class CallRecord:
 
     @classmethod
     def read(cls, entry: str, fields: Mapping[str, str]) -> Self:
-        """From an entry of the stream."""
+        """Return the call record of a stream's entry."""
         return cls(
             id=entry,
             sid=fields["sid"],
@@ -166,7 +159,8 @@ class CallRecord:
 class WorkerStatus:
     """A worker's last heartbeat.
 
-    `load` and `reserved` are fractions of all cores; `state` is `open`, or why the intake is closed.
+    `slots`: children that it may have. `idle`: children that can take a call now. `load`, `reserved`: fractions of all
+    cores. `state`: `open`, or the reason why the intake gate is closed.
     """
 
     node: str
@@ -180,7 +174,7 @@ class WorkerStatus:
 
     @classmethod
     def read(cls, node: str, fields: Mapping[str, str]) -> Self:
-        """From the fields of the heartbeat's hash."""
+        """Return the status of a heartbeat's hash."""
         return cls(
             node=node,
             queues=tuple(filter(None, fields["queues"].split(","))),
@@ -193,7 +187,7 @@ class WorkerStatus:
         )
 
     def fields(self) -> dict[str, str]:
-        """As the fields of a hash; the inverse of `read`."""
+        """Return the fields of the hash; the inverse of `read`."""
         return {
             "queues": ",".join(self.queues),
             "slots": str(self.slots),

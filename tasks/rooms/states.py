@@ -1,4 +1,4 @@
-"""The states of a room, and what each action on it can answer. The Lua scripts return these very words."""
+"""The states of a room, and the results of the actions on it. The Lua scripts return these very words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a room is. The first three are open; the others are terminal, until the room is opened again."""
+    """The state of a room. The first three are open; the others are terminal, until the room is opened again."""
 
     WAITING = "waiting"
     QUEUED = "queued"
@@ -17,24 +17,31 @@ class State(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """Whether somebody is waiting for, or talking to, an agent."""
+        """True while a caller waits for an agent, or talks to one."""
         return self in {State.WAITING, State.QUEUED, State.RUNNING}
 
 
-class Found(StrEnum):
-    """What an opening found. `held`: it has opened the room, which waits in line, as there was no place for it.
+class OpenResult(StrEnum):
+    """The result of opening a room.
 
-    `ahead`: the room may be opened again, but it has had other attempts than was thought.
+    QUEUED: opened, and its message is in its queue.
+    WAITING: opened, but it waits for a permit.
+    KNOWN: it was opened before; nothing was changed.
+    STALE: it may be opened again, but `attempt` is not one more than it has had; nothing was changed.
     """
 
-    OPENED = "opened"
-    HELD = "held"
+    QUEUED = "queued"
+    WAITING = "waiting"
     KNOWN = "known"
-    AHEAD = "ahead"
+    STALE = "stale"
 
 
-class Refusal(StrEnum):
-    """Why a claim was refused. None of them is an error: another task has done, or will do, the work."""
+class ClaimRefusal(StrEnum):
+    """The reason why a claim was refused. None of them is an error: another task has done, or will do, the work.
+
+    UNKNOWN: no such room. STALE: the room has had later attempts. TAKEN: another claimant has this attempt.
+    WAITING: the room waits for a permit. OVER: the room has ended, was cancelled, or is dead.
+    """
 
     UNKNOWN = "unknown"
     STALE = "stale"
@@ -43,16 +50,24 @@ class Refusal(StrEnum):
     OVER = "over"
 
 
-class Lease(StrEnum):
-    """What a renewal found. Whoever is told `lost` leaves the room at once; `closing` asks the call to end."""
+class RenewResult(StrEnum):
+    """The result of renewing a lease.
 
-    KEPT = "kept"
+    RENEWED: the claim holds. CLOSING: it holds, but the room has finished, so the call has to end.
+    LOST: the claim no longer holds, so the agent has to leave the room at once.
+    """
+
+    RENEWED = "renewed"
     CLOSING = "closing"
     LOST = "lost"
 
 
-class Closed(StrEnum):
-    """What `room_finished` found."""
+class CloseResult(StrEnum):
+    """The result of closing a room that has finished on the LiveKit server.
+
+    CANCELLED: it had not been claimed. CLOSING: its call runs and is asked to end.
+    UNKNOWN: it was never opened, and now cannot be. ALREADY_OVER: nothing was changed.
+    """
 
     CANCELLED = "cancelled"
     CLOSING = "closing"
@@ -60,16 +75,24 @@ class Closed(StrEnum):
     ALREADY_OVER = "over"
 
 
-class Losing(StrEnum):
-    """In which way an attempt loses its call."""
+class LossCause(StrEnum):
+    """The cause for which an attempt loses its call. A hand-over does not count as a failed attempt.
+
+    LEASE_EXPIRED: only if the lease has expired; one that was renewed meanwhile keeps its call.
+    """
 
     FAILED = "failed"
-    IF_EXPIRED = "only if its lease has ended"
-    HANDED_OVER = "handed over between two turns"
+    LEASE_EXPIRED = "lease expired"
+    HANDED_OVER = "handed over"
 
 
-class Lost(StrEnum):
-    """What became of a call that was lost."""
+class RequeueResult(StrEnum):
+    """The result of requeuing a room whose call was lost.
+
+    REQUEUED: its next attempt is in the queue. DEAD: the attempts are used up; a dead letter was written.
+    CLOSED: the room had finished meanwhile, so the call has ended and has its record.
+    STALE: the attempt no longer has the call, or its lease was renewed meanwhile; nothing was changed.
+    """
 
     REQUEUED = "requeued"
     DEAD = "dead"

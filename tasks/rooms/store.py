@@ -1,14 +1,14 @@
-"""The actions on rooms: one method for each Lua script, and the reads that operators need."""
+"""The actions on rooms, a method for each Lua script, and the reads that operators need."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
 from tasks.rooms import keys
-from tasks.rooms.records import CallRecord, Claim, DeadLetter, Limits, Outline, Room, WorkerStatus
-from tasks.rooms.scripts import ADMISSION, RECORD, script
-from tasks.rooms.states import Closed, Found, Lease, Losing, Lost, Refusal, State
-from tasks.rooms.waitlist import Line
+from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, WorkerStatus
+from tasks.rooms.scripts import Script
+from tasks.rooms.states import ClaimRefusal, CloseResult, LossCause, OpenResult, RenewResult, RequeueResult, State
+from tasks.rooms.waitlist import WaitList
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,38 +16,34 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 NO_LIMITS = Limits()
-OPEN_MS = 24 * 3600 * 1000
-OVER_MS = 3600 * 1000
-CONVERSATION_MS = 3600 * 1000
-RECORDS_KEPT = 10_000
 SCAN_BATCH = 1000
 
 
 class RoomStore:
     """The rooms in one Redis. The client must decode responses.
 
-    Every method raises `redis.RedisError` or `OSError` when Redis is away. A `claimant` has to be the one of the claim;
-    without it whoever has the attempt may do this.
+    Every method raises `redis.RedisError` or `OSError` when Redis is away. `claimant` is the one of the claim; where it
+    is left out, the attempt alone decides whether a write counts.
     """
 
     def __init__(self, redis: Redis, *, lease_ms: int = 6000) -> None:
         self.redis = redis
         self._lease_ms = lease_ms
-        self.line = Line(redis)
-        self._open = script(redis, "open_room", ADMISSION)
-        self._claim = script(redis, "claim_room", ADMISSION)
-        self._renew = script(redis, "renew_lease")
-        self._stamp = script(redis, "stamp_steps")
-        self._end = script(redis, "end_call", ADMISSION, RECORD)
-        self._close = script(redis, "close_room", ADMISSION)
-        self._lose = script(redis, "lose_call", ADMISSION, RECORD)
-        self._bury = script(redis, "bury_room", ADMISSION)
-        self._put_back = script(redis, "put_back")
-        self._keep_conversation = script(redis, "keep_conversation")
-        self._expired = script(redis, "expired_leases")
-        self._find_tasks = script(redis, "find_tasks")
-        self._lead = script(redis, "keep_lead")
-        self._recall = script(redis, "recall_rooms")
+        self.waitlist = WaitList(redis)
+        self._open_room = Script(redis, "open_room")
+        self._claim_room = Script(redis, "claim_room")
+        self._renew_lease = Script(redis, "renew_lease")
+        self._record_steps = Script(redis, "record_steps")
+        self._end_call = Script(redis, "end_call")
+        self._close_room = Script(redis, "close_room")
+        self._requeue_room = Script(redis, "requeue_room")
+        self._dead_letter_room = Script(redis, "dead_letter_room")
+        self._return_message = Script(redis, "return_message")
+        self._save_conversation = Script(redis, "save_conversation")
+        self._list_expired_leases = Script(redis, "list_expired_leases")
+        self._requeue_lost_messages = Script(redis, "requeue_lost_messages")
+        self._hold_leadership = Script(redis, "hold_leadership")
+        self._look_up_rooms = Script(redis, "look_up_rooms")
 
     async def open(  # noqa: PLR0913 - one argument for each thing that is known of a new room
         self,
@@ -64,54 +60,88 @@ class RoomStore:
         replay: bool = False,
         ended_before_ms: int | None = None,
         limits: Limits = NO_LIMITS,
-    ) -> Found:
-        """Queue the room and its Celery message together, or keep both in line, unless the room is known.
+    ) -> OpenResult:
+        """Open a room, and put its Celery message onto its queue or onto the waitlist, unless the room is known.
 
-        `replay`: also if it is dead. `ended_before_ms`: also if it ended before this (unix ms). Such a room may have
-        had attempts; `attempt`, which `message` is for, has to be one more.
+        `replay`: open it also if it is dead. `ended_before_ms`: open it also if it ended before this (unix ms). Such a
+        room may have had attempts; `attempt`, which `message` is for, has to be one more.
         """
-        started = "" if started_at_ms is None else started_at_ms
-        ended_before = "" if ended_before_ms is None else ended_before_ms
-        known = [sid, name, tenant, tier, queue, message, started, received_at_ms, OPEN_MS]
-        most = ["" if limit is None else limit for limit in (limits.tenant, limits.tier, limits.unclaimed)]
-        found = await self._open(
-            keys=[keys.room(sid), keys.ROOMS, *keys.ADMITTING],
-            args=[*known, int(replay), ended_before, attempt, *most, keys.room("")],
+        opened = await self._open_room(
+            room_key=keys.room(sid),
+            sid=sid,
+            name=name,
+            tenant=tenant,
+            tier=tier,
+            queue=queue,
+            message=message,
+            started_at_ms=started_at_ms,
+            received_at_ms=received_at_ms,
+            attempt=attempt,
+            replay=replay,
+            ended_before_ms=ended_before_ms,
+            tenant_limit=limits.tenant,
+            tier_limit=limits.tier,
+            unclaimed_limit=limits.unclaimed,
+            open_ms=keys.OPEN_ROOM_MS,
         )
-        return Found(found) if found in set(Found) else Found.KNOWN
+        return OpenResult(opened)
 
-    async def claim(self, sid: str, attempt: int, *, claimant: str, worker: str, pid: int) -> Claim | Refusal:
-        """Take the room for this attempt, with a lease."""
-        args: list[str | int] = [sid, attempt, claimant, worker, pid, self._lease_ms, OPEN_MS, keys.room("")]
-        answer, *fields = await self._claim(keys=[keys.room(sid), keys.LEASES, keys.TELL, *keys.ADMITTING], args=args)
+    async def claim(self, sid: str, attempt: int, *, claimant: str, worker: str, pid: int) -> Room | ClaimRefusal:
+        """Claim a room for this attempt, with a lease. Returns the room as it is then."""
+        answer, *fields = await self._claim_room(
+            room_key=keys.room(sid),
+            sid=sid,
+            attempt=attempt,
+            claimant=claimant,
+            worker=worker,
+            pid=pid,
+            lease_ms=self._lease_ms,
+            open_ms=keys.OPEN_ROOM_MS,
+        )
         if answer != "claimed":
-            return Refusal(answer)
-        return Claim(Room.read(dict(zip(fields[::2], fields[1::2], strict=True))))
+            return ClaimRefusal(answer)
+        return Room.read(dict(zip(fields[::2], fields[1::2], strict=True)))
 
-    async def renew(self, sid: str, attempt: int, *, claimant: str = "") -> Lease:
-        """Keep the lease for another while."""
-        args: list[str | int] = [sid, attempt, self._lease_ms, OPEN_MS, claimant]
-        return Lease(await self._renew(keys=[keys.room(sid), keys.LEASES], args=args))
+    async def renew(self, sid: str, attempt: int, *, claimant: str = "") -> RenewResult:
+        """Renew the lease, from now on for its TTL."""
+        renewed = await self._renew_lease(
+            room_key=keys.room(sid),
+            sid=sid,
+            attempt=attempt,
+            claimant=claimant,
+            lease_ms=self._lease_ms,
+            open_ms=keys.OPEN_ROOM_MS,
+        )
+        return RenewResult(renewed)
 
-    async def stamp(self, sid: str, attempt: int, steps: Mapping[str, int], *, claimant: str = "") -> bool:
-        """Write when steps were reached, in ms after the claim. False: the attempt is stale."""
+    async def record_steps(self, sid: str, attempt: int, steps: Mapping[str, int], *, claimant: str = "") -> bool:
+        """Record when steps were reached, in ms after the claim. Returns False if the attempt is stale."""
         pairs: list[str | int] = [part for step in steps.items() for part in step]
-        return bool(await self._stamp(keys=[keys.room(sid)], args=[attempt, claimant, *pairs]))
+        return bool(await self._record_steps(*pairs, room_key=keys.room(sid), attempt=attempt, claimant=claimant))
 
     async def end(self, sid: str, attempt: int, *, outcome: str, usage: str, claimant: str = "") -> bool:
-        """End the call and write its record. False: the attempt is stale."""
-        ended = await self._end(
-            keys=[keys.room(sid), keys.ROOMS, keys.LEASES, keys.CALLS, keys.conversation(sid), *keys.ADMITTING],
-            args=[sid, attempt, outcome, usage, OVER_MS, RECORDS_KEPT, claimant, keys.room("")],
+        """End the call and write its record; `usage` is JSON. Returns False if the attempt is stale."""
+        ended = await self._end_call(
+            room_key=keys.room(sid),
+            conversation_key=keys.conversation(sid),
+            sid=sid,
+            attempt=attempt,
+            claimant=claimant,
+            outcome=outcome,
+            usage=usage,
+            over_ms=keys.OVER_ROOM_MS,
+            stream_length=keys.STREAM_LENGTH,
         )
         return bool(ended)
 
-    async def close(self, sid: str) -> Closed:
-        """The room has finished on the LiveKit server."""
-        names = [keys.room(sid), keys.ROOMS, keys.conversation(sid), *keys.ADMITTING]
-        return Closed(await self._close(keys=names, args=[sid, OVER_MS, keys.room("")]))
+    async def close(self, sid: str) -> CloseResult:
+        """Close a room that has finished on the LiveKit server."""
+        closed = await self._close_room(
+            room_key=keys.room(sid), conversation_key=keys.conversation(sid), sid=sid, over_ms=keys.OVER_ROOM_MS
+        )
+        return CloseResult(closed)
 
-    async def lose(  # noqa: PLR0913 - what is lost, how, and what comes after it
+    async def requeue(  # noqa: PLR0913 - what is lost, why, and what comes after it
         self,
         sid: str,
         attempt: int,
@@ -120,109 +150,122 @@ class RoomStore:
         message: bytes,
         reason: str,
         max_attempts: int,
-        how: Losing = Losing.FAILED,
+        cause: LossCause = LossCause.FAILED,
         claimant: str = "",
-    ) -> Lost:
-        """This attempt's call is lost, or handed over; `message` is the task of the next one."""
-        args: list[str | int | bytes] = [sid, attempt, max_attempts, message, reason, OPEN_MS, OVER_MS, RECORDS_KEPT]
-        lost = await self._lose(
-            keys=[
-                *(keys.room(sid), keys.ROOMS, keys.LEASES, queue, keys.DEAD, keys.conversation(sid), keys.CALLS),
-                *keys.ADMITTING,
-            ],
-            args=[*args, int(how is Losing.IF_EXPIRED), int(how is Losing.HANDED_OVER), claimant, keys.room("")],
-        )
-        return Lost(lost)
+    ) -> RequeueResult:
+        """Requeue a room whose call this attempt has lost, or hands over; `message` is for the next attempt.
 
-    async def put_back(self, sid: str, attempt: int) -> bool:
-        """Put the task of a queued room back into its queue, in front. False: the room waits for no such task."""
-        return bool(await self._put_back(keys=[keys.room(sid)], args=[attempt]))
-
-    async def keep_conversation(self, sid: str, attempt: int, sealed: bytes, *, claimant: str = "") -> bool:
-        """Keep what was said, sealed, for the attempt that may have to go on. False: the attempt is stale."""
-        kept = await self._keep_conversation(
-            keys=[keys.room(sid), keys.conversation(sid)], args=[attempt, sealed, CONVERSATION_MS, claimant]
+        When `max_attempts` have failed, a dead letter with this `reason` is written instead.
+        """
+        requeued = await self._requeue_room(
+            room_key=keys.room(sid),
+            conversation_key=keys.conversation(sid),
+            queue_key=queue,
+            sid=sid,
+            attempt=attempt,
+            claimant=claimant,
+            max_attempts=max_attempts,
+            only_if_expired=cause is LossCause.LEASE_EXPIRED,
+            handed_over=cause is LossCause.HANDED_OVER,
+            message=message,
+            reason=reason,
+            open_ms=keys.OPEN_ROOM_MS,
+            over_ms=keys.OVER_ROOM_MS,
+            stream_length=keys.STREAM_LENGTH,
         )
-        return bool(kept)
+        return RequeueResult(requeued)
+
+    async def return_message(self, sid: str, attempt: int) -> bool:
+        """Return the message of a queued room to the front of its queue. Returns False if the room waits for none."""
+        return bool(await self._return_message(room_key=keys.room(sid), attempt=attempt))
+
+    async def save_conversation(self, sid: str, attempt: int, encrypted: bytes, *, claimant: str = "") -> bool:
+        """Save the conversation for an attempt that may have to go on. Returns False if the attempt is stale."""
+        saved = await self._save_conversation(
+            room_key=keys.room(sid),
+            conversation_key=keys.conversation(sid),
+            attempt=attempt,
+            claimant=claimant,
+            conversation=encrypted,
+            conversation_ms=keys.CONVERSATION_MS,
+        )
+        return bool(saved)
 
     async def conversation(self, sid: str) -> bytes | None:
-        """What an earlier attempt has kept, sealed, or None."""
-        sealed = cast("str | None", await self.redis.get(keys.conversation(sid)))
-        return None if sealed is None else sealed.encode()
+        """Return the conversation that an earlier attempt has saved, encrypted, or None."""
+        encrypted = cast("str | None", await self.redis.get(keys.conversation(sid)))
+        return None if encrypted is None else encrypted.encode()
 
-    async def find_tasks(self, queued_ms_ago: int, limit: int) -> list[str]:
-        """Put back the tasks of rooms that wait for one that is in no queue. Returns their sids."""
-        return list(await self._find_tasks(keys=[keys.QUEUED], args=[keys.room(""), queued_ms_ago, limit]))
+    async def requeue_lost_messages(self, queued_ms_ago: int, limit: int) -> list[str]:
+        """Requeue the messages of rooms that were queued so long ago and are in no queue. Returns their sids."""
+        return list(await self._requeue_lost_messages(queued_ms_ago=queued_ms_ago, most=limit))
 
-    async def expired(self, limit: int) -> list[str]:
-        """The sids of running rooms whose lease has ended, the longest ago first."""
-        return list(await self._expired(keys=[keys.LEASES], args=[limit]))
+    async def list_expired_leases(self, limit: int) -> list[str]:
+        """List the sids of running rooms whose lease has expired, the longest ago first."""
+        return list(await self._list_expired_leases(most=limit))
 
-    async def forget_lease(self, sid: str) -> None:
-        """Drop the lease of a room that Redis no longer knows."""
+    async def delete_lease(self, sid: str) -> None:
+        """Delete the lease of a room that Redis no longer knows."""
         await self.redis.zrem(keys.LEASES, sid)
 
-    async def keep_lead(self, candidate: str, term_ms: int) -> bool:
-        """Whether the candidate is the one reconciler, from now on for the term."""
-        return bool(await self._lead(keys=[keys.LEADER], args=[candidate, term_ms]))
+    async def hold_leadership(self, candidate: str, term_ms: int) -> bool:
+        """Become the leader of the reconcilers, or stay it, for a term from now. Returns False if another one leads."""
+        return bool(await self._hold_leadership(candidate=candidate, term_ms=term_ms))
 
-    async def bury(
-        self,
-        sid: str,
-        *,
-        attempt: int | None,
-        name: str,
-        tenant: str = "",
-        tier: str = "",
-        reason: str,
-        claimant: str = "",
+    async def dead_letter(
+        self, sid: str, *, attempt: int | None, reason: str, name: str = "", claimant: str = ""
     ) -> bool:
-        """Write a dead letter. `attempt` None: the room was never opened. False: known already, or stale."""
-        buried = await self._bury(
-            keys=[
-                *(keys.room(sid), keys.ROOMS, keys.LEASES, keys.DEAD, keys.conversation(sid)),
-                *keys.ADMITTING,
-            ],
-            args=[
-                *(sid, "" if attempt is None else attempt, name, tenant, tier, reason, OVER_MS, RECORDS_KEPT),
-                *(claimant, keys.room("")),
-            ],
+        """Write a dead letter for a room that cannot be answered, and end it.
+
+        `attempt` is None for a room that was never opened, which alone needs a `name`. Returns False if such a room is
+        known already, or if the attempt is stale.
+        """
+        written = await self._dead_letter_room(
+            room_key=keys.room(sid),
+            conversation_key=keys.conversation(sid),
+            sid=sid,
+            attempt=attempt,
+            claimant=claimant,
+            name=name,
+            reason=reason,
+            over_ms=keys.OVER_ROOM_MS,
+            stream_length=keys.STREAM_LENGTH,
         )
-        return bool(buried == "buried")
+        return bool(written)
 
     async def ping(self) -> None:
         """Return when Redis answers."""
         await cast("Any", self.redis.ping())
 
     async def get(self, sid: str) -> Room | None:
-        """One room, or None."""
+        """Return a room, or None."""
         fields = cast("dict[str, str]", await cast("Any", self.redis.hgetall(keys.room(sid))))
         return Room.read(fields) if fields else None
 
-    async def recall(self, sids: Sequence[str]) -> dict[str, Outline]:
-        """Those of these rooms that Redis knows; of those that are over, it goes on knowing for another while.
+    async def look_up(self, sids: Sequence[str]) -> dict[str, RoomSummary]:
+        """Return the rooms among these that Redis knows. Those that are over stay known for another hour.
 
-        For some hundred at a time: more would keep Redis and the event loop from everybody else.
+        Pass some hundred at a time: more would keep Redis and the event loop from everything else.
         """
-        outlines = await self._recall(keys=[keys.room(sid) for sid in sids], args=[OVER_MS])
+        summaries = await self._look_up_rooms(more_keys=[keys.room(sid) for sid in sids], over_ms=keys.OVER_ROOM_MS)
         return {
-            sid: Outline(State(state), reason, int(ended) if ended else None)
-            for sid, (state, reason, ended) in zip(sids, outlines, strict=True)
+            sid: RoomSummary(State(state), reason, int(ended) if ended else None)
+            for sid, (state, reason, ended) in zip(sids, summaries, strict=True)
             if state
         }
 
     async def opened_ms(self) -> dict[str, int]:
-        """The sid of every open room, and when it was opened, unix ms."""
+        """Return the sid of every open room, and when it was opened, unix ms."""
         # In pieces: ten thousand in one answer take redis-py 100 ms to read, in which the event loop does nothing else.
         scan = self.redis.zscan_iter(keys.ROOMS, count=SCAN_BATCH)
         return {str(sid): int(ms) async for sid, ms in scan}
 
     async def list_open(self) -> list[Room]:
-        """Every open room, the oldest first."""
+        """List every open room, the oldest first."""
         return await self._rooms([keys.room(str(sid)) for sid in await self.redis.zrange(keys.ROOMS, 0, -1)])
 
     async def list_all(self) -> list[Room]:
-        """Every room that Redis still knows, in no order."""
+        """List every room that Redis still knows, in no order."""
         return await self._rooms([key async for key in self.redis.scan_iter(keys.room("*"), count=SCAN_BATCH)])
 
     async def _rooms(self, names: list[str]) -> list[Room]:
@@ -231,8 +274,8 @@ class RoomStore:
                 pipe.hgetall(name)
             return [Room.read(fields) for fields in await pipe.execute() if fields]
 
-    async def workers(self) -> list[WorkerStatus]:
-        """Every worker whose heartbeat is fresh, by name."""
+    async def list_workers(self) -> list[WorkerStatus]:
+        """List every worker whose heartbeat is fresh, by name."""
         names = sorted([key async for key in self.redis.scan_iter(f"{keys.WORKERS}*", count=SCAN_BATCH)])
         async with self.redis.pipeline(transaction=False) as pipe:
             for name in names:
@@ -240,12 +283,12 @@ class RoomStore:
             beats = zip(names, await pipe.execute(), strict=True)
         return [WorkerStatus.read(name.removeprefix(keys.WORKERS), fields) for name, fields in beats if fields]
 
-    async def dead_letters(self, limit: int | None = 100) -> list[DeadLetter]:
-        """The newest dead letters, the newest first."""
+    async def list_dead_letters(self, limit: int | None = 100) -> list[DeadLetter]:
+        """List the newest dead letters, the newest first."""
         return [DeadLetter.read(entry, fields) for entry, fields in await self._newest(keys.DEAD, limit)]
 
-    async def call_records(self, limit: int = 100) -> list[CallRecord]:
-        """The newest ended calls, the newest first."""
+    async def list_call_records(self, limit: int = 100) -> list[CallRecord]:
+        """List the newest call records, the newest first."""
         return [CallRecord.read(entry, fields) for entry, fields in await self._newest(keys.CALLS, limit)]
 
     async def _newest(self, stream: str, limit: int | None) -> list[tuple[str, dict[str, str]]]:

@@ -1,4 +1,4 @@
-"""Those who wait to be answered: what keeps their lines right, and what there is to tell them."""
+"""The rooms that wait for an answer: repair permits, apply limits, expire waits, list the callers to notify."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tasks.rooms import keys
 from tasks.rooms.records import Wait
-from tasks.rooms.scripts import ADMISSION, script
+from tasks.rooms.scripts import Script
 from tasks.rooms.states import State
 
 if TYPE_CHECKING:
@@ -14,81 +14,94 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-OVER_MS = 3600 * 1000
-LETTERS_KEPT = 10_000
+
+class RepairCursor(NamedTuple):
+    """The position of a repair that goes over permits and open rooms a part at a time.
+
+    `repaired`: how many permits, and members of the waitlist, were wrong in the last part.
+    """
+
+    permits: str = "0"
+    rooms: str = "0"
+    repaired: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """True if the last part was the end of both."""
+        return self.permits == self.rooms == "0"
 
 
-class Healed(NamedTuple):
-    """Where the next look at places and open rooms goes on, and how many places were wrong in this one."""
+class WaitList:
+    """The waitlists of all tenants in one Redis, and the rooms in queues that no worker has claimed.
 
-    places_cursor: str
-    rooms_cursor: str
-    wrong: int
-
-
-class Line:
-    """The lines of all tenants in one Redis. Every method raises `redis.RedisError` or `OSError` when Redis is away."""
+    Every method raises `redis.RedisError` or `OSError` when Redis is away.
+    """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._heal = script(redis, "heal_places", ADMISSION)
-        self._tenants = script(redis, "list_waiting_tenants")
-        self._set_limits = script(redis, "set_limits", ADMISSION)
-        self._end_waits = script(redis, "end_waits", ADMISSION)
-        self._look = script(redis, "look_at_waits", ADMISSION)
-        self._mark = script(redis, "mark_told")
+        self._repair_permits = Script(redis, "repair_permits")
+        self._list_waiting_tenants = Script(redis, "list_waiting_tenants")
+        self._set_limits = Script(redis, "set_limits")
+        self._expire_waits = Script(redis, "expire_waits")
+        self._list_waits = Script(redis, "list_waits")
+        self._mark_notified = Script(redis, "mark_notified")
 
-    async def heal(self, since: Healed, at_once: int) -> Healed:
-        """Hold about so many places against their rooms, and rooms against their places, and mend what is wrong."""
-        places, rooms, wrong = await self._heal(
-            keys=[keys.ROOMS, *keys.ADMITTING],
-            args=[since.places_cursor, since.rooms_cursor, at_once, keys.room("")],
+    async def repair(self, after: RepairCursor, most: int) -> RepairCursor:
+        """Compare about `most` permits with their rooms, and rooms with their permits, and repair what is wrong."""
+        permits, rooms, repaired = await self._repair_permits(
+            permits_cursor=after.permits, rooms_cursor=after.rooms, most=most
         )
-        return Healed(str(places), str(rooms), int(wrong))
+        return RepairCursor(str(permits), str(rooms), int(repaired))
 
-    async def tenants(self, after: str, limit: int) -> list[str]:
-        """Tenants that have rooms in line, by name, after that one."""
-        return list(await self._tenants(keys=[keys.LINE], args=[after, limit]))
+    async def list_tenants(self, after: str, most: int) -> list[str]:
+        """List the tenants that have waiting rooms, in the order of their names, after the one that is given."""
+        return list(await self._list_waiting_tenants(after=after, most=most))
 
     async def set_limits(
         self, tenants: Mapping[str, int | None], tiers: Mapping[str, int | None], unclaimed: int | None
     ) -> int:
-        """Limits as in `Limits`, from now on. Returns how many rooms that let into their queues."""
-        named = {f"tenant:{tenant}": most for tenant, most in tenants.items()}
-        named |= {f"tier:{tier}": most for tier, most in tiers.items()}
-        pairs = [part for name, most in (("unclaimed", unclaimed), *named.items()) for part in (name, most)]
-        args = ["" if part is None else part for part in pairs]
-        return int(await self._set_limits(keys=[*keys.ADMITTING], args=[*args, keys.room("")]))
+        """Set limits, as in `Limits`. Returns how many waiting rooms that let into their queues."""
+        limits = {"unclaimed": unclaimed}
+        limits |= {f"tenant:{tenant}": limit for tenant, limit in tenants.items()}
+        limits |= {f"tier:{tier}": limit for tier, limit in tiers.items()}
+        return int(await self._set_limits(*(part for pair in limits.items() for part in pair)))
 
-    async def end_waits(self, tier: str, longest_ms: int, *, reason: str, limit: int) -> list[str]:
-        """Write dead letters for rooms of the tier that have waited for longer. Returns their sids."""
-        ended = await self._end_waits(
-            keys=[keys.ROOMS, keys.DEAD, keys.TELL, *keys.ADMITTING],
-            args=[tier, longest_ms, reason, limit, OVER_MS, LETTERS_KEPT, keys.conversation(""), keys.room("")],
+    async def expire_waits(self, tier: str, longest_ms: int, *, reason: str, limit: int) -> list[str]:
+        """Write dead letters for rooms of a tier that have waited longer. Returns their sids."""
+        expired = await self._expire_waits(
+            tier=tier,
+            longest_ms=longest_ms,
+            reason=reason,
+            most=limit,
+            over_ms=keys.OVER_ROOM_MS,
+            stream_length=keys.STREAM_LENGTH,
         )
-        return list(ended)
+        return list(expired)
 
-    async def look(self, after: str, limit: int, *, waited_ms: int) -> tuple[str, list[Wait]]:
-        """Rooms that nobody has answered for so long, by tier and arrival, and where the next look goes on.
+    async def list_waits(self, after: str, limit: int, *, waited_ms: int) -> tuple[str, list[Wait]]:
+        """List rooms that have waited for so long, by tier and arrival. Returns where to go on, too.
 
-        It looks at `limit` rooms at most, and begins with `after` "", which is also what it returns at the end.
+        It checks `limit` rooms at most. `after` is "" at the beginning, and the returned one at the end.
         """
-        cursor, *found = await self._look(keys=[*keys.ADMITTING], args=[after, limit, waited_ms, keys.room("")])
+        cursor, *listed = await self._list_waits(after=after, most=limit, waited_ms=waited_ms)
         waits = [
             Wait(sid, name, tenant, tier, State(state), int(position), int(waited), int(running))
-            for sid, name, tenant, tier, state, position, waited, running in found
+            for sid, name, tenant, tier, state, position, waited, running in listed
         ]
         return str(cursor), waits
 
-    async def mark_told(self, sids: Sequence[str]) -> list[str]:
-        """Those of them that still wait. They will be in `to_tell` when they do no more."""
-        waits = await self._mark(keys=[keys.room(sid) for sid in sids], args=[])
+    async def mark_notified(self, sids: Sequence[str]) -> list[str]:
+        """Mark rooms whose callers are about to be notified. Returns the sids of those that still wait.
+
+        When one of these no longer waits, `to_notify` lists it.
+        """
+        waits = await self._mark_notified(more_keys=[keys.room(sid) for sid in sids])
         return [sid for sid, still in zip(sids, waits, strict=True) if still]
 
-    async def to_tell(self, limit: int) -> list[str]:
-        """The sids of rooms whose callers are to be told what came of their wait, the oldest first."""
-        return [str(sid) for sid in await self._redis.zrange(keys.TELL, 0, limit - 1)]
+    async def to_notify(self, limit: int) -> list[str]:
+        """Return the sids of rooms whose callers have to be notified of the end of their wait, the oldest first."""
+        return [str(sid) for sid in await self._redis.zrange(keys.NOTIFY, 0, limit - 1)]
 
-    async def told(self, sid: str) -> None:
-        """They have been told."""
-        await self._redis.zrem(keys.TELL, sid)
+    async def notified(self, sid: str) -> None:
+        """Take a room from `to_notify`: its callers have been notified."""
+        await self._redis.zrem(keys.NOTIFY, sid)

@@ -1,28 +1,29 @@
-"""Tenants: who may be called, in which tier, with which agent, providers and keys.
+"""Tenants: companies whose callers are answered, each with its tier, limit, agent, providers and provider keys.
 
-Redis is where they are; a file is what they are declared in, and `switchboard tenants apply` brings the one to say what
-the other does. Receivers and calls ask Redis each time, so that a change counts from the next call on.
+Tenants are declared in a file and stored in Redis: `switchboard tenants apply` writes what the file declares. Receivers
+and calls read Redis each time, so that a change counts from the next call on.
 
-    tenant      the model: what may be declared
-    store       what the rest of the system knows of where tenants are kept
-    redis       tenants in Redis, read one at a time
-    ledger      all of them at once, and changes to them: for operators
-    key_ring    what seals a provider's key to its tenant and table, and tells it apart from others
+    tenant      the model: everything that may be declared
+    reader      one tenant at a time, for receivers and calls
+    admin       all tenants at once, and changes to them, for operators
+    key_cipher  encryption of provider keys, bound to their tenant and table
+    key_source  provider keys from a store of the installation's own
+    keys        names of the Redis keys
+    lua/        the script that finds a tenant by its telephone number
 
-The keyspace, all of it permanent. Nothing but the ledger writes it, always in one transaction:
+The keyspace is permanent. Only `admin` writes it, always in one transaction:
 
-    switchboard:tenants   hash   id -> the tenant as JSON, without defaults; a key is `sealed:<fingerprint>` there
-    switchboard:numbers   hash   telephone number -> id
-    switchboard:sealed    hash   id -> JSON of slot -> key, sealed; a slot is `stt`, `llm.fallbacks.0`, …
+    switchboard:tenants        hash  id -> the tenant as JSON, without defaults; a key is `encrypted:<fingerprint>`
+    switchboard:numbers        hash  telephone number -> id
+    switchboard:provider_keys  hash  id -> JSON of path -> encrypted key; a path is `stt`, `llm.fallbacks.0`, …
 
-A webhook costs one HGET of `tenants`. `sealed` is a hash of its own so that receivers never load what they need not
-have; a call reads both in one round trip, and its process alone opens the keys.
+A webhook costs one HGET of `tenants`. `provider_keys` is a hash of its own so that receivers never load keys. A call
+reads both hashes in one round trip, and only its child decrypts the keys.
 """
 
 from __future__ import annotations
 
-from tasks.tenants.reader import RedisTenants
-from tasks.tenants.store import TenantStore
+from tasks.tenants.reader import TenantReader
 from tasks.tenants.tenant import ProviderTable, Tenant
 
-__all__ = ["ProviderTable", "RedisTenants", "Tenant", "TenantStore"]
+__all__ = ["ProviderTable", "Tenant", "TenantReader"]

@@ -1,4 +1,4 @@
-"""All tenants at once, and changes to them in one step each: what an operator's commands do."""
+"""Administration of all tenants at once: read them, and change them in one step. Operators' commands use it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """What Redis has of one tenant: the record, as it is written, and the sealed keys by their slots."""
+class StoredTenant:
+    """A tenant as Redis has it: its record without defaults, and its encrypted keys by their paths."""
 
     record: Mapping[str, Any]
-    sealed: Mapping[str, str] = field(default_factory=dict)
+    encrypted_keys: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def numbers(self) -> list[str]:
@@ -32,45 +32,46 @@ class Entry:
         return list(self.record.get("numbers", ()))
 
 
-class Changes(Protocol):
-    """What is to be written: whole entries, and the ids of tenants that go."""
+class TenantChanges(Protocol):
+    """Changes to be written in one step."""
 
     @property
-    def put(self) -> Mapping[str, Entry]:
-        """New entries, and new versions of old ones."""
+    def put(self) -> Mapping[str, StoredTenant]:
+        """New tenants, and new versions of existing ones, by their ids."""
 
     @property
     def removed(self) -> frozenset[str]:
-        """Tenants that are no more."""
+        """Ids of tenants to remove."""
 
 
-C = TypeVar("C", bound=Changes)
+C = TypeVar("C", bound=TenantChanges)
 
 
-class Ledger:
-    """The tenants in one Redis. The client must decode responses. Methods raise RedisError or OSError."""
+class TenantAdmin:
+    """Access to all tenants in one Redis. The client must decode responses. Methods raise RedisError or OSError."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def read(self) -> dict[str, Entry]:
-        """Every tenant by its id, in alphabetical order."""
+    async def read(self) -> dict[str, StoredTenant]:
+        """Return every tenant by its id, in alphabetical order."""
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hgetall(keys.TENANTS)
-            pipe.hgetall(keys.SEALED)
-            return _entries(*await pipe.execute())
+            pipe.hgetall(keys.PROVIDER_KEYS)
+            return _stored_tenants(*await pipe.execute())
 
-    async def change(self, plan: Callable[[Mapping[str, Entry]], C], *, dry_run: bool = False) -> C:
-        """Have `plan` say what is to change, write that in one step, and return it.
+    async def change(self, plan: Callable[[Mapping[str, StoredTenant]], C], *, dry_run: bool = False) -> C:
+        """Write the changes that `plan` returns for the stored tenants, in one step, and return them.
 
-        Who else writes meanwhile is not overwritten: `plan` is then asked again, about what there is now. Raises
-        TenantsBusy when that goes on, and what `plan` raises; then nothing was written.
+        Nothing that another process writes meanwhile is overwritten: `plan` is then called again with what is stored
+        now. Raises TenantsBusy when that happens TRIES times, and everything that `plan` raises. Then nothing was
+        written.
         """
         async with self._redis.pipeline(transaction=True) as pipe:
             for _ in range(TRIES):
-                await pipe.watch(keys.TENANTS, keys.NUMBERS, keys.SEALED)
+                await pipe.watch(keys.TENANTS, keys.NUMBERS, keys.PROVIDER_KEYS)
                 tenants = await cast("Any", pipe.hgetall(keys.TENANTS))
-                before = _entries(tenants, await cast("Any", pipe.hgetall(keys.SEALED)))
+                before = _stored_tenants(tenants, await cast("Any", pipe.hgetall(keys.PROVIDER_KEYS)))
                 changes = plan(before)
                 if dry_run or not (changes.put or changes.removed):
                     return changes
@@ -84,28 +85,32 @@ class Ledger:
         raise TenantsBusy(tries=TRIES)
 
 
-def _entries(tenants: Mapping[str, str], sealed: Mapping[str, str]) -> dict[str, Entry]:
+def _stored_tenants(records: Mapping[str, str], encrypted_keys: Mapping[str, str]) -> dict[str, StoredTenant]:
     return {
-        tenant: Entry(json.loads(tenants[tenant]), json.loads(sealed.get(tenant, "{}"))) for tenant in sorted(tenants)
+        tenant: StoredTenant(json.loads(records[tenant]), json.loads(encrypted_keys.get(tenant, "{}")))
+        for tenant in sorted(records)
     }
 
 
-def _write(pipe: Pipeline, before: Mapping[str, Entry], changes: Changes) -> None:
+def _write(pipe: Pipeline, before: Mapping[str, StoredTenant], changes: TenantChanges) -> None:
     touched = {*changes.put, *changes.removed}
-    old = [number for tenant in touched & before.keys() for number in before[tenant].numbers]
-    without_keys = {tenant for tenant, entry in changes.put.items() if not entry.sealed}
-    # A number may go from one tenant to another in the same step.
+    old_numbers = [number for tenant in touched & before.keys() for number in before[tenant].numbers]
+    without_keys = {tenant for tenant, stored in changes.put.items() if not stored.encrypted_keys}
+    # First all deletions: a number may move from one tenant to another in the same step.
     for name, fields in (
-        (keys.NUMBERS, old),
+        (keys.NUMBERS, old_numbers),
         (keys.TENANTS, changes.removed),
-        (keys.SEALED, changes.removed | without_keys),
+        (keys.PROVIDER_KEYS, changes.removed | without_keys),
     ):
         if fields:
             pipe.hdel(name, *fields)
     for name, content in (
-        (keys.TENANTS, {tenant: _json(entry.record) for tenant, entry in changes.put.items()}),
-        (keys.SEALED, {tenant: _json(entry.sealed) for tenant, entry in changes.put.items() if entry.sealed}),
-        (keys.NUMBERS, {number: tenant for tenant, entry in changes.put.items() for number in entry.numbers}),
+        (keys.TENANTS, {tenant: _json(stored.record) for tenant, stored in changes.put.items()}),
+        (
+            keys.PROVIDER_KEYS,
+            {tenant: _json(stored.encrypted_keys) for tenant, stored in changes.put.items() if stored.encrypted_keys},
+        ),
+        (keys.NUMBERS, {number: tenant for tenant, stored in changes.put.items() for number in stored.numbers}),
     ):
         if content:
             pipe.hset(name, mapping=cast("Any", content))

@@ -1,35 +1,35 @@
-"""The keys that Redis keeps: each is sealed to its tenant and its table, and opens in no other's place."""
+"""Encryption of provider keys, each bound to its tenant and to its table in the tenant."""
 
 from __future__ import annotations
 
-from tasks.encryption import Seal
-from tasks.tenants.tenant import SEALED
+from tasks.encryption import Encryption
+from tasks.tenants.tenant import ENCRYPTED
 
 
-class KeyRing:
-    """Seals and opens the keys of tenants. `slot` is the place of a key in its tenant: see `Tenant.tables`."""
+class ProviderKeyCipher:
+    """Encrypts and decrypts provider keys. `path` is the path of the key's table in its tenant: see `Tenant.tables`."""
 
-    def __init__(self, seal: Seal) -> None:
-        self._seal = seal
+    def __init__(self, encryption: Encryption) -> None:
+        self._encryption = encryption
 
-    def close(self, tenant: str, slot: str, value: str) -> str:
-        """Seal a key. Another tenant, or another slot, does not open it."""
-        return self._seal.close(_owner(tenant, slot), value).decode("ascii")
+    def encrypt(self, tenant: str, path: str, value: str) -> str:
+        """Encrypt a key. It cannot be decrypted for another tenant or another path."""
+        return self._encryption.encrypt(_owner(tenant, path), value).decode("ascii")
 
-    def open(self, tenant: str, slot: str, sealed: str) -> str:
-        """The key. Raises Broken."""
-        return self._seal.open(_owner(tenant, slot), sealed.encode())
+    def decrypt(self, tenant: str, path: str, encrypted: str) -> str:
+        """Return the key. Raises DecryptionFailed."""
+        return self._encryption.decrypt(_owner(tenant, path), encrypted.encode())
 
-    def renewed(self, sealed: str) -> str | None:
-        """The same under the first encryption key, or None if it is already. Raises Broken."""
-        renewed = self._seal.renewed(sealed.encode())
-        return None if renewed is None else renewed.decode("ascii")
+    def reencrypt(self, encrypted: str) -> str | None:
+        """Return the key encrypted with the first encryption key, or None if it is already. Raises DecryptionFailed."""
+        reencrypted = self._encryption.reencrypt(encrypted.encode())
+        return None if reencrypted is None else reencrypted.decode("ascii")
 
-    def reference(self, tenant: str, slot: str, value: str) -> str:
-        """What stands in the tenant's record in the place of the key: that it is sealed, and its fingerprint."""
-        return f"{SEALED}{self._seal.fingerprint(_owner(tenant, slot), value)}"
+    def reference(self, tenant: str, path: str, value: str) -> str:
+        """Return the text that stands for the key in the tenant's record: that it is encrypted, and its fingerprint."""
+        return f"{ENCRYPTED}{self._encryption.fingerprint(_owner(tenant, path), value)}"
 
 
-def _owner(tenant: str, slot: str) -> str:
-    # A slot has no colon, so no two pairs make one owner. What owns a conversation is a room's sid: RM_….
-    return f"key:{slot}:{tenant}"
+def _owner(tenant: str, path: str) -> str:
+    # A path has no colon, so no two pairs make the same owner. A conversation's owner is its room's sid: RM_….
+    return f"key:{path}:{tenant}"

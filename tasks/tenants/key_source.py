@@ -1,8 +1,8 @@
-"""A source of keys of an installation's own, such as Vault or the secret manager of a cloud.
+"""Key sources: an installation's own store of provider keys, such as Vault or a cloud's secret manager.
 
-`SWITCHBOARD_KEY_SOURCE=module:attribute` names it. The attribute is called without arguments, in the process of each
-call, and gives a `KeySource`. It is asked for what tenants declare in its scheme: `key = "vault:acme/openai#key"`.
-Such a reference goes to Redis as it is; the key itself never does.
+`SWITCHBOARD_KEY_SOURCE=module:attribute` names one. The attribute is called without arguments, in the child of each
+call, and returns a `KeySource`. It is asked for the keys that tenants declare in its scheme:
+`key = "vault:acme/openai#key"`. Redis stores such a reference as it is, and never the key.
 """
 
 from __future__ import annotations
@@ -16,88 +16,89 @@ from tasks.errors import InvalidSetting, KeySourceUnavailable, KeyUnreadable
 from tasks.settings import Settings
 
 SECONDS = 3.0
-"""How long a source may take, all tries together: the call's lease, which is not renewed yet, lasts longer."""
+"""Limit for one key, with all retries. It is below the lease's TTL, as the call's lease is not renewed yet."""
 PAUSE_SECONDS = 0.25
 
-RESERVED = frozenset({"env", "file", "stdin", "sealed"})
+RESERVED = frozenset({"env", "file", "stdin", "encrypted"})
 
 
 class KeyNotGiven(Exception):
-    """Raised by a source that will not have the key at a second try either. Its message goes onto the dead letter."""
+    """Raised by a key source that refuses a key for good. Its message goes onto the dead letter."""
 
 
 class KeySource(Protocol):
-    """Where keys are that are not in Redis."""
+    """A store of provider keys outside Redis."""
 
     @property
     def scheme(self) -> str:
-        """What its references begin with, without the colon: `vault`."""
+        """The scheme of its references, without the colon: `vault`."""
 
-    async def read(self, place: str, *, tenant: str) -> str:
-        """The key at `place`, which is the reference without its scheme, for this tenant's call.
+    async def read(self, path: str, *, tenant: str) -> str:
+        """Return the key at `path`, the reference without its scheme, for a call of this tenant.
 
-        Raises KeyNotGiven when that is final. Anything else that is raised is tried again, for a few seconds here and
-        then by the next attempt at the call.
+        Raises KeyNotGiven when that is final. Any other exception is retried, for a few seconds here and then by the
+        next attempt at the call.
         """
 
 
 def preload(settings: Settings) -> None:
-    """Import what the settings name, in the worker's main process, which calls it not. Raises InvalidSetting."""
-    if settings.key_source is not None:
-        _imported(settings.key_source)
+    """Import the configured key source without calling it, in the worker's main process. Raises InvalidSetting."""
+    if settings.tenants.key_source is not None:
+        _import(settings.tenants.key_source)
 
 
 def load(settings: Settings) -> KeySource | None:
-    """The source that the settings name, if any. Raises InvalidSetting."""
-    if settings.key_source is None:
+    """Return the configured key source, if there is one. Raises InvalidSetting."""
+    if settings.tenants.key_source is None:
         return None
-    make = _imported(settings.key_source)
+    make = _import(settings.tenants.key_source)
     try:
         source = make()
     except Exception as error:
-        raise _unusable(settings.key_source, f"calling it raised {type(error).__name__}: {error}") from error
+        raise _unusable(settings.tenants.key_source, f"calling it raised {type(error).__name__}: {error}") from error
     scheme = getattr(source, "scheme", None)
     if not isinstance(scheme, str) or not callable(getattr(source, "read", None)):
         raise _unusable(
-            settings.key_source, "what it gives has no `scheme` and `read`; see tasks.tenants.key_source.KeySource"
+            settings.tenants.key_source,
+            "what it returns has no `scheme` and `read`; see tasks.tenants.key_source.KeySource",
         )
     if scheme in RESERVED:
-        raise _unusable(settings.key_source, f"its scheme {scheme!r} is one of Switchboard's own")
+        raise _unusable(settings.tenants.key_source, f"its scheme {scheme!r} is one of Switchboard's own")
     return source
 
 
-def _imported(path: str) -> Callable[[], KeySource]:
-    module, _, name = path.partition(":")
+def _import(name: str) -> Callable[[], KeySource]:
+    module, _, attribute = name.partition(":")
     try:
-        made: Callable[[], KeySource] = getattr(importlib.import_module(module), name)
+        make: Callable[[], KeySource] = getattr(importlib.import_module(module), attribute)
     except Exception as error:
-        raise _unusable(path, f"importing it raised {type(error).__name__}: {error}") from error
-    return made
+        raise _unusable(name, f"importing it raised {type(error).__name__}: {error}") from error
+    return make
 
 
-def _unusable(path: str, cure: str) -> InvalidSetting:
-    return InvalidSetting(name="SWITCHBOARD_KEY_SOURCE", value=path, cure=cure)
+def _unusable(name: str, cure: str) -> InvalidSetting:
+    return InvalidSetting(name="SWITCHBOARD_KEY_SOURCE", value=name, cure=cure)
 
 
-async def read(source: KeySource, place: str, *, tenant: str, field: str) -> str:
-    """Ask until there is an answer. Raises KeyUnreadable or KeySourceUnavailable."""
+async def read(source: KeySource, path: str, *, tenant: str, field: str) -> str:
+    """Read a key, with retries until SECONDS have passed. Raises KeyUnreadable or KeySourceUnavailable."""
     reason = TimeoutError.__name__
     try:
         async with asyncio.timeout(SECONDS):
             while True:
                 try:
-                    return _given(await source.read(place, tenant=tenant), place)
+                    return _not_empty(await source.read(path, tenant=tenant), path)
                 except KeyNotGiven as error:
                     raise KeyUnreadable(tenant=tenant, field=field, problem=str(error)) from error
                 except Exception as error:  # noqa: BLE001 - whatever a client of some vault may raise
-                    # Not its message: that may quote what the client has sent.
+                    # The type alone: the message may quote what the client has sent.
                     reason = type(error).__name__
                 await asyncio.sleep(PAUSE_SECONDS)
     except TimeoutError:
         raise KeySourceUnavailable(tenant=tenant, field=field, seconds=SECONDS, error=reason) from None
 
 
-def _given(value: str, place: str) -> str:
+def _not_empty(value: str, path: str) -> str:
     if not value:
-        raise KeyNotGiven(f"the source of keys has an empty one at {place}")
+        raise KeyNotGiven(f"the key source has an empty key at {path}")
     return value

@@ -1,10 +1,10 @@
-"""The names of the keys. Only this file and the docstring of the package spell them."""
+"""Names of the Redis keys of tenants. Only this file and the package's docstring spell them."""
 
 from __future__ import annotations
 
 PREFIX = "switchboard:"
 TENANTS = f"{PREFIX}tenants"
 NUMBERS = f"{PREFIX}numbers"
-SEALED = f"{PREFIX}sealed"
+PROVIDER_KEYS = f"{PREFIX}provider_keys"
 
-PERMANENT = frozenset({TENANTS, NUMBERS, SEALED})
+PERMANENT = frozenset({TENANTS, NUMBERS, PROVIDER_KEYS})

@@ -1,4 +1,4 @@
-"""Tenants in Redis, read one at a time, each in one round trip. Nothing is remembered from one time to the next."""
+"""Read access to the tenants in Redis, one at a time. Nothing is cached: a change counts from the next call on."""
 
 from __future__ import annotations
 
@@ -17,53 +17,58 @@ if TYPE_CHECKING:
     from redis import asyncio as aioredis
 
 
-class RedisTenants:
-    """See `TenantStore`. The client must decode responses."""
+class TenantReader:
+    """A reader of tenants: one round trip for each. The client must decode responses.
+
+    Every method raises RedisError or OSError when Redis is away.
+    """
 
     def __init__(self, redis: aioredis.Redis, tiers: frozenset[str]) -> None:
         self._redis = redis
         self._tiers = tiers
-        script = resources.files(__package__).joinpath("find_by_number.lua").read_text("utf-8")
+        script = resources.files(__package__).joinpath("lua", "find_by_number.lua").read_text("utf-8")
         self._find_by_number = redis.register_script(script)
 
     async def get(self, tenant: str) -> Tenant:
-        """See `TenantStore`."""
-        return self._read(tenant, await cast("Any", self._redis.hget(keys.TENANTS, tenant)))
+        """Return a tenant, as it is now. Raises UnknownTenant or TenantInvalid."""
+        return self._parse(tenant, await cast("Any", self._redis.hget(keys.TENANTS, tenant)))
 
-    async def by_number(self, number: str) -> Tenant:
-        """See `TenantStore`."""
-        found = await self._find_by_number(keys=[keys.NUMBERS, keys.TENANTS], args=[number])
-        if not found:
+    async def get_by_number(self, number: str) -> Tenant:
+        """Return the tenant that has this telephone number, in E.164. Raises UnknownNumber or TenantInvalid."""
+        tenant_and_content = await self._find_by_number(keys=[keys.NUMBERS, keys.TENANTS], args=[number])
+        if not tenant_and_content:
             raise UnknownNumber(number=number)
-        return self._read(*found)
+        return self._parse(*tenant_and_content)
 
-    async def with_keys(self, tenant: str) -> tuple[Tenant, dict[str, str]]:
-        """The tenant, and its keys by their slots, sealed. Raises UnknownTenant or TenantInvalid."""
+    async def get_with_keys(self, tenant: str) -> tuple[Tenant, dict[str, str]]:
+        """Return a tenant and its encrypted keys by their paths. Raises UnknownTenant or TenantInvalid."""
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hget(keys.TENANTS, tenant)
-            pipe.hget(keys.SEALED, tenant)
-            content, sealed = await pipe.execute()
-        return self._read(tenant, content), json.loads(sealed or "{}")
+            pipe.hget(keys.PROVIDER_KEYS, tenant)
+            content, encrypted_keys = await pipe.execute()
+        return self._parse(tenant, content), json.loads(encrypted_keys or "{}")
 
-    def _read(self, tenant: str, content: str | None) -> Tenant:
+    def _parse(self, name: str, content: str | None) -> Tenant:
         if content is None:
-            raise UnknownTenant(tenant=tenant)
+            raise UnknownTenant(tenant=name)
         record = json.loads(content)
+        # A newer version may have written fields that this one does not know. Callers are answered all the same.
+        known = {field: record[field] for field in record.keys() & Tenant.model_fields.keys()}
         try:
-            # What a newer version has applied is no reason to leave a caller unanswered by an older one.
-            found = Tenant.model_validate(
-                {name: record[name] for name in record.keys() & Tenant.model_fields.keys()} | {"id": tenant}
-            )
+            tenant = Tenant.model_validate(known | {"id": name})
         except ValidationError as error:
             problems = (one_line(problem["loc"], problem["msg"]) for problem in error.errors(include_input=False))
-            raise TenantInvalid(tenant=tenant, problem="; ".join(problems)) from None
-        if found.tier not in self._tiers:
-            problem = f"tier {found.tier!r} does not exist; the tiers are {', '.join(sorted(self._tiers))}"
-            raise TenantInvalid(tenant=tenant, problem=problem)
-        return found
+            raise TenantInvalid(tenant=name, problem="; ".join(problems)) from None
+        if tenant.tier not in self._tiers:
+            problem = f"tier {tenant.tier!r} does not exist; the tiers are {', '.join(sorted(self._tiers))}"
+            raise TenantInvalid(tenant=name, problem=problem)
+        return tenant
 
 
-def agents(client: redis.Redis) -> set[str]:
-    """The agents that tenants name, for the worker to import before the first call. Raises RedisError or OSError."""
+def declared_agents(client: redis.Redis) -> set[str]:
+    """Return the agents that tenants name. A worker imports them before its first call.
+
+    Raises RedisError or OSError.
+    """
     records = (json.loads(content) for content in cast("list[str]", client.hvals(keys.TENANTS)))
     return {record["agent"] for record in records if "agent" in record}

@@ -1,4 +1,4 @@
-"""A tenant, as it is declared."""
+"""The model of a tenant, as the tenants file declares it and as Redis stores it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 KINDS = ("stt", "llm", "tts")
-SEALED = "sealed:"
-"""How the `key` begins of a table whose key's value is in Redis; a fingerprint follows."""
+ENCRYPTED = "encrypted:"
+"""Prefix of a `key` whose encrypted value is in Redis; a fingerprint follows."""
 
 _REFERENCE = re.compile(r"[a-z][a-z0-9+.-]*:\S.*")
 
 
 class ProviderTable(BaseModel):
-    """One of a tenant's `[stt]`, `[llm]`, `[tts]`.
+    """One of a tenant's tables `[stt]`, `[llm]`, `[tts]`, or one of their fallbacks.
 
-    `key` is a reference, never the key: in the file `env:NAME`, `file:/path` or `stdin:NAME`, whose value is read when
-    the file is applied; in Redis then `sealed:<fingerprint>`. One for a source of keys is the same in both.
+    `key` is a reference, never the key itself. In the file it is `env:NAME`, `file:/path` or `stdin:NAME`, which is
+    read when the file is applied; Redis then has `encrypted:<fingerprint>`. A key source's reference is the same in
+    both.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -35,7 +36,7 @@ class ProviderTable(BaseModel):
 
     @property
     def extra(self) -> dict[str, Any]:
-        """The options that only this provider knows; the provider checks them."""
+        """Options that only this provider knows. The provider validates them."""
         return dict(self.__pydantic_extra__ or {})
 
     @field_validator("key")
@@ -51,16 +52,16 @@ LOCAL = ProviderTable(provider="local")
 
 
 class Tenant(BaseModel):
-    """A tenant, as declared. What is left out has Switchboard's default."""
+    """A tenant. An entry that is not declared has Switchboard's default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     tier: str
     max_calls: int | None = Field(default=None, gt=0)
-    """How many of its calls may be queued or run at once, the others wait in line; no limit if None."""
+    """The tenant's limit: so many of its rooms may be queued or answered at once, others wait. None: no limit."""
     numbers: tuple[str, ...] = ()
-    """The telephone numbers that it is called by, in E.164: `+15551234567`."""
+    """Its telephone numbers, in E.164: `+15551234567`."""
     agent: str | None = None
     agent_metadata: str = ""
     instructions: str | None = None
@@ -75,21 +76,21 @@ class Tenant(BaseModel):
     turn: dict[str, Any] = {}
 
     def tables(self) -> Iterator[tuple[str, ProviderTable]]:
-        """Each table that names a provider, by its slot: `stt`, `stt.fallbacks.0` and so on, `llm`, `tts`."""
+        """Yield each provider's table with its path: `stt`, `stt.fallbacks.0` and so on, `llm`, `tts`."""
         for kind in KINDS:
             table: ProviderTable = getattr(self, kind)
             yield kind, table
-            for number, fallback in enumerate(table.fallbacks):
-                yield f"{kind}.fallbacks.{number}", fallback
+            for index, fallback in enumerate(table.fallbacks):
+                yield f"{kind}.fallbacks.{index}", fallback
 
-    def with_keys(self, references: Mapping[str, str]) -> Tenant:
-        """The same tenant, with these references in the place of the keys in these slots."""
+    def with_key_references(self, references: Mapping[str, str]) -> Tenant:
+        """Return the tenant with these references as the `key` of the tables at their paths."""
         tables = {}
         for kind in KINDS:
             table: ProviderTable = getattr(self, kind)
             fallbacks = tuple(
-                _with_key(fallback, references.get(f"{kind}.fallbacks.{number}"))
-                for number, fallback in enumerate(table.fallbacks)
+                _with_key(fallback, references.get(f"{kind}.fallbacks.{index}"))
+                for index, fallback in enumerate(table.fallbacks)
             )
             tables[kind] = _with_key(table.model_copy(update={"fallbacks": fallbacks}), references.get(kind))
         return self.model_copy(update=tables)
@@ -100,5 +101,5 @@ def _with_key(table: ProviderTable, reference: str | None) -> ProviderTable:
 
 
 def one_line(location: tuple[int | str, ...], message: str) -> str:
-    """What pydantic found at a place, in one line."""
+    """Return a problem that pydantic found as one line."""
     return f"{'.'.join(map(str, location)) or 'table'}: {message.removeprefix('Value error, ')}"

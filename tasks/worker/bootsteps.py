@@ -1,4 +1,4 @@
-"""Steps of Celery's consumer: what is set up on each connection to Redis, and again after it was lost."""
+"""Bootsteps of Celery's consumer: each is started with every connection to Redis, and stopped when that is lost."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from celery.worker.consumer import Consumer
 from celery.worker.consumer.mingle import Mingle
 from celery.worker.control import control_command
 
-from tasks.call.drain import DRAIN
 from tasks.redis_client import connect_blocking
 from tasks.rooms import WorkerStatus
-from tasks.settings import Settings
 from tasks.worker.heartbeat import BEAT_SECONDS, Heartbeat
 from tasks.worker.intake.gate import IntakeGate
 from tasks.worker.intake.load import SAMPLE_SECONDS, CpuLoad
 from tasks.worker.intake.reservation import Reservations
-from tasks.worker.sidecars import inference, turn_detector
-from tasks.worker.stale_children import WATCH_SECONDS, Strays, kill
+from tasks.worker.lifecycle import WorkerProcess
+from tasks.worker.stale_children import CHECK_SECONDS, StaleChildren, kill
 
 DRAIN_CHECK_SECONDS = 0.25
 
@@ -33,7 +31,7 @@ _UNUSED = {"celery.worker.consumer.gossip:Gossip"}
 
 
 def install(app: Celery) -> None:
-    """Put our steps into the workers of this app, and take out those that would only cost time."""
+    """Add our bootsteps to the workers of this app, and remove those that would only cost time."""
     app.steps["consumer"].update({IntakeStep, DrainStep})
     steps = Consumer.Blueprint.default_steps
     Consumer.Blueprint.default_steps = [step for step in steps if step not in _UNUSED]
@@ -43,7 +41,7 @@ def install(app: Celery) -> None:
 
 
 class IntakeStep(bootsteps.StartStopStep):
-    """Samples the load, guards the intake with the gate, and tells Redis about it.
+    """The intake gate in front of every BRPOP, and the timers of the worker's main process.
 
     The timers wake the event loop as well, so that a gate that has opened is noticed within a sample.
     """
@@ -52,38 +50,38 @@ class IntakeStep(bootsteps.StartStopStep):
 
     def __init__(self, consumer: Any, **kwargs: object) -> None:
         super().__init__(consumer, **kwargs)
-        settings = Settings.read()
-        self._load = CpuLoad(settings.load_window_seconds, settings.load_file)
-        self._reservations = Reservations(settings.call_cores, settings.load_window_seconds)
+        self._process: WorkerProcess = consumer.app.switchboard
+        settings = self._process.settings
+        self._load = CpuLoad(settings.worker.load_window_seconds, settings.worker.load_file)
+        self._reservations = Reservations(settings.worker.call_cores, settings.worker.load_window_seconds)
         self._gate = consumer.intake_gate = IntakeGate(
-            consumer.pool, self._load, self._reservations, settings.load_threshold, DRAIN
+            consumer.pool, self._load, self._reservations, settings.worker.load_threshold, self._process.drain
         )
-        redis = connect_blocking(settings)
+        redis = connect_blocking(settings.redis)
         self._heartbeat = Heartbeat(redis)
-        self._strays = Strays(redis)
+        self._stale_children = StaleChildren(redis)
         self._timers: list[Any] = []
 
     def start(self, consumer: Any) -> None:
-        """Called with each new connection."""
+        """Guard the new connection, and start the timers."""
         self._gate.guard(consumer.task_consumer.channel)
         self._cancel()
         self._timers = [
             consumer.hub.call_repeatedly(SAMPLE_SECONDS, self._sample, consumer),
             consumer.hub.call_repeatedly(BEAT_SECONDS, self._beat, consumer),
-            consumer.hub.call_repeatedly(BEAT_SECONDS, inference.watch),
-            consumer.hub.call_repeatedly(BEAT_SECONDS, turn_detector.watch),
-            consumer.hub.call_repeatedly(WATCH_SECONDS, self._strays.watch),
+            consumer.hub.call_repeatedly(BEAT_SECONDS, self._process.ensure_sidecars_running),
+            consumer.hub.call_repeatedly(CHECK_SECONDS, self._stale_children.check),
         ]
 
     def stop(self, consumer: Any) -> None:
-        """Called when the connection is lost, and when the worker stops."""
+        """Stop the timers, when the connection is lost or the worker stops."""
         del consumer
         self._cancel()
 
     def shutdown(self, consumer: Any) -> None:
-        """Called once, when the worker stops for good."""
+        """Stop the timers and remove the heartbeat, once, when the worker stops for good."""
         self._cancel()
-        self._heartbeat.forget(consumer.hostname)
+        self._heartbeat.remove(consumer.hostname)
 
     def _cancel(self) -> None:
         for timer in self._timers:
@@ -92,7 +90,7 @@ class IntakeStep(bootsteps.StartStopStep):
 
     def _sample(self, consumer: Any) -> None:
         self._load.sample()
-        self._reservations.watch(
+        self._reservations.update(
             {request.id: request.worker_pid for request in state.reserved_requests}, consumer.pool.pids
         )
 
@@ -111,54 +109,56 @@ class IntakeStep(bootsteps.StartStopStep):
 
 
 class DrainStep(bootsteps.StartStopStep):
-    """Takes over Celery's signals from when the worker is ready, and stops it when its drain is done.
+    """The drain: signals begin it in the place of Celery's shutdown, and the worker stops when its calls have left.
 
-    Celery's own warm shutdown leaves its event loop at once: nobody would see a child die, and no heartbeat would go
-    out, for as long as the last call takes.
+    Celery's own warm shutdown leaves its event loop at once: for as long as the last call takes, a child that dies
+    would go unnoticed, and no heartbeat would be sent.
     """
 
     requires = (IntakeStep,)
 
     def __init__(self, consumer: Any, **kwargs: object) -> None:
         super().__init__(consumer, **kwargs)
-        self._seconds = Settings.read().drain_seconds
+        process: WorkerProcess = consumer.app.switchboard
+        self._drain = process.drain
+        self._seconds = process.settings.worker.drain_seconds
         self._pid = os.getpid()
         self._timer: Any = None
 
     def start(self, consumer: Any) -> None:
-        """Called with each new connection."""
+        """Take the signals over, and start the timer."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._drain_or_hurry())
-        signal.signal(signal.SIGQUIT, lambda *_: self._hurry())
+            signal.signal(number, lambda *_: self._begin_or_force())
+        signal.signal(signal.SIGQUIT, lambda *_: self._force())
         self._timer = consumer.hub.call_repeatedly(DRAIN_CHECK_SECONDS, self._check)
 
     def stop(self, consumer: Any) -> None:
-        """Called when the connection is lost, and when the worker stops."""
+        """Stop the timer, when the connection is lost or the worker stops."""
         del consumer
         if self._timer is not None:
             self._timer.cancel()
 
-    def _drain_or_hurry(self) -> None:
+    def _begin_or_force(self) -> None:
         if os.getpid() != self._pid:
-            # A child that has just been forked, and that Celery has not yet made deaf.
+            # A child that has just been forked, in which Celery does not ignore the signal yet.
             return
-        if DRAIN.begun:
-            DRAIN.hurry()
+        if self._drain.begun:
+            self._drain.force()
         else:
-            DRAIN.begin(self._seconds)
+            self._drain.begin(self._seconds)
         self._check()
 
-    def _hurry(self) -> None:
-        DRAIN.hurry()
+    def _force(self) -> None:
+        self._drain.force()
         if os.getpid() == self._pid:
             self._check()
 
     def _check(self) -> None:
-        if not DRAIN.begun:
+        if not self._drain.begun:
             return
         if not state.reserved_requests:
             state.should_stop = os.EX_OK
-        elif DRAIN.overdue:
+        elif self._drain.overdue:
             for request in list(state.active_requests):
                 if request.worker_pid:
                     logger.error("killing a child that ignores the drain", extra={"pid": request.worker_pid})
@@ -167,6 +167,6 @@ class DrainStep(bootsteps.StartStopStep):
 
 @control_command(args=[("now", bool)], signature="[now]")
 def drain(_: Any, *, now: bool = False) -> dict[str, str]:
-    """Celery's remote control: what a SIGTERM does to this worker, or with `now` what a SIGQUIT does."""
+    """Drain this worker as a SIGTERM does, or with `now` as a SIGQUIT does. A command of Celery's remote control."""
     os.kill(os.getpid(), signal.SIGQUIT if now else signal.SIGTERM)
     return {"ok": "draining"}

@@ -1,4 +1,4 @@
-"""`python -m tasks.worker.healthcheck [NODE]`: exit 0 if the worker's heartbeat is fresh."""
+"""The worker's health check, `python -m tasks.worker.healthcheck [NODE]`: exit 0 if its heartbeat is fresh."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from redis.exceptions import RedisError
 
 from tasks.redis_client import connect_blocking
 from tasks.rooms import keys
-from tasks.settings import QueueSettings
+from tasks.settings import RedisSettings
 
 
 def main() -> int:
-    """0: alive. 1: it has not told Redis about itself for some seconds. 2: Redis does not answer."""
+    """Return 0 with a fresh heartbeat, 1 without one, 2 if Redis does not answer."""
     node = sys.argv[1] if len(sys.argv) > 1 else f"celery@{socket.gethostname()}"
     try:
-        alive = connect_blocking(QueueSettings.read()).exists(keys.worker(node))
+        alive = connect_blocking(RedisSettings.read()).exists(keys.worker(node))
     except (RedisError, OSError) as error:
         sys.stderr.write(f"Redis does not answer: {type(error).__name__}\n")
         return 2

@@ -1,19 +1,15 @@
-"""A worker's heartbeat in Redis: what `switchboard ps` and health checks read."""
+"""A worker's heartbeat in Redis, which `switchboard ps` and health checks read."""
 
 from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
+from redis import Redis
 from redis.exceptions import RedisError
 
-from tasks.rooms import keys
-
-if TYPE_CHECKING:
-    from redis import Redis
-
-    from tasks.rooms import WorkerStatus
+from tasks.rooms import WorkerStatus, keys
 
 BEAT_SECONDS = 0.5
 EXPIRE_MS = 5000
@@ -23,15 +19,15 @@ logger = logging.getLogger("switchboard.tasks.worker")
 
 
 class Heartbeat:
-    """Writes a worker's status, with a TTL. After a failure it waits a while: the main loop must not hang on Redis."""
+    """The writer of a worker's status, which expires. After a failure it pauses: it blocks the main process' loop."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._not_before = 0.0
+        self._paused_until = 0.0
 
     def beat(self, status: WorkerStatus) -> None:
-        """Write the status now."""
-        if time.monotonic() < self._not_before:
+        """Write the status."""
+        if time.monotonic() < self._paused_until:
             return
         key = keys.worker(status.node)
         try:
@@ -40,12 +36,12 @@ class Heartbeat:
                 pipe.pexpire(key, EXPIRE_MS)
                 pipe.execute()
         except (RedisError, OSError) as error:
-            self._not_before = time.monotonic() + BACKOFF_SECONDS
+            self._paused_until = time.monotonic() + BACKOFF_SECONDS
             logger.warning("heartbeat not written", extra={"error": type(error).__name__})
 
-    def forget(self, node: str) -> None:
-        """The worker stops: remove its status."""
+    def remove(self, node: str) -> None:
+        """Remove the status of a worker that stops."""
         try:
             self._redis.delete(keys.worker(node))
         except (RedisError, OSError):
-            logger.warning("heartbeat not removed; it expires by itself")
+            logger.warning("heartbeat not removed; it will expire")

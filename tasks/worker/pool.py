@@ -1,9 +1,9 @@
-"""A prefork pool whose children take one call each.
+"""A prefork pool whose children answer one call each.
 
 Celery has a setting for that (`worker_max_tasks_per_child=1`), but its pool offers the next task to the child that is
 about to exit, notices the exit with a timer of 5 s, and has a child wait for a second before it exits. Overrides of
-AsynPool and of its children mend it. They are internals: the versions are pinned, and
-tests/integration/tasks/worker/test_one_shot_children.py holds what is used here.
+AsynPool and of its children avoid all three. They are internals: the versions are pinned, and
+tests/integration/tasks/worker/test_one_shot_children.py fails when one of them moves.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ REAP_SECONDS = 0.01
 
 class _Child(Worker):
     def _do_exit(self, pid: int, exitcode: int | None, exc: BaseException | None = None) -> None:
-        # What it has to say was written to its pipe before, and that it is gone is seen without its saying so.
+        # billiard's sleeps for a second. There is nothing to wait for: the result is in the pipe already, and the main
+        # process notices the exit itself.
         status = os.EX_OK if exc is None else os.EX_SOFTWARE
         try:
             if self.on_exit is not None:
@@ -53,7 +54,7 @@ class OneShotPool(TaskPool):
 
     @property
     def idle_children(self) -> int:
-        """Children that are up and have no task, less the tasks that are on their way to one."""
+        """The number of children that are up and have no task, less the tasks that are on their way to one."""
         pool = self._pool
         return len(pool._all_inqueues - pool._busy_workers) - len(pool.outbound_buffer)
 

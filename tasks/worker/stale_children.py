@@ -1,6 +1,6 @@
-"""Children that go on although their call is no longer theirs: the room has another attempt, or is over.
+"""Stale children: they go on with a call that is no longer theirs, because the room has another attempt or is over.
 
-A child that is well finds that out by itself and leaves. One whose event loop hangs does not, and would keep its slot.
+A healthy child learns that by itself and leaves. One whose event loop hangs does not, and would keep its slot.
 """
 
 from __future__ import annotations
@@ -9,69 +9,66 @@ import logging
 import os
 import signal
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from celery.worker import state
+from redis import Redis
 from redis.exceptions import RedisError
 
 from tasks.rooms import State, keys
 
-if TYPE_CHECKING:
-    from redis import Redis
-
-WATCH_SECONDS = 2.0
+CHECK_SECONDS = 2.0
 GRACE_SECONDS = 10.0
+"""The time that a child may be stale. A healthy one has left by then."""
 BACKOFF_SECONDS = 5.0
 
 logger = logging.getLogger("switchboard.tasks.worker")
 
 
-class Strays:
-    """Looks at the calls of this worker, and kills children that have been strays for the grace time."""
+class StaleChildren:
+    """The stale children of a worker. Those that have been stale for the grace time are killed."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._since: dict[int, float] = {}
-        self._not_before = 0.0
+        self._paused_until = 0.0
 
-    def watch(self) -> None:
-        """Look once. Redis being away is no reason to kill anybody."""
+    def check(self) -> None:
+        """Compare the worker's calls with their rooms. While Redis is away no child counts as stale."""
         requests = [request for request in state.active_requests if request.worker_pid]
-        if not requests or time.monotonic() < self._not_before:
+        if not requests or time.monotonic() < self._paused_until:
             return
         try:
-            owned = self._owned(requests)
+            held = self._held(requests)
         except (RedisError, OSError) as error:
-            self._not_before = time.monotonic() + BACKOFF_SECONDS
+            self._paused_until = time.monotonic() + BACKOFF_SECONDS
             self._since.clear()
-            logger.warning("strays not looked for", extra={"error": type(error).__name__})
+            logger.warning("stale children not checked", extra={"error": type(error).__name__})
             return
         now = time.monotonic()
-        strays = {request.worker_pid: request for request, own in zip(requests, owned, strict=True) if not own}
-        self._since = {pid: self._since.get(pid, now) for pid in strays}
-        for pid, request in strays.items():
+        stale = {request.worker_pid: request for request, holds in zip(requests, held, strict=True) if not holds}
+        self._since = {pid: self._since.get(pid, now) for pid in stale}
+        for pid, request in stale.items():
             if now - self._since[pid] >= GRACE_SECONDS:
-                logger.error("killing a child that goes on with a call that is not its own", extra=_fields(request))
+                fields = {"pid": pid, "sid": request.kwargs["sid"], "attempt": request.kwargs["attempt"]}
+                logger.error("killing a stale child", extra=fields)
                 kill(pid)
 
-    def _owned(self, requests: list[Any]) -> list[bool]:
+    def _held(self, requests: list[Any]) -> list[bool]:
+        """Return, for each request, whether its room is still open and at its attempt."""
         with self._redis.pipeline(transaction=False) as pipe:
             for request in requests:
                 pipe.hmget(keys.room(request.kwargs["sid"]), ["state", "attempt"])
             rooms = cast("list[list[str | None]]", pipe.execute())
         return [
-            found in {State.QUEUED, State.RUNNING} and attempt == str(request.kwargs["attempt"])
-            for request, (found, attempt) in zip(requests, rooms, strict=True)
+            room_state in {State.QUEUED, State.RUNNING} and attempt == str(request.kwargs["attempt"])
+            for request, (room_state, attempt) in zip(requests, rooms, strict=True)
         ]
 
 
 def kill(pid: int) -> None:
-    """SIGKILL to a child, which may have ended meanwhile."""
+    """Kill a child with SIGKILL. It may have ended meanwhile."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
-
-
-def _fields(request: Any) -> dict[str, Any]:
-    return {"pid": request.worker_pid, "sid": request.kwargs["sid"], "attempt": request.kwargs["attempt"]}

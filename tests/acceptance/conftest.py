@@ -25,7 +25,7 @@ stt = { provider = "whatsper" }
 
 [tenants.keyless]
 tier = "premium"
-stt = { provider = "deepgram", key = "sealed:0123456789ab" }
+stt = { provider = "deepgram", key = "encrypted:0123456789ab" }
 
 [tenants.untiered]
 tier = "gold"

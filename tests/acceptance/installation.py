@@ -11,8 +11,7 @@ from contextlib import asynccontextmanager
 
 from livekit import api
 
-from ops.caller.access import caller_token
-from ops.caller.caller import Caller
+from ops.caller.caller import Caller, caller_token
 from ops.stack import Stack, Worker
 from tasks.rooms import DeadLetter, Room, RoomStore, State
 from tests.support.waiting import until
@@ -80,7 +79,7 @@ class Installation:
         try:
             await until(reached, seconds)
         except TimeoutError:
-            message = f"after {seconds} s the room is {room}, and the workers are {await self.rooms.workers()}"
+            message = f"after {seconds} s the room is {room}, and the workers are {await self.rooms.list_workers()}"
             raise AssertionError(message) from None
         assert room is not None
         return room
@@ -88,18 +87,18 @@ class Installation:
     async def dead_letter(self, sid: str, seconds: float = ANSWER_SECONDS) -> DeadLetter:
         """The dead letter of a room, once it is there."""
         await self.reaches(sid, State.DEAD, seconds)
-        return next(letter for letter in await self.rooms.dead_letters() if letter.sid == sid)
+        return next(letter for letter in await self.rooms.list_dead_letters() if letter.sid == sid)
 
     async def idle_children(self, worker: str) -> int:
         """How many children of a worker have no call, as its last heartbeat says."""
         node = self.stack.workers[worker].node
-        return next(status.idle for status in await self.rooms.workers() if status.node == node)
+        return next(status.idle for status in await self.rooms.list_workers() if status.node == node)
 
     async def intake(self, worker: Worker, wanted: str) -> None:
         """Wait until a worker says that its intake is in this state."""
 
         async def told() -> bool:
-            return wanted in [status.state for status in await self.rooms.workers() if status.node == worker.node]
+            return wanted in [status.state for status in await self.rooms.list_workers() if status.node == worker.node]
 
         await until(told)
 

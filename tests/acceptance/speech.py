@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from ops.caller.caller import RATE, Caller
-from ops.caller.recording import Samples, Stretch
+from ops.caller.recording import Interval, Samples
 from pipeline.providers.local.espeak import speak
 from pipeline.providers.local.sphinx import recognise
 from tests.acceptance.installation import ANSWER_SECONDS
@@ -43,16 +43,16 @@ async def understood(samples: Samples) -> str:
 
 async def answered_rightly(caller: Caller) -> None:
     """The caller is greeted, asks, and hears the answer."""
-    await caller.answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)
+    await caller.wait_for_answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)
     greeted = caller.clock.now()
     asked = await caller.say(utterance("what are your opening hours"))
-    await caller.answer(asked.end, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)
-    heard = caller.ear.render(caller.clock.now())
-    split = round(greeted * caller.ear.rate)
+    await caller.wait_for_answer(asked.end, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)
+    heard = caller.listener.render(caller.clock.now())
+    split = round(greeted * caller.listener.rate)
     assert GREETING in await understood(heard[:split])
     assert HOURS in await understood(heard[split:])
 
 
-def silent_from(agent: list[Stretch], moment: float) -> float:
+def silent_from(agent: list[Interval], moment: float) -> float:
     """When the stretch of the agent's speech that was on at `moment` ended."""
     return next(stretch.end for stretch in agent if stretch.begin <= moment <= stretch.end)

@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 from livekit import rtc
 
-from ops.caller.access import caller_token
+from ops.caller.caller import caller_token
 from ops.stack import WorkerSpec
 from tasks.rooms import State
 from tests.acceptance.installation import Installation
@@ -107,7 +107,7 @@ async def test_twelve_calls_of_a_tenant_run_three_at_a_time_and_in_order_while_o
         assert (series.began + series.claimed[room.sid]) * 1000 - room.steps_ms["received"] < 2000
     # The worker that was killed had some of them, and their places stayed theirs.
     assert max(room.attempt for room in found if room) == 2
-    assert await running.rooms.redis.zcard("switchboard:places") == 0
+    assert await running.rooms.redis.zcard("switchboard:permits") == 0
     assert not [read for caller in beside for read in caller.read]
 
     last = crowd[-1].read

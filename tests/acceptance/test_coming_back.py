@@ -18,7 +18,7 @@ async def test_a_caller_who_comes_back_after_the_agent_had_left_is_answered(
 ) -> None:
     name = running.room_name("acme")
     async with running.call("acme", room=name) as caller:
-        await caller.ear.sound(0, ANSWER_SECONDS)
+        await caller.listener.wait_for_sound(0, ANSWER_SECONDS)
         sid = caller.room_sid
     await running.reaches(sid, State.ENDED)
     balancer = running.stack.balancer
@@ -31,7 +31,7 @@ async def test_a_caller_who_comes_back_after_the_agent_had_left_is_answered(
             assert caller.room_sid == sid
             room = await running.reaches(sid, answered_again)
             assert room.state is State.RUNNING
-            await caller.ear.sound(0, ANSWER_SECONDS)
+            await caller.listener.wait_for_sound(0, ANSWER_SECONDS)
         await running.reaches(sid, State.ENDED)
     finally:
         if not announced:

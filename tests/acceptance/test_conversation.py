@@ -24,27 +24,27 @@ RECOGNISED_SECONDS = 0.3
 async def test_the_caller_hears_the_right_answer_to_the_question(running: Installation) -> None:
     async with running.call("acme") as caller:
         await answered_rightly(caller)
-        assert caller.transcript.said(Speaker.CALLER) == ["what are your opening hours"]
+        assert caller.transcript.texts(Speaker.CALLER) == ["what are your opening hours"]
 
 
 async def test_an_interruption_silences_the_agent_and_is_answered(
     running: Installation, record_property: Callable[[str, object], None]
 ) -> None:
     async with running.call("acme") as caller:
-        await caller.answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)
+        await caller.wait_for_answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)
         asked = await caller.say(utterance("tell me a long story"))
-        await caller.ear.sound(asked.end, ANSWER_SECONDS)
+        await caller.listener.wait_for_sound(asked.end, ANSWER_SECONDS)
         # Into the middle of a story of half a minute.
         await asyncio.sleep(3)
         interruption = await caller.say(utterance("what is your address"))
-        await caller.answer(interruption.end, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)
-        silent = silent_from(caller.ear.stretches(0.4), interruption.begin)
+        await caller.wait_for_answer(interruption.end, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)
+        silent = silent_from(caller.listener.audible_intervals(0.4), interruption.begin)
         after_onset = silent - interruption.begin
         record_property("agent_silent_after_onset_ms", round(after_onset * 1000))
         assert after_onset - RECOGNISED_SECONDS <= 0.6
 
-        heard = caller.ear.render(caller.clock.now())
-        rate = caller.ear.rate
+        heard = caller.listener.render(caller.clock.now())
+        rate = caller.listener.rate
         assert STORY in await understood(heard[round(asked.end * rate) : round(silent * rate)])
         assert ADDRESS in await understood(heard[round(interruption.end * rate) :])
 
@@ -52,8 +52,8 @@ async def test_an_interruption_silences_the_agent_and_is_answered(
 async def test_the_conversation_of_one_call_is_unknown_in_the_next(running: Installation) -> None:
     for question, answers in (("my name is john", "Nice to meet you, john."), ("what is my name", "You have not told")):
         async with running.call("acme") as caller:
-            await caller.answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)
+            await caller.wait_for_answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)
             asked = await caller.say(utterance(question))
-            await caller.answer(asked.end, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)
-            said = caller.transcript.said(Speaker.AGENT)
+            await caller.wait_for_answer(asked.end, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)
+            said = caller.transcript.texts(Speaker.AGENT)
             assert answers.lower() in said[-1].lower()

@@ -28,7 +28,7 @@ async def test_an_operator_mends_what_was_wrong_and_the_waiting_caller_is_answer
         async with running.more_tenants('[tenants.latecomer]\ntier = "premium"\n'):
             status, said, _ = await running.switchboard("dead", "replay", caller.room_sid)
             assert (status, said) == (0, f"{caller.room.name} is queued\n")
-            await caller.ear.sound(0, ANSWER_SECONDS)
+            await caller.listener.wait_for_sound(0, ANSWER_SECONDS)
             status, _, problem = await running.switchboard("dead", "replay", caller.room_sid)
             assert (status, problem) == (1, f"{caller.room.name} is not dead any more.\n")
     await running.reaches(caller.room_sid, State.ENDED)
@@ -67,7 +67,7 @@ async def test_a_provider_that_refuses_its_key_is_a_dead_letter_and_not_tried_fi
     unpaid = running.more_tenants(f'{table}{options}\nbase_url = "{refusing}"\n')
     async with unpaid, running.call("unpaid") as caller:
         if kind == "llm":
-            await caller.answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+            await caller.wait_for_answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
             await caller.say(utterance("what are your opening hours"))
         letter = await running.dead_letter(caller.room_sid)
     assert letter.attempt == 1

@@ -18,7 +18,7 @@ from ops.stack import WorkerSpec, environment
 from tasks.rooms import State
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
 from tests.acceptance.speech import OFFER, WEATHER, understood, utterance
-from tests.provider_emulators.openai import OpenAIServer
+from tests.provider_emulators.openai import OpenAIEmulator
 from tests.support.waiting import until
 
 AGENTS = Path(__file__).parent / "agents"
@@ -27,23 +27,23 @@ QUESTION = "what is the weather in paris"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def openai() -> AsyncIterator[OpenAIServer]:
-    server = OpenAIServer(phrases=(QUESTION,), reply="Hello. I am your assistant. How may I help you?")
+async def openai() -> AsyncIterator[OpenAIEmulator]:
+    server = OpenAIEmulator(phrases=(QUESTION,), reply="Hello. I am your assistant. How may I help you?")
     async with server.serve():
         yield server
 
 
 @pytest.fixture
-def agent_env(openai: OpenAIServer, tmp_path: Path) -> dict[str, str]:
+def agent_env(openai: OpenAIEmulator, tmp_path: Path) -> dict[str, str]:
     return {"OPENAI_BASE_URL": openai.url, "OPENAI_API_KEY": KEY, "NOTES": str(tmp_path / "notes")}
 
 
 async def ask_for_the_weather(caller: Caller) -> None:
-    await caller.answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+    await caller.wait_for_answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
     asked = await caller.say(utterance(QUESTION))
-    await caller.answer(asked.end, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
-    heard = caller.ear.render(caller.clock.now())
-    split = round(asked.begin * caller.ear.rate)
+    await caller.wait_for_answer(asked.end, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+    heard = caller.listener.render(caller.clock.now())
+    split = round(asked.begin * caller.listener.rate)
     assert OFFER in await understood(heard[:split])
     assert WEATHER in await understood(heard[split:])
 
@@ -58,7 +58,7 @@ async def its_hooks_ran(env: dict[str, str]) -> list[str]:
     return notes.read_text().splitlines()  # noqa: ASYNC240 - a few bytes
 
 
-def asked_with_its_own_key(openai: OpenAIServer) -> None:
+def asked_with_its_own_key(openai: OpenAIEmulator) -> None:
     assert {request.path.rpartition("/v1/")[2] for request in openai.requests} == {
         "chat/completions",
         "audio/transcriptions",
@@ -67,7 +67,7 @@ def asked_with_its_own_key(openai: OpenAIServer) -> None:
     assert {request.key for request in openai.requests} == {KEY}
 
 
-async def test_it_answers_a_call_here(running: Installation, openai: OpenAIServer, agent_env: dict[str, str]) -> None:
+async def test_it_answers_a_call_here(running: Installation, openai: OpenAIEmulator, agent_env: dict[str, str]) -> None:
     worker = await running.stack.add_worker(WorkerSpec("documented", ("documented",), env=agent_env))
     try:
         async with running.call("documented") as caller:
@@ -79,7 +79,7 @@ async def test_it_answers_a_call_here(running: Installation, openai: OpenAIServe
         assert session_end.startswith("session ended with ")
         assert shutdown == "shutdown callback: room empty"
         asked_with_its_own_key(openai)
-        (record,) = [record for record in await running.rooms.call_records() if record.sid == room.sid]
+        (record,) = [record for record in await running.rooms.list_call_records() if record.sid == room.sid]
         assert '"type": "llm_usage"' in record.usage
         assert KEY not in worker.log.read_text()
     finally:
@@ -117,7 +117,7 @@ async def built_in_worker(running: Installation, env: dict[str, str], log: Path)
 
 
 async def test_the_same_file_answers_a_call_under_the_built_in_worker(
-    running: Installation, openai: OpenAIServer, agent_env: dict[str, str], tmp_path: Path
+    running: Installation, openai: OpenAIEmulator, agent_env: dict[str, str], tmp_path: Path
 ) -> None:
     # The built-in worker is asked for every room, so this one is a tenant's that nobody here answers.
     async with built_in_worker(running, agent_env, tmp_path / "built-in.log"):

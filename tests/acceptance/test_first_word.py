@@ -9,7 +9,7 @@ from livekit import api, rtc
 from livekit.protocol.models import ParticipantInfo
 
 from ops.caller.recording import is_audible
-from pipeline.runtime.audio_output import LISTEN_AFTER_SECONDS
+from pipeline.runtime.audio_output import PUBLISH_AFTER_SECONDS
 from tests.acceptance.installation import Installation
 from tests.acceptance.speech import GREETING, QUIET_SECONDS, understood
 from tests.support.waiting import until
@@ -50,8 +50,8 @@ async def test_in_a_room_that_was_made_ahead_the_agent_has_its_track_before_the_
     name = await make_room(running)
     await speaking_place(running, name)
     async with running.call("acme", room=name) as caller:
-        await caller.answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=20)
-        assert await understood(caller.ear.render(caller.clock.now())) == GREETING
+        await caller.wait_for_answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=20)
+        assert await understood(caller.listener.render(caller.clock.now())) == GREETING
     await running.delete_room(name)
 
 
@@ -86,8 +86,8 @@ async def test_a_recorder_that_is_there_first_is_not_greeted_and_the_caller_is_f
         await asyncio.wait_for(recorded.wait(), 20)
         assert not any(heard)
         async with running.call("acme", room=name) as caller:
-            await caller.answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=20)
-            assert await understood(caller.ear.render(caller.clock.now())) == GREETING
+            await caller.wait_for_answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=20)
+            assert await understood(caller.listener.render(caller.clock.now())) == GREETING
     finally:
         await recorder.disconnect()
         await asyncio.gather(*listening)
@@ -98,9 +98,9 @@ async def test_a_call_that_begins_with_its_room_is_seen_at_once_and_nobody_is_to
     running: Installation,
 ) -> None:
     async with running.call("acme") as caller:
-        await caller.agent(20)
+        await caller.wait_for_agent(20)
         agent = next(iter(caller.room.remote_participants.values()))
         assert agent.attributes["lk.agent.state"] in {"initializing", "listening"}
-        await caller.answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=20)
+        await caller.wait_for_answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=20)
         room = await running.reaches(caller.room_sid, lambda room: "first_audio" in room.steps_ms)
-        assert room.steps_ms["first_audio"] - room.arrived_us / 1000 > LISTEN_AFTER_SECONDS * 1000 - CLOCKS_MS
+        assert room.steps_ms["first_audio"] - room.arrived_us / 1000 > PUBLISH_AFTER_SECONDS * 1000 - CLOCKS_MS

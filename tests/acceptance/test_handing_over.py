@@ -34,8 +34,8 @@ async def two_workers(running: Installation, drain_seconds: float) -> AsyncItera
 
 async def ask(caller: Caller, question: str) -> str:
     asked = await caller.say(utterance(question))
-    await caller.answer(asked.end, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
-    return caller.transcript.said(Speaker.AGENT)[-1].lower()
+    await caller.wait_for_answer(asked.end, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+    return caller.transcript.texts(Speaker.AGENT)[-1].lower()
 
 
 def taken_over(room: Room) -> bool:
@@ -46,7 +46,7 @@ async def test_a_worker_that_gets_sigterm_hands_its_call_over_with_the_conversat
     running: Installation, record_property: Callable[[str, object], None]
 ) -> None:
     async with two_workers(running, DRAIN_SECONDS) as workers, running.call("loadco") as caller:
-        await caller.answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+        await caller.wait_for_answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
         assert await ask(caller, "my name is john") == "nice to meet you, john."
         room = await running.reaches(caller.room_sid, State.RUNNING)
         leaving = next(worker for worker in workers if worker.node == room.worker)
@@ -60,14 +60,14 @@ async def test_a_worker_that_gets_sigterm_hands_its_call_over_with_the_conversat
 
         assert await ask(caller, "what is my name") == "your name is john."
         # Whoever is handed over between two turns is told nothing.
-        assert not [line for line in caller.transcript.said(Speaker.AGENT) if "cut off" in line]
+        assert not [line for line in caller.transcript.texts(Speaker.AGENT) if "cut off" in line]
     await running.reaches(room.sid, State.ENDED)
 
 
 async def test_an_operator_drains_a_worker_whose_calls_may_end_by_themselves(running: Installation) -> None:
     async with two_workers(running, 60) as workers:
         async with running.call("loadco") as caller:
-            await caller.answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+            await caller.wait_for_answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
             room = await running.reaches(caller.room_sid, State.RUNNING)
             leaving = next(worker for worker in workers if worker.node == room.worker)
             drain = await asyncio.create_subprocess_exec(
@@ -91,7 +91,7 @@ async def test_an_operator_drains_a_worker_whose_calls_may_end_by_themselves(run
 
 async def test_a_second_sigterm_does_not_wait_for_the_end_of_the_drain(running: Installation) -> None:
     async with two_workers(running, 60) as workers, running.call("loadco") as caller:
-        await caller.answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+        await caller.wait_for_answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
         await caller.say(utterance("tell me a long story"))
         room = await running.reaches(caller.room_sid, State.RUNNING)
         leaving = next(worker for worker in workers if worker.node == room.worker)

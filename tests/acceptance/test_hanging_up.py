@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 from livekit import api
 
-from ops.caller.access import caller_token
+from ops.caller.caller import caller_token
 from ops.stack import WorkerSpec, die_with_parent
 from tasks.rooms import State, keys
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
@@ -43,7 +43,7 @@ async def slot_is_free_again(running: Installation, worker: str, before: int) ->
 async def test_when_the_last_caller_leaves_the_agent_leaves_and_nothing_is_left_behind(running: Installation) -> None:
     before = await running.idle_children("premium")
     async with running.call("acme") as caller:
-        await caller.ear.sound(0, ANSWER_SECONDS)
+        await caller.listener.wait_for_sound(0, ANSWER_SECONDS)
         room = await running.reaches(caller.room_sid, State.RUNNING)
         assert room.pid is not None
         assert psutil.pid_exists(room.pid)
@@ -59,11 +59,11 @@ async def test_when_the_last_caller_leaves_the_agent_leaves_and_nothing_is_left_
 async def test_a_caller_who_comes_back_within_the_grace_time_keeps_the_call(running: Installation) -> None:
     name = running.room_name("acme")
     async with running.call("acme", room=name) as caller:
-        await caller.ear.sound(0, ANSWER_SECONDS)
+        await caller.listener.wait_for_sound(0, ANSWER_SECONDS)
         sid = caller.room_sid
     async with running.call("acme", room=name) as caller:
         assert caller.room_sid == sid
-        await caller.agent(ANSWER_SECONDS)
+        await caller.wait_for_agent(ANSWER_SECONDS)
         # Longer than the grace time, which the first departure has begun.
         await asyncio.sleep(2)
         room = await running.reaches(sid, State.RUNNING)
@@ -96,7 +96,7 @@ async def test_a_caller_whose_network_dies_ends_the_call_too(running: Installati
 async def test_the_call_ends_when_the_room_is_deleted(running: Installation) -> None:
     livekit = running.stack.livekit
     async with running.call("acme") as caller:
-        await caller.ear.sound(0, ANSWER_SECONDS)
+        await caller.listener.wait_for_sound(0, ANSWER_SECONDS)
         room = await running.reaches(caller.room_sid, State.RUNNING)
         async with api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as server:
             await server.room.delete_room(api.DeleteRoomRequest(room=room.name))

@@ -53,7 +53,7 @@ async def test_without_another_worker_the_call_waits_in_redis_until_the_load_fal
             load.write_text(LOW)
             room = await running.reaches(caller.room_sid, State.RUNNING)
             assert room.worker == alone.node
-            await caller.ear.sound(0, ANSWER_SECONDS)
+            await caller.listener.wait_for_sound(0, ANSWER_SECONDS)
 
 
 async def test_a_call_more_than_there_are_slots_stays_in_redis(running: Installation, tmp_path: Path) -> None:
@@ -65,4 +65,4 @@ async def test_a_call_more_than_there_are_slots_stays_in_redis(running: Installa
             assert await running.rooms.redis.llen("loaded") == 1
             await first.room.disconnect()
             await running.reaches(second.room_sid, State.RUNNING)
-            await second.ear.sound(0, ANSWER_SECONDS)
+            await second.listener.wait_for_sound(0, ANSWER_SECONDS)

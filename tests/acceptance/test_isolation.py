@@ -22,14 +22,14 @@ from redis.asyncio import Redis
 from ops.caller.caller import Caller
 from ops.caller.transcript import Speaker
 from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
-from tasks.encryption import Broken, Seal
+from tasks.encryption import DecryptionFailed, Encryption
 from tasks.rooms import RoomStore, State
 from tasks.settings import Settings
 from tasks.tenants import keys
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
 from tests.acceptance.secret_scan import Wiretap, places
 from tests.acceptance.speech import utterance
-from tests.provider_emulators.openai import OpenAIServer
+from tests.provider_emulators.openai import OpenAIEmulator
 
 ENCRYPTION_KEY = Fernet.generate_key().decode()
 LEAST_PLACES = 30
@@ -46,7 +46,7 @@ class Marked:
     phrases: str
     question: str
     reply: str
-    server: OpenAIServer
+    server: OpenAIEmulator
     key: str = field(default_factory=lambda: f"sk-marked-{uuid.uuid4().hex}")
 
     @property
@@ -85,11 +85,11 @@ class House:
     async def talk(self, marked: Marked) -> AsyncIterator[Caller]:
         """A call in which the question was asked and answered."""
         async with self.running.call(marked.tenant) as caller:
-            await caller.answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+            await caller.wait_for_answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
             asked = await caller.say(utterance(marked.question))
-            await caller.answer(asked.end, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
-            assert caller.transcript.said(Speaker.CALLER) == [marked.question]
-            assert marked.reply in caller.transcript.said(Speaker.AGENT)[-1]
+            await caller.wait_for_answer(asked.end, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+            assert caller.transcript.texts(Speaker.CALLER) == [marked.question]
+            assert marked.reply in caller.transcript.texts(Speaker.AGENT)[-1]
             yield caller
 
 
@@ -113,7 +113,7 @@ async def house(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) ->
     load = directory / "load"
     load.write_text("0.1")
     servers = [
-        OpenAIServer(phrases=(), reply=reply) for reply in ("the golden umbrella is here", "the old piano is here")
+        OpenAIEmulator(phrases=(), reply=reply) for reply in ("the golden umbrella is here", "the old piano is here")
     ]
     options = StackOptions(
         directory=directory,
@@ -148,30 +148,30 @@ async def test_no_key_and_nothing_that_was_said_lies_open_anywhere(house: House)
         assert {request.key for request in marked.server.requests} == {marked.key}
 
 
-async def test_a_conversation_is_opened_by_its_own_room_alone(house: House) -> None:
-    given = {"livekit_api_key": "key", "livekit_api_secret": "secret", "encryption_keys": ENCRYPTION_KEY}
-    seal = Seal(Settings.model_validate(given))
+async def test_a_conversation_is_decrypted_by_its_own_room_alone(house: House) -> None:
+    given = {"LIVEKIT_API_KEY": "key", "LIVEKIT_API_SECRET": "secret", "SWITCHBOARD_ENCRYPTION_KEYS": ENCRYPTION_KEY}
+    encryption = Encryption(Settings.read(given))
     async with house.talk(house.bolt) as caller:
-        sealed = await house.running.rooms.conversation(caller.room_sid)
-    assert sealed is not None
-    assert house.bolt.question in seal.open(caller.room_sid, sealed)
-    with pytest.raises(Broken):
-        seal.open("RM_of_acme", sealed)
+        encrypted = await house.running.rooms.conversation(caller.room_sid)
+    assert encrypted is not None
+    assert house.bolt.question in encryption.decrypt(caller.room_sid, encrypted)
+    with pytest.raises(DecryptionFailed):
+        encryption.decrypt("RM_of_acme", encrypted)
     await house.running.all_calls_over()
 
 
-async def test_a_call_of_one_tenant_cannot_open_the_keys_of_another(house: House) -> None:
-    own, others = await house.redis.hmget(keys.SEALED, "acme", "bolt")
+async def test_a_call_of_one_tenant_cannot_decrypt_the_keys_of_another(house: House) -> None:
+    own, others = await house.redis.hmget(keys.PROVIDER_KEYS, "acme", "bolt")
     asked = len(house.acme.server.requests)
-    await house.redis.hset(keys.SEALED, "acme", others)
+    await house.redis.hset(keys.PROVIDER_KEYS, "acme", others)
     try:
         async with house.running.call("acme") as caller:
             letter = await house.running.dead_letter(caller.room_sid)
     finally:
-        await house.redis.hset(keys.SEALED, "acme", own)
+        await house.redis.hset(keys.PROVIDER_KEYS, "acme", own)
     assert letter.attempt == 1
     assert letter.reason.startswith(
-        "Tenant 'acme', [llm] key: it was sealed with an encryption key that this worker does"
+        "Tenant 'acme', [llm] key: it was encrypted with an encryption key that this worker does"
     )
     assert len(house.acme.server.requests) == asked
     assert await house.leaks() == []

@@ -19,7 +19,7 @@ async def test_a_killed_agent_is_replaced_and_the_caller_is_answered(
     running: Installation, record_property: Callable[[str, object], None]
 ) -> None:
     async with running.call("acme") as caller:
-        await caller.answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+        await caller.wait_for_answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
         room = await running.reaches(caller.room_sid, State.RUNNING)
         assert room.pid is not None
         killed = time.monotonic()
@@ -27,26 +27,26 @@ async def test_a_killed_agent_is_replaced_and_the_caller_is_answered(
         os.kill(room.pid, signal.SIGKILL)
         again = await running.reaches(room.sid, lambda room: room.attempt == 2 and "first_audio" in room.steps_ms)
         assert again.state is State.RUNNING
-        await caller.ear.sound(before, ANSWER_SECONDS)
+        await caller.listener.wait_for_sound(before, ANSWER_SECONDS)
         seconds = time.monotonic() - killed
         record_property("seconds_until_heard_again", round(seconds, 2))
         assert seconds < 3
         agents = [person for person in caller.room.remote_participants if person.startswith("agent-")]
         assert agents == [f"agent-{room.sid}-2"]
 
-        await caller.ear.silence(1.0, ANSWER_SECONDS)
+        await caller.listener.wait_for_silence(1.0, ANSWER_SECONDS)
         asked = await caller.say(utterance("what are your opening hours"))
-        await caller.answer(asked.end, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
-        heard = caller.ear.render(caller.clock.now())
-        assert HOURS in await understood(heard[round(asked.end * caller.ear.rate) :])
+        await caller.wait_for_answer(asked.end, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+        heard = caller.listener.render(caller.clock.now())
+        assert HOURS in await understood(heard[round(asked.end * caller.listener.rate) :])
     await running.reaches(room.sid, State.ENDED)
 
 
 async def test_the_replacement_remembers_what_was_said_and_answers_what_was_not_answered(running: Installation) -> None:
     async with running.call("slow") as caller:
-        await caller.answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+        await caller.wait_for_answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
         named = await caller.say(utterance("my name is john"))
-        await caller.answer(named.end, quiet_seconds=1.5, timeout_seconds=ANSWER_SECONDS)
+        await caller.wait_for_answer(named.end, quiet_seconds=1.5, timeout_seconds=ANSWER_SECONDS)
         room = await running.reaches(caller.room_sid, State.RUNNING)
         assert room.pid is not None
         before = await running.rooms.conversation(room.sid)
@@ -63,7 +63,7 @@ async def test_the_replacement_remembers_what_was_said_and_answers_what_was_not_
         os.kill(room.pid, signal.SIGKILL)
 
         async def answered() -> bool:
-            said = [line.lower() for line in caller.transcript.said(Speaker.AGENT)]
+            said = [line.lower() for line in caller.transcript.texts(Speaker.AGENT)]
             return said[-2:] == ["sorry, i was cut off.", "your name is john."]
 
         await until(answered)
@@ -77,7 +77,7 @@ async def test_the_calls_of_a_killed_worker_are_taken_over_by_another(
     workers = [await running.stack.add_worker(WorkerSpec(name, ("loaded",), slots=1)) for name in ("first", "second")]
     try:
         async with running.call("loadco") as caller:
-            await caller.ear.sound(0, ANSWER_SECONDS)
+            await caller.listener.wait_for_sound(0, ANSWER_SECONDS)
             room = await running.reaches(caller.room_sid, State.RUNNING)
             its_worker = next(worker for worker in workers if worker.node == room.worker)
             killed = time.monotonic()

@@ -18,7 +18,7 @@ async def test_a_caller_whose_webhooks_never_arrive_is_answered_all_the_same(
     try:
         began = time.monotonic()
         async with running.call("acme") as caller:
-            await caller.ear.sound(0, ANSWER_SECONDS)
+            await caller.listener.wait_for_sound(0, ANSWER_SECONDS)
             record_property("seconds_until_answered", round(time.monotonic() - began, 1))
             room = await running.reaches(caller.room_sid, State.RUNNING)
             assert room.attempt == 1

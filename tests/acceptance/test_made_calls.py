@@ -18,7 +18,7 @@ import pytest_asyncio
 from livekit import api
 
 from ops.caller.caller import Caller
-from ops.caller.milestones import Moment
+from ops.caller.milestones import Milestone
 from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
 from tasks.rooms import Room, RoomStore, State
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
@@ -116,9 +116,9 @@ async def test_a_caller_of_a_room_that_was_made_hears_the_agent_at_once(
             # A person takes a moment between asking for a call and joining it.
             await own.reaches(made["sid"], joined)
         async with Caller.call(made["url"], made["token"]) as caller:
-            await caller.ear.sound(0, ANSWER_SECONDS)
-            ms = caller.moments.ms
-            (waited if number % 2 else at_once).append(ms[Moment.FIRST_SOUND] - ms[Moment.CONNECTED])
+            await caller.listener.wait_for_sound(0, ANSWER_SECONDS)
+            ms = caller.milestones.ms
+            (waited if number % 2 else at_once).append(ms[Milestone.FIRST_SOUND] - ms[Milestone.CONNECTED])
         await own.reaches(made["sid"], State.ENDED)
     record_property("first_sound_after_connected_ms", [round(ms) for ms in at_once])
     record_property("first_sound_after_connected_ms_agent_there", [round(ms) for ms in waited])

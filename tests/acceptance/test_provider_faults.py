@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.acceptance.installation import Installation
 from tests.provider_emulators.server import Fault
 from tests.provider_faults.case import Case
-from tests.provider_faults.scenario import play
+from tests.provider_faults.scenario import run_case
 
 PAUSE_SECONDS = 6.0
 """Until the answer of a fallback is heard: 2 s until it is asked, and its answer, on a busy machine."""
@@ -26,10 +26,10 @@ async def test_an_outage_is_a_pause_when_there_is_a_fallback_and_the_operator_se
         Case("tts", Fault.REFUSED, fallback=True),
     )
     played = await asyncio.gather(
-        *(play(running, case, tmp_path, tier=tier) for case, tier in zip(cases, TIERS, strict=True))
+        *(run_case(running, case, tmp_path, tier=tier) for case, tier in zip(cases, TIERS, strict=True))
     )
     for seen in played:
-        assert (seen.first, seen.then) == (["greeting"], ["answer"]), seen
+        assert (seen.before_question, seen.after_question) == (["greeting"], ["answer"]), seen
         assert seen.answered_s is not None
         assert seen.answered_s < PAUSE_SECONDS, seen
         assert (seen.state, seen.attempt) == ("ended", 1)
@@ -48,10 +48,10 @@ async def test_without_a_fallback_the_caller_is_told_and_a_refused_key_is_a_dead
         Case("llm", Fault.BUSY, fallback=False),
     )
     *refused, busy = await asyncio.gather(
-        *(play(running, case, tmp_path, tier=tier) for case, tier in zip(cases, TIERS, strict=True))
+        *(run_case(running, case, tmp_path, tier=tier) for case, tier in zip(cases, TIERS, strict=True))
     )
     for seen in refused:
-        assert "refused" in seen.first + seen.then, seen
+        assert "refused" in seen.before_question + seen.after_question, seen
         assert (seen.state, seen.attempt) == ("dead", 1)
         assert "refused the tenant's key" in seen.reason
-    assert (busy.first, busy.then, busy.state) == (["greeting"], ["trouble"], "ended"), busy
+    assert (busy.before_question, busy.after_question, busy.state) == (["greeting"], ["trouble"], "ended"), busy

@@ -11,7 +11,7 @@ from pipeline.providers.local.sphinx import recognise
 from tasks.rooms import State
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
 from tests.acceptance.speech import ADDRESS, WEEKEND, utterance
-from tests.provider_faults.emulators import QUESTION, Clouds, clouds
+from tests.provider_faults.emulators import QUESTION, TenantProviders, tenant_providers
 
 ANSWERS = {
     "north": "No, we are closed on the weekend.",
@@ -21,14 +21,14 @@ ANSWERS = {
 
 async def ask(caller: Caller) -> str:
     """What the caller hears in answer to the question."""
-    await caller.answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+    await caller.wait_for_answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
     asked = await caller.say(utterance(QUESTION))
-    await caller.answer(asked.end, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
-    heard = caller.ear.render(caller.clock.now())[round(asked.end * caller.ear.rate) :]
+    await caller.wait_for_answer(asked.end, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+    heard = caller.listener.render(caller.clock.now())[round(asked.end * caller.listener.rate) :]
     return " ".join(await asyncio.to_thread(recognise, heard.tobytes(), spoken_sentences(list(ANSWERS.values()))))
 
 
-def asked_as(tenant: Clouds, name: str) -> None:
+def asked_as(tenant: TenantProviders, name: str) -> None:
     """Each of its servers was asked with this tenant's key, model and voice, and with no other."""
     for server in (tenant.deepgram, tenant.openai, tenant.elevenlabs):
         assert {request.key for request in server.requests} == {f"a-key-of-{name}"}
@@ -41,11 +41,11 @@ def asked_as(tenant: Clouds, name: str) -> None:
 
 async def test_two_tenants_at_once_use_their_own_keys_models_and_voices(running: Installation, tmp_path: Path) -> None:
     async with (
-        clouds(tmp_path, "north", ANSWERS["north"]) as north,
-        clouds(tmp_path, "south", ANSWERS["south"]) as south,
+        tenant_providers(tmp_path, "north", ANSWERS["north"]) as north,
+        tenant_providers(tmp_path, "south", ANSWERS["south"]) as south,
     ):
         tables = [
-            tenant.tenant(name, tier, model=name, voice=f"voice-of-{name}")
+            tenant.table(name, tier, model=name, voice=f"voice-of-{name}")
             for tenant, name, tier in ((north, "north", "premium"), (south, "south", "standard"))
         ]
         async with running.more_tenants("".join(tables)):

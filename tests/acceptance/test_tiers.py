@@ -52,7 +52,7 @@ async def test_three_rooms_of_three_tiers_are_answered_by_the_workers_of_their_q
         callers = {tenant: await calls.enter_async_context(running.call(tenant)) for tenant in TIERS}
         rooms = {tenant: await running.reaches(caller.room_sid, State.RUNNING) for tenant, caller in callers.items()}
         for caller in callers.values():
-            await caller.ear.sound(0, ANSWER_SECONDS)
+            await caller.listener.wait_for_sound(0, ANSWER_SECONDS)
 
         listed = {room["sid"]: room for room in await switchboard_ps(running)}
         for tenant, tier in TIERS.items():

@@ -53,10 +53,10 @@ async def test_ten_webhooks_at_once_to_two_receivers_make_one_task_and_one_agent
         token = signed(stack, content)
         statuses = await asyncio.gather(*(post(session, urls[number % 2], content, token) for number in range(10)))
         assert statuses == [200] * 10
-        await caller.ear.sound(0, ANSWER_SECONDS)
+        await caller.listener.wait_for_sound(0, ANSWER_SECONDS)
         room = await running.reaches(caller.room_sid, State.RUNNING)
         # A second task would have been received by now: it would have come before the agent could speak.
-        received = stack.workers["premium"].log.read_text().count(f"tasks.call.task[{room.sid}:1] received")
+        received = stack.workers["premium"].log.read_text().count(f"tasks.run_room[{room.sid}:1] received")
         assert received == 1
         agents = [person for person in caller.room.remote_participants.values() if person.identity.startswith("agent-")]
         assert [agent.identity for agent in agents] == [f"agent-{room.sid}-1"]
@@ -171,6 +171,6 @@ async def test_redis_killed_while_webhooks_come_in_costs_no_call(binaries: Binar
                 assert time.monotonic() - began < 2.5
                 await stack.redis.start()
                 assert await post(session, stack.webhook_url, content, signed(stack, content)) == 200
-                await caller.ear.sound(0, 30.0)
+                await caller.listener.wait_for_sound(0, 30.0)
                 room = await own.reaches(caller.room_sid, State.RUNNING)
                 assert room.attempt == 1

@@ -1,6 +1,6 @@
 """`make bench`: Switchboard and livekit-agents' built-in dispatch, measured side by side in one run.
 
-Exit 1 if a goal is missed.
+The exit status is 1 if a goal is missed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ops.stack import Binaries
 from tests.bench import chart, report
 from tests.bench.machine import Machine
 from tests.bench.pair import Pairs
-from tests.bench.row import Row, measured, missed
+from tests.bench.row import Row, any_number, missed
 from tests.bench.size import FULL, QUICK, Size
 from tests.bench.table import FIGURES
 
@@ -26,43 +26,53 @@ SCRATCH = Path("build/benchmarks")
 
 
 @click.command(help=__doc__)
-@click.option("--quick", is_flag=True, help="Fewer calls of each: about 5 minutes.")
-@click.option("--only", multiple=True, type=click.Choice(list(FIGURES)), help="Only this; may be given several times.")
-@click.option("--load", type=click.FloatRange(0, 1), help="What both workers take for their host's load: it is shared.")
-@click.option("--output", type=click.Path(path_type=Path), help=f"{PUBLISHED}; {SCRATCH} if not all was measured.")
+@click.option("--quick", is_flag=True, help="Fewer samples: about 5 minutes.")
+@click.option(
+    "--only", multiple=True, type=click.Choice(list(FIGURES)), help="Measure only this figure; may be repeated."
+)
+@click.option(
+    "--load",
+    type=click.FloatRange(0, 1),
+    help="The load that both workers read, instead of the CPU load of their shared host.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help=f"Output folder.  [default: {PUBLISHED}; {SCRATCH} for a partial run]",
+)
 def main(*, quick: bool, only: tuple[str, ...], load: float | None, output: Path | None) -> None:
     console = Console()
     binaries = Binaries.find()
     directory = Path(tempfile.mkdtemp(prefix="switchboard-bench-"))
     console.print(f"logs are in {directory}", highlight=False)
-    chosen = [name for name in FIGURES if not only or name in only]
-    told = None
+    names = [name for name in FIGURES if not only or name in only]
+    load_file = None
     if load is not None:
-        told = directory / "load"
-        told.write_text(str(load), encoding="utf-8")
-    # All callers are here, and what they use is missing to both sides.
-    rows = uvloop.run(run(chosen, Pairs(binaries, directory, told), QUICK if quick else FULL, console))
-    whole = not quick and not only and load is None
-    _write(rows, Machine.here(binaries), output or (PUBLISHED if whole else SCRATCH), console)
+        load_file = directory / "load"
+        load_file.write_text(str(load), encoding="utf-8")
+    # uvloop, because all callers run here: the CPU that they use is taken from both sides.
+    rows = uvloop.run(run(names, Pairs(binaries, directory, load_file), QUICK if quick else FULL, console))
+    complete = not quick and not only and load is None
+    _write(rows, Machine.this(binaries), output or (PUBLISHED if complete else SCRATCH), console)
     sys.exit(missed(rows))
 
 
-async def run(chosen: list[str], pairs: Pairs, size: Size, console: Console) -> list[Row]:
-    """Measure the figures. One that breaks off is a row whose goal is missed."""
+async def run(names: list[str], pairs: Pairs, size: Size, console: Console) -> list[Row]:
+    """Measure the figures. A figure that fails becomes a row with a missed goal."""
     rows: list[Row] = []
     try:
-        for name in chosen:
+        for name in names:
             console.print(name, highlight=False)
             try:
-                found = await FIGURES[name](pairs, size)
-            except Exception as error:  # noqa: BLE001 - one that breaks off must not hide what the others find
+                measured = await FIGURES[name](pairs, size)
+            except Exception as error:  # noqa: BLE001 - a figure that fails must not hide the others
                 console.print_exception()
-                found = [Row(f"{name}: {type(error).__name__}", "", None, goal=measured())]
+                measured = [Row(f"{name}: {type(error).__name__}", "", None, goal=any_number())]
                 await pairs.aclose()
-            for row in found:
+            for row in measured:
                 ours, builtin = (report.number(value, row.unit, row.missing) for value in (row.ours, row.builtin))
                 console.print(f"  {row.figure}: {ours}, {builtin}", markup=False, highlight=False, soft_wrap=True)
-            rows += found
+            rows += measured
     finally:
         await pairs.aclose()
     return rows

@@ -1,4 +1,4 @@
-"""The other side: livekit-server with its own dispatch, and a worker as livekit-agents has it built in."""
+"""The built-in side: livekit-server with its own dispatch, and livekit-agents' built-in worker."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ops.stack.ports import HOST, PortPicker
 from ops.stack.process import ManagedProcess
 from tests.bench.processes import Tree
 from tests.bench.side import Conditions, Side, threshold
-from tests.support.livekit_server import quiet_livekit
+from tests.support.livekit_server import livekit_without_webhooks
 
 AGENT = Path(__file__).parent / "agents" / "front_desk.py"
 REGISTERED = "registered worker"
 
 
 class AgentServerProcess(ManagedProcess):
-    """The worker's main process, which has job processes and a fork server."""
+    """The built-in worker: its main process, with job processes and a fork server as descendants."""
 
     ready_seconds = 90.0
 
@@ -33,16 +33,16 @@ class AgentServerProcess(ManagedProcess):
         self.status_url = f"http://{HOST}:{port}/worker"
 
     def command(self) -> list[str]:
-        """The command of livekit-agents' documentation for production."""
+        """Return the command for production in livekit-agents' documentation."""
         return [sys.executable, str(AGENT), "start"]
 
     async def is_ready(self) -> bool:
-        """livekit-server knows it, which it is told when idle job processes are there."""
+        """Return whether it has registered at livekit-server, which it does when its idle job processes run."""
         return REGISTERED in self.log.read_text("utf-8", errors="replace")
 
 
 class Builtin(Side):
-    """Dispatch is automatic, as without any configuration: one job for each room."""
+    """The built-in side. Dispatch is automatic, which is the default: one job for each room."""
 
     name = "builtin"
 
@@ -59,9 +59,9 @@ class Builtin(Side):
 
     @classmethod
     @asynccontextmanager
-    async def opened(cls, binaries: Binaries, directory: Path, conditions: Conditions) -> AsyncIterator[Self]:
-        """This side, ready. Raises a StackError."""
-        async with quiet_livekit(binaries, directory) as livekit:
+    async def start(cls, binaries: Binaries, directory: Path, conditions: Conditions) -> AsyncIterator[Self]:
+        """Start this side. Raises StackError."""
+        async with livekit_without_webhooks(binaries, directory) as livekit:
             env = {
                 **environment.inherited(),
                 "LIVEKIT_URL": livekit.url,
@@ -97,7 +97,7 @@ class Builtin(Side):
         return {}
 
     async def _status(self) -> dict[str, float]:
-        # What is 0 is left out.
+        # The status leaves fields out that are 0.
         async with self._session.get(self.worker.status_url) as answer:
             status: dict[str, float] = await answer.json()
             return status

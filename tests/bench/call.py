@@ -1,4 +1,4 @@
-"""One call, and what its caller saw of how it was answered."""
+"""One call, and its milestones as its caller measured them."""
 
 from __future__ import annotations
 
@@ -9,48 +9,48 @@ from dataclasses import dataclass
 from livekit import rtc
 
 from ops.caller.errors import CallError
-from ops.caller.milestones import Moment
+from ops.caller.milestones import Milestone
 from tests.bench.side import Side
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Moments in ms since the caller began to connect, which was at `began_ms` of unix time; those that came."""
+    """The milestones that a call reached, in ms since the caller began to connect at `began_ms`, in unix ms."""
 
     sid: str
     began_ms: int
-    moments_ms: dict[Moment, float]
+    milestones_ms: dict[Milestone, float]
 
     @property
     def connected_ms(self) -> float | None:
-        """The caller was in the room."""
-        return self.moments_ms.get(Moment.CONNECTED)
+        """The time at which the caller was in the room."""
+        return self.milestones_ms.get(Milestone.CONNECTED)
 
     @property
     def joined_ms(self) -> float | None:
-        """The caller saw the agent in the room."""
-        return self.moments_ms.get(Moment.AGENT_JOINED)
+        """The time at which the caller saw the agent in the room."""
+        return self.milestones_ms.get(Milestone.AGENT_JOINED)
 
     @property
-    def heard_ms(self) -> float | None:
-        """The caller heard the agent. None: it was not answered."""
-        return self.moments_ms.get(Moment.FIRST_SOUND)
+    def first_audio_ms(self) -> float | None:
+        """The time at which the caller heard the agent. None: the call was not answered."""
+        return self.milestones_ms.get(Milestone.FIRST_SOUND)
 
     @property
-    def heard_after_connecting_ms(self) -> float | None:
-        """The same, since the caller was in the room."""
-        if self.heard_ms is None or self.connected_ms is None:
+    def first_audio_after_connecting_ms(self) -> float | None:
+        """The time of the first audio since the caller was in the room."""
+        if self.first_audio_ms is None or self.connected_ms is None:
             return None
-        return self.heard_ms - self.connected_ms
+        return self.first_audio_ms - self.connected_ms
 
 
-async def answered(side: Side, patience_seconds: float, *, room: str | None = None, stays_seconds: float = 0) -> Answer:
+async def call_once(side: Side, timeout_seconds: float, *, room: str | None = None, stay_seconds: float = 0) -> Answer:
     """Call, wait for the first sound, stay for a while, and hang up."""
     try:
         async with side.call(room) as caller:
             with suppress(CallError):
-                await caller.ear.sound(0, max(0.0, patience_seconds - caller.clock.now()))
-                await asyncio.sleep(stays_seconds)
-            return Answer(caller.room_sid, caller.clock.unix_ms(0), caller.moments.ms)
+                await caller.listener.wait_for_sound(0, max(0.0, timeout_seconds - caller.clock.now()))
+                await asyncio.sleep(stay_seconds)
+            return Answer(caller.room_sid, caller.clock.unix_ms(0), caller.milestones.ms)
     except rtc.ConnectError:
         return Answer("", 0, {})

@@ -1,4 +1,4 @@
-"""The rows that have both numbers and a goal, as bars, in a PNG."""
+"""A bar chart, as PNG, of the rows that have two numbers and a goal."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ OURS, BUILTIN, INK, PAPER = "#1f77b4", "#b0b7bf", "#202428", "#ffffff"
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
-    """Write the chart. In each row the longer bar has the whole width."""
-    shown = [row for row in rows if row.goal and row.ours is not None and row.builtin is not None]
-    image = Image.new("RGB", (WIDTH, 2 * MARGIN + ROW * (len(shown) + 1)), PAPER)
+    """Write the chart. The longer bar of each row has the full width."""
+    charted = [row for row in rows if row.goal and row.ours is not None and row.builtin is not None]
+    image = Image.new("RGB", (WIDTH, 2 * MARGIN + ROW * (len(charted) + 1)), PAPER)
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(TEXT)
     _legend(pen, font)
-    for place, row in enumerate(shown, start=1):
-        top = MARGIN + place * ROW
-        pen.text((MARGIN, top + BAR), _fitted(row.figure, font), INK, font, anchor="lm")
+    for position, row in enumerate(charted, start=1):
+        top = MARGIN + position * ROW
+        pen.text((MARGIN, top + BAR), _shorten(row.figure, font), INK, font, anchor="lm")
         longest = max(row.ours or 0.0, row.builtin or 0.0) or 1.0
         for line, (value, colour) in enumerate(((row.ours, OURS), (row.builtin, BUILTIN))):
             _bar(pen, font, top + line * BAR, (value or 0.0) / longest, colour, number(value, row.unit))
@@ -47,17 +47,17 @@ def _bar(
     pen: ImageDraw.ImageDraw,
     font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
     top: float,
-    part: float,
+    share: float,
     colour: str,
-    says: str,
+    label: str,
 ) -> None:
     left = MARGIN + LABEL_WIDTH
-    right = left + part * (WIDTH - left - MARGIN - 110)
+    right = left + share * (WIDTH - left - MARGIN - 110)
     pen.rectangle((left, top, right, top + BAR - 3), fill=colour)
-    pen.text((right + 8, top + BAR / 2), says, INK, font, anchor="lm")
+    pen.text((right + 8, top + BAR / 2), label, INK, font, anchor="lm")
 
 
-def _fitted(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
+def _shorten(text: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
     while font.getlength(text) > LABEL_WIDTH - 20:
         text = text[:-2] + "…"
     return text

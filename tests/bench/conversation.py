@@ -1,4 +1,4 @@
-"""A caller who asks the same question again and again, and notes how long each answer took to come."""
+"""A caller who repeats one question, and measures the time to each answer."""
 
 from __future__ import annotations
 
@@ -17,52 +17,54 @@ from tests.bench.side import Side
 
 QUESTION = "What is your address?"
 QUIET_SECONDS = 0.6
-PATIENCE_SECONDS = 5.0
+TIMEOUT_SECONDS = 5.0
 GREETING_SECONDS = 15.0
-LONGEST_SECONDS = 20.0
+ANSWER_SECONDS = 20.0
 PAUSE_SECONDS = (0.3, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """At `at`, of the monotonic clock, an answer was over or given up. `calls`: how many there were at the question.
+    """One answer, which was over (or given up) at `at` of the monotonic clock.
 
-    `seconds`: from the end of the question to the first sound; inf if there was none. `lasted`: and to the last one.
+    `seconds`: from the end of the question to the first sound; inf if there was none. `length`: from the first sound to
+    the last one. `calls`: the number of simultaneous calls at the question.
     """
 
     at: float
     seconds: float
-    lasted: float
+    length: float
     calls: int
 
 
 class Conversation:
-    """One call; `talk` lasts until it is cancelled. `greeted` is set when its agent was heard (`answered`) or never is.
+    """One call. `talk` runs until it is cancelled.
 
-    `called`: when it began, of the monotonic clock.
+    `greeted` is set when the agent was heard, with `answered`, or when the call has failed. `began`: the time of the
+    call by the monotonic clock.
     """
 
     def __init__(self, side: Side, question: Samples, calls: Callable[[], int] = lambda: 1) -> None:
         self.replies: list[Reply] = []
         self.greeted = asyncio.Event()
         self.answered = False
-        self.called = time.monotonic()
+        self.began = time.monotonic()
         self._side = side
         self._question = question
         self._calls = calls
 
     async def talk(self) -> None:
         try:
-            async with self._side.call(thrifty=True) as caller:
-                await caller.ear.sound(0, GREETING_SECONDS)
+            async with self._side.call(low_cpu=True) as caller:
+                await caller.listener.wait_for_sound(0, GREETING_SECONDS)
                 self.answered = True
                 self.greeted.set()
-                await caller.ear.silence(QUIET_SECONDS, LONGEST_SECONDS)
+                await caller.listener.wait_for_silence(QUIET_SECONDS, ANSWER_SECONDS)
                 while True:
                     self.replies.append(await self._ask(caller))
                     await asyncio.sleep(random.uniform(*PAUSE_SECONDS))
         except (CallError, rtc.ConnectError):
-            self.replies.append(_none(self._calls()))
+            self.replies.append(_no_reply(self._calls()))
         finally:
             self.greeted.set()
 
@@ -70,13 +72,13 @@ class Conversation:
         asked = await caller.say(self._question)
         calls = self._calls()
         try:
-            await caller.ear.sound(asked.end, PATIENCE_SECONDS)
+            await caller.listener.wait_for_sound(asked.end, TIMEOUT_SECONDS)
         except CallError:
-            return _none(calls)
-        began = caller.clock.now() - caller.ear.frame_ms / 1000
-        await caller.ear.silence(QUIET_SECONDS, LONGEST_SECONDS)
+            return _no_reply(calls)
+        began = caller.clock.now() - caller.listener.frame_ms / 1000
+        await caller.listener.wait_for_silence(QUIET_SECONDS, ANSWER_SECONDS)
         return Reply(time.monotonic(), began - asked.end, caller.clock.now() - QUIET_SECONDS - began, calls)
 
 
-def _none(calls: int) -> Reply:
+def _no_reply(calls: int) -> Reply:
     return Reply(time.monotonic(), float("inf"), 0.0, calls)

@@ -1,4 +1,4 @@
-"""On what, and of what versions, was measured."""
+"""The machine and the versions of a benchmark."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGES = ("livekit-switchboard", "livekit-agents", "livekit", "celery", "redis
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """`versions`: name -> version of all that takes part."""
+    """A machine. `versions`: name -> version of everything that takes part."""
 
     when: str
     hardware: str
@@ -28,13 +28,15 @@ class Machine:
     versions: dict[str, str]
 
     @classmethod
-    def here(cls, binaries: Binaries) -> Machine:
-        """This one, now."""
+    def this(cls, binaries: Binaries) -> Machine:
+        """Describe this machine now."""
         memory = round(psutil.virtual_memory().total / GB)
         versions = {name: metadata.version(name) for name in PACKAGES}
-        versions["livekit-server"] = _said(str(binaries.livekit), "--version")
-        versions["redis-server"] = _said(str(binaries.redis), "--version")
-        if commit := _said("git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD", pattern=r"\w+"):
+        versions["livekit-server"] = _output_of(str(binaries.livekit), "--version")
+        versions["redis-server"] = _output_of(str(binaries.redis), "--version")
+        if commit := _output_of(
+            "git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD", pattern=r"\w+"
+        ):
             versions["commit"] = commit
         return cls(
             when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -46,16 +48,16 @@ class Machine:
 
 def _processor() -> str:
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text("utf-8"), re.MULTILINE)
+        match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text("utf-8"), re.MULTILINE)
     except OSError:
-        found = None
-    return found[1] if found else platform.machine()
+        match = None
+    return match[1] if match else platform.machine()
 
 
-def _said(*command: str, pattern: str = r"\d+\.\d+\.\d+") -> str:
+def _output_of(*command: str, pattern: str = r"\d+\.\d+\.\d+") -> str:
     try:
-        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
+        output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
     except (OSError, subprocess.SubprocessError):
         return ""
-    found = re.search(pattern, said)
-    return found[0] if found else ""
+    match = re.search(pattern, output)
+    return match[0] if match else ""

@@ -1,4 +1,4 @@
-"""Our side: livekit-server with webhooks, receivers, Redis, and one worker."""
+"""Switchboard's side: livekit-server with webhooks, receivers, Redis, and one worker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
 from ops.stack.livekit import LiveKitServer
 from tasks import cpu
 from tasks.rooms import RoomStore, WorkerStatus
-from tasks.settings import SLOTS_PER_CORE
+from tasks.settings.groups import SLOTS_PER_CORE
 from tests.bench.processes import Tree
 from tests.bench.side import Conditions, Side, threshold
 
@@ -22,12 +22,12 @@ WORKER = "bench"
 
 
 def default_slots() -> int:
-    """As many as a worker on this host has that is told nothing."""
+    """Return the default number of slots of a worker on this host."""
     return round(SLOTS_PER_CORE * cpu.available().cores) or 1
 
 
 class Ours(Side):
-    """As an installation has it, on one host. A guest who has hung up is not waited for."""
+    """An installation of Switchboard on one host."""
 
     name = "ours"
 
@@ -39,8 +39,8 @@ class Ours(Side):
 
     @classmethod
     @asynccontextmanager
-    async def opened(cls, binaries: Binaries, directory: Path, conditions: Conditions) -> AsyncIterator[Self]:
-        """This side, ready. Raises a StackError."""
+    async def start(cls, binaries: Binaries, directory: Path, conditions: Conditions) -> AsyncIterator[Self]:
+        """Start this side. Raises StackError."""
         slots = conditions.slots or default_slots()
         env = {"SWITCHBOARD_LOAD_THRESHOLD": threshold(conditions, 1.0)}
         if conditions.load:
@@ -66,7 +66,7 @@ class Ours(Side):
         return Tree([self.stack.workers[WORKER].pid])
 
     @property
-    def beside(self) -> Tree:
+    def support(self) -> Tree:
         parts = [*self.stack.receivers, self.stack.redis, *filter(None, [self.stack.balancer])]
         return Tree(part.pid for part in parts)
 
@@ -84,4 +84,4 @@ class Ours(Side):
 
     async def _status(self) -> WorkerStatus:
         node = self.stack.workers[WORKER].node
-        return next(status for status in await self.rooms.workers() if status.node == node)
+        return next(status for status in await self.rooms.list_workers() if status.node == node)

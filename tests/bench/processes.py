@@ -1,4 +1,4 @@
-"""What processes use: CPU seconds, and memory as the kernel shares it out."""
+"""CPU seconds and memory of processes."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ MB = 1 << 20
 
 
 class Tree:
-    """The processes with these ids, and all that descend from them."""
+    """The processes with these ids and all their descendants."""
 
     def __init__(self, roots: Iterable[int]) -> None:
         self.roots = list(roots)
 
     @property
     def main(self) -> int:
-        """The first one."""
+        """The first process."""
         return self.roots[0]
 
     def processes(self) -> list[psutil.Process]:
-        """All that live now."""
-        found: dict[int, psutil.Process] = {}
+        """Return all running processes."""
+        processes: dict[int, psutil.Process] = {}
         for root in self.roots:
             with suppress(psutil.NoSuchProcess):
                 process = psutil.Process(root)
-                found |= {one.pid: one for one in (process, *process.children(recursive=True))}
-        return list(found.values())
+                processes |= {one.pid: one for one in (process, *process.children(recursive=True))}
+        return list(processes.values())
 
     def cpu_seconds(self) -> float:
-        """What they have used so far, and those of their children that have ended."""
+        """Return the CPU time that they, and their children that have ended, have used so far."""
         return sum(_cpu_seconds(process) for process in self.processes())
 
     def pss_mb(self) -> float:
-        """Their memory; what several share is divided among them."""
+        """Return their memory; shared memory is divided among its processes."""
         return sum(pss_mb(process.pid) for process in self.processes())
 
     def connected_to(self, port: int) -> set[int]:
-        """Those that have a TCP connection to this port."""
+        """Return the processes that have a TCP connection to this port."""
         connected = set()
         for process in self.processes():
             with suppress(psutil.Error):
@@ -50,12 +50,12 @@ class Tree:
 
 
 def pss_mb(pid: int) -> float:
-    """The memory of one process, with its part of what it shares. 0 if it is gone."""
+    """Return the memory of a process, with its share of shared memory; 0 if it has ended."""
     return _rollup(pid).get("Pss", 0) / MB
 
 
 def private_mb(pid: int) -> float:
-    """The memory that would be free if this process were not there. 0 if it is gone."""
+    """Return the memory that only this process has; 0 if it has ended."""
     rollup = _rollup(pid)
     return (rollup.get("Private_Clean", 0) + rollup.get("Private_Dirty", 0)) / MB
 

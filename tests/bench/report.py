@@ -1,4 +1,4 @@
-"""The result: a table for people, a list of objects for programs."""
+"""The report: a table for people, and JSON for programs."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tests.bench.row import Row
 INTRODUCTION = """\
 # Benchmarks
 
-Switchboard and the dispatch that livekit-agents has built in: the same agent with the same local providers, on one
-machine, called in turn. `make bench` makes this file, and [README.md](README.md) says what each figure is.
+Switchboard and the built-in dispatch of livekit-agents: the same agent with the same local providers, on one machine,
+called alternately. Written by `make bench`; [README.md](README.md) describes each figure.
 """
 
 
 def markdown(rows: Sequence[Row], machine: Machine, *, chart: str | None = None) -> str:
-    """The whole document."""
+    """Return the whole document."""
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
     head = [INTRODUCTION, f"- {machine.when}", f"- {machine.hardware}", f"- {machine.system}", f"- {versions}", ""]
     if chart:
@@ -26,12 +26,12 @@ def markdown(rows: Sequence[Row], machine: Machine, *, chart: str | None = None)
 
 
 def as_json(rows: Sequence[Row]) -> str:
-    """Each row as an object, with its samples."""
+    """Return all rows as JSON, with their samples."""
     return json.dumps([row.as_json() for row in rows], indent=1) + "\n"
 
 
 def number(value: float | None, unit: str, missing: str = "") -> str:
-    """As the table shows it."""
+    """Return a number as the table shows it."""
     if value is None:
         return missing or "-"
     digits = 0 if unit in {"ms", "%"} or (unit == "calls" and value == round(value)) else 2 if abs(value) < 100 else 0
@@ -47,7 +47,7 @@ def _table(rows: Sequence[Row]) -> list[str]:
             number(row.ours, row.unit, row.missing),
             number(row.builtin, row.unit, row.missing),
             "" if row.ratio is None else f"{row.ratio:.2f}",
-            row.goal.words if row.goal else "",
+            row.goal.text if row.goal else "",
             verdict,
         ]
         lines.append(f"| {' | '.join(cells)} |")

@@ -1,4 +1,4 @@
-"""One row of the result: a number of ours, the built-in one's, and the goal that they are held against."""
+"""One row of the report: Switchboard's number, the built-in dispatch's, and a goal."""
 
 from __future__ import annotations
 
@@ -11,54 +11,54 @@ from tests.bench.stats import Sample
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """`words`: the goal as the table has it. `reached`: whether these two, ours and the built-in one's, are it."""
+    """A goal. `text`: as the table shows it. `reached`: whether the two numbers, ours and built-in, reach it."""
 
-    words: str
+    text: str
     reached: Callable[[float | None, float | None], bool]
 
 
 def at_most(limit: float, unit: str = "") -> Goal:
-    """Ours is up to the limit."""
+    """Require ours to be at most the limit."""
     return Goal(f"≤ {limit:g} {unit}".strip(), lambda ours, _: ours is not None and ours <= limit)
 
 
-def all_of_them() -> Goal:
-    """Ours is 100 %."""
+def one_hundred_percent() -> Goal:
+    """Require ours to be 100 %."""
     return Goal("100 %", lambda ours, _: ours == 100)
 
 
-def at_most_times(factor: float) -> Goal:
-    """Ours is up to the built-in one's, times the factor."""
+def at_most_factor(factor: float) -> Goal:
+    """Require ours to be at most the factor times built-in."""
     return Goal(
         f"≤ {factor:.2f} of built-in",
         lambda ours, builtin: ours is not None and builtin is not None and ours <= factor * builtin,
     )
 
 
-def at_least_times(factor: float) -> Goal:
-    """Ours is at least the built-in one's, times the factor."""
+def at_least_factor(factor: float) -> Goal:
+    """Require ours to be at least the factor times built-in."""
     return Goal(
         f"≥ {factor:.2f} of built-in",
         lambda ours, builtin: ours is not None and builtin is not None and ours >= factor * builtin,
     )
 
 
-def only_ours_within(limit: float, unit: str) -> Goal:
-    """Ours is up to the limit, and the built-in one never came."""
+def within_and_builtin_never(limit: float, unit: str) -> Goal:
+    """Require ours to be at most the limit, and built-in to have no number."""
     return Goal(
         f"≤ {limit:g} {unit}, built-in never",
         lambda ours, builtin: ours is not None and ours <= limit and builtin is None,
     )
 
 
-def measured() -> Goal:
-    """There is a number."""
+def any_number() -> Goal:
+    """Require a number, whatever it is."""
     return Goal("measured", lambda ours, _: ours is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row. `missing`: what the table says where there is no number. `samples`: what the numbers were made of."""
+    """A row. `missing`: the table's text for a missing number. `samples`: the samples of the numbers."""
 
     figure: str
     unit: str
@@ -77,28 +77,28 @@ class Row:
         goal: Goal | None = None,
         samples: Mapping[str, Sequence[Sample]] | None = None,
     ) -> Self:
-        """The row of two values, by the names of the sides."""
+        """Return a row of two values by the names of their sides."""
         return cls(figure, unit, values["ours"], values["builtin"], goal, samples or {})
 
     @property
     def ratio(self) -> float | None:
-        """Ours over the built-in one's."""
+        """Ours divided by built-in."""
         return self.ours / self.builtin if self.ours is not None and self.builtin else None
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is met. None: there is none."""
+        """Whether the goal is met; None without a goal."""
         return None if self.goal is None else self.goal.reached(self.ours, self.builtin)
 
     def as_json(self) -> dict[str, object]:
-        """As `latest.json` has it."""
+        """Return the row as `latest.json` has it."""
         return {
             "figure": self.figure,
             "unit": self.unit,
             "ours": _rounded(self.ours),
             "builtin": _rounded(self.builtin),
             "ratio": _rounded(self.ratio),
-            "goal": None if self.goal is None else self.goal.words,
+            "goal": None if self.goal is None else self.goal.text,
             "met": self.met,
             "samples": {name: [_rounded(sample) for sample in values] for name, values in self.samples.items()},
         }
@@ -109,5 +109,5 @@ def _rounded(value: float | None) -> float | None:
 
 
 def missed(rows: Sequence[Row]) -> bool:
-    """Whether any goal is not met."""
+    """Return whether any goal is missed."""
     return any(row.met is False for row in rows)

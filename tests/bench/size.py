@@ -1,4 +1,4 @@
-"""How much of each figure is measured."""
+"""Sample sizes of the figures."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Numbers are for each side. Patience and the like in seconds."""
+    """Sample sizes for each side. Timeouts and intervals are in seconds."""
 
     calls: int = 40
     ahead_calls: int = 10
     bursts: tuple[int, ...] = (4, 8, 16)
     burst_rounds: int = 3
-    burst_patience: float = 30.0
+    burst_timeout: float = 30.0
     kills: int = 3
-    kill_patience: float = 45.0
+    kill_timeout: float = 45.0
     cost_calls: int = 8
     cost_seconds: float = 60.0
     density_rounds: int = 4
@@ -31,9 +31,9 @@ QUICK = Size(
     ahead_calls=2,
     bursts=(8,),
     burst_rounds=1,
-    burst_patience=12.0,
+    burst_timeout=12.0,
     kills=1,
-    kill_patience=10.0,
+    kill_timeout=10.0,
     cost_seconds=10.0,
     density_rounds=1,
     density_most=8,

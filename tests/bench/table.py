@@ -1,4 +1,4 @@
-"""The figures, in an order in which both sides are seldom started anew."""
+"""The figures, in an order in which the sides are rarely restarted."""
 
 from __future__ import annotations
 

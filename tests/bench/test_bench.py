@@ -1,4 +1,4 @@
-"""The harness itself: both sides are answered, and what came of it is a table."""
+"""The benchmark itself: both sides answer, and the rows have their numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.bench.size import SMOKE
 
 @pytest.mark.timeout(120)
 async def test_both_sides_answer_two_calls(binaries: Binaries, tmp_path: Path) -> None:
-    # What else this machine does must not decide whether a call is taken.
+    # A fixed load: the machine's own must not decide whether a call is taken.
     load = tmp_path / "load"
     load.write_text("0.1")
     pairs = Pairs(binaries, tmp_path, load)
@@ -22,11 +22,11 @@ async def test_both_sides_answer_two_calls(binaries: Binaries, tmp_path: Path) -
         rows = {row.figure: row for row in await calls.measure(pairs, SMOKE)}
     finally:
         await pairs.aclose()
-    answered = rows["calls: answered, of 2"]
-    assert (answered.ours, answered.builtin) == (2, 2)
-    heard = rows["calls: first audio heard, p50"]
+    answered_calls = rows["calls: answered, of 2"]
+    assert (answered_calls.ours, answered_calls.builtin) == (2, 2)
+    first_audio = rows["calls: first audio heard, p50"]
     joined = rows["calls: agent joined, p50"]
-    assert heard.ours is not None
+    assert first_audio.ours is not None
     assert joined.ours is not None
-    assert 0 < joined.ours < heard.ours
+    assert 0 < joined.ours < first_audio.ours
     assert rows["step: claimed, p50"].ours is not None

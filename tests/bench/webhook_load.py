@@ -1,10 +1,10 @@
-"""Hold a receiver under a steady load of signed room_started webhooks and say how long the answers took.
+"""Load test of a receiver: a steady load of signed room_started webhooks, and the times of the answers.
 
     python -m tests.bench.webhook_load --url http://127.0.0.1:8080/livekit/webhook --rate 200 --seconds 20 --tenant acme
 
-The requests are sent at their times whether or not the earlier ones have been answered, and each latency counts from
-the time at which the request was due, so that a receiver that stalls is charged for all that had to wait behind it.
-Every room is new and stays queued: point this only at a receiver whose Redis has no workers and may be thrown away.
+Requests are sent on schedule, whether or not earlier ones have been answered. Each latency counts from the scheduled
+time, so that a stall of the receiver counts for every request that waits behind it. Every room is new and stays queued:
+use it only with a receiver whose Redis has no workers and may be emptied.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OK = "200"
 
 @dataclass(frozen=True)
 class Load:
-    """What to send: `rate` requests a second for `seconds`, to be answered with 200 within `p99_ms`."""
+    """A load: `rate` requests a second for `seconds`, to be answered with 200 within `p99_ms`."""
 
     url: str
     rate: float
@@ -43,7 +43,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Report:
-    """What came back. `latencies_ms` is sorted; `statuses` counts HTTP statuses, and errors by their type."""
+    """The answers. `latencies_ms` is sorted. `statuses` counts HTTP statuses, and errors by their type."""
 
     latencies_ms: Sequence[float]
     statuses: Counter[str]
@@ -54,7 +54,7 @@ class Report:
         return self.latencies_ms[max(rank, 1) - 1]
 
     def passes(self, p99_ms: float) -> bool:
-        """Whether every answer was a 200 and the 99th percentile is within `p99_ms`."""
+        """Return whether every answer was a 200 and the 99th percentile is within `p99_ms`."""
         return set(self.statuses) == {OK} and self.percentile(99) <= p99_ms
 
     def __str__(self) -> str:
@@ -111,14 +111,14 @@ def _room_started(tenant: str) -> bytes:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the load that the command line describes. Returns 1 if an answer was not 200 or the p99 too long."""
+    """Run the load of the command line. Return 1 if an answer was not 200 or the p99 is too long."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench.webhook_load", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--url", default="http://127.0.0.1:8080/livekit/webhook")
     parser.add_argument("--rate", type=_positive, default=200, help="requests a second (%(default)s)")
-    parser.add_argument("--seconds", type=_positive, default=20, help="for how long (%(default)s)")
-    parser.add_argument("--p99-ms", type=_positive, default=50, help="the longest p99 that is good (%(default)s)")
+    parser.add_argument("--seconds", type=_positive, default=20, help="length of the load (%(default)s)")
+    parser.add_argument("--p99-ms", type=_positive, default=50, help="the longest p99 that passes (%(default)s)")
     parser.add_argument("--tenant", default="load", help="the tenant of the rooms (%(default)s)")
     parser.add_argument("--api-key", default=os.environ.get("LIVEKIT_API_KEY"), help="else LIVEKIT_API_KEY")
     parser.add_argument("--api-secret", default=os.environ.get("LIVEKIT_API_SECRET"), help="else LIVEKIT_API_SECRET")

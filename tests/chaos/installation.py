@@ -1,4 +1,4 @@
-"""The installation that things are done to: real servers, two workers with slots to spare, and callers."""
+"""The installation of the chaos tests: real servers, and two workers with spare slots."""
 
 from __future__ import annotations
 
@@ -23,70 +23,70 @@ HERE = Path(__file__).parent
 SLOTS = 6
 CONNECTIONS = 8
 DRAIN_SECONDS = 5
-SETTLED_SECONDS = 60.0
+REPAIR_SECONDS = 60.0
 
 
-class Cable(Protocol):
-    """The way to another host."""
+class NetworkLink(Protocol):
+    """The network link to another host."""
 
     async def cut(self) -> None:
-        """Pull it."""
+        """Cut the link."""
 
-    async def join(self) -> None:
-        """Plug it in again."""
+    async def restore(self) -> None:
+        """Restore the link."""
 
 
-class Stage(Installation):
-    """`folder` is where talkers look for what is to happen to them. `network` leads to the other host, if any."""
+class ChaosInstallation(Installation):
+    """An installation. `folder`: files there make a talker hang. `network`: the link to the other host, if any."""
 
     def __init__(self, stack: Stack, rooms: RoomStore, folder: Path) -> None:
         super().__init__(stack, rooms)
         self.folder = folder
-        self.network: Cable | None = None
+        self.network: NetworkLink | None = None
 
     def worker_at(self, node: str) -> Worker:
-        """The worker with this node name."""
+        """Return the worker with this node name."""
         return next(worker for worker in self.stack.workers.values() if worker.node == node)
 
     def receiver_with(self, pid: int) -> ManagedProcess:
-        """The receiver with this process id."""
+        """Return the receiver with this process id."""
         return next(receiver for receiver in self.stack.receivers if receiver.pid == pid)
 
-    async def look(self, sids: Iterable[str]) -> list[Room]:
-        """These rooms, as Redis knows them."""
+    async def get_rooms(self, sids: Iterable[str]) -> list[Room]:
+        """Return these rooms, as Redis has them."""
         return [room for sid in sids if (room := await self.rooms.get(sid))]
 
-    async def mend(self) -> None:
-        """Bring back what is down, and wait until no call is left and every slot is free. Raises TimeoutError."""
+    async def repair(self) -> None:
+        """Start all stopped parts, and wait until all calls are over and all slots are idle. Raises TimeoutError."""
         down = [part for part in (*self.stack.receivers, *self.stack.workers.values()) if not part.running]
         async with asyncio.TaskGroup() as starting:
             for part in down:
                 starting.create_task(part.start())
-        await self.all_calls_over(SETTLED_SECONDS)
-        await until(self._is_idle, SETTLED_SECONDS)
+        await self.all_calls_over(REPAIR_SECONDS)
+        await until(self._is_idle, REPAIR_SECONDS)
 
     async def _is_idle(self) -> bool:
         pids = {worker.pid for worker in self.stack.workers.values()}
-        idle = {worker.pid for worker in await self.rooms.workers() if worker.idle == worker.slots}
+        idle = {worker.pid for worker in await self.rooms.list_workers() if worker.idle == worker.slots}
         return pids <= idle
 
 
 @asynccontextmanager
-async def one_host(binaries: Binaries, directory: Path) -> AsyncIterator[Stage]:
-    """Everything on this machine: two receivers behind HAProxy where there is one, and two workers."""
+async def one_host(binaries: Binaries, directory: Path) -> AsyncIterator[ChaosInstallation]:
+    """Start an installation on this machine: two workers, and two receivers if HAProxy is installed."""
     workers = [WorkerSpec(name, ("premium",), slots=SLOTS) for name in ("one", "two")]
-    async with opened(binaries, directory, workers) as stage:
-        yield stage
+    async with start_installation(binaries, directory, workers) as installation:
+        yield installation
 
 
 @asynccontextmanager
-async def opened(
+async def start_installation(
     binaries: Binaries, directory: Path, workers: Sequence[WorkerSpec], *, host: str = HOST
-) -> AsyncIterator[Stage]:
-    """A stage with these workers, with Redis and livekit-server listening on `host`."""
+) -> AsyncIterator[ChaosInstallation]:
+    """Start an installation with these workers. Redis and livekit-server listen on `host`."""
     folder = directory / "faults"
     folder.mkdir(parents=True)
-    # What else this machine does must not decide which worker takes a call.
+    # A fixed load: the machine's own must not decide which worker takes a call.
     load = directory / "load"
     load.write_text("0.1")
     options = StackOptions(
@@ -108,8 +108,8 @@ async def opened(
         redis_append_only=True,
     )
     async with Stack.start(options) as stack:
-        # Redis is killed, too, and with it the connections that this client keeps.
+        # Retries, because Redis is killed too, with the connections of this client.
         retry = Retry(NoBackoff(), CONNECTIONS)
         client = Redis.from_url(stack.redis_url, decode_responses=True, retry=retry, max_connections=CONNECTIONS)
         async with client:
-            yield Stage(stack, RoomStore(client), folder)
+            yield ChaosInstallation(stack, RoomStore(client), folder)

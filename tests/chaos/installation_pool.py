@@ -1,4 +1,4 @@
-"""The stages, one at a time: a row gets the stage that the row before it has left, if it is of the kind it needs."""
+"""A pool of one installation: a scenario gets that of the scenario before it if it needs the same kind."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from ops.stack import Binaries
-from tests.chaos.installation import Stage
-from tests.chaos.scenario import Opener
+from tests.chaos.installation import ChaosInstallation
+from tests.chaos.scenario import StartInstallation
 
 
-class House:
-    """Opens stages below `directory`, where their logs stay."""
+class InstallationPool:
+    """A pool of one installation. Logs stay below `directory`."""
 
     def __init__(self, binaries: Binaries, directory: Path) -> None:
         self._binaries = binaries
         self._directory = directory
-        self._opened = 0
-        self._open: tuple[Opener, Stage, AsyncExitStack] | None = None
+        self._started = 0
+        self._running: tuple[StartInstallation, ChaosInstallation, AsyncExitStack] | None = None
 
-    async def stage(self, opener: Opener) -> Stage:
-        """A stage of this kind on which nothing is going on."""
-        if self._open is not None and self._open[0] is opener:
+    async def get(self, start: StartInstallation) -> ChaosInstallation:
+        """Return an idle installation of this kind."""
+        if self._running is not None and self._running[0] is start:
             try:
-                await self._open[1].mend()
+                await self._running[1].repair()
             except (TimeoutError, AssertionError):
                 await self.aclose()
         else:
             await self.aclose()
-        if self._open is None:
-            self._opened += 1
-            keeping = AsyncExitStack()
-            directory = self._directory / f"stage-{self._opened}"
-            self._open = (opener, await keeping.enter_async_context(opener(self._binaries, directory)), keeping)
-        return self._open[1]
+        if self._running is None:
+            self._started += 1
+            closing = AsyncExitStack()
+            directory = self._directory / f"installation-{self._started}"
+            self._running = (start, await closing.enter_async_context(start(self._binaries, directory)), closing)
+        return self._running[1]
 
     async def aclose(self) -> None:
-        """Close the stage that is open."""
-        if self._open is not None:
-            (_, _, keeping), self._open = self._open, None
-            await keeping.aclose()
+        """Stop the running installation."""
+        if self._running is not None:
+            (_, _, closing), self._running = self._running, None
+            await closing.aclose()

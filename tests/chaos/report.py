@@ -1,4 +1,4 @@
-"""The result, for people and for programs."""
+"""The report: a table for people, and JSON for programs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.chaos.row import Row
 
 
 def show(rows: Sequence[Row], console: Console) -> None:
-    """Print the table, and below it what is not as it should be."""
-    table = Table(title="An agent is back: seconds until its caller heard it")
+    """Print the table, and all failures below it."""
+    table = Table(title="Recovery: seconds until the caller hears an agent again")
     table.add_column("scenario")
     for name in ("runs", "calls", "lost", "doubled", "p50", "limit", "max", "limit"):
         table.add_column(name, justify="right")
@@ -22,7 +22,7 @@ def show(rows: Sequence[Row], console: Console) -> None:
         if row.skipped:
             table.add_row(row.scenario.name, "0", style="dim")
             continue
-        counts = (str(number) for number in (row.runs, row.sum.calls, row.sum.lost, row.sum.doubled))
+        counts = (str(number) for number in (row.runs, row.outcome.calls, row.outcome.lost, row.outcome.doubled))
         table.add_row(
             row.scenario.name,
             *counts,
@@ -34,12 +34,12 @@ def show(rows: Sequence[Row], console: Console) -> None:
         )
     console.print(table)
     for row in rows:
-        for line in (*row.misses, *row.sum.remarks, *filter(None, [row.skipped])):
+        for line in (*row.misses, *row.outcome.remarks, *filter(None, [row.skipped])):
             console.print(f"{row.scenario.name}: {line}", markup=False, highlight=False)
 
 
 def write(rows: Sequence[Row], path: Path) -> None:
-    """Write the same as JSON."""
+    """Write the results as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps([row.as_json() for row in rows if not row.skipped], indent=2) + "\n", encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""What a row of the table is: what is done, and what may come of it."""
+"""Scenarios: a fault, and the limits of its outcome."""
 
 from __future__ import annotations
 
@@ -10,72 +10,72 @@ from pathlib import Path
 from typing import Self
 
 from ops.stack import Binaries
-from tests.chaos.conversation import Talk
-from tests.chaos.installation import Stage, one_host
+from tests.chaos.conversation import ObservedCall
+from tests.chaos.installation import ChaosInstallation, one_host
 
-Opener = Callable[[Binaries, Path], AbstractAsyncContextManager[Stage]]
+StartInstallation = Callable[[Binaries, Path], AbstractAsyncContextManager[ChaosInstallation]]
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a run. `backs`: seconds until an agent was back, of each call that lost one."""
+    """The outcome of a run. `recoveries`: seconds until an agent was heard again, for each call that lost its agent."""
 
     calls: int = 0
     lost: int = 0
     doubled: int = 0
-    backs: list[float] = field(default_factory=list)
+    recoveries: list[float] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
-    def add(self, talk: Talk, back: float | None, *, doubled_seconds: float = 0.0) -> None:
-        """One call. `back` None: it was lost. So long may two agents be heard at once."""
-        self.count(back)
-        overlap = talk.doubled_seconds()
-        if overlap > doubled_seconds:
+    def add(self, call: ObservedCall, recovery: float | None, *, allowed_overlap: float = 0.0) -> None:
+        """Add a call. `recovery` None: it was lost. `allowed_overlap`: seconds in which two agents may be heard."""
+        self.count(recovery)
+        overlap = call.doubled_seconds()
+        if overlap > allowed_overlap:
             self.doubled += 1
             self.remarks.append(f"two agents were heard at once for {overlap:.2f} s")
 
-    def count(self, back: float | None) -> None:
-        """One call of which it is known when its agent was back, or that it was lost."""
+    def count(self, recovery: float | None) -> None:
+        """Count a call by its recovery; None: it was lost."""
         self.calls += 1
-        if back is None:
+        if recovery is None:
             self.lost += 1
         else:
-            self.backs.append(back)
+            self.recoveries.append(recovery)
 
     def __iadd__(self, other: Self) -> Self:
         self.calls += other.calls
         self.lost += other.lost
         self.doubled += other.doubled
-        self.backs += other.backs
+        self.recoveries += other.recoveries
         self.remarks += other.remarks
         return self
 
 
 @dataclass(frozen=True, slots=True)
-class Chance:
-    """What a run may vary. `brief`: the short form, which the tests run."""
+class Variation:
+    """The variation of a run: its random times. `brief`: the short form, for tests."""
 
     random: random.Random
     brief: bool
 
-    def moment(self, seconds: float) -> float:
-        """A random moment within so many seconds; in the short form within the first two of them."""
+    def delay(self, seconds: float) -> float:
+        """Return a random delay up to `seconds`; in the short form up to two seconds."""
         return self.random.uniform(0, min(seconds, 2.0) if self.brief else seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A row. Limits in seconds. `does` strikes once and says what came of it."""
+    """A scenario, with its limits in seconds. `run` causes the fault once. `start` starts the installation it needs."""
 
     name: str
-    does: Callable[[Stage, Chance], Awaitable[Outcome]]
+    run: Callable[[ChaosInstallation, Variation], Awaitable[Outcome]]
     p50_s: float
     max_s: float
-    on: Opener = one_host
+    start: StartInstallation = one_host
 
 
 def total(outcomes: Iterable[Outcome]) -> Outcome:
-    """Several runs as one."""
+    """Sum the outcomes of several runs."""
     whole = Outcome()
     for outcome in outcomes:
         whole += outcome

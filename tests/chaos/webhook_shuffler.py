@@ -1,4 +1,4 @@
-"""A bad way from livekit-server to the receivers: it loses webhooks, repeats them, and mixes up their order."""
+"""A faulty proxy between livekit-server and the receivers: it loses webhooks, repeats them, and changes their order."""
 
 from __future__ import annotations
 
@@ -19,52 +19,52 @@ DELAY_SECONDS = 3.0
 KEPT_HEADERS = ("Authorization", "Content-Type")
 
 
-class Storm:
-    """Takes each webhook at once, and loses it, or delivers it COPIES times, each after another while."""
+class WebhookShuffler:
+    """A proxy that accepts each webhook at once, and loses it or delivers it COPIES times, each after another delay."""
 
-    def __init__(self, to: str, session: aiohttp.ClientSession, chance: random.Random) -> None:
+    def __init__(self, to: str, session: aiohttp.ClientSession, rng: random.Random) -> None:
         self.url = ""
-        self.taken = 0
+        self.received = 0
         self.lost = 0
         self._to = to
         self._session = session
-        self._chance = chance
+        self._rng = rng
         self._deliveries: set[asyncio.Task[None]] = set()
 
     @classmethod
     @asynccontextmanager
-    async def over(cls, to: str, chance: random.Random) -> AsyncIterator[Self]:
-        """A storm on the way to the address `to`; `url` is where webhooks go into it."""
+    async def serve(cls, to: str, rng: random.Random) -> AsyncIterator[Self]:
+        """Serve at `url`, in front of the address `to`."""
         async with aiohttp.ClientSession() as session:
-            storm = cls(to, session, chance)
+            shuffler = cls(to, session, rng)
             app = web.Application()
-            app.router.add_post("/livekit/webhook", storm._take)
+            app.router.add_post("/livekit/webhook", shuffler._receive)
             runner = web.AppRunner(app, access_log=None)
             await runner.setup()
             try:
                 site = web.TCPSite(runner, HOST, 0)
                 await site.start()
                 port = runner.addresses[0][1]
-                storm.url = f"http://{HOST}:{port}/livekit/webhook"
-                yield storm
-                await storm.blown_over()
+                shuffler.url = f"http://{HOST}:{port}/livekit/webhook"
+                yield shuffler
+                await shuffler.wait_until_delivered()
             finally:
                 await runner.cleanup()
 
-    async def blown_over(self) -> None:
-        """Wait until everything that was taken has been delivered."""
+    async def wait_until_delivered(self) -> None:
+        """Wait until all webhooks that were received have been delivered."""
         while self._deliveries:
             await asyncio.wait(set(self._deliveries))
 
-    async def _take(self, request: web.Request) -> web.Response:
+    async def _receive(self, request: web.Request) -> web.Response:
         body = await request.read()
         headers = {name: request.headers[name] for name in KEPT_HEADERS}
-        self.taken += 1
-        if self._chance.random() < LOST:
+        self.received += 1
+        if self._rng.random() < LOST:
             self.lost += 1
         else:
             for _ in range(COPIES):
-                delay = self._chance.uniform(0, DELAY_SECONDS)
+                delay = self._rng.uniform(0, DELAY_SECONDS)
                 delivery = asyncio.create_task(self._deliver(body, headers, delay))
                 self._deliveries.add(delivery)
                 delivery.add_done_callback(self._deliveries.discard)

@@ -1,4 +1,4 @@
-"""Anthropic's messages, streamed."""
+"""Anthropic's streaming messages."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.provider_emulators.server import WireServer
+from tests.provider_emulators.server import ProviderEmulator
 from tests.provider_emulators.sse import event, stream
 
 
 @dataclass
-class AnthropicServer(WireServer):
-    """Says `reply`, word by word."""
+class AnthropicEmulator(ProviderEmulator):
+    """Emulator that answers `reply`, word by word."""
 
     def routes(self) -> list[web.RouteDef]:
-        """See `WireServer`."""
+        """See `ProviderEmulator`."""
         return [web.post("/v1/messages", self._answer)]
 
     def key(self, request: web.Request) -> str:
-        """See `WireServer`."""
+        """See `ProviderEmulator`."""
         return request.headers.get("x-api-key", "")
 
     def refusal(self, status: int) -> web.Response:
-        """See `WireServer`."""
-        error = {"type": "api_error", "message": f"the wire server says {status}"}
+        """See `ProviderEmulator`."""
+        error = {"type": "api_error", "message": f"emulated {status}"}
         return web.json_response({"type": "error", "error": error}, status=status)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:

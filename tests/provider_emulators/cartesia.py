@@ -1,4 +1,4 @@
-"""Cartesia's text to speech over a websocket."""
+"""Cartesia's TTS over a websocket."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.provider_emulators.server import Fault, WireServer, said
+from tests.provider_emulators.server import Fault, ProviderEmulator, synthesise
 
 
 @dataclass
-class CartesiaServer(WireServer):
-    """`packets` is what came over its sockets: model, voice and language are in each."""
+class CartesiaEmulator(ProviderEmulator):
+    """Emulator of the TTS. `packets`: all messages received; each names model, voice and language."""
 
     packets: list[dict[str, Any]] = field(default_factory=list)
 
     def routes(self) -> list[web.RouteDef]:
-        """See `WireServer`."""
+        """See `ProviderEmulator`."""
         return [web.get("/tts/websocket", self._speak)]
 
     def key(self, request: web.Request) -> str:
-        """See `WireServer`."""
+        """See `ProviderEmulator`."""
         return request.headers.get("X-API-Key", "")
 
     async def _speak(self, request: web.Request) -> web.StreamResponse:
@@ -38,7 +38,7 @@ class CartesiaServer(WireServer):
                 if self.fault in {Fault.CUT, Fault.STALL}:
                     await self.break_off(self.fault, request)
                     break
-                audio = base64.b64encode(await said(text, packet["output_format"]["sample_rate"])).decode()
+                audio = base64.b64encode(await synthesise(text, packet["output_format"]["sample_rate"])).decode()
                 chunk = {"type": "chunk", "context_id": context, "data": audio, "done": False, "status_code": 206}
                 await socket.send_json(chunk)
             if not packet["continue"]:

@@ -1,41 +1,40 @@
-"""Deepgram's live transcription, both versions of its websocket protocol."""
+"""Deepgram's streaming STT: both versions of its websocket protocol."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from pipeline.providers.local.endpoint import Endpointer, Turn
-from tests.provider_emulators.server import Fault, WireServer, heard
+from pipeline.providers.local.endpointer import Endpointer, EndpointEvent
+from tests.provider_emulators.server import Fault, ProviderEmulator, transcribe
 
 
 @dataclass
-class DeepgramServer(WireServer):
-    """Answers after each utterance. A fault in the middle comes with the first sound of one."""
+class DeepgramEmulator(ProviderEmulator):
+    """Emulator that sends a transcript after each utterance. CUT and STALL come with the start of an utterance."""
 
     audio_seconds: float = 0.0
-    sockets: set[web.WebSocketResponse] = field(default_factory=set)
 
     @property
     def url(self) -> str:
-        """The first version's address."""
+        """The address of version 1."""
         return f"{self.root}/v1/listen"
 
     @property
     def flux_url(self) -> str:
-        """The second version's address."""
+        """The address of version 2."""
         return f"{self.root}/v2/listen"
 
     def routes(self) -> list[web.RouteDef]:
-        """See `WireServer`."""
+        """See `ProviderEmulator`."""
         return [web.get("/v1/listen", self._listen), web.get("/v2/listen", self._listen)]
 
     def key(self, request: web.Request) -> str:
-        """See `WireServer`."""
+        """See `ProviderEmulator`."""
         return request.headers.get("Authorization", "").removeprefix("Token ")
 
     async def _listen(self, request: web.Request) -> web.StreamResponse:
@@ -44,76 +43,76 @@ class DeepgramServer(WireServer):
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         rate = int(request.query.get("sample_rate", "16000"))
-        talk = _Flux if request.path.startswith("/v2") else _Nova
-        conversation = talk(socket, rate, self)
+        protocol = _Version2 if request.path.startswith("/v2") else _Version1
+        connection = protocol(socket, rate, self)
         async for message in socket:
-            # A fault that was set meanwhile holds for what is said from now on.
+            # A fault that is set during the connection applies to the speech after that.
             fault = fault or (self.fault if self.fault in {Fault.CUT, Fault.STALL} else None)
             if message.type is WSMsgType.BINARY:
                 self.audio_seconds += len(message.data) / 2 / rate
-                speaks = await conversation.hear(message.data, silent=fault is Fault.STALL)
-                if speaks and fault is Fault.CUT:
+                speaking = await connection.feed(message.data, silent=fault is Fault.STALL)
+                if speaking and fault is Fault.CUT:
                     await self.break_off(fault, request)
                     break
             elif json.loads(message.data)["type"] == "CloseStream":
                 if fault is None:
-                    await conversation.end()
+                    await connection.end_utterance()
                 break
         return socket
 
 
-class _Conversation:
-    """One connection: audio in, the utterances in it out."""
+class _Connection:
+    """One connection: audio in, transcripts of its utterances out."""
 
-    def __init__(self, socket: web.WebSocketResponse, rate: int, server: DeepgramServer) -> None:
+    def __init__(self, socket: web.WebSocketResponse, rate: int, emulator: DeepgramEmulator) -> None:
         self._socket = socket
         self._rate = rate
-        self._server = server
+        self._emulator = emulator
         self._endpointer = Endpointer()
         self._rest = b""
 
-    async def hear(self, pcm: bytes, *, silent: bool) -> bool:
-        """Whether somebody speaks in it."""
+    async def feed(self, pcm: bytes, *, silent: bool) -> bool:
+        """Take audio, and answer it unless `silent`. Returns whether there is speech in it."""
         self._rest += pcm
         frames = list(Endpointer.frames(self._rest))
         for frame in frames:
-            turn = self._endpointer.feed(frame)
+            change = self._endpointer.feed(frame)
             if silent:
-                if turn is Turn.QUIET:
+                if change is EndpointEvent.PAUSE:
                     self._endpointer.reset()
-            elif turn is Turn.STARTED:
-                await self.started()
-            elif turn is Turn.QUIET:
-                await self.end()
+            elif change is EndpointEvent.SPEECH_STARTED:
+                await self.send_speech_started()
+            elif change is EndpointEvent.PAUSE:
+                await self.end_utterance()
         self._rest = self._rest[sum(map(len, frames)) :]
         return self._endpointer.speaking
 
-    async def end(self) -> None:
-        """Say what was heard since the last utterance."""
+    async def end_utterance(self) -> None:
+        """Send the transcript of the utterance, if there is one."""
         if self._endpointer.speaking:
-            words = await heard(self._endpointer.utterance, self._rate, self._server.phrases)
+            text = await transcribe(self._endpointer.utterance, self._rate, self._emulator.phrases)
             self._endpointer.reset()
-            await asyncio.sleep(self._server.latency_seconds)
-            if words:
-                await self.understood(words)
+            await asyncio.sleep(self._emulator.latency_seconds)
+            if text:
+                await self.send_transcript(text)
 
-    async def started(self) -> None:
-        """Somebody begins to speak."""
+    async def send_speech_started(self) -> None:
+        """Send that speech has started."""
         raise NotImplementedError
 
-    async def understood(self, words: str) -> None:
-        """These words have been said."""
+    async def send_transcript(self, text: str) -> None:
+        """Send a final transcript."""
         raise NotImplementedError
 
 
-class _Nova(_Conversation):
-    """The first version: results."""
+class _Version1(_Connection):
+    """Version 1: results."""
 
-    async def started(self) -> None:
+    async def send_speech_started(self) -> None:
         await self._socket.send_json({"type": "SpeechStarted", "timestamp": 0.0})
 
-    async def understood(self, words: str) -> None:
-        alternative = {"transcript": words, "confidence": 0.9, "words": _words(words)}
+    async def send_transcript(self, text: str) -> None:
+        alternative = {"transcript": text, "confidence": 0.9, "words": _words(text)}
         result = {
             "type": "Results",
             "is_final": True,
@@ -124,13 +123,13 @@ class _Nova(_Conversation):
         await self._socket.send_json(result)
 
 
-class _Flux(_Conversation):
-    """The second version: turns."""
+class _Version2(_Connection):
+    """Version 2, Flux: turns."""
 
-    async def started(self) -> None:
-        """Flux tells of a turn with its first words, which come with its end here."""
+    async def send_speech_started(self) -> None:
+        """Send nothing: Flux starts a turn with its first words, and here they come with its end."""
 
-    async def understood(self, words: str) -> None:
+    async def send_transcript(self, text: str) -> None:
         for event in ("StartOfTurn", "EndOfTurn"):
             turn = {
                 "type": "TurnInfo",
@@ -139,15 +138,15 @@ class _Flux(_Conversation):
                 "turn_index": 0,
                 "audio_window_start": 0.0,
                 "audio_window_end": 1.0,
-                "transcript": words,
-                "words": _words(words),
+                "transcript": text,
+                "words": _words(text),
                 "end_of_turn_confidence": 0.9,
             }
             await self._socket.send_json(turn)
 
 
-def _words(words: str) -> list[dict[str, Any]]:
+def _words(text: str) -> list[dict[str, Any]]:
     return [
-        {"word": word, "punctuated_word": word, "start": place * 0.3, "end": place * 0.3 + 0.3, "confidence": 0.9}
-        for place, word in enumerate(words.split())
+        {"word": word, "punctuated_word": word, "start": index * 0.3, "end": index * 0.3 + 0.3, "confidence": 0.9}
+        for index, word in enumerate(text.split())
     ]

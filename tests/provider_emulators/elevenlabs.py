@@ -1,4 +1,4 @@
-"""ElevenLabs' text to speech over one websocket for many contexts."""
+"""ElevenLabs' TTS over a websocket with several contexts."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.provider_emulators.server import Fault, WireServer, said
+from tests.provider_emulators.server import Fault, ProviderEmulator, synthesise
 
 
 @dataclass
-class ElevenlabsServer(WireServer):
-    """`output_format` has to be pcm_<rate>. `packets` is what came over its sockets."""
+class ElevenlabsEmulator(ProviderEmulator):
+    """Emulator of the TTS, for `output_format` pcm_<rate>. `packets`: all messages received."""
 
     packets: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def url(self) -> str:
-        """See `WireServer`."""
+        """See `ProviderEmulator`."""
         return f"{self.root}/v1"
 
     def routes(self) -> list[web.RouteDef]:
-        """See `WireServer`."""
+        """See `ProviderEmulator`."""
         return [web.get("/v1/text-to-speech/{voice}/multi-stream-input", self._speak)]
 
     def key(self, request: web.Request) -> str:
-        """See `WireServer`."""
+        """See `ProviderEmulator`."""
         return request.headers.get("xi-api-key", "")
 
     async def _speak(self, request: web.Request) -> web.StreamResponse:
@@ -46,7 +46,7 @@ class ElevenlabsServer(WireServer):
                 if self.fault in {Fault.CUT, Fault.STALL}:
                     await self.break_off(self.fault, request)
                     break
-                audio = base64.b64encode(await said(text, rate)).decode()
+                audio = base64.b64encode(await synthesise(text, rate)).decode()
                 await socket.send_json({"contextId": context, "audio": audio, "isFinal": False})
             elif packet.get("close_socket"):
                 break

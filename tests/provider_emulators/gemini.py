@@ -1,4 +1,4 @@
-"""Gemini's generateContent, streamed."""
+"""Gemini's streaming generateContent."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.provider_emulators.server import WireServer
+from tests.provider_emulators.server import ProviderEmulator
 from tests.provider_emulators.sse import event, stream
 
 
 @dataclass
-class GeminiServer(WireServer):
-    """Says `reply`, word by word. The model is in the path and kept with the fields."""
+class GeminiEmulator(ProviderEmulator):
+    """Emulator that answers `reply`, word by word. The model comes in the path, and is recorded with the fields."""
 
     def routes(self) -> list[web.RouteDef]:
-        """See `WireServer`."""
+        """See `ProviderEmulator`."""
         return [web.post("/{version}/models/{model}:streamGenerateContent", self._answer)]
 
     def key(self, request: web.Request) -> str:
-        """See `WireServer`."""
+        """See `ProviderEmulator`."""
         return request.headers.get("x-goog-api-key", "")
 
     def refusal(self, status: int) -> web.Response:
-        """See `WireServer`."""
-        error = {"code": status, "message": f"the wire server says {status}", "status": "UNKNOWN"}
+        """See `ProviderEmulator`."""
+        error = {"code": status, "message": f"emulated {status}", "status": "UNKNOWN"}
         return web.json_response({"error": error}, status=status)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
@@ -37,9 +37,9 @@ class GeminiServer(WireServer):
 
     def _events(self, model: str) -> Iterator[bytes]:
         words = self.reply.split()
-        for place, word in enumerate(words, start=1):
+        for count, word in enumerate(words, start=1):
             candidate: dict[str, Any] = {"content": {"role": "model", "parts": [{"text": f"{word} "}]}, "index": 0}
-            if place == len(words):
+            if count == len(words):
                 candidate["finishReason"] = "STOP"
-            usage = {"promptTokenCount": 10, "candidatesTokenCount": place, "totalTokenCount": 10 + place}
+            usage = {"promptTokenCount": 10, "candidatesTokenCount": count, "totalTokenCount": 10 + count}
             yield event({"candidates": [candidate], "usageMetadata": usage, "modelVersion": model})

@@ -1,4 +1,4 @@
-"""OpenAI's HTTP API: chat completions (SSE), transcription, and speech. Groq speaks it, too."""
+"""OpenAI's HTTP API: chat completions (SSE), transcription and speech. Groq's is the same."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.provider_emulators.server import WireServer, heard, said
+from tests.provider_emulators.server import ProviderEmulator, synthesise, transcribe
 from tests.provider_emulators.sse import event, stream
 
 SPEECH_RATE = 24000
 
 
 @dataclass
-class OpenAIServer(WireServer):
-    """Asked about the weather its mind calls the tool; else it says `reply`."""
+class OpenAIEmulator(ProviderEmulator):
+    """Emulator whose LLM calls a tool when asked about the weather, and otherwise answers `reply`."""
 
     prefix: str = "/v1"
 
     @property
     def url(self) -> str:
-        """See `WireServer`."""
+        """See `ProviderEmulator`."""
         return f"{self.root}{self.prefix}"
 
     def routes(self) -> list[web.RouteDef]:
-        """See `WireServer`."""
+        """See `ProviderEmulator`."""
         return [
             web.post(f"{self.prefix}/chat/completions", self._chat),
             web.post(f"{self.prefix}/audio/transcriptions", self._transcribe),
@@ -69,7 +69,7 @@ class OpenAIServer(WireServer):
         assert isinstance(upload, web.FileField)
         with wave.open(io.BytesIO(upload.file.read())) as recording:
             pcm, rate = recording.readframes(recording.getnframes()), recording.getframerate()
-        return web.json_response({"text": await heard(pcm, rate, self.phrases)})
+        return web.json_response({"text": await transcribe(pcm, rate, self.phrases)})
 
     async def _speak(self, request: web.Request) -> web.StreamResponse:
         asked = await request.json()
@@ -81,7 +81,7 @@ class OpenAIServer(WireServer):
             recording.setnchannels(1)
             recording.setsampwidth(2)
             recording.setframerate(SPEECH_RATE)
-            recording.writeframes(await said(asked["input"], SPEECH_RATE))
+            recording.writeframes(await synthesise(asked["input"], SPEECH_RATE))
         return web.Response(body=file.getvalue(), content_type="audio/wav")
 
 

@@ -1,4 +1,4 @@
-"""`make faults`: each provider fails in each way, with and without a fallback, during real calls."""
+"""Run calls in which each provider fails in each way, with and without a fallback."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tasks.rooms import RoomStore
 from tests.acceptance.installation import Installation
 from tests.provider_faults import report
 from tests.provider_faults.case import CASES, Case
-from tests.provider_faults.scenario import Seen, play
+from tests.provider_faults.scenario import CaseResult, run_case
 
 RESULT = Path("build")
 NAMES = [case.name for case in CASES]
 
 
 @click.command(help=__doc__)
-@click.option("--only", multiple=True, help="Only the rows whose name begins so, such as `tts` or `llm-cut`.")
+@click.option("--only", multiple=True, help="Only rows whose name begins with this, such as `tts` or `llm-cut`.")
 @click.option("--at-once", default=2, show_default=True, type=click.IntRange(min=1), help="Calls at the same time.")
 def main(*, only: tuple[str, ...], at_once: int) -> None:
     cases = [case for case in CASES if not only or case.name.startswith(only)]
@@ -31,7 +31,7 @@ def main(*, only: tuple[str, ...], at_once: int) -> None:
     sys.stdout.write(f"{report.markdown(rows)}\nLogs are in {directory}\n")
 
 
-async def _run(cases: list[Case], directory: Path, at_once: int) -> list[Seen]:
+async def _run(cases: list[Case], directory: Path, at_once: int) -> list[CaseResult]:
     load = directory / "load"
     load.write_text("0.1")
     options = StackOptions(
@@ -47,15 +47,15 @@ async def _run(cases: list[Case], directory: Path, at_once: int) -> list[Seen]:
             "SWITCHBOARD_PRELOAD_EXTRAS": "anthropic,cartesia",
         },
     )
-    turn = asyncio.Semaphore(at_once)
+    limit = asyncio.Semaphore(at_once)
     async with Stack.start(options) as stack, stack.redis.client() as client:
         installation = Installation(stack, RoomStore(client))
 
-        async def one(case: Case) -> Seen:
-            async with turn:
-                seen = await play(installation, case, directory / "keys")
-                sys.stderr.write(f"{report.markdown([seen]).splitlines()[-1]}\n")
-                return seen
+        async def one(case: Case) -> CaseResult:
+            async with limit:
+                result = await run_case(installation, case, directory / "keys")
+                sys.stderr.write(f"{report.markdown([result]).splitlines()[-1]}\n")
+                return result
 
         return await asyncio.gather(*(one(case) for case in cases))
 

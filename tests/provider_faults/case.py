@@ -1,11 +1,11 @@
-"""One row of the table: which provider fails, how, and whether another one can take its place."""
+"""One row of the table: the kind of provider, its fault, and whether it has a fallback."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
 
-from pipeline.providers.extra_options import Kind
+from pipeline.options import Kind
 from tests.provider_emulators.server import Fault
 
 KINDS: tuple[Kind, ...] = ("stt", "llm", "tts")
@@ -13,7 +13,7 @@ KINDS: tuple[Kind, ...] = ("stt", "llm", "tts")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """The `kind` of provider whose first choice fails with `fault`."""
+    """A case: the first provider of this kind fails with `fault`."""
 
     kind: Kind
     fault: Fault
@@ -21,7 +21,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """As `--only` has it, and the tenant."""
+        """The name for `--only`, and of the tenant."""
         return f"{self.kind}-{self.fault.name.lower()}-{'with' if self.fallback else 'without'}"
 
 

@@ -1,4 +1,4 @@
-"""The clouds of one tenant: a server for each provider it uses, and its table in the tenants file."""
+"""The provider emulators of one tenant, and its table in the tenants file."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.providers.extra_options import Kind
-from tests.provider_emulators.anthropic import AnthropicServer
-from tests.provider_emulators.cartesia import CartesiaServer
-from tests.provider_emulators.deepgram import DeepgramServer
-from tests.provider_emulators.elevenlabs import ElevenlabsServer
-from tests.provider_emulators.openai import OpenAIServer
-from tests.provider_emulators.server import WireServer
+from pipeline.options import Kind
+from tests.provider_emulators.anthropic import AnthropicEmulator
+from tests.provider_emulators.cartesia import CartesiaEmulator
+from tests.provider_emulators.deepgram import DeepgramEmulator
+from tests.provider_emulators.elevenlabs import ElevenlabsEmulator
+from tests.provider_emulators.openai import OpenAIEmulator
+from tests.provider_emulators.server import ProviderEmulator
 
 QUESTION = "what are your opening hours"
 ANSWER = "No, we are closed on the weekend."
 
 
 @dataclass(frozen=True)
-class Clouds:
-    """What hears, thinks and speaks, and what takes the place of each. `key`: of this tenant, in a file."""
+class TenantProviders:
+    """An emulator for each of the tenant's providers and for each fallback. `key`: the tenant's, also in `key_file`."""
 
     key: str
     key_file: Path
-    deepgram: DeepgramServer
-    openai: OpenAIServer
-    elevenlabs: ElevenlabsServer
-    flux: DeepgramServer
-    anthropic: AnthropicServer
-    cartesia: CartesiaServer
+    deepgram: DeepgramEmulator
+    openai: OpenAIEmulator
+    elevenlabs: ElevenlabsEmulator
+    flux: DeepgramEmulator
+    anthropic: AnthropicEmulator
+    cartesia: CartesiaEmulator
 
-    def first(self, kind: Kind) -> WireServer:
-        """The first choice."""
+    def primary(self, kind: Kind) -> ProviderEmulator:
+        """Return the emulator of the provider that is not a fallback."""
         return {"stt": self.deepgram, "llm": self.openai, "tts": self.elevenlabs}[kind]
 
-    def tenant(
+    def table(
         self, name: str, tier: str, *, fallbacks: frozenset[Kind] = frozenset(), model: str = "m", voice: str = "v"
     ) -> str:
-        """Its table, as TOML."""
+        """Return the tenant's table, as TOML."""
         key = f'key = "file:{self.key_file}"'
         tables = {
             "stt": f'provider = "deepgram"\nmodel = "nova-3-{model}"\nbase_url = "{self.deepgram.url}"\n{key}',
@@ -49,7 +49,7 @@ class Clouds:
                 f'base_url = "{self.elevenlabs.url}"\nencoding = "pcm_16000"\n{key}'
             ),
         }
-        others = {
+        fallback_tables = {
             "stt": f'provider = "deepgram-flux"\nbase_url = "{self.flux.flux_url}"\n{key}',
             "llm": f'provider = "anthropic"\nbase_url = "{self.anthropic.url}"\n{key}',
             "tts": f'provider = "cartesia"\nbase_url = "{self.cartesia.url}"\n{key}',
@@ -58,28 +58,35 @@ class Clouds:
         for kind, table in tables.items():
             lines.append(f"[tenants.{name}.{kind}]\n{table}")
             if kind in fallbacks:
-                lines.append(f"[[tenants.{name}.{kind}.fallbacks]]\n{others[kind]}")
+                lines.append(f"[[tenants.{name}.{kind}.fallbacks]]\n{fallback_tables[kind]}")
         return "\n".join(lines) + "\n"
 
 
 @asynccontextmanager
-async def clouds(directory: Path, name: str, answer: str = ANSWER) -> AsyncIterator[Clouds]:
-    """All of them, running."""
+async def tenant_providers(directory: Path, name: str, answer: str = ANSWER) -> AsyncIterator[TenantProviders]:
+    """Run the emulators of one tenant."""
     directory.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - once, before the call
     key = f"a-key-of-{name}"
     key_file = directory / f"{name}.key"
     key_file.write_text(key)
-    there = Clouds(
+    providers = TenantProviders(
         key,
         key_file,
-        DeepgramServer(phrases=[QUESTION]),
-        OpenAIServer(reply=answer),
-        ElevenlabsServer(),
-        DeepgramServer(phrases=[QUESTION]),
-        AnthropicServer(reply=answer),
-        CartesiaServer(),
+        DeepgramEmulator(phrases=[QUESTION]),
+        OpenAIEmulator(reply=answer),
+        ElevenlabsEmulator(),
+        DeepgramEmulator(phrases=[QUESTION]),
+        AnthropicEmulator(reply=answer),
+        CartesiaEmulator(),
     )
     async with AsyncExitStack() as serving:
-        for server in (there.deepgram, there.openai, there.elevenlabs, there.flux, there.anthropic, there.cartesia):
-            await serving.enter_async_context(server.serve())
-        yield there
+        for emulator in (
+            providers.deepgram,
+            providers.openai,
+            providers.elevenlabs,
+            providers.flux,
+            providers.anthropic,
+            providers.cartesia,
+        ):
+            await serving.enter_async_context(emulator.serve())
+        yield providers

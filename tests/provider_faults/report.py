@@ -1,4 +1,4 @@
-"""The table, for people and for programs."""
+"""The table of results, as Markdown and as JSON."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.provider_faults.scenario import Seen
+from tests.provider_faults.scenario import CaseResult
 
 HEAD = (
-    "| what fails | greeted after | then heard | after | the call | attempt | the log |\n"
+    "| fault | greeted after | heard after the question | after | outcome | attempt | log |\n"
     "|---|---|---|---|---|---|---|\n"
 )
 
 
-def markdown(rows: Sequence[Seen]) -> str:
-    """A row for each call."""
-    return HEAD + "".join(f"| {' | '.join(_cells(seen))} |\n" for seen in rows)
+def markdown(rows: Sequence[CaseResult]) -> str:
+    """Return the table, with a row for each call."""
+    return HEAD + "".join(f"| {' | '.join(_cells(result))} |\n" for result in rows)
 
 
-def write(rows: Sequence[Seen], directory: Path) -> None:
+def write(rows: Sequence[CaseResult], directory: Path) -> None:
     """Write `faults.json` and `faults.md`."""
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "faults.json").write_text(json.dumps([seen.as_json() for seen in rows], indent=2) + "\n", "utf-8")
+    (directory / "faults.json").write_text(json.dumps([result.as_json() for result in rows], indent=2) + "\n", "utf-8")
     (directory / "faults.md").write_text(markdown(rows), "utf-8")
 
 
-def _cells(seen: Seen) -> list[str]:
-    log = "; ".join(f"{count} x {line}" for line, count in seen.log.items())
+def _cells(result: CaseResult) -> list[str]:
+    log = "; ".join(f"{count} x {line}" for line, count in result.log.items())
     return [
-        seen.case,
-        f"{_seconds(seen.greeted_s)} ({', '.join(seen.first) or 'nothing'})",
-        ", ".join(seen.then) or "nothing",
-        _seconds(seen.answered_s),
-        f"{seen.state}: {seen.reason}".replace("|", "/")[:160],
-        str(seen.attempt),
+        result.case,
+        f"{_seconds(result.greeted_s)} ({', '.join(result.before_question) or 'nothing'})",
+        ", ".join(result.after_question) or "nothing",
+        _seconds(result.answered_s),
+        f"{result.state}: {result.reason}".replace("|", "/")[:160],
+        str(result.attempt),
         log.replace("|", "/")[:300] or "-",
     ]
 

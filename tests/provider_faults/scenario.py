@@ -1,4 +1,4 @@
-"""One call while a provider fails: what its caller hears, and when, and what the operator sees."""
+"""One call while a provider fails: what the caller hears and when, and what the operator sees."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tasks.rooms import State
 from tests.acceptance.installation import Installation
 from tests.acceptance.speech import utterance
 from tests.provider_faults.case import Case
-from tests.provider_faults.emulators import ANSWER, QUESTION, clouds
+from tests.provider_faults.emulators import ANSWER, QUESTION, tenant_providers
 
 GREETED_SECONDS = 8.0
 ANSWERED_SECONDS = 10.0
 QUIET_SECONDS = 1.0
 SPEECH_SECONDS = 12.0
-OVER_SECONDS = 10.0
+END_SECONDS = 10.0
 
 LOCAL = ProviderOptions("local")
 VOICE = VoiceAgentOptions(stt=LOCAL, llm=LOCAL, tts=LOCAL)
@@ -38,26 +38,27 @@ TEXTS = {
     "cut off": VOICE.cut_off_phrase,
     "answer": ANSWER,
 }
-# A comma may be a pause that ends an utterance, or not. Each text is known by the longest of its parts.
+# A comma may be a pause that ends an utterance, or not. Each text is identified by the longest of its parts.
 PARTS = {name: spoken_sentences(re.findall(r"[^,.?!]+", text or "")) for name, text in TEXTS.items()}
 WHOLE = spoken_sentences([text or "" for text in TEXTS.values()])
 PHRASES = sorted({*WHOLE, *(part for parts in PARTS.values() for part in parts)})
-KNOWN_BY = {name: max(parts, key=len) for name, parts in PARTS.items()}
+LONGEST_PART = {name: max(parts, key=len) for name, parts in PARTS.items()}
 
 
 @dataclass
-class Seen:
-    """`greeted_s`: from the begin of connecting; `answered_s`: from the end of the question. None: nothing was heard.
+class CaseResult:
+    """The result of one call.
 
-    `first`, `then`: what was understood before and after the question, each once, by its name in TEXTS. `log`: the
-    lines of the worker's log about this call, from WARNING on. `failures`: as the call's record counts them.
+    `greeted_s`: from the start of connecting. `answered_s`: from the end of the question. None: nothing was heard.
+    `before_question`, `after_question`: the texts recognised, by their names in TEXTS, each once. `log`: the lines of
+    the worker's log about this call, from WARNING on. `failures`: as in the call record.
     """
 
     case: str
     greeted_s: float | None = None
-    first: list[str] = field(default_factory=list)
+    before_question: list[str] = field(default_factory=list)
     answered_s: float | None = None
-    then: list[str] = field(default_factory=list)
+    after_question: list[str] = field(default_factory=list)
     state: str = ""
     reason: str = ""
     attempt: int = 0
@@ -65,58 +66,59 @@ class Seen:
     failures: list[dict[str, Any]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
-        """As `build/faults.json` has it."""
+        """Return the entry of `build/faults.json`."""
         return asdict(self)
 
 
-async def play(installation: Installation, case: Case, directory: Path, *, tier: str = "premium") -> Seen:
-    """Run the case. The fault is there from the beginning; the caller greets nobody and asks one question."""
-    seen = Seen(case.name)
-    async with clouds(directory, case.name) as tenant:
+async def run_case(installation: Installation, case: Case, directory: Path, *, tier: str = "premium") -> CaseResult:
+    """Run a call. The fault applies from its beginning; the caller listens, and then asks one question."""
+    result = CaseResult(case.name)
+    async with tenant_providers(directory, case.name) as providers:
         fallbacks = frozenset({case.kind} if case.fallback else ())
-        async with installation.more_tenants(tenant.tenant(case.name, tier, fallbacks=fallbacks)):
-            tenant.first(case.kind).fault = case.fault
+        async with installation.more_tenants(providers.table(case.name, tier, fallbacks=fallbacks)):
+            providers.primary(case.kind).fault = case.fault
             async with installation.call(case.name) as caller:
                 sid, name = caller.room_sid, caller.room.name
-                await _listen(caller, seen)
-                reached = await _ending(installation, sid)
+                await _talk(caller, result)
+                reached = await _final_state(installation, sid)
             if reached not in {State.ENDED, State.DEAD}:
                 await installation.delete_room(name)
-                await _ending(installation, sid, seconds=OVER_SECONDS)
-    await _look(installation, sid, seen)
-    return seen
+                await _final_state(installation, sid, seconds=END_SECONDS)
+    await _read_outcome(installation, sid, result)
+    return result
 
 
-async def _listen(caller: Caller, seen: Seen) -> None:
-    # That nobody speaks, or that the call is over, is what the table is about.
+async def _talk(caller: Caller, result: CaseResult) -> None:
+    # Silence, or the end of the call, is a result like any other here.
     with suppress(CallError):
-        await caller.answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=GREETED_SECONDS)
-    seen.greeted_s = _first(caller, 0)
+        await caller.wait_for_answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=GREETED_SECONDS)
+    result.greeted_s = _first_sound(caller, 0)
     asked = await caller.say(utterance(QUESTION))
     with suppress(CallError):
-        await caller.ear.sound(asked.end, ANSWERED_SECONDS)
-        await caller.ear.silence(QUIET_SECONDS, SPEECH_SECONDS)
-    seen.answered_s = _first(caller, asked.end)
-    heard = caller.ear.render(caller.clock.now())
-    split = round(asked.begin * caller.ear.rate)
-    seen.first, seen.then = await _understood(heard[:split]), await _understood(heard[split:])
+        await caller.listener.wait_for_sound(asked.end, ANSWERED_SECONDS)
+        await caller.listener.wait_for_silence(QUIET_SECONDS, SPEECH_SECONDS)
+    result.answered_s = _first_sound(caller, asked.end)
+    heard = caller.listener.render(caller.clock.now())
+    split = round(asked.begin * caller.listener.rate)
+    result.before_question = await _recognise_texts(heard[:split])
+    result.after_question = await _recognise_texts(heard[split:])
 
 
-def _first(caller: Caller, since: float) -> float | None:
-    sounds = [stretch.begin for stretch in caller.ear.stretches(0.3) if stretch.end > since]
+def _first_sound(caller: Caller, since: float) -> float | None:
+    sounds = [interval.begin for interval in caller.listener.audible_intervals(0.3) if interval.end > since]
     return round(max(0.0, min(sounds) - since), 2) if sounds else None
 
 
-async def _understood(samples: Samples) -> list[str]:
+async def _recognise_texts(samples: Samples) -> list[str]:
     words = " ".join(await asyncio.to_thread(recognise, samples.tobytes(), PHRASES))
-    places = {name: f" {words} ".find(f" {part} ") for name, part in KNOWN_BY.items()}
-    found = sorted((name for name, place in places.items() if place >= 0), key=places.__getitem__)
-    # An answer that breaks off has its first word alone.
+    positions = {name: f" {words} ".find(f" {part} ") for name, part in LONGEST_PART.items()}
+    found = sorted((name for name, position in positions.items() if position >= 0), key=positions.__getitem__)
+    # Of an answer that breaks off, only the first words are there.
     return found or words.split()
 
 
-async def _ending(installation: Installation, sid: str, seconds: float = 1.0) -> State | None:
-    """The state of the room, once it is over, or after so many seconds."""
+async def _final_state(installation: Installation, sid: str, seconds: float = 1.0) -> State | None:
+    """Return the room's state once the call has ended, or after so many seconds."""
     deadline = asyncio.get_running_loop().time() + seconds
     while True:
         room = await installation.rooms.get(sid)
@@ -127,26 +129,26 @@ async def _ending(installation: Installation, sid: str, seconds: float = 1.0) ->
         await asyncio.sleep(0.05)
 
 
-async def _look(installation: Installation, sid: str, seen: Seen) -> None:
+async def _read_outcome(installation: Installation, sid: str, result: CaseResult) -> None:
     room = await installation.rooms.get(sid)
     if room is not None:
-        seen.state, seen.reason, seen.attempt = str(room.state), room.reason, room.attempt
-    letters = [letter for letter in await installation.rooms.dead_letters() if letter.sid == sid]
+        result.state, result.reason, result.attempt = str(room.state), room.reason, room.attempt
+    letters = [letter for letter in await installation.rooms.list_dead_letters() if letter.sid == sid]
     if letters:
-        seen.reason = letters[0].reason
-    for record in await installation.rooms.call_records():
+        result.reason = letters[0].reason
+    for record in await installation.rooms.list_call_records():
         if record.sid == sid:
-            seen.failures = [each for each in json.loads(record.usage) if each.get("type") == "provider_failure"]
-    seen.log = dict(Counter(_lines(installation, sid)))
+            result.failures = [each for each in json.loads(record.usage) if each.get("type") == "provider_failure"]
+    result.log = dict(Counter(_log_lines(installation, sid)))
 
 
-def _lines(installation: Installation, sid: str) -> list[str]:
+def _log_lines(installation: Installation, sid: str) -> list[str]:
     found = []
     for worker in installation.stack.workers.values():
         for line in worker.log.read_text(encoding="utf-8", errors="replace").splitlines():
             if sid in line and line.startswith("{"):
                 entry = json.loads(line)
                 if entry["level"] in {"WARNING", "ERROR"}:
-                    what = ", ".join(str(entry[name]) for name in ("provider", "error", "reason") if name in entry)
-                    found.append(f"{entry['message']} ({what})" if what else entry["message"])
+                    details = ", ".join(str(entry[name]) for name in ("provider", "error", "reason") if name in entry)
+                    found.append(f"{entry['message']} ({details})" if details else entry["message"])
     return found

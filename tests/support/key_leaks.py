@@ -1,4 +1,4 @@
-"""Every key in Redis has a TTL, or is one of the few that are meant to stay."""
+"""A check for leaked keys: every key in Redis has a TTL, or is one of the permanent ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from tasks.rooms import keys as room_keys
 from tasks.tenants import keys as tenant_keys
 
-# Celery's and kombu's own: queues, what binds them, what is reserved, and the events and replies of remote control.
+# Celery's and kombu's own: queues, their bindings, reserved messages, and the events and replies of remote control.
 _CELERY = (
     "premium",
     "standard",
@@ -30,7 +30,7 @@ PERMANENT = room_keys.PERMANENT | tenant_keys.PERMANENT
 
 
 async def leaked_keys(client: Redis) -> list[str]:
-    """The names of the keys that would stay for ever and should not."""
+    """Return the keys that have no TTL and should have one."""
     leaked = []
     async for key in client.scan_iter():
         permanent = key in PERMANENT or any(fnmatchcase(key, pattern) for pattern in _CELERY)

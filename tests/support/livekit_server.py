@@ -1,4 +1,4 @@
-"""Livekit-servers of tests, on free ports."""
+"""livekit-servers for tests, on free ports."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ops.stack.livekit import LiveKitServer
 from ops.stack.ports import PortPicker
 
 
-class Quiet(LiveKitServer):
-    """A livekit-server that tells nobody of its rooms; for the rest as the other one."""
+class LiveKitServerWithoutWebhooks(LiveKitServer):
+    """A livekit-server that sends no webhooks, and has the same configuration otherwise."""
 
     def configuration(self) -> dict[str, object]:
-        whole = super().configuration()
-        del whole["webhook"]
-        return whole
+        configuration = super().configuration()
+        del configuration["webhook"]
+        return configuration
 
 
 @asynccontextmanager
@@ -29,7 +29,7 @@ async def livekit_server(
     kind: type[LiveKitServer] = LiveKitServer,
     webhook_url: str = "",
 ) -> AsyncIterator[LiveKitServer]:
-    """One that runs. Raises a StackError."""
+    """Run a livekit-server. Raises StackError."""
     server = kind(
         directory,
         environment.inherited(),
@@ -47,8 +47,8 @@ async def livekit_server(
 
 
 @asynccontextmanager
-async def quiet_livekit(binaries: Binaries, directory: Path) -> AsyncIterator[LiveKitServer]:
-    """One that has no agents. Raises a StackError."""
+async def livekit_without_webhooks(binaries: Binaries, directory: Path) -> AsyncIterator[LiveKitServer]:
+    """Run a livekit-server without webhooks, whose rooms nobody answers. Raises StackError."""
     directory.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - once, before anything runs
-    async with livekit_server(binaries, directory, PortPicker(), kind=Quiet) as server:
+    async with livekit_server(binaries, directory, PortPicker(), kind=LiveKitServerWithoutWebhooks) as server:
         yield server

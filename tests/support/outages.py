@@ -1,4 +1,4 @@
-"""A part that is away for a while, and back afterwards."""
+"""Outages of a part of the stack, which is running again afterwards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ P = TypeVar("P", bound=ManagedProcess)
 
 @asynccontextmanager
 async def killed(part: P) -> AsyncIterator[P]:
-    """It is dead. Who wants it back sooner may start it."""
+    """Kill the part, and start it again at the end of the block if the block has not."""
     part.kill()
     await part.exited()
     yield part
@@ -23,7 +23,7 @@ async def killed(part: P) -> AsyncIterator[P]:
 
 @contextmanager
 def paused(part: P) -> Iterator[P]:
-    """It keeps its connections and answers nothing."""
+    """Pause the part: it keeps its connections and answers nothing."""
     part.pause()
     yield part
     part.resume()

@@ -1,4 +1,4 @@
-"""Sign a webhook's body as livekit-server does."""
+"""Signatures of webhooks, as by livekit-server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tenants put into Redis as tests need them, also such as `switchboard tenants apply` would refuse."""
+"""Tenants in Redis for tests, without validation: also tenants that `switchboard tenants apply` would refuse."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from tasks.tenants.admin import Entry, Ledger
+from tasks.tenants.admin import StoredTenant, TenantAdmin
 
 
 @dataclass(frozen=True)
-class Written:
-    put: Mapping[str, Entry]
+class _Changes:
+    put: Mapping[str, StoredTenant]
     removed: frozenset[str] = frozenset()
 
 
 async def declare(client: Redis, toml: str, *, prune: bool = True) -> None:
-    """Let these be all tenants, or with `prune=False` some more, unchecked. Their keys stay the references they are."""
+    """Replace all tenants with these, or with `prune=False` add these. Keys stay references, as they are declared."""
     tables = tomllib.loads(toml).get("tenants", {})
-    entries = {tenant: Entry(table) for tenant, table in tables.items()}
-    await Ledger(client).change(
-        lambda before: Written(entries, frozenset(before.keys() - entries.keys()) if prune else frozenset())
+    stored = {tenant: StoredTenant(table) for tenant, table in tables.items()}
+    await TenantAdmin(client).change(
+        lambda before: _Changes(stored, frozenset(before.keys() - stored.keys()) if prune else frozenset())
     )

@@ -1,4 +1,4 @@
-"""Waiting for what another process does: nothing there could wake us, so we look again and again."""
+"""Waiting for other processes, by polling: they cannot wake a task of this one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECONDS = 20.0
 async def until(
     condition: Callable[[], Awaitable[bool]], seconds: float = SECONDS, *, every: float = PROBE_SECONDS
 ) -> None:
-    """Return when the condition holds. Raises TimeoutError after so many seconds."""
+    """Wait until the condition holds. Raises TimeoutError after `seconds`."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 - see above
             await asyncio.sleep(every)

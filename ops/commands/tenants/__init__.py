@@ -1,8 +1,12 @@
-"""`switchboard tenants`: what a file declares becomes what Redis has.
+"""`switchboard tenants`: apply a tenants file to Redis, and show what Redis has.
 
-declaration   the file, read and checked as a whole
-check         what is wrong with a tenant, all of it
-key_values    the values of keys, from where the file says they are
-plan          what would change in Redis, and how it is shown
-command       apply, list, show, remove, rotate-keys
+    command      apply, list, show, remove, rotate-keys
+    declaration  the tenants file, read and validated as a whole
+    validation   every problem with a declared tenant
+    problem      a problem in a tenants file: where, and its cure
+    key_values   provider keys, read from the locations that the file names
+    plan         changes to Redis that a file asks for, and how they are printed
+    rotation     keys encrypted again with the first encryption key
+
+Everything is validated before anything is changed.
 """

@@ -1,4 +1,4 @@
-"""The tenants file: read, and checked as a whole, before anything is changed."""
+"""The tenants file: read and validated as a whole, before anything is changed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ops.commands.tenants import check
+from ops.commands.tenants import validation
 from ops.commands.tenants.key_values import KeyValues, NoValueError
 from ops.commands.tenants.problem import Problem
 from pipeline.options import Secret
@@ -15,33 +15,33 @@ from tasks.tenants import Tenant
 
 
 class FileInvalidError(Exception):
-    """The file cannot be applied. The message has a line for each reason."""
+    """Raised when a file cannot be applied. The message has a line for each problem."""
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A tenant as the file declares it, and the values of those of its keys that Redis is to keep, by slot."""
+    """A tenant as the file declares it, and the keys that Redis is to store, by the paths of their tables."""
 
     tenant: Tenant
     keys: Mapping[str, Secret] = field(default_factory=dict)
 
 
 def read(path: Path, tiers: Mapping[str, str], values: KeyValues) -> dict[str, Declared]:
-    """Every tenant of the file, by id. Raises FileInvalidError, with everything that is wrong."""
-    found: dict[str, Declared] = {}
+    """Return every tenant of the file by its id. Raises FileInvalidError with all problems."""
+    declared_tenants: dict[str, Declared] = {}
     problems: list[Problem] = []
     for name, table in _tables(path).items():
-        tenant, malformed = check.parsed(name, table)
+        tenant, malformed = validation.parse(name, table)
         problems += malformed
         if tenant is None:
             continue
         keys, missing = _keys(tenant, values)
-        problems += [*check.problems(tenant, tiers), *missing]
-        found[name] = Declared(tenant, keys)
-    problems += _shared_numbers(found)
+        problems += [*validation.validate(tenant, tiers), *missing]
+        declared_tenants[name] = Declared(tenant, keys)
+    problems += _shared_numbers(declared_tenants)
     if problems:
         raise FileInvalidError("\n".join(str(problem) for problem in problems))
-    return found
+    return declared_tenants
 
 
 def _tables(path: Path) -> dict[str, object]:
@@ -51,10 +51,10 @@ def _tables(path: Path) -> dict[str, object]:
         raise FileInvalidError(f"{path} cannot be read: {error}") from error
     others = ", ".join(content.keys() - {"tenants"})
     if others:
-        raise FileInvalidError(f"{path} has {others}, and only tables [tenants.<id>] belong there.")
+        raise FileInvalidError(f"{path} has {others}, and only tables [tenants.<id>] are allowed.")
     tables = content.get("tenants")
     if not isinstance(tables, dict) or not tables:
-        # An empty file is rather a mistake on its way here than the wish to be rid of everybody.
+        # Probably a mistake, such as a truncated file; with --prune it would remove every tenant.
         raise FileInvalidError(f"{path} declares no tenant: it has no table [tenants.<id>].")
     return tables
 
@@ -62,22 +62,22 @@ def _tables(path: Path) -> dict[str, object]:
 def _keys(tenant: Tenant, values: KeyValues) -> tuple[dict[str, Secret], list[Problem]]:
     keys: dict[str, Secret] = {}
     problems: list[Problem] = []
-    for slot, table in tenant.tables():
+    for path, table in tenant.tables():
         if table.key is None:
             continue
         try:
             value = values.read(table.key)
         except NoValueError as error:
-            problems.append(Problem(tenant.id, "key", str(error), slot))
+            problems.append(Problem(tenant.id, "key", str(error), path))
         else:
             if value is not None:
-                keys[slot] = value
+                keys[path] = value
     return keys, problems
 
 
-def _shared_numbers(found: Mapping[str, Declared]) -> Iterator[Problem]:
+def _shared_numbers(declared_tenants: Mapping[str, Declared]) -> Iterator[Problem]:
     owners: dict[str, str] = {}
-    for name, declared in found.items():
+    for name, declared in declared_tenants.items():
         for number in declared.tenant.numbers:
             if (owner := owners.setdefault(number, name)) != name:
                 yield Problem(name, "numbers", f"{number} is a number of {owner} too; a number has one tenant")

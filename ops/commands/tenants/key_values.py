@@ -1,4 +1,4 @@
-"""The values of keys, read on the operator's machine from where the file says that they are."""
+"""Provider keys, read on the operator's machine from the locations that the tenants file names."""
 
 from __future__ import annotations
 
@@ -10,50 +10,50 @@ from pipeline.options import Secret
 
 
 class NoValueError(Exception):
-    """There is no key where the reference points to. The message says where that is, and what to do."""
+    """Raised when a reference leads to no key. The message names the location and the cure."""
 
 
 class KeyLinesInvalidError(Exception):
-    """The lines with keys cannot be read. The message shows none of them."""
+    """Raised when the lines with keys cannot be read. The message shows no key."""
 
 
 class KeyValues:
-    """Reads `env:NAME`, `file:/path` and `stdin:NAME`.
+    """A reader of the references `env:NAME`, `file:/path` and `stdin:NAME`.
 
-    `given`: the keys that came on stdin; None if none were asked for.
-    `source_scheme`: references with it belong to a source of keys that is asked in each call, and have no value here.
+    `from_stdin`: keys that were read from stdin, by name; None without --keys.
+    `source_scheme`: scheme of the configured key source. Its keys are read in each call, and not here.
     """
 
-    def __init__(self, given: Mapping[str, Secret] | None, source_scheme: str | None) -> None:
-        self._given = given
+    def __init__(self, from_stdin: Mapping[str, Secret] | None, source_scheme: str | None) -> None:
+        self._from_stdin = from_stdin
         self._source_scheme = source_scheme
 
     def read(self, reference: str) -> Secret | None:
-        """The key, or None if it is for the source of keys to give. Raises NoValueError."""
-        scheme, _, place = reference.partition(":")
+        """Return the key, or None if the key source has it. Raises NoValueError."""
+        scheme, _, location = reference.partition(":")
         if scheme == self._source_scheme:
             return None
         if scheme == "env":
-            return _env(place)
+            return _env(location)
         if scheme == "file":
-            return _file(place)
+            return _file(location)
         if scheme == "stdin":
-            return self._stdin(place)
+            return self._stdin(location)
         known = ", ".join(f"{name}:…" for name in ("env", "file", "stdin", self._source_scheme) if name)
-        # What stands before the colon may be the beginning of a key.
+        # The scheme is not quoted: it may be the beginning of a key.
         raise NoValueError(f"a reference is one of {known}; for another one set SWITCHBOARD_KEY_SOURCE")
 
     def _stdin(self, name: str) -> Secret:
-        if self._given is None:
-            raise NoValueError(f"give {name}=… on stdin, and say so with --keys -")
-        if name not in self._given:
+        if self._from_stdin is None:
+            raise NoValueError(f"write {name}=… to stdin, and add --keys -")
+        if name not in self._from_stdin:
             raise NoValueError(f"no line on stdin begins with {name}=")
-        return self._given[name]
+        return self._from_stdin[name]
 
 
 def read_lines(lines: Iterable[str]) -> dict[str, Secret]:
-    """`NAME=key` on each line; empty lines and those with a # in front are left out. Raises KeyLinesInvalidError."""
-    found: dict[str, Secret] = {}
+    """Parse lines `NAME=key`, skipping empty lines and those that begin with #. Raises KeyLinesInvalidError."""
+    keys: dict[str, Secret] = {}
     for number, line in enumerate(lines, start=1):
         text = line.strip()
         if not text or text.startswith("#"):
@@ -61,10 +61,10 @@ def read_lines(lines: Iterable[str]) -> dict[str, Secret]:
         name, _, value = (part.strip() for part in text.partition("="))
         if not name or not value:
             raise KeyLinesInvalidError(f"Line {number} of the keys is not NAME=key.")
-        if name in found:
-            raise KeyLinesInvalidError(f"Line {number} of the keys gives {name} a second time.")
-        found[name] = Secret(value)
-    return found
+        if name in keys:
+            raise KeyLinesInvalidError(f"Line {number} of the keys has {name} a second time.")
+        keys[name] = Secret(value)
+    return keys
 
 
 def _env(name: str) -> Secret:

@@ -1,4 +1,4 @@
-"""What would change in Redis, so that it says what the file does."""
+"""Plans: the changes to the tenants in Redis that a tenants file asks for, and how they are printed."""
 
 from __future__ import annotations
 
@@ -10,49 +10,49 @@ from typing import Any
 
 from ops.commands.tenants.declaration import Declared, FileInvalidError
 from ops.commands.tenants.problem import Problem
-from tasks.encryption import Broken
-from tasks.tenants.admin import Entry
-from tasks.tenants.key_cipher import KeyRing
-from tasks.tenants.tenant import SEALED
+from tasks.encryption import DecryptionFailed
+from tasks.tenants.admin import StoredTenant
+from tasks.tenants.key_cipher import ProviderKeyCipher
+from tasks.tenants.tenant import ENCRYPTED
 
-SHOWN = 60
-RESEALED = "sealed again, as what was in Redis could not be opened"
+MAX_CHARACTERS = 60
+REENCRYPTED = "encrypted again, as what was in Redis could not be opened"
 NOTHING = "(none)"
 
 
-class SealedByOthersError(Exception):
-    """There is a key in Redis that the encryption keys of this process do not open."""
+class WrongEncryptionKeyError(Exception):
+    """Raised when a provider key in Redis cannot be decrypted with the encryption keys of this process."""
 
-    def __init__(self, tenant: str, slot: str) -> None:
+    def __init__(self, tenant: str, path: str) -> None:
         super().__init__(
-            f"[tenants.{tenant}.{slot}] key: the one in Redis was sealed with an encryption key that is not here, so "
-            "the workers could not open what would be sealed now. Set SWITCHBOARD_ENCRYPTION_KEYS (or "
-            "LIVEKIT_API_SECRET, if they have none) as the workers have it; if that key is lost: --reseal"
+            f"[tenants.{tenant}.{path}] key: the one in Redis was encrypted with an encryption key that is not here, "
+            "so the workers could not decrypt what would be written now. Set SWITCHBOARD_ENCRYPTION_KEYS (or "
+            "LIVEKIT_API_SECRET, if they have none) as the workers have it; if that key is lost: --reencrypt"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be written (see `tasks.tenants.admin.Changes`), and what it is a change to.
+    """Changes to be written (see `tasks.tenants.admin.TenantChanges`), and the tenants `before` them.
 
-    `kept`: tenants in Redis that the file does not declare, and that stay.
+    `kept`: tenants in Redis that the file does not declare and that stay.
     """
 
-    before: Mapping[str, Entry]
-    put: Mapping[str, Entry]
+    before: Mapping[str, StoredTenant]
+    put: Mapping[str, StoredTenant]
     removed: frozenset[str] = frozenset()
     kept: tuple[str, ...] = ()
     unchanged: int = 0
 
     def lines(self) -> Iterator[str]:
-        """What an operator is shown: a line for each tenant, and one for each entry that changes."""
-        for tenant, entry in self.put.items():
+        """Yield the lines to print: one for each tenant, and one for each entry that changes."""
+        for tenant, stored in self.put.items():
             if tenant not in self.before:
                 yield f"+ {tenant}"
-                yield from (f"    {name}: {_cut(shown(value))}" for name, value in flat(entry.record).items())
+                yield from (f"    {name}: {_cut(one_line(value))}" for name, value in flatten(stored.record).items())
                 continue
             yield f"~ {tenant}"
-            yield from _differences(self.before[tenant], entry)
+            yield from _differences(self.before[tenant], stored)
         yield from (f"- {tenant}" for tenant in sorted(self.removed))
         if self.kept:
             yield f"in Redis, not in the file, and left alone (--prune removes them): {', '.join(self.kept)}"
@@ -66,54 +66,57 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """Makes plans for what a file declares.
+    """A planner for the tenants that a file declares.
 
-    `prune`: what it does not declare goes. `reseal`: keys that cannot be opened are sealed anew; else they are a reason
-    to change nothing, as it is rather this process that has other encryption keys than the workers.
+    `prune`: remove the tenants that the file does not declare.
+    `reencrypt`: encrypt keys again that cannot be decrypted. Without it such a key is an error, because this process
+    probably has other encryption keys than the workers.
     """
 
     declared: Mapping[str, Declared]
-    ring: KeyRing
+    cipher: ProviderKeyCipher
     prune: bool = False
-    reseal: bool = False
+    reencrypt: bool = False
 
-    def plan(self, before: Mapping[str, Entry]) -> Plan:
-        """What is to be changed about this.
+    def plan(self, before: Mapping[str, StoredTenant]) -> Plan:
+        """Return the changes to the tenants in Redis.
 
-        Raises FileInvalidError if a number belongs to a tenant that stays, and SealedByOthersError.
+        Raises FileInvalidError if a number belongs to a tenant that stays, or WrongEncryptionKeyError.
         """
         others = before.keys() - self.declared.keys()
         kept = () if self.prune else tuple(sorted(others))
-        self._numbers_are_free({tenant: before[tenant] for tenant in kept})
-        after = {tenant: self._entry(declared, before.get(tenant)) for tenant, declared in self.declared.items()}
-        put = {tenant: entry for tenant, entry in after.items() if before.get(tenant) != entry}
+        self._require_free_numbers({tenant: before[tenant] for tenant in kept})
+        after = {
+            tenant: self._stored_tenant(declared, before.get(tenant)) for tenant, declared in self.declared.items()
+        }
+        put = {tenant: stored for tenant, stored in after.items() if before.get(tenant) != stored}
         removed = frozenset(others) if self.prune else frozenset()
         return Plan(before, put, removed, kept, unchanged=len(after) - len(put))
 
-    def _entry(self, declared: Declared, before: Entry | None) -> Entry:
-        tenant, sealed, references = declared.tenant, {}, {}
-        known = flat(before.record) if before else {}
-        for slot, secret in declared.keys.items():
+    def _stored_tenant(self, declared: Declared, before: StoredTenant | None) -> StoredTenant:
+        tenant, encrypted, references = declared.tenant, {}, {}
+        known = flatten(before.record) if before else {}
+        for path, secret in declared.keys.items():
             value = secret.reveal()
-            old, old_reference = before.sealed.get(slot) if before else None, known.get(f"{slot}.key")
-            if old is not None and old_reference is not None and self._opened(tenant.id, slot, old) == value:
-                sealed[slot], references[slot] = old, old_reference
+            old, old_reference = before.encrypted_keys.get(path) if before else None, known.get(f"{path}.key")
+            if old is not None and old_reference is not None and self._decrypt(tenant.id, path, old) == value:
+                encrypted[path], references[path] = old, old_reference
             else:
-                sealed[slot] = self.ring.close(tenant.id, slot, value)
-                references[slot] = self.ring.reference(tenant.id, slot, value)
-        record = tenant.with_keys(references).model_dump(mode="json", exclude={"id"}, exclude_defaults=True)
-        return Entry(record, sealed)
+                encrypted[path] = self.cipher.encrypt(tenant.id, path, value)
+                references[path] = self.cipher.reference(tenant.id, path, value)
+        record = tenant.with_key_references(references).model_dump(mode="json", exclude={"id"}, exclude_defaults=True)
+        return StoredTenant(record, encrypted)
 
-    def _opened(self, tenant: str, slot: str, sealed: str) -> str | None:
+    def _decrypt(self, tenant: str, path: str, encrypted: str) -> str | None:
         try:
-            return self.ring.open(tenant, slot, sealed)
-        except Broken as error:
-            if self.reseal:
+            return self.cipher.decrypt(tenant, path, encrypted)
+        except DecryptionFailed as error:
+            if self.reencrypt:
                 return None
-            raise SealedByOthersError(tenant, slot) from error
+            raise WrongEncryptionKeyError(tenant, path) from error
 
-    def _numbers_are_free(self, kept: Mapping[str, Entry]) -> None:
-        owners = {number: tenant for tenant, entry in kept.items() for number in entry.numbers}
+    def _require_free_numbers(self, kept: Mapping[str, StoredTenant]) -> None:
+        owners = {number: tenant for tenant, stored in kept.items() for number in stored.numbers}
         taken = [
             Problem(name, "numbers", f"{number} is a number of {owners[number]}, which is in Redis and not in the file")
             for name, declared in self.declared.items()
@@ -124,48 +127,50 @@ class Planner:
             raise FileInvalidError("\n".join(str(problem) for problem in taken))
 
 
-def _differences(before: Entry, after: Entry) -> Iterator[str]:
-    old, new = flat(before.record), flat(after.record)
+def _differences(before: StoredTenant, after: StoredTenant) -> Iterator[str]:
+    old, new = flatten(before.record), flatten(after.record)
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
             yield f"    {name}: {_change(old.get(name), new.get(name))}"
-    resealed = [slot for slot in after.sealed if before.sealed.get(slot) != after.sealed[slot]]
-    for slot in resealed:
-        if old.get(f"{slot}.key") == new.get(f"{slot}.key"):
-            yield f"    {slot}.key: {RESEALED}"
+    reencrypted = [
+        path for path in after.encrypted_keys if before.encrypted_keys.get(path) != after.encrypted_keys[path]
+    ]
+    for path in reencrypted:
+        if old.get(f"{path}.key") == new.get(f"{path}.key"):
+            yield f"    {path}.key: {REENCRYPTED}"
 
 
-def flat(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested tables as one: `stt.model`, `stt.fallbacks.0.provider`."""
-    found: dict[str, Any] = {}
+def flatten(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten nested tables into one: `stt.model`, `stt.fallbacks.0.provider`."""
+    flattened: dict[str, Any] = {}
     for name, value in record.items():
         if isinstance(value, dict):
-            found |= flat(value, f"{prefix}{name}.")
+            flattened |= flatten(value, f"{prefix}{name}.")
         elif name == "fallbacks" and isinstance(value, list):
-            for number, table in enumerate(value):
-                found |= flat(table, f"{prefix}{name}.{number}.")
+            for index, table in enumerate(value):
+                flattened |= flatten(table, f"{prefix}{name}.{index}.")
         else:
-            found[f"{prefix}{name}"] = value
-    return found
+            flattened[f"{prefix}{name}"] = value
+    return flattened
 
 
-def shown(value: object) -> str:
-    """A value in one line; a sealed key as its fingerprint."""
+def one_line(value: object) -> str:
+    """Return a value as one line; of an encrypted key its fingerprint."""
     if value is None:
         return NOTHING
-    if isinstance(value, str) and value.startswith(SEALED):
-        return value.removeprefix(SEALED)
+    if isinstance(value, str) and value.startswith(ENCRYPTED):
+        return value.removeprefix(ENCRYPTED)
     return json.dumps(value, ensure_ascii=False)
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+    return text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 1]}…"
 
 
 def _change(old: object, new: object) -> str:
-    before, after = shown(old), shown(new)
+    before, after = one_line(old), one_line(new)
     same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False)))
-    if same > SHOWN // 2:
-        # Of two long texts, from just before they begin to differ.
-        before, after = (f"…{text[same - SHOWN // 4 :]}" for text in (before, after))
+    if same > MAX_CHARACTERS // 2:
+        # Two long texts are shown from just before the point where they differ.
+        before, after = (f"…{text[same - MAX_CHARACTERS // 4 :]}" for text in (before, after))
     return f"{_cut(before)} -> {_cut(after)}"

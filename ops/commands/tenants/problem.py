@@ -1,4 +1,4 @@
-"""One thing that is wrong with a tenants file."""
+"""A problem in a tenants file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong, where, and what to do. `table`: within the tenant's, such as `stt`; none for its own entries."""
+    """A problem with one field, and its cure.
+
+    `table`: path of the table in its tenant, such as `stt`; empty for the tenant's own entries.
+    """
 
     tenant: str
     field: str

@@ -1,4 +1,4 @@
-"""All keys under the first encryption key, so that the others can go."""
+"""Key rotation: provider keys encrypted again with the first encryption key, so that the others can be dropped."""
 
 from __future__ import annotations
 
@@ -6,42 +6,45 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ops.commands.tenants.problem import Problem
-from tasks.encryption import Broken
-from tasks.tenants.admin import Entry
-from tasks.tenants.key_cipher import KeyRing
+from tasks.encryption import DecryptionFailed
+from tasks.tenants.admin import StoredTenant
+from tasks.tenants.key_cipher import ProviderKeyCipher
 
-UNREADABLE = "it cannot be opened with these encryption keys; apply the tenants file again, with --reseal"
+UNREADABLE = "it cannot be decrypted with these encryption keys; apply the tenants file again, with --reencrypt"
 
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """What is to be written (see `tasks.tenants.admin.Changes`), and how many keys that are."""
+    """Changes to be written (see `tasks.tenants.admin.TenantChanges`), and counts of keys.
 
-    put: Mapping[str, Entry]
-    renewed: int
-    already: int
-    broken: tuple[Problem, ...]
+    `failed`: keys that could not be decrypted, and that stay as they are.
+    """
+
+    put: Mapping[str, StoredTenant]
+    reencrypted: int
+    unchanged: int
+    failed: tuple[Problem, ...]
     removed: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, ring: KeyRing, before: Mapping[str, Entry]) -> Rotation:
-        """What has to change about these."""
-        put: dict[str, Entry] = {}
-        renewed = already = 0
-        broken: list[Problem] = []
-        for tenant, entry in before.items():
-            fresh: dict[str, str] = {}
-            for slot, sealed in entry.sealed.items():
+    def of(cls, cipher: ProviderKeyCipher, before: Mapping[str, StoredTenant]) -> Rotation:
+        """Return the rotation of the keys of these tenants."""
+        put: dict[str, StoredTenant] = {}
+        reencrypted = unchanged = 0
+        failed: list[Problem] = []
+        for tenant, stored in before.items():
+            new_keys: dict[str, str] = {}
+            for path, encrypted in stored.encrypted_keys.items():
                 try:
-                    new = ring.renewed(sealed)
-                except Broken:
-                    broken.append(Problem(tenant, "key", UNREADABLE, slot))
+                    new = cipher.reencrypt(encrypted)
+                except DecryptionFailed:
+                    failed.append(Problem(tenant, "key", UNREADABLE, path))
                     continue
                 if new is None:
-                    already += 1
+                    unchanged += 1
                 else:
-                    fresh[slot] = new
-            renewed += len(fresh)
-            if fresh:
-                put[tenant] = Entry(entry.record, {**entry.sealed, **fresh})
-        return cls(put, renewed, already, tuple(broken))
+                    new_keys[path] = new
+            reencrypted += len(new_keys)
+            if new_keys:
+                put[tenant] = StoredTenant(stored.record, {**stored.encrypted_keys, **new_keys})
+        return cls(put, reencrypted, unchanged, tuple(failed))

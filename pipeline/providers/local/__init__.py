@@ -1,13 +1,16 @@
-"""Providers that need no key, no server and no network: the demo's, the tests', and a new tenant's first ones.
+"""Local providers: STT, LLM and TTS that need no key, no server and no network. For the demo, tests and new tenants.
 
-    phrases    what can be said: phrases with alternatives, and the finite list of sentences that they stand for
-    sphinx     hears which of those phrases a recording is (pocketsphinx)
-    endpoint   finds the utterances in a stream of audio
-    ears       the STT: the two of them, live
-    script     a dialogue: what is heard, and what is answered
-    mind       the LLM: follows the script
-    espeak     speaks a text (espeak-ng)
-    voice      the TTS: espeak, live
+    provider           builders and validation, as the registry expects them
+    stt                LocalSTT: recognises a fixed set of phrases
+    llm                ScriptedLLM: answers by a script
+    tts                EspeakTTS: speaks with espeak-ng
+    phrases            phrases with alternatives, expanded into sentences
+    script             the dialogue: phrases and their answers
+    sphinx             phrase recognition in a recording, by pocketsphinx
+    libsphinx          ctypes binding of pocketsphinx's C library
+    endpointer         detection of utterances in an audio stream
+    espeak             speech synthesis, by espeak-ng's C library
+    errors             errors of the modules above
 
-`sphinx`, `script` and `espeak` know nothing of livekit-agents, and serve the demo's caller too.
+`sphinx`, `script` and `espeak` do not import livekit-agents. The demo's caller uses them, too.
 """

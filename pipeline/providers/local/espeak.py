@@ -1,7 +1,7 @@
-"""Speaks a text: espeak-ng, loaded into this process from espeakng-loader's shared library.
+"""Speech synthesis with espeak-ng, loaded into this process from espeakng-loader's shared library.
 
-The library has one state for the whole process and no locks, so there is one instance behind one. It starts no thread
-of its own, so it may be loaded before a fork. A sentence takes a few milliseconds.
+The library has one state for the whole process and no locks, so there is one instance of it, behind a lock. It starts
+no thread, so it can be loaded before a fork. A sentence takes a few milliseconds.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 
 import espeakng_loader
 
-from pipeline.providers.local.errors import EspeakBroken, UnknownVoice
+from pipeline.providers.local.errors import EspeakError, UnknownVoice
 
 DEFAULT_VOICE = "en-us"
 DEFAULT_SPEED = 175
 """Words a minute."""
-SLOWEST, FASTEST = 80, 450
+MIN_SPEED, MAX_SPEED = 80, 450
 
 # From espeak-ng's speak_lib.h.
 _OUTPUT_SYNCHRONOUS = 2
@@ -34,46 +34,49 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes
 
 
 def speak(text: str, *, voice: str = DEFAULT_VOICE, speed: int = DEFAULT_SPEED) -> tuple[bytes, int]:
-    """A whole text as 16-bit mono PCM, and its samples a second. Raises UnknownVoice."""
+    """Return the whole text as 16-bit mono PCM, and its sample rate. Raises UnknownVoice."""
     audio = bytearray()
 
-    def take(chunk: bytes) -> bool:
+    def on_audio(chunk: bytes) -> bool:
         audio.extend(chunk)
         return True
 
-    synthesise(text, take, voice=voice, speed=speed)
+    synthesise(text, on_audio, voice=voice, speed=speed)
     return bytes(audio), sample_rate()
 
 
 def synthesise(
-    text: str, take: Callable[[bytes], bool], *, voice: str = DEFAULT_VOICE, speed: int = DEFAULT_SPEED
+    text: str, on_audio: Callable[[bytes], bool], *, voice: str = DEFAULT_VOICE, speed: int = DEFAULT_SPEED
 ) -> None:
-    """Speak a text, in chunks of 16-bit mono PCM, until it is over or `take` answers False. Raises UnknownVoice."""
-    _espeak().synthesise(text, take, voice, speed)
+    """Synthesise a text and pass it on in chunks of 16-bit mono PCM, until `on_audio` returns False.
+
+    Raises UnknownVoice, and what `on_audio` raises.
+    """
+    _espeak().synthesise(text, on_audio, voice, speed)
 
 
 def sample_rate() -> int:
-    """Samples a second of everything spoken."""
+    """Return the sample rate of all voices."""
     return _espeak().sample_rate
 
 
 def check_voice(voice: str) -> None:
-    """Raise UnknownVoice if there is none of this name."""
+    """Raise UnknownVoice if there is no voice of this name."""
     _espeak().check_voice(voice)
 
 
 def preload() -> None:
     """Load the library, its data and the default voice, so that children forked from this process need not."""
-    # To find a voice by its name the library opens every file of a voice that it has.
+    # To find a voice by its name the library opens the file of every voice that it has.
     _espeak().check_voice(DEFAULT_VOICE)
 
 
 class _Espeak:
-    """The library. `_take` is whoever is being spoken to, while the lock is held."""
+    """The library. `_on_audio` is the callback of the text that is being synthesised, while the lock is held."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._take: Callable[[bytes], bool] | None = None
+        self._on_audio: Callable[[bytes], bool] | None = None
         self._failure: BaseException | None = None
         self._voice: str | None = None
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
@@ -83,49 +86,49 @@ class _Espeak:
             _OUTPUT_SYNCHRONOUS, _CHUNK_MS, data.encode(), _INITIALIZE_DONT_EXIT
         )
         if self.sample_rate <= 0:
-            raise EspeakBroken("load its data", self.sample_rate)
+            raise EspeakError("load its data", self.sample_rate)
         # Kept here, or the library would call into memory that Python has freed.
-        self._callback = _Callback(self._on_audio)
+        self._callback = _Callback(self._on_chunk)
         self._library.espeak_SetSynthCallback(self._callback)
 
     def check_voice(self, voice: str) -> None:
         with self._lock:
             self._set_voice(voice)
 
-    def synthesise(self, text: str, take: Callable[[bytes], bool], voice: str, speed: int) -> None:
+    def synthesise(self, text: str, on_audio: Callable[[bytes], bool], voice: str, speed: int) -> None:
         raw = text.encode() + b"\0"
         with self._lock:
             self._set_voice(voice)
             self._library.espeak_SetParameter(_PARAMETER_RATE, speed, 0)
-            self._take, self._failure = take, None
+            self._on_audio, self._failure = on_audio, None
             try:
                 status = self._library.espeak_Synth(
                     raw, ctypes.c_size_t(len(raw)), 0, _POSITION_CHARACTER, 0, _CHARS_UTF8, None, None
                 )
             finally:
-                self._take = None
+                self._on_audio = None
             if self._failure is not None:
                 raise self._failure
             if status != 0:
-                raise EspeakBroken("speak", status)
+                raise EspeakError("speak", status)
 
     def _set_voice(self, voice: str) -> None:
         if voice == self._voice:
             return
         _, plus, variant = voice.partition("+")
-        # The library takes any variant and speaks without it if there is none.
+        # The library accepts any variant, and speaks without it if there is none of that name.
         exists = not plus or (self._variants / Path(variant).name).is_file()
         if not exists or self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise UnknownVoice(voice)
         self._voice = voice
 
-    def _on_audio(self, wave: int | None, samples: int, _events: int | None) -> int:
-        # The library may end with a call without audio.
-        if not wave or samples <= 0 or self._take is None:
+    def _on_chunk(self, wave: int | None, samples: int, _events: int | None) -> int:
+        # The library's last call may bring no audio.
+        if not wave or samples <= 0 or self._on_audio is None:
             return 0
         try:
-            return 0 if self._take(ctypes.string_at(wave, samples * 2)) else _ABORT
-        except BaseException as failure:  # noqa: BLE001 - it cannot pass through the library, so it waits behind it
+            return 0 if self._on_audio(ctypes.string_at(wave, samples * 2)) else _ABORT
+        except BaseException as failure:  # noqa: BLE001 - it cannot pass through C; `synthesise` raises it
             self._failure = failure
             return _ABORT
 
@@ -134,6 +137,7 @@ _loading = threading.Lock()
 
 
 def _espeak() -> _Espeak:
+    # functools.cache alone would load it twice if two threads came at the same time.
     with _loading:
         return _load()
 

@@ -1,7 +1,7 @@
-"""The parts of pocketsphinx's C library that `sphinx` uses, by ctypes.
+"""A ctypes binding of the parts of pocketsphinx's C library that `sphinx` uses.
 
-The library comes with the Python module, whose own Decoder holds the interpreter's lock while it decodes: 0.1 s in
-which the call's event loop would stand still, whatever thread that is done in. ctypes lets go of it.
+The library comes with the Python module, whose own Decoder holds the GIL while it decodes: 0.1 s in which the call's
+event loop would stand still, in whatever thread it runs. ctypes releases the GIL.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from dataclasses import dataclass
 
 from pocketsphinx import _pocketsphinx
 
-from pipeline.providers.local.errors import SphinxBroken
+from pipeline.providers.local.errors import SphinxError
 
-# Scores are logarithms to the base that `logbase` is unless it is set.
+# Scores are logarithms to the base `logbase`, whose default this is.
 _NAT_PER_STEP = math.log(1.0001)
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A word of what was found, how many frames of 10 ms it takes, and its acoustic score in nat."""
+    """A word of a hypothesis: its length in frames of 10 ms, and its acoustic score in nat."""
 
     word: str
     frames: int
@@ -32,53 +32,53 @@ class Segment:
 
 
 class Decoder:
-    """One decoder. Not thread-safe. It has no threads and no open files, so a child may use what its parent has loaded.
+    """A decoder. Not thread-safe. It has no threads and no open files, so a child can use what its parent has loaded.
 
-    Every method raises SphinxBroken if the library refuses.
+    Every method raises SphinxError if the library reports a failure.
     """
 
     def __init__(self, config: Mapping[str, object]) -> None:
         self._library = _library()
         parsed = self._library.ps_config_parse_json(None, json.dumps(config).encode())
-        # Never freed: it lives as long as the process, which ends with its call.
+        # Never freed: it lives as long as the process.
         self._decoder = self._library.ps_init(parsed) if parsed else None
         if not self._decoder:
-            raise SphinxBroken("load its model")
+            raise SphinxError("load its model")
 
-    def knows(self, word: str) -> bool:
-        """Whether the word is in the dictionary."""
+    def has_word(self, word: str) -> bool:
+        """Tell whether the word is in the dictionary."""
         phones = self._library.ps_lookup_word(self._decoder, word.encode())
         if phones:
             self._library.ckd_free(phones)
         return bool(phones)
 
     def add_grammar(self, name: str, jsgf: str) -> None:
-        """Add a search that finds what the grammar allows."""
+        """Add a search for the sentences that a grammar allows."""
         self._check("add a grammar", self._library.ps_add_jsgf_string(self._decoder, name.encode(), jsgf.encode()))
 
     def add_phones(self, name: str) -> None:
-        """Add a search that finds any sequence of phones."""
+        """Add a search for any sequence of phones."""
         self._check("add phones", self._library.ps_add_allphone_file(self._decoder, name.encode(), None))
 
-    def begin(self, search: str, pcm: bytes) -> None:
-        """Search a whole utterance (16 kHz, 16-bit, mono). Until `end`, it may still be the beginning of something."""
+    def start_utterance(self, search: str, pcm: bytes) -> None:
+        """Search a whole utterance (16 kHz, 16-bit, mono). Until `end_utterance`, partial results count, too."""
         self._check("choose a search", self._library.ps_activate_search(self._decoder, search.encode()))
-        self._check("begin", self._library.ps_start_utt(self._decoder))
+        self._check("start an utterance", self._library.ps_start_utt(self._decoder))
         if self._library.ps_process_raw(self._decoder, pcm, len(pcm) // 2, 0, 1) < 0:
-            self.end()
-            raise SphinxBroken("decode")
+            self.end_utterance()
+            raise SphinxError("decode")
 
-    def end(self) -> None:
-        """The utterance is over: it is something, or nothing."""
-        self._check("end", self._library.ps_end_utt(self._decoder))
+    def end_utterance(self) -> None:
+        """End the utterance. From now on only a complete result counts."""
+        self._check("end an utterance", self._library.ps_end_utt(self._decoder))
 
     def text(self) -> str:
-        """The words that were found, or none."""
-        found: bytes | None = self._library.ps_get_hyp(self._decoder, None)
-        return found.decode() if found else ""
+        """Return the words of the hypothesis; "" if there is none."""
+        text: bytes | None = self._library.ps_get_hyp(self._decoder, None)
+        return text.decode() if text else ""
 
     def segments(self) -> Iterator[Segment]:
-        """What was found, piece by piece, silence included."""
+        """Yield the segments of the hypothesis, silence included."""
         segment = self._library.ps_seg_iter(self._decoder)
         first, last, score = c_int(), c_int(), c_int32()
         while segment:
@@ -89,9 +89,9 @@ class Decoder:
             segment = self._library.ps_seg_next(segment)
 
     @staticmethod
-    def _check(doing: str, status: int) -> None:
+    def _check(action: str, status: int) -> None:
         if status != 0:
-            raise SphinxBroken(doing)
+            raise SphinxError(action)
 
 
 @functools.cache

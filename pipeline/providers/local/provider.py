@@ -1,4 +1,4 @@
-"""From a tenant's options to the local providers."""
+"""Builders of the local providers, and validation of their options."""
 
 from __future__ import annotations
 
@@ -6,124 +6,114 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, ValidationError
 
-from pipeline.errors import InvalidProviderOption
 from pipeline.options import ProviderOptions
-from pipeline.providers.extra_options import OwnOptions, own_options
+from pipeline.providers.extra_options import ExtraOptions, invalid_option, message_of, parse_extra
 from pipeline.providers.local import espeak, sphinx
-from pipeline.providers.local.errors import BadPhrase, UnknownVoice, UnknownWord
-from pipeline.providers.local.script import Line, Script, default_script
+from pipeline.providers.local.errors import InvalidPhrase, UnknownVoice, UnknownWord
+from pipeline.providers.local.script import Exchange, Script, default_script
 from pipeline.providers.local.sphinx import Recogniser
 
 if TYPE_CHECKING:
-    # livekit-agents takes seconds to import, which who only checks options should not spend.
-    from pipeline.providers.local.llm import Mind
-    from pipeline.providers.local.stt import Ears
-    from pipeline.providers.local.tts import Voice
+    # Importing livekit-agents takes seconds, which validation alone must not cost.
+    from pipeline.providers.local.llm import ScriptedLLM
+    from pipeline.providers.local.stt import LocalSTT
+    from pipeline.providers.local.tts import EspeakTTS
 
 
-class EarsOptions(OwnOptions):
-    """`phrases`: what can be heard (see `phrases`); what the default script understands, unless given."""
+class SttOptions(ExtraOptions):
+    """Extra options of the STT. `phrases`: what it recognises (see `phrases`); None for the default script's."""
 
     phrases: tuple[str, ...] | None = Field(default=None, min_length=1)
 
     @property
-    def heard(self) -> tuple[str, ...]:
-        """The tenant's own phrases, or the default script's."""
+    def phrases_or_default(self) -> tuple[str, ...]:
+        """The tenant's own phrases, or those of the default script."""
         return tuple(default_script().phrases) if self.phrases is None else self.phrases
 
 
-class MindOptions(OwnOptions):
-    """`script`, `fallback`: see `script`. `delay_ms`: before each word of an answer, as a model would have it."""
+class LlmOptions(ExtraOptions):
+    """Extra options of the LLM. `script`, `fallback`: see `script`. `delay_ms`: before each word of an answer."""
 
-    script: tuple[Line, ...] | None = Field(default=None, min_length=1)
+    script: tuple[Exchange, ...] | None = Field(default=None, min_length=1)
     fallback: str | None = Field(default=None, min_length=1)
     delay_ms: int = Field(default=0, ge=0, le=10_000)
 
-    def dialogue(self) -> Script:
-        """The script: the tenant's own, or the default one."""
+    def to_script(self) -> Script:
+        """Return the script, with the default one's parts for what the tenant does not set."""
         default = default_script()
         return Script(script=self.script or default.script, fallback=self.fallback or default.fallback)
 
 
-class VoiceOptions(OwnOptions):
-    """`speed`: words a minute."""
+class TtsOptions(ExtraOptions):
+    """Extra options of the TTS. `speed`: words a minute."""
 
-    speed: int = Field(default=espeak.DEFAULT_SPEED, ge=espeak.SLOWEST, le=espeak.FASTEST)
+    speed: int = Field(default=espeak.DEFAULT_SPEED, ge=espeak.MIN_SPEED, le=espeak.MAX_SPEED)
 
 
-def check_stt(options: ProviderOptions) -> EarsOptions:
-    """Its own options. Raises InvalidProviderOption."""
-    own = own_options("stt", options, EarsOptions)
+def validate_stt(options: ProviderOptions) -> SttOptions:
+    """Return the extra options, validated. Raises InvalidProviderOption."""
+    extra = parse_extra("stt", options, SttOptions)
     if options.language is not None and options.language.split("-")[0].lower() != "en":
-        raise InvalidProviderOption(
-            kind="stt",
-            name=options.name,
-            field="language",
-            value=options.language,
-            cure="it understands English alone; leave the language out",
-        )
+        cure = "it understands English alone; leave the language out"
+        raise invalid_option("stt", options, "language", options.language, cure)
     try:
-        # Kept for the call: what is made here is not made again when the ears are built.
-        Recogniser(own.heard)
-    except (BadPhrase, UnknownWord) as error:
-        raise InvalidProviderOption(
-            kind="stt", name=options.name, field="phrases", value=own.phrases, cure=error
-        ) from error
-    return own
+        # The process keeps the grammar that this makes, so `build_stt` does not make it again.
+        Recogniser(extra.phrases_or_default)
+    except (InvalidPhrase, UnknownWord) as error:
+        raise invalid_option("stt", options, "phrases", extra.phrases, error) from error
+    return extra
 
 
-def check_llm(options: ProviderOptions) -> MindOptions:
-    """Its own options. Raises InvalidProviderOption."""
-    own = own_options("llm", options, MindOptions)
+def validate_llm(options: ProviderOptions) -> LlmOptions:
+    """Return the extra options, validated. Raises InvalidProviderOption."""
+    extra = parse_extra("llm", options, LlmOptions)
     try:
-        own.dialogue()
+        extra.to_script()
     except ValidationError as error:
-        cure = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise InvalidProviderOption(
-            kind="llm", name=options.name, field="script", value=[line.say for line in own.script or ()], cure=cure
-        ) from None
-    return own
+        answers = [exchange.say for exchange in extra.script or ()]
+        raise invalid_option("llm", options, "script", answers, message_of(error)) from None
+    return extra
 
 
-def check_tts(options: ProviderOptions) -> VoiceOptions:
-    """Its own options, and the voice. Raises InvalidProviderOption."""
-    own = own_options("tts", options, VoiceOptions)
+def validate_tts(options: ProviderOptions) -> TtsOptions:
+    """Return the extra options, validated. Raises InvalidProviderOption, also for an unknown voice."""
+    extra = parse_extra("tts", options, TtsOptions)
     voice = _voice(options)
     try:
         espeak.check_voice(voice)
     except UnknownVoice as error:
         field = "language" if options.voice is None else "voice"
-        raise InvalidProviderOption(kind="tts", name=options.name, field=field, value=voice, cure=error) from error
-    return own
+        raise invalid_option("tts", options, field, voice, error) from error
+    return extra
 
 
-def build_stt(_: ProviderOptions, own: EarsOptions) -> Ears:
-    """Ears for the tenant's phrases."""
-    from pipeline.providers.local.stt import Ears  # noqa: PLC0415
+def build_stt(_: ProviderOptions, extra: SttOptions) -> LocalSTT:
+    """Build the STT for the tenant's phrases."""
+    from pipeline.providers.local.stt import LocalSTT  # noqa: PLC0415
 
-    return Ears(Recogniser(own.heard))
-
-
-def build_llm(_: ProviderOptions, own: MindOptions) -> Mind:
-    """A mind with the tenant's script."""
-    from pipeline.providers.local.llm import Mind  # noqa: PLC0415
-
-    return Mind(own.dialogue(), delay=own.delay_ms / 1000)
+    return LocalSTT(Recogniser(extra.phrases_or_default))
 
 
-def build_tts(options: ProviderOptions, own: VoiceOptions) -> Voice:
-    """A voice."""
-    from pipeline.providers.local.tts import Voice  # noqa: PLC0415
+def build_llm(_: ProviderOptions, extra: LlmOptions) -> ScriptedLLM:
+    """Build the LLM with the tenant's script."""
+    from pipeline.providers.local.llm import ScriptedLLM  # noqa: PLC0415
 
-    return Voice(_voice(options), own.speed)
+    return ScriptedLLM(extra.to_script(), delay_seconds=extra.delay_ms / 1000)
+
+
+def build_tts(options: ProviderOptions, extra: TtsOptions) -> EspeakTTS:
+    """Build the TTS with the tenant's voice, or one for its language."""
+    from pipeline.providers.local.tts import EspeakTTS  # noqa: PLC0415
+
+    return EspeakTTS(_voice(options), extra.speed)
 
 
 def _voice(options: ProviderOptions) -> str:
-    return options.voice or _voice_of(options.language)
+    return options.voice or _voice_for(options.language)
 
 
-def _voice_of(language: str | None) -> str:
-    """Espeak names its voices for the language that they speak, and only some for the country."""
+def _voice_for(language: str | None) -> str:
+    # espeak-ng names its voices by language, and only some by language and country.
     if language is None:
         return espeak.DEFAULT_VOICE
     try:
@@ -134,7 +124,7 @@ def _voice_of(language: str | None) -> str:
 
 
 def preload() -> None:
-    """Load the code and the models: 0.1 s and about 40 MB, shared by every child that is forked afterwards."""
+    """Load the code and the models before a fork: 0.1 s and about 40 MB, which all children share."""
     from pipeline.providers.local import llm, stt, tts  # noqa: F401, PLC0415 - importing them is the work
 
     espeak.preload()

@@ -1,12 +1,12 @@
-"""Which of a few phrases a recording is. Pocketsphinx, offline, for people who speak clearly.
+"""Recognition of a few phrases in a recording, by pocketsphinx: offline, for clear speech.
 
-The grammar allows nothing but the phrases, so on its own it hears one in anything. Each utterance is therefore decoded
-twice: as the likeliest phrase, and as the likeliest sequence of any sounds at all. What explains the audio much worse
-than free sounds do is not a phrase. On espeak-ng's voices this refuses about 90 of 100 sentences that are no phrase.
-What gets through is short ("no" for "hello") or differs in a name from one that is.
+The grammar allows only the phrases, so on its own it recognises one in anything. Each utterance is therefore decoded
+twice: as the likeliest phrase, and as the likeliest sequence of any phones. Speech that the phrase explains much worse
+than free phones do is rejected. With espeak-ng's voices this rejects about 90 of 100 sentences that are no phrase. The
+others are short ("no" for "hello") or differ from a phrase in a name.
 
-One decoder a process, behind a lock. It has no threads and no files open, so it may be loaded before a fork, and then
-costs a child nothing; each utterance is heard on its own, so whoever spoke before makes no difference.
+There is one decoder for each process, behind a lock. It has no threads and no open files, so it can be loaded before a
+fork, where it costs a child nothing. No utterance influences the next one.
 """
 
 from __future__ import annotations
@@ -20,58 +20,59 @@ import numpy as np
 import numpy.typing as npt
 from pocketsphinx import get_model_path
 
-from pipeline.providers.local.endpoint import Endpointer, Turn
+from pipeline.providers.local.endpointer import Endpointer, EndpointEvent
 from pipeline.providers.local.errors import UnknownWord
 from pipeline.providers.local.libsphinx import Decoder
 from pipeline.providers.local.phrases import expand_all
 
 SAMPLE_RATE = 16000
-"""Samples a second of everything heard here: 16-bit, mono."""
+"""Sample rate of all audio here: 16-bit, mono."""
 
-_SOUNDS = "sounds"
-# In nat a frame of 10 ms, phrase against free sounds. Of 309 phrases in five of espeak-ng's voices (three speeds, three
+_PHONES = "phones"
+# In nat a frame of 10 ms, phrase against free phones. Of 309 phrases in five of espeak-ng's voices (three speeds, three
 # levels, half of them through Opus) none was under -0.0038; of 292 other sentences 90 % were under -0.0040.
-_WORST_MARGIN = -0.0040
-# Full level and a noise floor under it: the model has never heard digital silence, nor a whisper at 5 % of the scale.
+_MIN_MARGIN = -0.0040
+# Full level, and a noise floor under it: the model was trained with neither digital silence nor speech at 5 % of full
+# scale.
 _PEAK = 12000
 _NOISE = 10
-_LOUDEST_GAIN = 20.0
-# The decoder refuses a fragment of a frame.
-_SHORTEST_SAMPLES = 1600
+_MAX_GAIN = 20.0
+# The decoder refuses less than a frame.
+_MIN_SAMPLES = 1600
 
 
 class Recogniser:
-    """Hears a set of phrases (see `phrases`). With `repeated`, several of them one after another in one utterance."""
+    """Recognises a set of phrases (see `phrases`). With `repeated`, several of them in a row in one utterance."""
 
     def __init__(self, phrases: Iterable[str], *, repeated: bool = False) -> None:
-        """Raise BadPhrase or UnknownWord."""
+        """Raise InvalidPhrase or UnknownWord."""
         self._sphinx = _sphinx()
-        self._grammar = self._sphinx.grammar(tuple(expand_all(phrases)), repeated=repeated)
+        self._grammar = self._sphinx.add_grammar(tuple(expand_all(phrases)), repeated=repeated)
 
-    def hear(self, pcm: bytes) -> str:
-        """The phrase that this utterance is, as plain words; empty if it is none. Takes about 8 % of its length."""
-        return self._sphinx.hear(self._grammar, pcm, over=True)
+    def recognise(self, pcm: bytes) -> str:
+        """Return the phrase that this utterance is, as plain words; "" if it is none. Takes about 8 % of its length."""
+        return self._sphinx.recognise(self._grammar, pcm, final=True)
 
-    def guess(self, pcm: bytes) -> str:
-        """How the phrase seems to begin that this utterance is going to be; empty if it does not seem to be one."""
-        return self._sphinx.hear(self._grammar, pcm, over=False)
+    def recognise_partial(self, pcm: bytes) -> str:
+        """Return the beginning of the phrase that this unfinished utterance seems to be; "" if it seems to be none."""
+        return self._sphinx.recognise(self._grammar, pcm, final=False)
 
 
 def recognise(pcm: bytes, phrases: Iterable[str]) -> list[str]:
-    """The phrases in a recording (16-bit mono, SAMPLE_RATE), in order, as plain words; one entry for each utterance.
+    """Return the phrases in a recording (16-bit mono, SAMPLE_RATE) as plain words, an entry for each utterance.
 
-    An utterance ends at a pause of a quarter of a second; one in which several phrases follow each other is one entry.
-    Raises BadPhrase or UnknownWord.
+    An utterance ends at a pause of a quarter of a second; several phrases in one utterance are one entry. Raises
+    InvalidPhrase or UnknownWord.
     """
     recogniser = Recogniser(phrases, repeated=True)
     endpointer = Endpointer()
-    heard = []
-    # The silence at its end ends the last utterance.
+    texts = []
+    # The silence appended here ends the last utterance.
     for frame in endpointer.frames(pcm + bytes(2 * SAMPLE_RATE)):
-        if endpointer.feed(frame) is Turn.QUIET:
-            heard.append(recogniser.hear(endpointer.utterance))
+        if endpointer.feed(frame) is EndpointEvent.PAUSE:
+            texts.append(recogniser.recognise(endpointer.utterance))
             endpointer.reset()
-    return [text for text in heard if text]
+    return [text for text in texts if text]
 
 
 def preload() -> None:
@@ -80,8 +81,8 @@ def preload() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Path:
-    """What a search has found: its words, its acoustic score in nat, and how many frames of it are not silence."""
+class _Hypothesis:
+    """The result of a search. `score`: acoustic, in nat. `frames`: the number of those that are not silence."""
 
     text: str
     score: float
@@ -89,7 +90,7 @@ class _Path:
 
 
 class _Sphinx:
-    """The decoder, and a search for each grammar."""
+    """The decoder, with a search for each grammar."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -98,9 +99,9 @@ class _Sphinx:
             {
                 "hmm": get_model_path("en-us/en-us"),
                 "dict": get_model_path("en-us/cmudict-en-us.dict"),
-                # The level and colour of this utterance, not of the ones before it.
+                # Normalises by this utterance's level and colour, not by those of earlier ones.
                 "cmn": "batch",
-                # Scores of two searches compare only when both come from all of the model.
+                # Scores of two searches compare only when both are computed from all of the model.
                 "compallsen": True,
                 # A sixth less to compute than with 4, the default, and as good. With 2, one phrase in 210 fails.
                 "topn": 3,
@@ -108,20 +109,21 @@ class _Sphinx:
                 "beam": 1e-120,
                 "pbeam": 1e-120,
                 "wbeam": 1e-80,
-                # An utterance that is no phrase is no error.
+                # It would log an error for each utterance that is no phrase.
                 "loglevel": "FATAL",
             }
         )
-        self._decoder.add_phones(_SOUNDS)
+        self._decoder.add_phones(_PHONES)
         self._noise = np.random.default_rng(0).integers(-_NOISE, _NOISE + 1, 60 * SAMPLE_RATE, dtype=np.int16)
 
-    def grammar(self, sentences: tuple[str, ...], *, repeated: bool) -> str:
+    def add_grammar(self, sentences: tuple[str, ...], *, repeated: bool) -> str:
+        """Return the name of the search for these sentences, new or from an earlier call."""
         with self._lock:
             key = (repeated, sentences)
             if key not in self._names:
                 for sentence in sentences:
                     for word in sentence.split():
-                        if not self._decoder.knows(word):
+                        if not self._decoder.has_word(word):
                             raise UnknownWord(word, sentence)
                 name = f"phrases{len(self._names)}"
                 rule = f"({' | '.join(sentences)}){'+' if repeated else ''}"
@@ -129,38 +131,38 @@ class _Sphinx:
                 self._names[key] = name
             return self._names[key]
 
-    def hear(self, grammar: str, pcm: bytes, *, over: bool) -> str:
+    def recognise(self, grammar: str, pcm: bytes, *, final: bool) -> str:
         audio = self._prepare(pcm)
         with self._lock:
-            phrase = self._decode(grammar, audio, over=over)
+            phrase = self._decode(grammar, audio, final=final)
             if not phrase.text:
                 return ""
-            sounds = self._decode(_SOUNDS, audio, over=over)
-        margin = (phrase.score - sounds.score) / max(1, phrase.frames)
-        return phrase.text if margin >= _WORST_MARGIN else ""
+            phones = self._decode(_PHONES, audio, final=final)
+        margin = (phrase.score - phones.score) / max(1, phrase.frames)
+        return phrase.text if margin >= _MIN_MARGIN else ""
 
-    def _decode(self, search: str, audio: bytes, *, over: bool) -> _Path:
-        self._decoder.begin(search, audio)
+    def _decode(self, search: str, audio: bytes, *, final: bool) -> _Hypothesis:
+        self._decoder.start_utterance(search, audio)
         try:
-            # Before its end, an utterance may still become a phrase; after it, it has to be one.
-            path = None if over else self._path()
+            # Before `end_utterance`, the beginning of a phrase is a result; after it, only a whole phrase is.
+            partial = None if final else self._hypothesis()
         finally:
-            self._decoder.end()
-        return path or self._path()
+            self._decoder.end_utterance()
+        return partial or self._hypothesis()
 
-    def _path(self) -> _Path:
+    def _hypothesis(self) -> _Hypothesis:
         text = self._decoder.text()
         if not text:
-            return _Path("", 0.0, 0)
+            return _Hypothesis("", 0.0, 0)
         segments = list(self._decoder.segments())
         frames = sum(segment.frames for segment in segments if segment.word[0] not in "<([")
-        return _Path(text, sum(segment.score for segment in segments), frames)
+        return _Hypothesis(text, sum(segment.score for segment in segments), frames)
 
     def _prepare(self, pcm: bytes) -> bytes:
         samples: npt.NDArray[np.float32] = np.frombuffer(pcm, dtype=np.int16).astype(np.float32)
-        samples.resize(max(len(samples), _SHORTEST_SAMPLES), refcheck=False)
+        samples.resize(max(len(samples), _MIN_SAMPLES), refcheck=False)
         loudest = float(np.abs(samples).max(initial=1.0))
-        samples *= min(_PEAK / max(loudest, 1.0), _LOUDEST_GAIN)
+        samples *= min(_PEAK / max(loudest, 1.0), _MAX_GAIN)
         # In pieces: resized to the length, a minute of noise would be copied for each second of speech.
         for begin in range(0, len(samples), len(self._noise)):
             piece = samples[begin : begin + len(self._noise)]
@@ -172,6 +174,7 @@ _loading = threading.Lock()
 
 
 def _sphinx() -> _Sphinx:
+    # functools.cache alone would load it twice if two threads came at the same time.
     with _loading:
         return _load()
 

@@ -1,4 +1,4 @@
-"""The local STT: it hears a set of phrases, live."""
+"""The local STT: streaming recognition of a fixed set of phrases."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from livekit.agents.language import LanguageCode
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS
 from livekit.agents.utils import AudioBuffer, shortuuid
 
-from pipeline.providers.local.endpoint import FRAME_BYTES, FRAME_SECONDS, Endpointer, Turn
+from pipeline.providers.local.endpointer import FRAME_BYTES, FRAME_SECONDS, Endpointer, EndpointEvent
 from pipeline.providers.local.sphinx import SAMPLE_RATE, Recogniser
 
 ENGLISH = LanguageCode("en")
-# A phrase takes a few seconds. Whatever is longer is the television.
-_LONGEST_SECONDS = 15.0
-_FIRST_GUESS_SECONDS = 1.0
+# A phrase takes a few seconds. Anything longer is background noise, such as a television.
+_MAX_UTTERANCE_SECONDS = 15.0
+_FIRST_INTERIM_SECONDS = 1.0
 
 
-class Ears(stt.STT[None]):
-    """Hears what the recogniser knows, and nothing in anything else. Needs no VAD: it ends an utterance by itself."""
+class LocalSTT(stt.STT[None]):
+    """STT that recognises the phrases of its recogniser, and nothing in other speech. It ends utterances itself."""
 
     def __init__(self, recogniser: Recogniser) -> None:
         super().__init__(capabilities=stt.STTCapabilities(streaming=True, interim_results=True))
@@ -40,9 +40,9 @@ class Ears(stt.STT[None]):
         *,
         language: NotGivenOr[str] = NOT_GIVEN,  # noqa: ARG002 - the interface's
         conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
-    ) -> Listening:
-        """Listen to one call."""
-        return Listening(self, conn_options)
+    ) -> LocalRecognizeStream:
+        """Open a stream for the audio of one call."""
+        return LocalRecognizeStream(self, conn_options)
 
     async def _recognize_impl(
         self,
@@ -57,77 +57,77 @@ class Ears(stt.STT[None]):
             stream.end_input()
             events = [event async for event in stream if event.type is stt.SpeechEventType.FINAL_TRANSCRIPT]
         texts = [event.alternatives[0].text for event in events]
-        heard = stt.SpeechData(language=ENGLISH, text=" ".join(texts), confidence=1.0 if texts else 0.0)
-        return stt.SpeechEvent(stt.SpeechEventType.FINAL_TRANSCRIPT, shortuuid("local_"), [heard])
+        speech = stt.SpeechData(language=ENGLISH, text=" ".join(texts), confidence=1.0 if texts else 0.0)
+        return stt.SpeechEvent(stt.SpeechEventType.FINAL_TRANSCRIPT, shortuuid("local_"), [speech])
 
 
-class Listening(stt.RecognizeStream):
-    """One call's audio. It is heard in a thread, while the event loop goes on."""
+class LocalRecognizeStream(stt.RecognizeStream):
+    """The audio of one call, recognised in a thread, so that the event loop continues."""
 
-    def __init__(self, ears: Ears, conn_options: APIConnectOptions) -> None:
-        super().__init__(stt=ears, conn_options=conn_options, sample_rate=SAMPLE_RATE)
-        self._recogniser = ears.recogniser
-        self._endpointer = Endpointer(longest=_LONGEST_SECONDS)
+    def __init__(self, local_stt: LocalSTT, conn_options: APIConnectOptions) -> None:
+        super().__init__(stt=local_stt, conn_options=conn_options, sample_rate=SAMPLE_RATE)
+        self._recogniser = local_stt.recogniser
+        self._endpointer = Endpointer(max_seconds=_MAX_UTTERANCE_SECONDS)
         self._rest = b""
-        self._request = ""
+        self._request_id = ""
         self._elapsed = 0.0
         self._reported = 0.0
-        self._next_guess = 0.0
-        # What the utterance is if nothing more is said, once that is known.
-        self._settled: str | None = None
+        self._next_interim = 0.0
+        # The phrase that the utterance is if it ends now; None while that is unknown.
+        self._phrase: str | None = None
 
     async def _run(self) -> None:
         async for item in self._input_ch:
             if isinstance(item, self._FlushSentinel):
-                await self._end()
+                await self._end_utterance()
                 continue
             pcm = self._rest + item.data.tobytes()
             for frame in Endpointer.frames(pcm):
-                await self._hear(frame)
+                await self._process(frame)
             self._rest = pcm[len(pcm) - len(pcm) % FRAME_BYTES :]
         self._report_usage()
 
-    async def _hear(self, frame: bytes) -> None:
+    async def _process(self, frame: bytes) -> None:
         self._elapsed += FRAME_SECONDS
-        turn = self._endpointer.feed(frame)
-        if turn is Turn.STARTED:
-            self._request = shortuuid("local_")
-            self._next_guess = _FIRST_GUESS_SECONDS
+        event = self._endpointer.feed(frame)
+        if event is EndpointEvent.SPEECH_STARTED:
+            self._request_id = shortuuid("local_")
+            self._next_interim = _FIRST_INTERIM_SECONDS
             self._send(stt.SpeechEventType.START_OF_SPEECH)
-        elif turn is Turn.RESUMED:
-            self._settled = None
-        elif turn is Turn.BREATH:
-            # Begun now, it is done when the silence has been long enough to count.
-            self._settled = await asyncio.to_thread(self._recogniser.hear, self._endpointer.utterance)
-        elif turn is Turn.OVER or (turn is Turn.QUIET and self._settled):
-            # What is no phrase yet may become one: somebody has stopped to think.
-            await self._end()
-        if self._settled is None and self._endpointer.speaking:
-            await self._guess()
+        elif event is EndpointEvent.SPEECH_RESUMED:
+            self._phrase = None
+        elif event is EndpointEvent.SHORT_PAUSE:
+            # Started now, recognition is done when the pause is long enough to end the utterance.
+            self._phrase = await asyncio.to_thread(self._recogniser.recognise, self._endpointer.utterance)
+        elif event is EndpointEvent.SPEECH_ENDED or (event is EndpointEvent.PAUSE and self._phrase):
+            # At a PAUSE, an utterance that is no phrase yet may still become one: the caller may be thinking.
+            await self._end_utterance()
+        if self._phrase is None and self._endpointer.speaking:
+            await self._send_interim()
 
-    async def _guess(self) -> None:
-        if self._endpointer.utterance_seconds < self._next_guess:
+    async def _send_interim(self) -> None:
+        if self._endpointer.utterance_seconds < self._next_interim:
             return
-        # At one second, two, four: so that all guesses together cost no more than two looks at the whole.
-        self._next_guess *= 2
-        guess = await asyncio.to_thread(self._recogniser.guess, self._endpointer.utterance)
-        if guess:
-            self._send(stt.SpeechEventType.INTERIM_TRANSCRIPT, guess)
+        # At 1 s, 2 s, 4 s: all of them together cost no more than recognising the whole utterance twice.
+        self._next_interim *= 2
+        text = await asyncio.to_thread(self._recogniser.recognise_partial, self._endpointer.utterance)
+        if text:
+            self._send(stt.SpeechEventType.INTERIM_TRANSCRIPT, text)
 
-    async def _end(self) -> None:
+    async def _end_utterance(self) -> None:
         if not self._endpointer.speaking:
             return
-        if self._settled is None:
-            self._settled = await asyncio.to_thread(self._recogniser.hear, self._endpointer.utterance)
-        if self._settled:
-            self._send(stt.SpeechEventType.FINAL_TRANSCRIPT, self._settled)
+        if self._phrase is None:
+            self._phrase = await asyncio.to_thread(self._recogniser.recognise, self._endpointer.utterance)
+        if self._phrase:
+            self._send(stt.SpeechEventType.FINAL_TRANSCRIPT, self._phrase)
         self._send(stt.SpeechEventType.END_OF_SPEECH)
         self._report_usage()
-        self._settled = None
+        self._phrase = None
         self._endpointer.reset()
 
     def _send(self, kind: stt.SpeechEventType, text: str | None = None) -> None:
-        event = stt.SpeechEvent(kind, self._request)
+        event = stt.SpeechEvent(kind, self._request_id)
         if text is not None:
             end = self._elapsed - self._endpointer.silent_seconds
             begin = self._elapsed - self._endpointer.utterance_seconds
@@ -139,4 +139,4 @@ class Listening(stt.RecognizeStream):
         usage = stt.RecognitionUsage(audio_duration=self._elapsed - self._reported)
         self._reported = self._elapsed
         kind = stt.SpeechEventType.RECOGNITION_USAGE
-        self._event_ch.send_nowait(stt.SpeechEvent(kind, self._request, recognition_usage=usage))
+        self._event_ch.send_nowait(stt.SpeechEvent(kind, self._request_id, recognition_usage=usage))

@@ -1,4 +1,4 @@
-"""The local TTS: espeak-ng, sentence by sentence."""
+"""The local TTS: espeak-ng, a sentence at a time."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from livekit.agents.utils import aio, shortuuid
 
 from pipeline.providers.local import espeak
 
-# Espeak pauses between the sentences of a text. It is given one sentence at a time, to be quick with the first.
+# espeak-ng pauses between the sentences of a text, but it gets one at a time, so that the first is spoken early.
 _PAUSE_SECONDS = 0.4
 
 
-class Voice(tts.TTS[None]):
-    """Speaks with one of espeak-ng's voices, at `speed` words a minute."""
+class EspeakTTS(tts.TTS[None]):
+    """TTS with one of espeak-ng's voices, at `speed` words a minute."""
 
     def __init__(self, voice: str, speed: int) -> None:
         super().__init__(
@@ -38,15 +38,15 @@ class Voice(tts.TTS[None]):
     def synthesize(
         self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> tts.ChunkedStream:
-        """Speak a text that is known from the beginning."""
-        return Speech(self, text, conn_options)
+        """Synthesise a text that is complete."""
+        return EspeakChunkedStream(self, text, conn_options)
 
     def stream(self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS) -> tts.SynthesizeStream:
-        """Speak a text that is still being written."""
-        return LiveSpeech(self, conn_options)
+        """Synthesise a text that is still being written."""
+        return EspeakSynthesizeStream(self, conn_options)
 
-    async def say(self, text: str, emitter: tts.AudioEmitter) -> None:
-        """Speak into the emitter, from a thread. Cancelled, the thread stops at the next chunk of 60 ms."""
+    async def synthesise_into(self, emitter: tts.AudioEmitter, text: str) -> None:
+        """Synthesise into the emitter, from a thread. Cancelled, the thread stops at the next chunk of 60 ms."""
         loop = asyncio.get_running_loop()
         cancelled = threading.Event()
 
@@ -54,66 +54,68 @@ class Voice(tts.TTS[None]):
             if not cancelled.is_set():
                 emitter.push(chunk)
 
-        begun = False
+        started = False
 
-        def take(chunk: bytes) -> bool:
-            nonlocal begun
+        def on_audio(chunk: bytes) -> bool:
+            nonlocal started
             if cancelled.is_set():
                 return False
-            heard = chunk if begun else _without_lead(chunk)
-            begun = begun or bool(heard)
-            loop.call_soon_threadsafe(push, heard)
+            audible = chunk if started else _strip_leading_silence(chunk)
+            started = started or bool(audible)
+            loop.call_soon_threadsafe(push, audible)
             return True
 
-        speaking = asyncio.ensure_future(
-            asyncio.to_thread(espeak.synthesise, text, take, voice=self.voice, speed=self.speed)
+        synthesising = asyncio.ensure_future(
+            asyncio.to_thread(espeak.synthesise, text, on_audio, voice=self.voice, speed=self.speed)
         )
         try:
-            await asyncio.shield(speaking)
+            await asyncio.shield(synthesising)
         finally:
             cancelled.set()
-            # The library is everybody's, so nobody leaves while it still speaks for them.
-            await speaking
+            # The library is shared: this stream must not end before its thread has left it.
+            await synthesising
 
 
-def _without_lead(samples: bytes) -> bytes:
-    """Without the silence that the library begins with, 10 ms of a first word."""
+def _initialize(emitter: tts.AudioEmitter, *, stream: bool = False) -> None:
+    emitter.initialize(
+        request_id=shortuuid("local_"),
+        sample_rate=espeak.sample_rate(),
+        num_channels=1,
+        mime_type="audio/pcm",
+        stream=stream,
+    )
+
+
+def _strip_leading_silence(samples: bytes) -> bytes:
+    # The library begins with 10 ms of silence, by which the first word would be later.
     silent = len(samples) - len(samples.lstrip(b"\0"))
     return samples[silent - silent % 2 :]
 
 
-class Speech(tts.ChunkedStream):
-    """A text, all at once."""
+class EspeakChunkedStream(tts.ChunkedStream):
+    """The audio of a complete text."""
 
-    def __init__(self, voice: Voice, text: str, conn_options: APIConnectOptions) -> None:
-        super().__init__(tts=voice, input_text=text, conn_options=conn_options)
-        self._voice = voice
+    def __init__(self, espeak_tts: EspeakTTS, text: str, conn_options: APIConnectOptions) -> None:
+        super().__init__(tts=espeak_tts, input_text=text, conn_options=conn_options)
+        self._espeak_tts = espeak_tts
 
     async def _run(self, output_emitter: tts.AudioEmitter) -> None:
-        output_emitter.initialize(
-            request_id=shortuuid("local_"), sample_rate=self._voice.sample_rate, num_channels=1, mime_type="audio/pcm"
-        )
-        await self._voice.say(self.input_text, output_emitter)
+        _initialize(output_emitter)
+        await self._espeak_tts.synthesise_into(output_emitter, self.input_text)
         output_emitter.flush()
 
 
-class LiveSpeech(tts.SynthesizeStream):
-    """A text, as it comes."""
+class EspeakSynthesizeStream(tts.SynthesizeStream):
+    """The audio of a text that is still being written."""
 
-    def __init__(self, voice: Voice, conn_options: APIConnectOptions) -> None:
-        super().__init__(tts=voice, conn_options=conn_options)
-        self._voice = voice
+    def __init__(self, espeak_tts: EspeakTTS, conn_options: APIConnectOptions) -> None:
+        super().__init__(tts=espeak_tts, conn_options=conn_options)
+        self._espeak_tts = espeak_tts
 
     async def _run(self, output_emitter: tts.AudioEmitter) -> None:
-        output_emitter.initialize(
-            request_id=shortuuid("local_"),
-            sample_rate=self._voice.sample_rate,
-            num_channels=1,
-            mime_type="audio/pcm",
-            stream=True,
-        )
+        _initialize(output_emitter, stream=True)
         output_emitter.start_segment(segment_id=shortuuid("local_"))
-        # A short first sentence is not kept back for the second one.
+        # The tokenizer would otherwise hold back a short first sentence until the second one is complete.
         sentences = tokenize.blingfire.SentenceTokenizer(min_sentence_len=1).stream()
         reading = asyncio.create_task(self._read(sentences))
         pause = b""
@@ -122,9 +124,9 @@ class LiveSpeech(tts.SynthesizeStream):
                 self._mark_started()
                 if pause:
                     output_emitter.push(pause)
-                await self._voice.say(sentence.token, output_emitter)
+                await self._espeak_tts.synthesise_into(output_emitter, sentence.token)
                 output_emitter.flush()
-                pause = bytes(2 * round(_PAUSE_SECONDS * self._voice.sample_rate))
+                pause = bytes(2 * round(_PAUSE_SECONDS * self._espeak_tts.sample_rate))
             output_emitter.end_segment()
         finally:
             await aio.cancel_and_wait(reading)

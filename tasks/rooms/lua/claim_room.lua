@@ -1,20 +1,31 @@
--- A worker's child wants to answer the room. Succeeds once for each attempt; again for the same claimant, whose first reply
--- may have been lost on the way. The queue then has a place for the next of its tenant's.
+-- Claim a queued room for a worker's child, with a lease.
 --
--- KEYS  1 room hash   2 leases (zset)   3 rooms to tell what came of their wait (zset)   then those of admission.lua
--- ARGV  1 sid   2 attempt   3 claimant (unique for each task run)   4 worker   5 pid   6 lease, ms   7 time to live, ms
---       8 prefix of the rooms' hashes
+-- A claim succeeds once for each attempt, and again for the same claimant, whose first reply may have been lost on the
+-- way. The queue then has a permit for the next room of the tenant.
+--
+-- KEYS  room_key (hash), leases_key (zset), notify_key (zset), then those of lib/admission
+-- ARGV  sid, attempt
+--       claimant              unique for each run of a task
+--       worker, pid
+--       lease_ms
+--       open_ms               TTL of the room
+--       then that of lib/admission
 -- Returns {'claimed', field, value, …} with the whole hash, or {'unknown' | 'stale' | 'taken' | 'waiting' | 'over'}.
 
-local room = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'claimant', 'tenant', 'tier', 'arrived', 'told')
-local state, attempt, claimant = room[1], room[2], room[3]
+local room_key, leases_key, notify_key = unpack(KEYS)
+local sid, attempt, claimant, worker, pid, lease_ms, open_ms = unpack(ARGV)
+
+--- @include "lib/admission"
+
+local state, known_attempt, known_claimant, tenant, tier, arrived, notified =
+  unpack(redis.call('HMGET', room_key, 'state', 'attempt', 'claimant', 'tenant', 'tier', 'arrived', 'notified'))
 if not state then
   return {'unknown'}
 end
-if attempt ~= ARGV[2] then
+if known_attempt ~= attempt then
   return {'stale'}
 end
-if state == 'running' and claimant ~= ARGV[3] then
+if state == 'running' and known_claimant ~= claimant then
   return {'taken'}
 end
 if state == 'waiting' then
@@ -24,14 +35,15 @@ if state ~= 'queued' and state ~= 'running' then
   return {'over'}
 end
 
-redis.call('HSET', KEYS[1], 'state', 'running', 'claimant', ARGV[3], 'worker', ARGV[4], 'pid', ARGV[5], 'at:claimed', now)
-redis.call('HDEL', KEYS[1], 'message', 'told')
-redis.call('PEXPIRE', KEYS[1], ARGV[7])
-redis.call('ZADD', KEYS[2], now + ARGV[6], ARGV[1])
-if room[7] then
-  redis.call('ZADD', KEYS[3], now, ARGV[1])
+redis.call('HSET', room_key, 'state', 'running', 'claimant', claimant, 'worker', worker, 'pid', pid,
+  'at:claimed', now_ms)
+redis.call('HDEL', room_key, 'message', 'notified')
+redis.call('PEXPIRE', room_key, open_ms)
+redis.call('ZADD', leases_key, now_ms + lease_ms, sid)
+if notified then
+  redis.call('ZADD', notify_key, now_ms, sid)
 end
-answer(ARGV[1], room[4], room[5], room[6])
-local reply = redis.call('HGETALL', KEYS[1])
+mark_claimed(sid, tenant, tier, arrived)
+local reply = redis.call('HGETALL', room_key)
 table.insert(reply, 1, 'claimed')
 return reply

@@ -1,24 +1,30 @@
--- The room has finished on the LiveKit server. A call that waits is cancelled (its task, if it has one, then finds nothing to
--- do), a running one is told to end. A room nobody opened is remembered as cancelled, because its room_started may still be
--- on the way.
+-- Close a room that has finished on the LiveKit server.
 --
--- KEYS  1 room hash   2 open rooms (zset)   3 conversation   then those of admission.lua
--- ARGV  1 sid   2 time to live, ms   3 prefix of the rooms' hashes
--- Returns 'cancelled', 'closing', 'unknown' or 'over'.
+-- A room that was not claimed is cancelled; its message, if it is in a queue, then finds nothing to do. A running call
+-- is asked to end. A room that was never opened is remembered as cancelled, because its room_started may still be on
+-- the way.
+--
+-- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset), then those of lib/admission
+-- ARGV  sid
+--       over_ms               TTL of the room
+--       then that of lib/admission
+-- Returns 'cancelled', 'closing', 'unknown' (never opened) or 'over' (before this; nothing was changed).
 
-local state = redis.call('HGET', KEYS[1], 'state')
+local room_key, conversation_key, rooms_key, leases_key = unpack(KEYS)
+local sid, over_ms = unpack(ARGV)
+
+--- @include "lib/admission"
+--- @include "lib/finish_room"
+
+local state = redis.call('HGET', room_key, 'state')
 if state == 'running' then
-  redis.call('HSET', KEYS[1], 'closing', now)
+  redis.call('HSET', room_key, 'closing', now_ms)
   return 'closing'
 end
 if state and state ~= 'queued' and state ~= 'waiting' then
   return 'over'
 end
 
-redis.call('HSET', KEYS[1], 'sid', ARGV[1], 'state', 'cancelled', 'reason', 'room finished', 'at:ended', now)
-redis.call('HDEL', KEYS[1], 'message')
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-redis.call('ZREM', KEYS[2], ARGV[1])
-redis.call('DEL', KEYS[3])
-leave(ARGV[1])
+finish(sid, room_key, conversation_key, 'cancelled', 'room finished')
+release(sid)
 return state and 'cancelled' or 'unknown'

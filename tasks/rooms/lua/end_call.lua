@@ -1,21 +1,29 @@
--- The call is over: the room becomes ended, a record of the call goes onto the stream, and its place to whoever waits.
+-- End a call: write its record and release its permits.
 --
--- KEYS  1 room hash   2 open rooms (zset)   3 leases (zset)   4 call records (stream)   5 conversation
---       then those of admission.lua
--- ARGV  1 sid   2 attempt   3 outcome   4 usage, JSON   5 time to live, ms   6 records to keep
---       7 claimant, or '' for whoever has this attempt   8 prefix of the rooms' hashes
+-- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset), calls_key (stream),
+--       then those of lib/admission
+-- ARGV  sid, attempt
+--       claimant              '' for any
+--       outcome
+--       usage                 JSON
+--       over_ms               TTL of the room
+--       stream_length         records to keep
+--       then that of lib/admission
 -- Returns 1, or 0 if the attempt is stale.
 
-local room = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'claimant')
-if room[1] ~= 'running' or room[2] ~= ARGV[2] or (ARGV[7] ~= '' and room[3] ~= ARGV[7]) then
+local room_key, conversation_key, rooms_key, leases_key, calls_key = unpack(KEYS)
+local sid, attempt, claimant, outcome, usage, over_ms, stream_length = unpack(ARGV)
+
+--- @include "lib/admission"
+--- @include "lib/fencing"
+--- @include "lib/finish_room"
+--- @include "lib/call_record"
+
+if not holds(room_key, attempt, claimant) then
   return 0
 end
 
-redis.call('HSET', KEYS[1], 'state', 'ended', 'reason', ARGV[3], 'at:ended', now)
-redis.call('PEXPIRE', KEYS[1], ARGV[5])
-redis.call('ZREM', KEYS[2], ARGV[1])
-redis.call('ZREM', KEYS[3], ARGV[1])
-redis.call('DEL', KEYS[5])
-record_call(KEYS[4], ARGV[3], ARGV[4], ARGV[6])
-leave(ARGV[1])
+finish(sid, room_key, conversation_key, 'ended', outcome)
+write_call_record(sid, room_key, outcome, usage)
+release(sid)
 return 1

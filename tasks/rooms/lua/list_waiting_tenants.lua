@@ -1,18 +1,22 @@
--- Which tenants have rooms in line?
+-- List the tenants that have rooms on the waitlist.
 --
--- KEYS  1 line (zset)
--- ARGV  1 after this tenant, or ''   2 at most so many
+-- KEYS  waitlist_key (zset)
+-- ARGV  after                 only tenants after this one, or ''
+--       most                  at most so many
 -- Returns the tenants, in the order of their names.
 
-local found = {}
-local from = ARGV[1] == '' and '-' or '(' .. ARGV[1] .. '\1'
-while #found < tonumber(ARGV[2]) do
-  local member = redis.call('ZRANGEBYLEX', KEYS[1], from, '+', 'LIMIT', 0, 1)[1]
+local waitlist_key = unpack(KEYS)
+local after, most = unpack(ARGV)
+
+local tenants = {}
+local from = after == '' and '-' or '(' .. after .. '\1'
+while #tenants < tonumber(most) do
+  local member = redis.call('ZRANGEBYLEX', waitlist_key, from, '+', 'LIMIT', 0, 1)[1]
   if not member then
     break
   end
   local tenant = string.match(member, '^[^%z]*')
-  table.insert(found, tenant)
+  table.insert(tenants, tenant)
   from = '(' .. tenant .. '\1'
 end
-return found
+return tenants

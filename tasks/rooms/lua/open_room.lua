@@ -1,46 +1,58 @@
--- A room was seen: open it and enqueue its task, unless it is known, or let it wait in line where its tenant or its tier has
--- no place for it. One that is over can be opened again, where its caller has come back or an operator replays its dead
--- letter: as the next attempt, so that all writes of earlier ones stay stale, and with the count of failed attempts at zero.
+-- Open a room and put its message onto its queue, or onto the waitlist where its tenant or its tier has no permit for
+-- it.
 --
--- KEYS  1 room hash   2 open rooms (zset)   then those of admission.lua
--- ARGV  1 sid   2 name   3 tenant   4 tier   5 queue   6 Celery message, for the attempt of 12   7 room_started, unix ms or ''
---       8 received, unix ms   9 time to live, ms   10 '1': also if it is dead
---       11 also if it ended before this, unix ms, or ''   12 attempt: one more than the room has had, 1 for a new room
---       13 most calls of the tenant   14 of the tier   15 most rooms of a tenant in a queue; each '' for no limit
---       16 prefix of the rooms' hashes
--- Returns 'opened', 'held' (opened, but it waits in line), 'ahead' (the room has had other attempts than 12 says; nothing was
--- changed), or the state of the room that is known already.
+-- A room that is over can be opened again where its caller has come back or an operator replays its dead letter: as the
+-- next attempt, so that all writes of earlier ones stay stale, and with the count of failed attempts at zero.
+--
+-- KEYS  room_key (hash), rooms_key (zset), then those of lib/admission
+-- ARGV  sid, name, tenant, tier, queue
+--       message               of Celery, for `attempt`
+--       started_at_ms         unix ms of room_started, or ''
+--       received_at_ms        unix ms
+--       attempt               one more than the room has had; 1 for a new room
+--       replay                '1': open it also if it is dead
+--       ended_before_ms       open it also if it has ended before this, unix ms; or ''
+--       tenant_limit, tier_limit, unclaimed_limit    '' for none
+--       open_ms               TTL of the room
+--       then that of lib/admission
+-- Returns 'queued', 'waiting' (opened, but there is no permit), 'known' (opened before), or 'stale' (the room has had
+-- other attempts than `attempt` says). Nothing was changed in the last two cases.
 
-local known = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'at:ended')
-local state, attempt, ended = known[1], tonumber(known[2] or 0), tonumber(known[3] or 0)
-local replayed = state == 'dead' and ARGV[10] == '1'
-local back = state == 'ended' and ARGV[11] ~= '' and ended < tonumber(ARGV[11])
-if state and not replayed and not back then
-  return state
+local room_key, rooms_key = unpack(KEYS)
+local sid, name, tenant, tier, queue, message, started_at_ms, received_at_ms, attempt, replay, ended_before_ms,
+  tenant_limit, tier_limit, unclaimed_limit, open_ms = unpack(ARGV)
+
+--- @include "lib/admission"
+
+local known = redis.call('HMGET', room_key, 'state', 'attempt', 'at:ended')
+local state, attempts, ended_ms = known[1], tonumber(known[2] or 0), tonumber(known[3] or 0)
+local replayed = state == 'dead' and replay == '1'
+local came_back = state == 'ended' and ended_before_ms ~= '' and ended_ms < tonumber(ended_before_ms)
+if state and not replayed and not came_back then
+  return 'known'
 end
-if tonumber(ARGV[12]) ~= attempt + 1 then
-  return 'ahead'
+if tonumber(attempt) ~= attempts + 1 then
+  return 'stale'
 end
 
-local sid, tenant, tier = ARGV[1], ARGV[3], ARGV[4]
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'sid', sid, 'name', ARGV[2], 'tenant', tenant, 'tier', tier, 'queue', ARGV[5],
-  'message', ARGV[6], 'state', 'waiting', 'attempt', ARGV[12], 'uncounted', attempt, 'arrived', arriving,
-  'at:received', ARGV[8])
-if ARGV[7] ~= '' then
-  redis.call('HSET', KEYS[1], 'at:room_started', ARGV[7])
+redis.call('DEL', room_key)
+redis.call('HSET', room_key, 'sid', sid, 'name', name, 'tenant', tenant, 'tier', tier, 'queue', queue,
+  'message', message, 'state', 'waiting', 'attempt', attempt, 'uncounted', attempts, 'arrived', now_us,
+  'at:received', received_at_ms)
+if started_at_ms ~= '' then
+  redis.call('HSET', room_key, 'at:room_started', started_at_ms)
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[9])
-redis.call('ZADD', KEYS[2], now, sid)
-redis.call('ZADD', UNANSWERED, 0, tier .. '\0' .. arriving .. '\0' .. sid)
-redis.call('ZADD', LINE, 0, tenant .. '\0' .. arriving .. '\0' .. sid)
-limit('tenant:' .. tenant, ARGV[13])
-limit('tier:' .. tier, ARGV[14])
-limit('unclaimed', ARGV[15])
--- Even where there is a place, those who have waited longer come first.
+redis.call('PEXPIRE', room_key, open_ms)
+redis.call('ZADD', rooms_key, now_ms, sid)
+redis.call('ZADD', unanswered_key, 0, tier .. '\0' .. now_us .. '\0' .. sid)
+redis.call('ZADD', waitlist_key, 0, tenant .. '\0' .. now_us .. '\0' .. sid)
+set_limit('tenant:' .. tenant, tenant_limit)
+set_limit('tier:' .. tier, tier_limit)
+set_limit('unclaimed', unclaimed_limit)
+-- Even where there is a permit, rooms that have waited longer come first.
 admit(tenant, tier)
-if redis.call('HGET', KEYS[1], 'state') == 'queued' then
-  return 'opened'
+if redis.call('HGET', room_key, 'state') == 'queued' then
+  return 'queued'
 end
-redis.call('HSET', KEYS[1], 'at:waiting', now)
-return 'held'
+redis.call('HSET', room_key, 'at:waiting', now_ms)
+return 'waiting'

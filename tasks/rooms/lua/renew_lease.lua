@@ -1,15 +1,23 @@
--- The child that runs the call is alive. An expired lease that nobody has taken over is renewed as well: the attempt decides.
+-- Renew the lease of a running call. An expired lease is renewed as well, as long as the attempt still has the call.
 --
--- KEYS  1 room hash   2 leases (zset)
--- ARGV  1 sid   2 attempt   3 lease, ms   4 time to live, ms   5 claimant, or '' for whoever has this attempt
--- Returns 'kept', 'closing' (kept, but the room has finished), or 'lost'.
+-- KEYS  room_key (hash), leases_key (zset)
+-- ARGV  sid, attempt
+--       claimant              '' for any
+--       lease_ms
+--       open_ms               TTL of the room
+-- Returns 'renewed', 'closing' (renewed, but the room has finished), or 'lost'.
 
-local room = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'closing', 'claimant')
-if room[1] ~= 'running' or room[2] ~= ARGV[2] or (ARGV[5] ~= '' and room[4] ~= ARGV[5]) then
+local room_key, leases_key = unpack(KEYS)
+local sid, attempt, claimant, lease_ms, open_ms = unpack(ARGV)
+
+--- @include "lib/clock"
+--- @include "lib/fencing"
+
+local held, closing = holds(room_key, attempt, claimant, 'closing')
+if not held then
   return 'lost'
 end
 
-local time = redis.call('TIME')
-redis.call('ZADD', KEYS[2], time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[3], ARGV[1])
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
-return room[3] and 'closing' or 'kept'
+redis.call('ZADD', leases_key, now_ms + lease_ms, sid)
+redis.call('PEXPIRE', room_key, open_ms)
+return closing and 'closing' or 'renewed'

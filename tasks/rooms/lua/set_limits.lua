@@ -1,26 +1,28 @@
--- The limits as they are now; whoever waits and may enter, enters.
+-- Set limits, and let in the waiting rooms that they allow.
 --
--- KEYS  those of admission.lua
--- ARGV  pairs: a field of admission, the most or '' for no limit; the tiers that are named are served, in this order
---       then prefix of the rooms' hashes
--- Returns how many rooms entered.
+-- KEYS  those of lib/admission
+-- ARGV  pairs of a field of admission and its limit, '' for none; the tiers among them are served, in this order
+--       then that of lib/admission
+-- Returns how many rooms entered their queues.
 
-local before = redis.call('ZCARD', LINE)
+--- @include "lib/admission"
+
+local before = redis.call('ZCARD', waitlist_key)
 for i = 1, #ARGV - 1, 2 do
-  limit(ARGV[i], ARGV[i + 1])
+  set_limit(ARGV[i], ARGV[i + 1])
 end
 local tiers = {}
 for i = 1, #ARGV - 1, 2 do
   local kind, name = string.match(ARGV[i], '^(%a+):(.*)$')
   if kind == 'tenant' then
-    make_ready(name)
-    forget_if_idle(name)
+    make_eligible(name)
+    delete_limit_if_idle(name)
   elseif kind == 'tier' then
     table.insert(tiers, name)
   end
 end
--- Only now, so that each tenant has its turn.
+-- When all tenants are eligible that can be, so that each has its turn.
 for _, tier in ipairs(tiers) do
   serve(tier)
 end
-return before - redis.call('ZCARD', LINE)
+return before - redis.call('ZCARD', waitlist_key)

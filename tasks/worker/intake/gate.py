@@ -1,19 +1,18 @@
-"""The intake gate: whether this worker may take another call out of Redis now."""
+"""The intake gate: it decides whether this worker may take another call out of Redis now."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from tasks.call.drain import Drain
-    from tasks.worker.intake.load import CpuLoad
-    from tasks.worker.intake.reservation import Reservations
-    from tasks.worker.pool import OneShotPool
+from tasks.call.drain import Drain
+from tasks.worker.intake.load import CpuLoad
+from tasks.worker.intake.reservation import Reservations
+from tasks.worker.pool import OneShotPool
 
 
 class Intake(StrEnum):
-    """Open, or why not."""
+    """The state of the gate: open, or the reason why it is closed."""
 
     OPEN = "open"
     NO_SLOT = "no idle slot"
@@ -23,7 +22,7 @@ class Intake(StrEnum):
 
 
 class IntakeGate:
-    """Open while a child is idle, the worker is not draining, and load and reservations are up to the threshold."""
+    """A gate that is open while a child is idle, the worker does not drain, and the load is up to the threshold."""
 
     def __init__(
         self, pool: OneShotPool, load: CpuLoad, reservations: Reservations, threshold: float, drain: Drain
@@ -36,7 +35,7 @@ class IntakeGate:
 
     @property
     def intake(self) -> Intake:
-        """Why it is closed, or OPEN."""
+        """The state of the gate now. Reservations count as load."""
         if self._drain.begun:
             return Intake.DRAINING
         if self._pool.idle_children <= 0:
@@ -49,22 +48,22 @@ class IntakeGate:
 
     @property
     def reserved(self) -> float:
-        """What calls just started will add to the load, and what it does not show yet; in the load's unit."""
+        """The load that calls just started will add and that `load` does not show yet, in the same unit."""
         return self._reservations.cores / self._load.cores
 
     @property
-    def puts_back(self) -> bool:
-        """Whether a call that was taken all the same belongs to another worker. A slot, it has: it was free before."""
+    def should_return(self) -> bool:
+        """True if a message that was taken after the gate closed goes back to its queue. It always has a slot."""
         return self.intake in {Intake.DRAINING, Intake.LOAD, Intake.RESERVED}
 
-    def hold(self, task: str) -> None:
-        """A task starts, by its id: its call's share of the load is reserved."""
-        self._reservations.hold(task)
+    def reserve(self, task: str) -> None:
+        """Reserve a call's share of the load, when its task starts."""
+        self._reservations.add(task)
 
     def guard(self, channel: Any) -> None:
         """Let `channel` start a new BRPOP only while the gate is open.
 
         One that is under way is always read to its end: a call that Redis has already handed over would otherwise sit
-        in the socket, seen by no worker.
+        in the socket, invisible to every worker.
         """
         channel.qos.can_consume = lambda: bool(channel._in_poll) or self.intake is Intake.OPEN

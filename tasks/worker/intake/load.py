@@ -1,4 +1,4 @@
-"""How busy this host is: the CPU load as a fraction of what this worker may use, quick to rise and slow to fall."""
+"""The CPU load, as a fraction of what this worker may use: quick to rise and slow to fall."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from tasks import cpu
 
 SAMPLE_SECONDS = 0.5
 RECENT = 2
-"""So many samples, a second, are enough to see the load rise; one alone may be the start of a process."""
+"""So many samples, a second, are enough to show that the load rises; one alone may be the start of a process."""
 
 logger = logging.getLogger("switchboard.tasks.worker")
 
 
 class CpuLoad:
-    """`sample` is called every SAMPLE_SECONDS. `source`, if given, is read instead of the CPU."""
+    """A moving average of the load, of which `sample` is called every SAMPLE_SECONDS.
+
+    `source`: a file with one number, read in the place of the CPU.
+    """
 
     def __init__(self, window_seconds: float, source: Path | None = None, available: cpu.Cpu | None = None) -> None:
         self._samples: deque[float] = deque(maxlen=max(RECENT, round(window_seconds / SAMPLE_SECONDS)))
@@ -28,12 +31,12 @@ class CpuLoad:
 
     @property
     def cores(self) -> float:
-        """How many cores are a load of 1."""
+        """The number of cores that are a load of 1."""
         return self._cpu.cores
 
     @property
     def level(self) -> float:
-        """0 to 1: the average over the window or over the last second, whichever is higher.
+        """The load, 0 to 1: the average over the window or over the last second, the higher of the two.
 
         Before the first sample it is 1: a worker takes no call before it knows its host.
         """
@@ -43,7 +46,7 @@ class CpuLoad:
         return max(fmean(samples), fmean(samples[-RECENT:]))
 
     def sample(self) -> None:
-        """Take one sample; of the time since the last one."""
+        """Take one sample, of the time since the last one."""
         self._samples.append(self._measure() if self._source is None else self._read(self._source))
 
     def _measure(self) -> float:
@@ -57,5 +60,5 @@ class CpuLoad:
         try:
             return float(source.read_text("utf-8"))
         except (OSError, ValueError):
-            logger.warning("the load file cannot be read; the host counts as full", extra={"path": str(source)})
+            logger.warning("load file cannot be read; the host counts as full", extra={"path": str(source)})
             return 1.0

@@ -1,8 +1,8 @@
 """CPU that calls just started will use, and that the load does not show yet.
 
 A burst of calls finds a quiet host: by the time the load rises they all have been started, and none of them can be
-heard. So each call holds a reservation from its start on, which gives way as the moving average comes to show the call
-itself. How much it reserves is learned from what the calls on this host have cost in the same stretch of their lives.
+heard. So each call holds a reservation from its start on, which decreases as the moving average comes to show the call
+itself. Its size is learned from what the calls on this host have used in the same period after their start.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import psutil
 
 LEARNING = 0.2
-"""How much of what is reserved comes from the newest call."""
+"""The weight of the newest call in what is reserved."""
 LEAST, MOST = 0.2, 4.0
-"""The reservation stays within these multiples of the one that was set, whatever some odd calls have cost."""
+"""The reservation stays within these multiples of the configured one, whatever some odd calls have used."""
 
 
 def cpu_seconds(pid: int) -> float:
-    """What a process has used so far. 0 if it is gone."""
+    """Return the CPU time that a process has used so far; 0 if it is gone."""
     try:
         times = psutil.Process(pid).cpu_times()
     except psutil.Error:
@@ -36,9 +36,10 @@ class _Call:
 
 
 class Reservations:
-    """For the calls of one worker. `cores_per_call` is what each reserves at first; 0 turns them off.
+    """The reservations of a worker's calls.
 
-    `window_seconds` is the load's: after it, the load shows the whole call.
+    `cores_per_call`: the first reservation of a call; 0 turns reservations off. `window_seconds`: that of the load,
+    after which it shows the whole call.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Reservations:
         clock: Callable[[], float] = time.monotonic,
         used: Callable[[int], float] = cpu_seconds,
     ) -> None:
-        self._set = cores_per_call
+        self._configured = cores_per_call
         self._window = window_seconds
         self._clock = clock
         self._used = used
@@ -60,24 +61,24 @@ class Reservations:
 
     @property
     def cores(self) -> float:
-        """What all calls of the worker reserve now."""
+        """The sum of all reservations now."""
         now = self._clock()
         return self.cores_per_call * sum(
             max(0.0, 1 - self._age(call, now) / self._window) for call in self._calls.values()
         )
 
-    def hold(self, task: str) -> None:
-        """A task starts, by its id."""
-        # With none to hold nothing is watched, and so nothing would be forgotten.
-        if self._set:
+    def add(self, task: str) -> None:
+        """Reserve for a task that starts, by its id."""
+        # Turned off, `update` does nothing, and so would not forget it.
+        if self._configured:
             self._calls[task] = _Call(self._clock())
 
-    def watch(self, tasks: Mapping[str, int | None], children: Iterable[int]) -> None:
-        """Look at the tasks that have not ended, each with the pid of its child if it has one, and at all children.
+    def update(self, tasks: Mapping[str, int | None], children: Iterable[int]) -> None:
+        """Drop the calls that have ended, and learn from the others. Called as often as the load is sampled.
 
-        Called as often as the load is sampled.
+        `tasks`: those that have not ended, each with the pid of its child if it has one. `children`: all pids.
         """
-        if not self._set:
+        if not self._configured:
             return
         now = self._clock()
         self._calls = {task: call for task, call in self._calls.items() if task in tasks}
@@ -86,7 +87,7 @@ class Reservations:
             if not call.learned and call.pid is not None and self._age(call, now) >= self._window:
                 call.learned = True
                 self._learn(self._used(call.pid) - self._used_before.get(call.pid, 0.0), self._age(call, now))
-        # What a child has used to get ready is not its call's.
+        # What a child has used for its prewarm is not its call's.
         busy = set(tasks.values())
         before = self._used_before
         self._used_before = {pid: before[pid] if pid in busy and pid in before else self._used(pid) for pid in children}
@@ -97,4 +98,4 @@ class Reservations:
 
     def _learn(self, used_seconds: float, seconds: float) -> None:
         cores = self.cores_per_call * (1 - LEARNING) + LEARNING * used_seconds / seconds
-        self.cores_per_call = min(self._set * MOST, max(self._set * LEAST, cores))
+        self.cores_per_call = min(self._configured * MOST, max(self._configured * LEAST, cores))

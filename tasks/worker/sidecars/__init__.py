@@ -1,1 +1,8 @@
-"""TODO map."""
+"""Sidecars: processes beside the worker's children, for models that each child would otherwise keep in its own memory.
+
+    sidecar          a process that is forked, replaced when it dies, and ends with the worker
+    turn_detector    livekit-agents' local end-of-turn model, forked with its weights
+    inference        the models that agents' plugins register, in an interpreter of their own
+
+Calls reach them over Unix sockets, and go on without a sidecar that is down: see the servers in `pipeline.runtime`.
+"""

@@ -1,12 +1,12 @@
-"""Switchboard's voice agent under the worker that livekit-agents has built in: `python front_desk.py start`.
+"""Switchboard's voice agent under livekit-agents' built-in worker: `python front_desk.py start`.
 
-As livekit-agents' documentation writes such a file: an AgentServer, a prewarm as its `setup_fnc`, the entrypoint. All
-else is the default, but for what a measurement has to set:
+The file is as in livekit-agents' documentation: an AgentServer, a prewarm function as its `setup_fnc`, the entrypoint.
+All else is the default, but for the settings of the benchmark:
 
-    BENCH_PORT       where its health check listens
-    BENCH_THRESHOLD  the load from which it takes no call; `inf`: it says that it has none, as livekit-server gives no
-                     call to a worker whose load is 1, whatever the worker's threshold is
-    BENCH_LOAD_FILE  a file with one number, read in the place of the CPU load
+    BENCH_PORT       port of its health check
+    BENCH_THRESHOLD  load threshold. `inf`: it reports a load of 0, because livekit-server gives no call to a worker
+                     with a load of 1, whatever the worker's threshold is
+    BENCH_LOAD_FILE  a file with one number, read instead of the CPU load
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from livekit.agents import AgentServer, JobProcess, cli
 
 from pipeline.options import ProviderOptions, TurnOptions, VoiceAgentOptions
 from pipeline.providers import preload
-from pipeline.voice_agent import VOICE, entrypoint
+from pipeline.userdata import USERDATA_KEY, CallUserdata
+from pipeline.voice_agent import entrypoint
 
 LOCAL = ProviderOptions(name="local")
 FRONT_DESK = VoiceAgentOptions(stt=LOCAL, llm=LOCAL, tts=LOCAL, turn=TurnOptions(max_endpointing_delay_seconds=0.8))
@@ -26,7 +27,7 @@ FRONT_DESK = VoiceAgentOptions(stt=LOCAL, llm=LOCAL, tts=LOCAL, turn=TurnOptions
 
 def prewarm(proc: JobProcess) -> None:
     preload(extras=())
-    proc.userdata[VOICE] = FRONT_DESK
+    proc.userdata[USERDATA_KEY] = CallUserdata(voice=FRONT_DESK)
 
 
 def load_in_file() -> float:
@@ -40,14 +41,14 @@ def no_load() -> float:
 def server() -> AgentServer:
     threshold = float(os.environ["BENCH_THRESHOLD"])
     load = no_load if threshold == float("inf") else None
-    made = AgentServer(
+    agent_server = AgentServer(
         port=int(os.environ["BENCH_PORT"]),
         load_threshold=threshold,
         load_fnc=load_in_file if "BENCH_LOAD_FILE" in os.environ else load,
     )
-    made.setup_fnc = prewarm
-    made.rtc_session(entrypoint)
-    return made
+    agent_server.setup_fnc = prewarm
+    agent_server.rtc_session(entrypoint)
+    return agent_server
 
 
 if __name__ == "__main__":

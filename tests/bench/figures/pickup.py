@@ -1,4 +1,4 @@
-"""From the queue into a child: rooms whose calls end at once, because no LiveKit server is where they are sent."""
+"""Pickup: from the queue into a child. The calls end at once, because there is no LiveKit server at their URL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from ops.stack import Worker, WorkerSpec, environment
 from ops.stack.ports import PortPicker
 from ops.stack.redis import RedisServer
-from tasks.queue.dispatcher import Dispatcher, RoomSeen
+from tasks.queue.dispatcher import Dispatcher, RoomInfo
 from tasks.rooms import RoomStore, State
 from tasks.settings import Settings
 from tests.bench.ours import TENANTS
@@ -22,9 +22,9 @@ from tests.support.waiting import until
 
 SLOTS = 4
 APART_SECONDS = 0.8
-"""In this time a call is over and its child replaced: the worker is not about to fork when the next room comes."""
+"""Time in which a call ends and its child is replaced, so that the worker does not fork when the next room comes."""
 SECRET = "a-secret-that-is-long-enough-for-hs256"
-NOBODY = "ws://127.0.0.1:1"
+NO_SERVER = "ws://127.0.0.1:1"
 
 
 async def measure(pairs: Pairs, size: Size) -> list[Row]:
@@ -36,7 +36,7 @@ async def measure(pairs: Pairs, size: Size) -> list[Row]:
     load.write_text("0")
     env = {
         **base,
-        "LIVEKIT_URL": NOBODY,
+        "LIVEKIT_URL": NO_SERVER,
         "LIVEKIT_API_KEY": "devkey",
         "LIVEKIT_API_SECRET": SECRET,
         "REDIS_URL": redis.url,
@@ -48,37 +48,37 @@ async def measure(pairs: Pairs, size: Size) -> list[Row]:
     try:
         await redis.start()
         await worker.start()
-        return _rows(await _pick_up(redis, size.pickups))
+        return _rows(await _measure_pickups(redis, size.pickups))
     finally:
         await worker.stop()
         await redis.stop()
 
 
-async def _pick_up(redis: RedisServer, count: int) -> list[Sample]:
-    """Milliseconds from being queued to the child's claim, of each room."""
-    given = {"livekit_api_key": "devkey", "livekit_api_secret": SECRET, "redis_url": redis.url}
-    dispatcher = Dispatcher.from_settings(Settings.model_validate(given))
+async def _measure_pickups(redis: RedisServer, count: int) -> list[Sample]:
+    """Return the milliseconds from `queued` to `claimed` of each room."""
+    env = {"LIVEKIT_API_KEY": "devkey", "LIVEKIT_API_SECRET": SECRET, "REDIS_URL": redis.url}
+    dispatcher = Dispatcher.from_settings(Settings.read(env))
     samples: list[Sample] = []
     async with redis.client() as client:
         rooms = RoomStore(client)
         await declare(client, TENANTS.read_text("utf-8"))
 
         async def has_slots() -> bool:
-            return any(status.idle == SLOTS for status in await rooms.workers())
+            return any(status.idle == SLOTS for status in await rooms.list_workers())
 
         await until(has_slots)
         try:
             for number in range(count):
                 sid = f"RM_pickup{number}"
-                await dispatcher.open(RoomSeen(sid, f"call-bench-{number}"))
+                await dispatcher.open(RoomInfo(sid, f"call-bench-{number}"))
                 await asyncio.sleep(APART_SECONDS)
-                samples.append(await _picked_up(rooms, sid))
+                samples.append(await _pickup_ms(rooms, sid))
         finally:
             await dispatcher.aclose()
     return samples
 
 
-async def _picked_up(rooms: RoomStore, sid: str) -> float:
+async def _pickup_ms(rooms: RoomStore, sid: str) -> float:
     async def dead() -> bool:
         room = await rooms.get(sid)
         return room is not None and room.state is State.DEAD

@@ -1,12 +1,23 @@
-"""How the costs of an installation grow with its rooms and its calls, and what is full first.
+"""Scaling: the costs of an installation as its rooms and calls grow, and the part that is full first.
 
-`python -m tests.bench.scaling` fills a Redis of its own with so many open rooms, and measures against it:
+`python -m tests.bench.scaling` fills a Redis of its own with open rooms and measures against it:
 
-    call        the life of one call, step by step, through the code that does it in production
-    sweeps      the reconciler's sweeps, at their quietest and at their worst
-    standing    what costs something while nothing happens: a worker, Flower, and `switchboard ps`
-    receivers   the webhooks of a call, in a real receiver
-    surge       calls that come at a rising rate, until Redis or whoever makes them has no CPU left
+    call         the life of a call, step by step, through the code of production
+    waitlist     the same steps with a long waitlist
+    sweeps       the reconciler's sweeps, at their quietest and at their worst
+    receivers    the webhooks of a call, in a real receiver
+    idle         costs without calls: a worker, Flower, and `switchboard ps`
+    ramp         calls at a rising rate, until Redis or the load generator is at its limit
 
-A `Meter` says what of it Redis had to do. `report` writes a document for people and a file with every sample.
+with
+
+    fixture      the installation, filled with open rooms
+    meter        Redis' own counters
+    cost         the cost of one action
+    fake_worker  what a worker's main process sends to Redis
+    recording    one call's commands to Redis, recorded
+    replay       recorded calls, replayed by the thousand
+    results      all results, and their file
+    forecast     the part that is full first
+    report       the document
 """

@@ -1,4 +1,4 @@
-"""The life of a call, step by step, through the code that does it in production."""
+"""The life of a call, step by step, through the code of production."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from livekit.agents import ChatContext
 from redis.asyncio import Redis
 
 from pipeline.conversation import Conversation
-from tasks.call.lease import LeaseKeeper
-from tasks.encryption import Seal
-from tasks.queue.dispatcher import RoomSeen
+from tasks.call.lease import LeaseRenewer
+from tasks.encryption import Encryption
+from tasks.queue.dispatcher import RoomInfo
 from tasks.redis_client import connect
-from tasks.rooms import Claim, Room, RoomStore, keys
-from tasks.tenants import RedisTenants
-from tests.bench.scaling.cost import Cost, cost_of_each
-from tests.bench.scaling.fake_worker import Taker
-from tests.bench.scaling.fixture import CALLED, Installation
+from tasks.rooms import Room, RoomStore, keys
+from tasks.tenants import TenantReader
+from tests.bench.scaling.cost import Cost, measure_each
+from tests.bench.scaling.fake_worker import FakeWorker
+from tests.bench.scaling.fixture import MEASURED_TIER, Installation
 
 WORKER = "celery@host"
 STEPS = ("connecting", "joined", "published", "first_audio")
@@ -31,147 +31,153 @@ SENTENCE = "Thank you, I have noted that down. Is there anything else that I can
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
-    """How long a call is, how often somebody says something in it, and how often its lease is renewed, in seconds."""
+class CallProfile:
+    """The length of a call, the interval between its sentences, and that between renewals of its lease, in seconds."""
 
     length: float = 180.0
-    said_every: float = 5.0
-    renewed_every: float = 2.0
+    sentence_interval: float = 5.0
+    renew_interval: float = 2.0
 
     @property
-    def said(self) -> int:
-        """How often the conversation is written: whenever somebody has said something."""
-        return int(self.length / self.said_every)
+    def sentences(self) -> int:
+        """The number of sentences. The conversation is written after each."""
+        return int(self.length / self.sentence_interval)
 
     @property
     def renewals(self) -> int:
-        """How often the lease is renewed because nothing else happens: what happens renews it too."""
-        moments = [0.3, 0.5, 0.7, 1.0, *(self.said_every * (number + 1) for number in range(self.said)), self.length]
-        return 1 + sum(int((after - before) / self.renewed_every) for before, after in pairwise(moments))
+        """The number of renewals of the lease with nothing else to write. A step or a sentence renews it too."""
+        times = [
+            *(0.3, 0.5, 0.7, 1.0),
+            *(self.sentence_interval * (number + 1) for number in range(self.sentences)),
+            self.length,
+        ]
+        return 1 + sum(int((after - before) / self.renew_interval) for before, after in pairwise(times))
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """Bytes in Redis: a room that is over, for an hour; a call's record; a conversation, while the call lives.
+class Footprint:
+    """Bytes in Redis of a room that is over, of a call record and of a conversation.
 
-    `connections`: how many a call has to Redis while it lives.
+    `connections`: a running call's connections to Redis.
     """
 
-    over: float
-    record: float
+    ended_room: float
+    call_record: float
     conversation: float
     connections: float
 
 
 class Calls:
-    """So many calls, one after another at each step. Each has a tenant, and a child with a connection, of its own.
+    """`count` calls, one after another at each step. Each has its own tenant, and a child with its own connection.
 
-    What is kept of a conversation, which grows, is always half of what is said in a call.
+    The conversation that is written grows in a real call. Here it always has half of the sentences.
     """
 
-    def __init__(self, installation: Installation, count: int, talk: Talk) -> None:
+    def __init__(self, installation: Installation, count: int, profile: CallProfile) -> None:
         self._installation = installation
-        self._talk = talk
+        self._profile = profile
         self.sids = [f"RM_called{number:06}" for number in range(count)]
         self._children: dict[str, _Child] = {}
-        self._conversation = _conversation(talk.said // 2)
+        self._conversation = _conversation(profile.sentences // 2)
         self._connections = 0.0
 
     async def costs(self) -> list[Cost]:
-        """Of each step, in the order in which they come."""
-        await self._installation.declare({_tenant(sid): CALLED for sid in self.sids})
-        talk = self._talk
+        """Measure each step, in the order of a call."""
+        await self._installation.declare({_tenant(sid): MEASURED_TIER for sid in self.sids})
+        profile = self._profile
         meter = self._installation.meter
-        with Taker.of(self._installation.settings) as taker:
-            found = [
+        with FakeWorker.of(self._installation.settings) as worker:
+            costs = [
                 await self._each("open: room_started", self.open),
                 await self._each("open again: participant_joined", self.open),
-                await self._each("take: BRPOP, unacked, ack", taker.take),
-                await self._each("tell Flower: 3 events", taker.tell),
+                await self._each("take a message: BRPOP, unacked, ack", worker.take_message),
+                await self._each("send 3 events for Flower", worker.send_events),
             ]
             before = await meter.connections()
-            found += [
-                await self._each("claim: connect, claim, tenant", self.claim),
-                await self._each("stamp a step, renew", self.stamp, times=len(STEPS)),
-                await self._each("keep the conversation, renew", self.say, times=talk.said),
-                await self._each("renew", self.renew, times=talk.renewals),
+            costs += [
+                await self._each("claim: connect, claim, read tenant", self.claim),
+                await self._each("record a step, renew", self.record_step, per_call=len(STEPS)),
+                await self._each("save the conversation, renew", self.save_conversation, per_call=profile.sentences),
+                await self._each("renew", self.renew, per_call=profile.renewals),
                 await self._each("close: room_finished", self.close),
             ]
             self._connections = (await meter.connections() - before) / len(self.sids)
-        found.append(await self._each("end: the record, disconnect", self.end))
-        return found
+        costs.append(await self._each("end: call record, disconnect", self.end))
+        return costs
 
-    async def _each(self, name: str, step: Callable[[str], Awaitable[None]], *, times: float = 1.0) -> Cost:
-        return await cost_of_each(name, self._installation.meter, step, self.sids, times=times)
+    async def _each(self, name: str, step: Callable[[str], Awaitable[None]], *, per_call: float = 1.0) -> Cost:
+        return await measure_each(name, self._installation.meter, step, self.sids, per_call=per_call)
 
     async def open(self, sid: str) -> None:
-        """The receiver's part, when the room starts and when its caller joins."""
-        await self._installation.dispatcher.open(RoomSeen(sid, f"call-{_tenant(sid)}-1", started_at_ms=1))
+        """Open the room, as a receiver does when it is started and when its caller joins."""
+        await self._installation.dispatcher.open(RoomInfo(sid, f"call-{_tenant(sid)}-1", started_at_ms=1))
 
     async def claim(self, sid: str) -> None:
-        """A fresh child, until its call begins."""
+        """Claim the room, as a new child does before its call begins."""
         self._children[sid] = await _Child.start(self._installation, sid)
 
-    async def stamp(self, sid: str) -> None:
-        """The call reaches a step."""
-        await self._children[sid].stamp()
+    async def record_step(self, sid: str) -> None:
+        """Record a step of the call."""
+        await self._children[sid].record_step()
 
-    async def say(self, sid: str) -> None:
-        """Somebody has said something."""
-        await self._children[sid].say(self._conversation)
+    async def save_conversation(self, sid: str) -> None:
+        """Save the conversation, as after each sentence."""
+        await self._children[sid].save_conversation(self._conversation)
 
     async def renew(self, sid: str) -> None:
-        """Nothing happens."""
+        """Renew the lease, with nothing to write."""
         await self._children[sid].renew()
 
     async def close(self, sid: str) -> None:
-        """The receiver's part, when the room finishes."""
+        """Close the room, as a receiver does when it has finished."""
         await self._installation.dispatcher.close(sid)
 
     async def end(self, sid: str) -> None:
-        """The child's last words."""
+        """End the call and disconnect, as a child does."""
         await self._children.pop(sid).end()
 
-    async def kept_bytes(self) -> Kept:
-        """What is left of these calls when they are over, and what a conversation had been meanwhile."""
+    async def footprint(self) -> Footprint:
+        """Measure the bytes that Redis has of these calls after their end, and those of a conversation."""
         redis: Any = self._installation.redis
         rooms = [await redis.memory_usage(keys.room(sid)) for sid in self.sids]
         records = await redis.memory_usage(keys.CALLS, samples=0)
-        sealed = Seal(self._installation.settings).close(self.sids[0], self._conversation)
-        return Kept(sum(rooms) / len(rooms), records / await redis.xlen(keys.CALLS), len(sealed), self._connections)
+        encrypted = Encryption(self._installation.settings).encrypt(self.sids[0], self._conversation)
+        return Footprint(
+            sum(rooms) / len(rooms), records / await redis.xlen(keys.CALLS), len(encrypted), self._connections
+        )
 
 
 class NotClaimedError(RuntimeError):
-    """A room that nobody else knows could not be claimed."""
+    """Raised when a room could not be claimed, although only this process knows it."""
 
 
 class _Child:
-    def __init__(self, redis: Redis, rooms: RoomStore, room: Room, keeper: LeaseKeeper) -> None:
+    def __init__(self, redis: Redis, rooms: RoomStore, room: Room, lease: LeaseRenewer) -> None:
         self._redis = redis
         self._rooms = rooms
         self._room = room
-        self._keeper = keeper
+        self._lease = lease
 
     @classmethod
     async def start(cls, installation: Installation, sid: str) -> Self:
-        """As `tasks.call.attempt` does."""
+        """Claim the room, as `tasks.call.attempt` does."""
         settings = installation.settings
-        redis = connect(settings)
-        rooms = RoomStore(redis, lease_ms=settings.lease_ttl_ms)
+        redis = connect(settings.redis)
+        rooms = RoomStore(redis, lease_ms=settings.lease.ttl_ms)
         claim = await rooms.claim(sid, 1, claimant=f"{sid:0>32}", worker=WORKER, pid=os.getpid())
-        if not isinstance(claim, Claim):
+        if not isinstance(claim, Room):
             raise NotClaimedError(claim)
-        await RedisTenants(redis, frozenset(settings.tiers)).with_keys(claim.room.tenant)
-        return cls(redis, rooms, claim.room, LeaseKeeper(rooms, claim.room, settings, claimed_at=time.monotonic()))
+        await TenantReader(redis, settings.tiers.names).get_with_keys(claim.tenant)
+        return cls(redis, rooms, claim, LeaseRenewer(rooms, claim, settings, claimed_at=time.monotonic()))
 
-    async def stamp(self) -> None:
-        self._keeper.step("joined")
-        await self._keeper.write()
+    async def record_step(self) -> None:
+        self._lease.record_step("joined")
+        await self._lease.flush()
         await self.renew()
 
-    async def say(self, conversation: str) -> None:
-        self._keeper.said(conversation)
-        await self._keeper.write()
+    async def save_conversation(self, conversation: str) -> None:
+        self._lease.save_conversation(conversation)
+        await self._lease.flush()
         await self.renew()
 
     async def renew(self) -> None:
@@ -188,7 +194,7 @@ def _tenant(sid: str) -> str:
 
 
 def _conversation(items: int) -> str:
-    said = ChatContext.empty()
+    chat = ChatContext.empty()
     for number in range(items):
-        said.add_message(role="assistant" if number % 2 else "user", content=SENTENCE)
-    return Conversation().to_json(said)
+        chat.add_message(role="assistant" if number % 2 else "user", content=SENTENCE)
+    return Conversation().to_json(chat)

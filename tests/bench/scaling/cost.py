@@ -1,4 +1,4 @@
-"""What one action costs: the time it takes, and what Redis does for it."""
+"""The cost of one action: its time, and the work of Redis for it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
-from tests.bench.scaling.meter import Meter, Work
+from tests.bench.scaling.meter import Meter, RedisUsage
 from tests.bench.stats import percentile
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one action, on average; CPU and script times of Redis in µs, `received` and `sent` in bytes.
+    """The mean cost of one action: CPU and script times of Redis in µs, `received` and `sent` in bytes.
 
-    `times`: how often a call does it. `samples_ms`: how long each took, as whoever asked saw it. `block_ms`: the
-    longest time for which the event loop did nothing else, where that was looked at.
+    `per_call`: how often a call does it. `samples_ms`: the time of each, as its client measured it. `block_ms`: the
+    longest time for which the event loop did nothing else, where that was measured.
     """
 
     action: str
@@ -29,67 +29,67 @@ class Cost:
     sent: float
     samples_ms: tuple[float, ...]
     by_command: dict[str, float] = field(default_factory=dict)
-    times: float = 1.0
+    per_call: float = 1.0
     block_ms: float | None = None
 
     @classmethod
     def of(
         cls,
         action: str,
-        work: Work,
+        usage: RedisUsage,
         samples_ms: Iterable[float],
         count: int,
         *,
-        times: float = 1.0,
+        per_call: float = 1.0,
         block_ms: float | None = None,
     ) -> Self:
-        """The average of so many."""
+        """Return the mean cost of `count` actions."""
         return cls(
             action=action,
-            commands=work.commands.total() / count,
-            requests=work.requests / count,
-            cpu_us=work.cpu_us / count,
-            script_us=work.script_us / count,
-            received=work.received / count,
-            sent=work.sent / count,
+            commands=usage.commands.total() / count,
+            requests=usage.requests / count,
+            cpu_us=usage.cpu_us / count,
+            script_us=usage.script_us / count,
+            received=usage.received / count,
+            sent=usage.sent / count,
             samples_ms=tuple(samples_ms),
-            by_command={name: calls / count for name, calls in sorted(work.commands.items())},
-            times=times,
+            by_command={name: calls / count for name, calls in sorted(usage.commands.items())},
+            per_call=per_call,
             block_ms=block_ms,
         )
 
     @property
     def p50_ms(self) -> float:
-        """Half of them took no longer."""
+        """The median of the times."""
         return percentile(self.samples_ms, 50) or 0.0
 
     @property
     def p99_ms(self) -> float:
-        """All but one in a hundred took no longer."""
+        """The 99th percentile of the times."""
         return percentile(self.samples_ms, 99) or 0.0
 
 
-async def cost_of_each(
-    action: str, meter: Meter, each: Callable[[str], Awaitable[object]], sids: Iterable[str], *, times: float = 1.0
+async def measure_each(
+    action: str, meter: Meter, run: Callable[[str], Awaitable[object]], sids: Iterable[str], *, per_call: float = 1.0
 ) -> Cost:
-    """Do it for each room, one after another."""
+    """Measure an action, run for each room, one after another."""
     samples = []
-    async with meter.measure() as work:
+    async with meter.measure() as usage:
         for sid in sids:
             began = time.perf_counter()
-            await each(sid)
+            await run(sid)
             samples.append((time.perf_counter() - began) * 1000)
-    return Cost.of(action, work, samples, len(samples), times=times)
+    return Cost.of(action, usage, samples, len(samples), per_call=per_call)
 
 
-async def cost_of_one(action: str, meter: Meter, one: Awaitable[object]) -> Cost:
-    """Do it once, beside a task that wants to run all the time, and see how long that had to wait at most.
+async def measure_once(action: str, meter: Meter, running: Awaitable[object]) -> Cost:
+    """Measure an action, run once, and the longest time for which a task beside it had to wait for the event loop.
 
-    Its wait is counted in CPU time, so that it is the action's alone: nobody else's on this machine.
+    The wait is counted in this thread's CPU time, so that other processes of this machine do not count.
     """
     longest = 0.0
 
-    async def want_to_run() -> None:
+    async def watch_event_loop() -> None:
         nonlocal longest
         last = time.thread_time()
         while True:
@@ -97,13 +97,13 @@ async def cost_of_one(action: str, meter: Meter, one: Awaitable[object]) -> Cost
             now = time.thread_time()
             longest, last = max(longest, now - last), now
 
-    async with meter.measure() as work:
-        watching = asyncio.create_task(want_to_run())
+    async with meter.measure() as usage:
+        watcher = asyncio.create_task(watch_event_loop())
         await asyncio.sleep(0)
         began = time.perf_counter()
-        await one
+        await running
         wall = time.perf_counter() - began
-        # A last block may have been at its end.
+        # The last block may have been at the end of the action.
         await asyncio.sleep(0)
-        watching.cancel()
-    return Cost.of(action, work, [wall * 1000], 1, block_ms=longest * 1000)
+        watcher.cancel()
+    return Cost.of(action, usage, [wall * 1000], 1, block_ms=longest * 1000)

@@ -1,4 +1,4 @@
-"""A Redis of its own, what a receiver and a child have to do with it, and the rooms that are open in it."""
+"""An installation with a Redis of its own, filled with open rooms."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ from tasks.queue.dispatcher import Dispatcher
 from tasks.queue.message import call_message
 from tasks.rooms import Limits, RoomStore
 from tasks.settings import Settings
-from tasks.tenants.admin import Entry, Ledger
+from tasks.tenants.admin import StoredTenant, TenantAdmin
 from tests.bench.scaling.meter import Meter
 
 T = TypeVar("T")
 
 LONG_AGO_MS = 1_700_000_000_000
-TIER = "standard"
-"""The tier, and the queue, of the rooms that are open besides; the calls that are measured have another one."""
-CALLED = "premium"
-EACH_STATE = 2
-"""Of a tenant so many rooms run and so many are in the queue, which is all that it may have there by default."""
-AT_ONCE = 30
+BACKGROUND_TIER = "standard"
+"""Tier and queue of the rooms that fill Redis. The calls that are measured have another one."""
+MEASURED_TIER = "premium"
+ROOMS_PER_STATE = 2
+"""Running rooms of a tenant, and queued ones: as many as its default limits allow."""
+CONCURRENCY = 30
 NO_LIMITS = Limits()
 HOUR_MS = 3_600_000
 SECRET = "a-secret-that-is-long-enough-for-hs256"
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
-    """Bytes that a room has in Redis, on average: in its queue, and with a call."""
+class RoomSizes:
+    """Mean bytes in Redis of a queued room and of a running one."""
 
     queued: float
     running: float
 
 
 class Installation:
-    """`settings` are a receiver's. The rooms of `store` have leases that last an hour."""
+    """An installation without processes but Redis. `settings` are a receiver's; leases of `store` last an hour."""
 
     def __init__(self, server: RedisServer, settings: Settings, dispatcher: Dispatcher, redis: Redis) -> None:
         self.server = server
@@ -60,14 +60,14 @@ class Installation:
     @classmethod
     @asynccontextmanager
     async def start(cls, binaries: Binaries) -> AsyncIterator[Self]:
-        """One without rooms, in a folder that is gone afterwards."""
-        with tempfile.TemporaryDirectory(prefix="switchboard-growth-") as folder:
+        """Start an installation without rooms, in a temporary folder."""
+        with tempfile.TemporaryDirectory(prefix="switchboard-scaling-") as folder:
             server = RedisServer(
                 Path(folder), environment.inherited(), binary=str(binaries.redis), port=PortPicker().pick()
             )
             await server.start()
             env = _environment(server)
-            settings = Settings.model_validate({name.lower(): value for name, value in env.items()})
+            settings = Settings.read(env)
             dispatcher = Dispatcher.from_settings(settings)
             try:
                 async with server.client() as client:
@@ -78,37 +78,37 @@ class Installation:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Of a process of this installation."""
+        """The environment of a process of this installation."""
         return environment.merged(environment.inherited(), _environment(self.server))
 
-    async def fill(self, count: int) -> Filled:
-        """So many rooms are open, and nothing else is there: half have a call, half are in the queue."""
-        # Its scripts and its clients' buffers are no rooms.
-        warm = [f"RM_warm{number}" for number in range(AT_ONCE)]
-        await each(warm, lambda sid: self.open(sid, "tenant"))
-        await each(warm, self.claim)
+    async def fill(self, count: int) -> RoomSizes:
+        """Replace the content of Redis with `count` open rooms: half of them running, half queued."""
+        # Loads the scripts and grows the clients' buffers first: their memory is not the rooms'.
+        warm = [f"RM_warm{number}" for number in range(CONCURRENCY)]
+        await for_each(warm, lambda sid: self.open(sid, "tenant"))
+        await for_each(warm, self.claim)
         await self.redis.flushall()
-        tenants = [f"tenant-{number}" for number in range(-(-count // (2 * EACH_STATE)))]
-        await self.declare(dict.fromkeys(tenants, TIER))
+        tenants = [f"tenant-{number}" for number in range(-(-count // (2 * ROOMS_PER_STATE)))]
+        await self.declare(dict.fromkeys(tenants, BACKGROUND_TIER))
         before = await self.meter.memory()
-        rooms = [(f"RM_{number:012}", tenants[number // (2 * EACH_STATE)]) for number in range(count)]
-        running = [room for number, room in enumerate(rooms) if number % (2 * EACH_STATE) < EACH_STATE]
-        await each(running, lambda room: self.open(*room))
+        rooms = [(f"RM_{number:012}", tenants[number // (2 * ROOMS_PER_STATE)]) for number in range(count)]
+        running = [room for number, room in enumerate(rooms) if number % (2 * ROOMS_PER_STATE) < ROOMS_PER_STATE]
+        await for_each(running, lambda room: self.open(*room))
         queued = await self.meter.memory()
-        await self.redis.delete(TIER)
-        await each(running, lambda room: self.claim(room[0]))
+        await self.redis.delete(BACKGROUND_TIER)
+        await for_each(running, lambda room: self.claim(room[0]))
         claimed = await self.meter.memory()
-        have_a_call = set(running)
-        await each([room for room in rooms if room not in have_a_call], lambda room: self.open(*room))
-        return Filled((queued - before) / len(running), (claimed - before) / len(running))
+        is_running = set(running)
+        await for_each([room for room in rooms if room not in is_running], lambda room: self.open(*room))
+        return RoomSizes((queued - before) / len(running), (claimed - before) / len(running))
 
     async def declare(self, tiers: Mapping[str, str]) -> None:
-        """These tenants, each with its tier, besides those that are there."""
-        entries = {tenant: Entry({"tier": tier}) for tenant, tier in tiers.items()}
-        await Ledger(self.redis).change(lambda before: Plan(before, entries))
+        """Add these tenants, each with its tier."""
+        tenants = {tenant: StoredTenant({"tier": tier}) for tenant, tier in tiers.items()}
+        await TenantAdmin(self.redis).change(lambda before: Plan(before, tenants))
 
-    async def open(self, sid: str, tenant: str, tier: str = TIER, limits: Limits = NO_LIMITS) -> object:
-        """As a receiver does, without asking for the tenant."""
+    async def open(self, sid: str, tenant: str, tier: str = BACKGROUND_TIER, limits: Limits = NO_LIMITS) -> object:
+        """Open a room, as a receiver does, without reading its tenant."""
         name = f"call-{tenant}-{sid}"
         return await self.store.open(
             sid=sid,
@@ -123,24 +123,24 @@ class Installation:
         )
 
     async def claim(self, sid: str) -> object:
-        """As a worker's child does."""
+        """Claim a room, as a child does."""
         return await self.store.claim(sid, 1, claimant=sid, worker="celery@host", pid=os.getpid())
 
     async def end(self, sid: str) -> object:
-        """As a worker's child does."""
+        """End a call, as a child does."""
         return await self.store.end(sid, 1, outcome="ended by the agent or the room", usage="[]")
 
 
-async def each(items: Sequence[T], action: Callable[[T], Awaitable[object]]) -> None:
-    """Do it for each, some of them at once."""
-    for first in range(0, len(items), AT_ONCE):
-        await asyncio.gather(*(action(item) for item in items[first : first + AT_ONCE]))
+async def for_each(items: Sequence[T], action: Callable[[T], Awaitable[object]]) -> None:
+    """Run the action for each item, CONCURRENCY at a time."""
+    for first in range(0, len(items), CONCURRENCY):
+        await asyncio.gather(*(action(item) for item in items[first : first + CONCURRENCY]))
 
 
 def _environment(server: RedisServer) -> dict[str, str]:
     return {
         "REDIS_URL": server.url,
-        # Nobody is there: a call that a worker takes all the same ends at once.
+        # Nothing listens there: a call that a worker takes ends at once.
         "LIVEKIT_URL": "ws://127.0.0.1:1",
         "LIVEKIT_API_KEY": "devkey",
         "LIVEKIT_API_SECRET": SECRET,

@@ -1,4 +1,4 @@
-"""What costs something while nothing happens, or because somebody looks: workers, Flower, `switchboard ps`."""
+"""Costs without calls: an idle worker, Flower, and `switchboard ps`."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from ops.stack import Worker, WorkerSpec
 from ops.stack.flower import Flower
 from ops.stack.ports import PortPicker
 from ops.stack.process import ManagedProcess
-from tests.bench.scaling.cost import Cost, cost_of_each
+from tests.bench.scaling.cost import Cost, measure_each
 from tests.bench.scaling.fixture import Installation
-from tests.bench.scaling.meter import Work
+from tests.bench.scaling.meter import RedisUsage
 
 P = TypeVar("P", bound=ManagedProcess)
 
 WIDTH = 240
-EMPTY = ("gold", "silver", "bronze")
-"""Queues in which nobody waits: a worker that took a call would not be without one."""
+QUEUES = ("gold", "silver", "bronze")
+"""Empty queues: the worker must not take a call while it is measured."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What something costs a second, on average: Redis as in `Cost`, and the CPU time of the process itself.
+class IdleCost:
+    """The mean cost of a second: of Redis as in `Cost`, and `own_cpu_ms` of the process itself.
 
-    `connections`: how many Redis has, one of them that of the meter.
+    `connections`: all connections of Redis, with the meter's.
     """
 
     name: str
@@ -46,58 +46,58 @@ class Standing:
     by_command: dict[str, float]
 
     @classmethod
-    def of(cls, name: str, work: Work, own_cpu_ms: float, connections: int) -> Standing:
-        """All of it divided by the seconds that it took."""
-        seconds = work.wall_seconds
+    def of(cls, name: str, usage: RedisUsage, own_cpu_ms: float, connections: int) -> IdleCost:
+        """Return the usage divided by its seconds."""
+        seconds = usage.wall_seconds
         return cls(
             name,
-            work.commands.total() / seconds,
-            work.requests / seconds,
-            work.cpu_us / seconds,
-            work.received / seconds,
-            work.sent / seconds,
+            usage.commands.total() / seconds,
+            usage.requests / seconds,
+            usage.cpu_us / seconds,
+            usage.received / seconds,
+            usage.sent / seconds,
             own_cpu_ms / seconds,
             connections,
-            {command: calls / seconds for command, calls in sorted(work.commands.items())},
+            {command: calls / seconds for command, calls in sorted(usage.commands.items())},
         )
 
 
-async def processes(installation: Installation, seconds: float) -> list[Standing]:
-    """Redis by itself, a worker without a call, and Flower beside it."""
-    found = [await _standing("Redis, and nobody there", installation, None, seconds)]
+async def measure_processes(installation: Installation, seconds: float) -> list[IdleCost]:
+    """Measure Redis by itself, then with an idle worker, then with Flower beside it."""
+    costs = [await _measure("Redis alone", installation, None, seconds)]
     async with _running(_worker(installation)) as worker:
-        found.append(await _standing("a worker without a call, of three queues", installation, worker, seconds))
+        costs.append(await _measure("an idle worker of three queues", installation, worker, seconds))
         async with _running(_flower(installation)) as flower:
-            found.append(await _standing("Flower, and that worker", installation, flower, seconds))
-    return found
+            costs.append(await _measure("Flower and that worker", installation, flower, seconds))
+    return costs
 
 
-async def looks(installation: Installation, times: int) -> list[Cost]:
-    """Of `switchboard ps` and its options, up to the text that is printed."""
+async def measure_ps(installation: Installation, samples: int) -> list[Cost]:
+    """Measure `switchboard ps` and its options, up to the text that is printed."""
 
-    def look(*, everything: bool = False, only_workers: bool = False) -> Callable[[str], Awaitable[None]]:
+    def ps_command(*, everything: bool = False, only_workers: bool = False) -> Callable[[str], Awaitable[None]]:
         async def run(_: str) -> None:
-            view = await ps.look(installation.settings, everything=everything, only_workers=only_workers)
+            view = await ps.read_view(installation.settings.redis, everything=everything, only_workers=only_workers)
             console = Console(width=WIDTH, file=io.StringIO())
             tables = [ps.workers_table(view)] if only_workers else [ps.rooms_table(view), ps.workers_table(view)]
             console.print(*tables)
 
         return run
 
-    names = [str(number) for number in range(times)]
+    names = [str(number) for number in range(samples)]
     meter = installation.meter
     return [
-        await cost_of_each("switchboard ps", meter, look(), names),
-        await cost_of_each("switchboard ps --all", meter, look(everything=True), names),
-        await cost_of_each("switchboard ps --workers", meter, look(only_workers=True), names),
+        await measure_each("switchboard ps", meter, ps_command(), names),
+        await measure_each("switchboard ps --all", meter, ps_command(everything=True), names),
+        await measure_each("switchboard ps --workers", meter, ps_command(only_workers=True), names),
     ]
 
 
-async def _standing(name: str, installation: Installation, process: ManagedProcess | None, seconds: float) -> Standing:
+async def _measure(name: str, installation: Installation, process: ManagedProcess | None, seconds: float) -> IdleCost:
     before = _cpu_ms(process)
-    async with installation.meter.measure() as work:
+    async with installation.meter.measure() as usage:
         await asyncio.sleep(seconds)
-    return Standing.of(name, work, _cpu_ms(process) - before, await installation.meter.connections())
+    return IdleCost.of(name, usage, _cpu_ms(process) - before, await installation.meter.connections())
 
 
 def _cpu_ms(process: ManagedProcess | None) -> float:
@@ -111,8 +111,8 @@ def _worker(installation: Installation) -> Worker:
     directory = installation.server.directory
     load = directory / "load"
     load.write_text("0", encoding="utf-8")
-    env = {**installation.environment, "SWITCHBOARD_TIERS": ",".join(EMPTY), "SWITCHBOARD_LOAD_FILE": str(load)}
-    return Worker(WorkerSpec("idle", EMPTY), directory, env, redis=installation.server)
+    env = {**installation.environment, "SWITCHBOARD_TIERS": ",".join(QUEUES), "SWITCHBOARD_LOAD_FILE": str(load)}
+    return Worker(WorkerSpec("idle", QUEUES), directory, env, redis=installation.server)
 
 
 def _flower(installation: Installation) -> Flower:

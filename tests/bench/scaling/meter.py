@@ -1,4 +1,4 @@
-"""What Redis did between two moments, by its own counters."""
+"""A meter of Redis, which reads its own counters."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ MICROSECONDS = 1_000_000
 
 
 @dataclass(slots=True)
-class Work:
-    """What Redis did. Its CPU and script times are in µs, `wall_seconds` is how long it had for it.
+class RedisUsage:
+    """Work of Redis within `wall_seconds`. CPU and script times are in µs, `received` and `sent` in bytes.
 
-    `commands`: name -> how often, those that scripts called as well. `requests`: how often it read from a client, so a
-    pipeline or a transaction is one. `received` and `sent` are bytes.
+    `commands`: counts by name, with those that scripts call. `requests`: reads from clients, so that a pipeline or a
+    transaction counts once.
     """
 
     commands: Counter[str] = field(default_factory=Counter)
@@ -30,9 +30,9 @@ class Work:
     sent: int = 0
     wall_seconds: float = 0.0
 
-    def since(self, before: Work) -> Work:
-        """What has come to these numbers since they were others."""
-        return Work(
+    def since(self, before: RedisUsage) -> RedisUsage:
+        """Return the difference between these counters and earlier ones."""
+        return RedisUsage(
             commands=self.commands - before.commands,
             requests=max(0, self.requests - before.requests),
             cpu_us=max(0.0, self.cpu_us - before.cpu_us),
@@ -44,40 +44,40 @@ class Work:
 
 
 class Meter:
-    """Reads the counters through a client of its own, which costs nobody else anything but one INFO at each end."""
+    """A reader of the counters, through a client of its own. Its own cost is one INFO at each end."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     @asynccontextmanager
-    async def measure(self) -> AsyncIterator[Work]:
-        """What Redis does in the block; the numbers are there when it has ended."""
-        # What one reading costs is in the difference too: it is measured here, and taken off.
+    async def measure(self) -> AsyncIterator[RedisUsage]:
+        """Measure the work of Redis in the block. The numbers are complete at its end."""
+        # Two readings first: the cost of a reading is measured, and subtracted.
         first = await self._read()
         before = await self._read()
-        work = Work()
-        yield work
+        usage = RedisUsage()
+        yield usage
         after = await self._read()
-        found = after.since(before).since(before.since(first))
-        for each in fields(work):
-            setattr(work, each.name, getattr(found, each.name))
+        measured = after.since(before).since(before.since(first))
+        for counter in fields(usage):
+            setattr(usage, counter.name, getattr(measured, counter.name))
 
     async def memory(self) -> int:
-        """Bytes that Redis has in use."""
+        """Return the bytes that Redis uses."""
         return int((await self._info("memory"))["used_memory"])
 
     async def connections(self) -> int:
-        """How many clients are connected."""
+        """Return the number of connected clients."""
         return int((await self._info("clients"))["connected_clients"])
 
     async def cpu_us(self) -> float:
-        """CPU time that Redis has used so far."""
+        """Return the CPU time that Redis has used so far."""
         return _cpu_us(await self._info("cpu"))
 
-    async def _read(self) -> Work:
+    async def _read(self) -> RedisUsage:
         info = await self._info("all")
         stats = {name: value for name, value in info.items() if name.startswith("cmdstat_")}
-        return Work(
+        return RedisUsage(
             commands=Counter({name.removeprefix("cmdstat_"): int(value["calls"]) for name, value in stats.items()}),
             requests=int(info["total_reads_processed"]),
             cpu_us=_cpu_us(info),

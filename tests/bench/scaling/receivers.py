@@ -1,4 +1,4 @@
-"""What the webhooks of a call cost a receiver: a real one, with the signed bodies that LiveKit sends."""
+"""The cost of a call's webhooks in a real receiver, with signed bodies as LiveKit sends them."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ from ops.stack.ports import PortPicker
 from ops.stack.receiver import Receiver
 from tests.bench import webhook_load
 from tests.bench.scaling.cost import Cost
-from tests.bench.scaling.fixture import CALLED, SECRET, Installation
+from tests.bench.scaling.fixture import MEASURED_TIER, SECRET, Installation
 from tests.support.signed_webhook import sign
 
 KEY = "devkey"
 TENANT = "webhooks"
-OTHERS = 7
-"""Events of a call that mean nothing here: the agent joins, two tracks come and go, two participants leave."""
+IGNORED_EVENTS = 7
+"""Events of a call that a receiver ignores: the agent joins, two tracks come and go, two participants leave."""
 OK = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Webhook:
-    """`cost`: what one costs Redis. `own_cpu_ms`: what one costs the receiver. A call has `cost.times` of them."""
+class WebhookCost:
+    """The cost of one webhook: to Redis, and in CPU of the receiver. A call has `cost.per_call` of them."""
 
     cost: Cost
     own_cpu_ms: float
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
-    """Each kind of webhook, and how long answers took under a steady load of room_started, in ms."""
+class ReceiverCost:
+    """The cost of each kind of webhook, and the times of answers under a steady load of room_started, in ms."""
 
-    webhooks: list[Webhook]
+    webhooks: list[WebhookCost]
     rate: float
     load_ms: tuple[float, ...]
 
     @property
     def cpu_ms(self) -> float:
-        """Of a receiver, for all webhooks of one call."""
-        return sum(webhook.own_cpu_ms * webhook.cost.times for webhook in self.webhooks)
+        """The receiver's CPU time for all webhooks of one call."""
+        return sum(webhook.own_cpu_ms * webhook.cost.per_call for webhook in self.webhooks)
 
 
-async def measure(installation: Installation, count: int, *, rate: float, seconds: float) -> Received:
-    """So many calls, then the load. The receiver reconciles as well, as one of them does."""
-    await installation.declare({TENANT: CALLED})
+async def measure(installation: Installation, count: int, *, rate: float, seconds: float) -> ReceiverCost:
+    """Measure the webhooks of `count` calls, then the load. The receiver is the reconciler too."""
+    await installation.declare({TENANT: MEASURED_TIER})
     receiver = Receiver(
         "receiver",
         installation.server.directory,
-        # Its LiveKit server is not there, which it says every few seconds.
+        # Without a LiveKit server its reconciler would log a warning every few seconds.
         {**installation.environment, "SWITCHBOARD_LOG_LEVEL": "ERROR"},
         port=PortPicker().pick(),
     )
@@ -66,14 +66,14 @@ async def measure(installation: Installation, count: int, *, rate: float, second
             webhooks = [
                 await sender.send("room_started", sids),
                 await sender.send("participant_joined", sids),
-                await sender.send("track_published", sids, times=OTHERS),
+                await sender.send("track_published", sids, per_call=IGNORED_EVENTS),
                 await sender.send("room_finished", sids),
             ]
         load = webhook_load.Load(url, rate, seconds, 0, TENANT, KEY, SECRET)
         report = await webhook_load.run(load)
     finally:
         await receiver.stop()
-    return Received(webhooks, rate, tuple(report.latencies_ms))
+    return ReceiverCost(webhooks, rate, tuple(report.latencies_ms))
 
 
 class _Sender:
@@ -85,13 +85,13 @@ class _Sender:
         self._receiver = receiver
         self._installation = installation
 
-    async def send(self, event: str, sids: list[str], *, times: float = 1.0) -> Webhook:
-        """One for each room, one after another."""
+    async def send(self, event: str, sids: list[str], *, per_call: float = 1.0) -> WebhookCost:
+        """Send one webhook for each room, one after another."""
         bodies = [json.dumps(_event(event, sid)).encode() for sid in sids]
         headers = [{"Authorization": sign(body, KEY, SECRET)} for body in bodies]
         samples = []
         before = self._cpu_ms()
-        async with self._installation.meter.measure() as work:
+        async with self._installation.meter.measure() as usage:
             for body, header in zip(bodies, headers, strict=True):
                 began = time.perf_counter()
                 async with self._session.post(self._url, data=body, headers=header) as response:
@@ -99,7 +99,7 @@ class _Sender:
                     response.raise_for_status()
                 samples.append((time.perf_counter() - began) * 1000)
         own_cpu_ms = (self._cpu_ms() - before) / len(sids)
-        return Webhook(Cost.of(f"webhook: {event}", work, samples, len(sids), times=times), own_cpu_ms)
+        return WebhookCost(Cost.of(f"webhook: {event}", usage, samples, len(sids), per_call=per_call), own_cpu_ms)
 
     def _cpu_ms(self) -> float:
         times = psutil.Process(self._receiver.pid).cpu_times()

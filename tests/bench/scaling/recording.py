@@ -1,4 +1,4 @@
-"""What a call says to Redis, recorded while the code of production says it, to be said again for many calls at once."""
+"""A recording of one call's commands to Redis, made while the code of production sends them, to be replayed."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.asyncio.connection import Connection
 
-from tests.bench.scaling.call import STEPS, Calls, Talk
-from tests.bench.scaling.fake_worker import Taker
-from tests.bench.scaling.fixture import CALLED, Installation
+from tests.bench.scaling.call import STEPS, CallProfile, Calls
+from tests.bench.scaling.fake_worker import FakeWorker
+from tests.bench.scaling.fixture import MEASURED_TIER, Installation
 
 _LINE = re.compile(rb"\+[\d.]+ \[\d+ ([^\]]+)\] (.*)\r?\n?", re.DOTALL)
 _ARGUMENT = re.compile(rb'"((?:[^"\\]|\\.)*)"')
-# A call has one connection when it is said again, and logs in by itself.
-_NOT_OF_A_CALL = frozenset({b"AUTH", b"CLIENT", b"HELLO", b"INFO"})
-_TAG = b"unacked_index"
+# A replayed call has one connection and does its own login.
+_NOT_RECORDED = frozenset({b"AUTH", b"CLIENT", b"HELLO", b"INFO"})
+_UNACKED = b"unacked_index"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Bytes that are sent together, and how many replies they get. `step`: what of the call it is part of.
+    """Bytes that are sent transaction, and the number of their replies.
 
-    `at`: when, in seconds of the talk.
+    `step`: the step of the call. `at`: its time, in seconds since the call began.
     """
 
     step: str
@@ -40,68 +40,73 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One call. What of it is only this call's own: its sid, in the clear and in its task, and the mark of its task."""
+    """The requests of one call, and the parts that differ from call to call: its sid and its delivery tags."""
 
     requests: tuple[Request, ...]
     sid: bytes
-    marks: tuple[bytes, ...]
+    delivery_tags: tuple[bytes, ...]
 
-    def own(self, sid: bytes) -> tuple[tuple[bytes, bytes], ...]:
-        """What to replace by what, for a call with a sid of the same length."""
-        marks = ((mark, sid[-8:].rjust(len(mark), b"0")) for mark in self.marks)
-        return ((self.sid, sid), (_task(self.sid), _task(sid)), *marks)
+    def substitutions(self, sid: bytes) -> tuple[tuple[bytes, bytes], ...]:
+        """Return the replacements, (old, new), for a call with another sid of the same length."""
+        tags = ((tag, sid[-8:].rjust(len(tag), b"0")) for tag in self.delivery_tags)
+        return ((self.sid, sid), (_encoded_sid(self.sid), _encoded_sid(sid)), *tags)
 
 
-async def record(installation: Installation, talk: Talk) -> Recording:
-    """Run one call whose tenant is that of all calls, and write down what it says. Another one goes first."""
-    calls = Calls(installation, 2, talk)
+async def record(installation: Installation, profile: CallProfile) -> Recording:
+    """Run one call and record its commands. Another call runs first, so that all scripts are loaded."""
+    calls = Calls(installation, 2, profile)
     warm, sid = calls.sids
-    await installation.declare({f"tenant-{each}": CALLED for each in calls.sids})
+    await installation.declare({f"tenant-{each}": MEASURED_TIER for each in calls.sids})
     requests: list[Request] = []
-    with Taker.of(installation.settings) as taker:
-        steps = _steps(calls, taker, talk)
+    with FakeWorker.of(installation.settings) as worker:
+        steps = _steps(calls, worker, profile)
         for _, _, step in steps:
             await step(warm)
-        async with _monitored(installation.redis) as said:
+        async with _monitor(installation.redis) as read_commands:
             for name, at, step in steps:
                 await step(sid)
-                requests += [Request(name, payload, replies, at) for payload, replies in await said(name)]
-    marks = {part for request in requests for part in _marks(request.payload)}
-    return Recording(tuple(requests), sid.encode(), tuple(sorted(marks)))
+                requests += [Request(name, payload, replies, at) for payload, replies in await read_commands(name)]
+    tags = {tag for request in requests for tag in _delivery_tags(request.payload)}
+    return Recording(tuple(requests), sid.encode(), tuple(sorted(tags)))
 
 
-def _steps(calls: Calls, taker: Taker, talk: Talk) -> list[tuple[str, float, Callable[[str], Awaitable[None]]]]:
-    """Each step with its name and its time, in order."""
+def _steps(
+    calls: Calls, worker: FakeWorker, profile: CallProfile
+) -> list[tuple[str, float, Callable[[str], Awaitable[None]]]]:
+    """Return each step with its name and its time, in the order of a call."""
     steps = [
         ("open", 0.0, calls.open),
         ("open again", 0.1, calls.open),
-        ("take", 0.1, taker.take),
-        ("events", 0.1, taker.tell),
+        ("take", 0.1, worker.take_message),
+        ("events", 0.1, worker.send_events),
         ("claim", 0.1, calls.claim),
-        *(("stamp", 0.2 + 0.2 * number, calls.stamp) for number in range(len(STEPS))),
-        *(("say", talk.said_every * (number + 1), calls.say) for number in range(talk.said)),
-        *(("renew", talk.length * number / talk.renewals, calls.renew) for number in range(1, talk.renewals)),
-        ("renew", talk.length, calls.renew),
-        ("close", talk.length, calls.close),
-        ("end", talk.length, calls.end),
+        *(("step", 0.2 + 0.2 * number, calls.record_step) for number in range(len(STEPS))),
+        *(
+            ("conversation", profile.sentence_interval * (number + 1), calls.save_conversation)
+            for number in range(profile.sentences)
+        ),
+        *(("renew", profile.length * number / profile.renewals, calls.renew) for number in range(1, profile.renewals)),
+        ("renew", profile.length, calls.renew),
+        ("close", profile.length, calls.close),
+        ("end", profile.length, calls.end),
     ]
-    # Stable: what has the same time keeps its order.
+    # The sort is stable: steps of the same time keep their order.
     return sorted(steps, key=lambda step: step[1])
 
 
 @asynccontextmanager
-async def _monitored(redis: Redis) -> AsyncIterator[Callable[[str], Awaitable[list[tuple[bytes, int]]]]]:
-    """In the block, a function that returns what was said since it was last called, as (bytes, replies)."""
-    given = redis.connection_pool.connection_kwargs | {"decode_responses": False}
-    watching: Any = Connection(**{name: given[name] for name in ("host", "port", "password", "db")})
-    await watching.connect()
-    await watching.send_command("MONITOR")
-    await watching.read_response()
-    reader: Any = watching._reader
+async def _monitor(redis: Redis) -> AsyncIterator[Callable[[str], Awaitable[list[tuple[bytes, int]]]]]:
+    """Yield a function that returns the commands since its last call, as (bytes, number of replies)."""
+    options = redis.connection_pool.connection_kwargs | {"decode_responses": False}
+    monitor: Any = Connection(**{name: options[name] for name in ("host", "port", "password", "db")})
+    await monitor.connect()
+    await monitor.send_command("MONITOR")
+    await monitor.read_response()
+    reader: Any = monitor._reader
 
-    async def said(mark: str) -> list[tuple[bytes, int]]:
-        await redis.echo(f"end of {mark}")
-        found: list[tuple[bytes, int]] = []
+    async def read_commands(name: str) -> list[tuple[bytes, int]]:
+        await redis.echo(f"end of {name}")
+        commands: list[tuple[bytes, int]] = []
         transactions: dict[bytes, list[list[bytes]]] = {}
         while True:
             match = _LINE.fullmatch(await reader.readline())
@@ -109,35 +114,35 @@ async def _monitored(redis: Redis) -> AsyncIterator[Callable[[str], Awaitable[li
                 continue
             client, arguments = match[1], [codecs.escape_decode(part)[0] for part in _ARGUMENT.findall(match[2])]
             if arguments[0].upper() == b"ECHO":
-                return found
-            if client == b"lua" or arguments[0].upper() in _NOT_OF_A_CALL:
+                return commands
+            if client == b"lua" or arguments[0].upper() in _NOT_RECORDED:
                 continue
-            together = transactions.setdefault(client, [])
-            together.append(arguments)
-            if together[0][0].upper() == b"MULTI" and arguments[0].upper() != b"EXEC":
+            transaction = transactions.setdefault(client, [])
+            transaction.append(arguments)
+            if transaction[0][0].upper() == b"MULTI" and arguments[0].upper() != b"EXEC":
                 continue
-            found.append((b"".join(map(_encoded, together)), len(together)))
+            commands.append((b"".join(map(_encode, transaction)), len(transaction)))
             del transactions[client]
 
     try:
-        yield said
+        yield read_commands
     finally:
-        await watching.disconnect()
+        await monitor.disconnect()
 
 
-def _encoded(arguments: list[bytes]) -> bytes:
+def _encode(arguments: list[bytes]) -> bytes:
     return b"*%d\r\n" % len(arguments) + b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in arguments)
 
 
-def _task(sid: bytes) -> bytes:
-    """The sid inside the body of the call's message, as kombu encodes it."""
+def _encoded_sid(sid: bytes) -> bytes:
+    """Return the sid as it is in the message of its call, whose body kombu encodes with base64."""
     body = json.dumps([[], {"sid": sid.decode(), "attempt": 1}, {"callbacks": None}]).encode()
-    # What follows the sid is the same for all: up to a multiple of three bytes it is encoded alike.
+    # All else in the body is the same in each call. Base64 encodes three bytes at a time.
     start = body.index(sid) // 3 * 3
     end = -(-(body.index(sid) + len(sid)) // 3) * 3
     return base64.b64encode(body[start:end])
 
 
-def _marks(payload: bytes) -> list[bytes]:
-    """Of a task that is noted as taken: the mark by which it is noted."""
-    return re.findall(rb"\$4\r\nZADD\r\n\$13\r\n%s\r\n\$\d+\r\n[\d.]+\r\n\$\d+\r\n([^\r]+)\r\n" % _TAG, payload)
+def _delivery_tags(payload: bytes) -> list[bytes]:
+    """Return the delivery tags by which kombu notes unacknowledged messages."""
+    return re.findall(rb"\$4\r\nZADD\r\n\$13\r\n%s\r\n\$\d+\r\n[\d.]+\r\n\$\d+\r\n([^\r]+)\r\n" % _UNACKED, payload)

@@ -1,4 +1,4 @@
-"""The document: what was measured, in tables."""
+"""The document: the results in tables."""
 
 from __future__ import annotations
 
@@ -10,57 +10,61 @@ from tests.bench.scaling.results import Results
 from tests.bench.stats import percentile
 
 HEAD = """\
-# How costs grow
+# Scaling
 
-Written by `python -m tests.bench.scaling`, with every sample in [growth.json](growth.json). What it means for operators
-is in [Growing](../howto/growing.md), how it was measured at the head of each section. A call is {length:.0f} s long,
-something is said in it every {said:.0f} s, and it comes to a Redis in which so many rooms are open already: half of
-them have a call, half are in a queue, and a tenant has four of them.
+Written by `make scaling`. Every sample is in [scaling.json](scaling.json). The conclusions for operators are in
+[Growing](../howto/growing.md). The head of each section has the method. A call is {length:.0f} s long, with a sentence
+every {sentence:.0f} s. `rooms` is the number of other open rooms in Redis: half of them are running, half are queued,
+and each tenant has four.
 """
 MB = 1e6
 KB = 1e3
 
 
 def markdown(results: Results) -> str:
-    """The whole document."""
+    """Return the whole document."""
     machine = results.machine
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
-    talk = results.talk
-    lines = [HEAD.format(length=talk.length, said=talk.said_every), f"- {machine.when}", f"- {machine.hardware}"]
+    profile = results.profile
+    lines = [
+        HEAD.format(length=profile.length, sentence=profile.sentence_interval),
+        f"- {machine.when}",
+        f"- {machine.hardware}",
+    ]
     lines += [f"- {machine.system}", f"- {versions}", ""]
-    for section in (_first, _surge, _call, _line, _memory, _sweeps, _receivers, _standing, _looks):
+    for section in (_capacities, _ramp, _call, _waitlist, _memory, _sweeps, _receivers, _idle, _ps):
         lines += section(results)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _first(results: Results) -> list[str]:
-    found = forecast.capacities(results)
-    if not found:
+def _capacities(results: Results) -> list[str]:
+    capacities = forecast.capacities(results)
+    if not capacities:
         return []
     rows = [
         [
             capacity.part,
             "" if capacity.rate is None else f"{capacity.rate:.0f}",
-            "" if capacity.rate is None else f"{capacity.rate * results.talk.length:,.0f}",
+            "" if capacity.rate is None else f"{capacity.rate * results.profile.length:,.0f}",
             capacity.reason,
         ]
-        for capacity in found
+        for capacity in capacities
     ]
-    head = "Worker hosts are not in it: what a call costs them is what `make bench` measures (`cost`, `density`)."
-    return _section("What is full first", head, ["one of", "calls a second", "calls at once", ""], rows)
+    head = "Without worker hosts: their cost of a call is measured by `make bench` (`cost`, `density`)."
+    return _section("The part that is full first", head, ["part", "calls a second", "simultaneous calls", ""], rows)
 
 
-def _surge(results: Results) -> list[str]:
-    surge = results.surge
-    if surge is None:
+def _ramp(results: Results) -> list[str]:
+    ramp = results.ramp
+    if ramp is None:
         return []
     head = (
-        f"{surge.rooms:,} rooms are open besides. All that a call says to Redis in {results.talk.length:.0f} s was "
-        f"recorded, and is said again in {surge.plan.played_seconds:g} s, on a connection of its own: for Redis, as "
-        "many requests a second as with calls of the real length. Redis has one core, and whoever makes the calls "
-        "another one; nothing is written to a disk, and nobody reconciles meanwhile. Latencies are those that the "
-        "maker of the calls sees; the limit is a p99 of "
-        f"{surge.plan.limit_ms:g} ms, a core that is full, or calls that pile up. A rate with a limit was tried twice."
+        f"{ramp.rooms:,} other rooms are open. The commands of a call of {results.profile.length:.0f} s were recorded, "
+        f"and are replayed within {ramp.plan.replay_seconds:g} s, on one connection for each call. Redis so gets as "
+        "many requests a second as from calls of the real length. Redis has one core, and the load generator another; "
+        "nothing is written to disk, and no reconciler runs. Latencies are measured by the load generator. The limit "
+        f"is a p99 of {ramp.plan.limit_ms:g} ms, a full core, or calls that pile up. A rate at a limit was measured "
+        "twice."
     )
     rows = [
         [
@@ -75,11 +79,11 @@ def _surge(results: Results) -> list[str]:
                 for step in ("open", "claim")
             ),
             str(level.errors),
-            level.limit(surge.plan.limit_ms),
+            level.limit(ramp.plan.limit_ms),
         ]
-        for level in surge.levels
+        for level in ramp.levels
     ]
-    columns = ["calls a second", "ended", "requests", "CPU of Redis", "for a call, ms", "CPU of the maker"]
+    columns = ["calls a second", "ended", "requests", "CPU of Redis", "for a call, ms", "CPU of the load generator"]
     columns += ["open, p50, p99, ms", "claim, p50, p99, ms", "errors", "limit"]
     return _section("Calls at a rising rate", head, columns, rows)
 
@@ -91,19 +95,19 @@ def _call(results: Results) -> list[str]:
     for rooms, costs in results.call.items():
         rows += [[f"{rooms:,}", *row] for row in _rows(costs)]
         whole = [forecast.per_call(costs, name) for name in ("commands", "requests", "cpu_us", "received", "sent")]
-        rows.append([f"{rooms:,}", "**a whole call**", "", *(f"**{number:,.0f}**" for number in whole), ""])
+        rows.append([f"{rooms:,}", "**a whole call**", "", "", *(f"**{number:,.0f}**" for number in whole), ""])
     head = (
-        "Through the code that does it in production, one call after another. Commands count those inside scripts; a "
-        "request is one round trip; CPU is all that Redis uses for it, its scripts and its network. One at a time, "
-        "each request finds Redis asleep, which is dearer than many at once: there a call costs what is above."
+        "Through the code of production, one call after another. Commands include those of scripts. A request is one "
+        "round trip. CPU is all of Redis' for it, with its scripts and its network. One at a time, each request wakes "
+        "Redis, which costs more than many at once: for those the table above has the cost of a call."
     )
     return _section("One call", head, ["rooms", "step", *_COLUMNS], rows)
 
 
-def _line(results: Results) -> list[str]:
-    rows = [[f"{rooms:,}", *_row(cost)] for rooms, costs in results.line.items() for cost in costs]
-    head = "All rooms are one tenant's, and all but one wait in its line."
-    return _section("The same in a long line", head, ["rooms", "step", *_COLUMNS], rows)
+def _waitlist(results: Results) -> list[str]:
+    rows = [[f"{rooms:,}", *_row(cost)] for rooms, costs in results.waitlist.items() for cost in costs]
+    head = "All rooms are of one tenant, and all but one of them wait."
+    return _section("The same with a long waitlist", head, ["rooms", "step", *_COLUMNS], rows)
 
 
 def _memory(results: Results) -> list[str]:
@@ -114,21 +118,30 @@ def _memory(results: Results) -> list[str]:
             f"{rooms:,}",
             *(
                 f"{number:,.0f}"
-                for number in (filled.queued, filled.running, kept.over, kept.record, kept.conversation)
+                for number in (
+                    sizes.queued,
+                    sizes.running,
+                    footprint.ended_room,
+                    footprint.call_record,
+                    footprint.conversation,
+                )
             ),
         ]
-        for rooms, filled in results.filled.items()
-        for kept in [results.kept[rooms]]
+        for rooms, sizes in results.room_sizes.items()
+        for footprint in [results.footprints[rooms]]
     ]
-    columns = ["rooms", "a room in its queue", "a room with a call", "one that is over, for an hour", "a record"]
+    columns = ["rooms", "a queued room", "a running room", "a room that is over (for an hour)", "a call record"]
     lines = _section(
-        "Memory", "Bytes in Redis, with the room's part of the indexes.", [*columns, "a conversation, half way"], rows
+        "Memory",
+        "Bytes in Redis, with the room's share of the indexes.",
+        [*columns, "a conversation, halfway through a call"],
+        rows,
     )
     rates = [
-        [f"{rate:.0f}", f"{rate * results.talk.length:,.0f}", f"{forecast.memory_bytes(results, rate) / MB:,.0f}"]
+        [f"{rate:.0f}", f"{rate * results.profile.length:,.0f}", f"{forecast.memory_bytes(results, rate) / MB:,.0f}"]
         for rate in forecast.RATES
     ]
-    return lines + _table(["calls a second, answered at once", "calls at once", "MB in Redis, all in all"], rates)
+    return lines + _table(["calls a second, answered at once", "simultaneous calls", "MB in Redis"], rates)
 
 
 def _sweeps(results: Results) -> list[str]:
@@ -141,7 +154,7 @@ def _sweeps(results: Results) -> list[str]:
         rows.append(
             [
                 f"{rooms:,}",
-                "**a tick, nothing wrong**",
+                "**a tick, nothing to repair**",
                 f"**{tick:.1f}**",
                 "",
                 "",
@@ -153,9 +166,9 @@ def _sweeps(results: Results) -> list[str]:
             ]
         )
     head = (
-        "All rooms are one tenant's, half of them in one queue. Of each sweep: how long it takes, and the longest time "
-        "for which the receiver's event loop did nothing else. A tick comes every second; the LiveKit server is looked "
-        "at in one of 3 to 4."
+        "All rooms are of one tenant, half of them in one queue. Each sweep has its time and its longest block: the "
+        "longest time for which the receiver's event loop did nothing else. A tick comes every second; one of 3 to 4 "
+        "ticks has a sync with the LiveKit server."
     )
     columns = ["rooms", "sweep", "ms", "longest block, ms", *_COLUMNS[2:]]
     return _section("The reconciler", head, columns, rows)
@@ -167,27 +180,27 @@ def _receivers(results: Results) -> list[str]:
     rows = []
     for rooms, received in results.receivers.items():
         for webhook in received.webhooks:
-            action, ms, times, *rest = _row(webhook.cost)
-            rows.append([f"{rooms:,}", action, ms, times, f"{webhook.own_cpu_ms:.2f}", *rest])
+            action, ms, per_call, *rest = _row(webhook.cost)
+            rows.append([f"{rooms:,}", action, ms, per_call, f"{webhook.own_cpu_ms:.2f}", *rest])
         p50, p99 = (percentile(received.load_ms, percent) or 0.0 for percent in (50, 99))
         load = f"**under {received.rate:g} room_started a second**"
-        rows.append([f"{rooms:,}", load, f"**{p50:.1f}, {p99:.1f}**", "", "", "", "", "", "", ""])
-        rows.append([f"{rooms:,}", "**a whole call**", "", "", f"**{received.cpu_ms:.1f}**", "", "", "", "", ""])
-    head = "A real receiver, which is the reconciler too, and bodies as LiveKit signs them."
+        rows.append([f"{rooms:,}", load, f"**{p50:.1f}, {p99:.1f}**", *[""] * 8])
+        rows.append([f"{rooms:,}", "**a whole call**", "", "", f"**{received.cpu_ms:.1f}**", *[""] * 6])
+    head = "A real receiver, which is the reconciler too, and webhooks signed as by LiveKit."
     columns = ["rooms", "webhook", _COLUMNS[0], _COLUMNS[1], "CPU of the receiver, ms", *_COLUMNS[2:]]
     return _section("Receivers", head, columns, rows)
 
 
-def _standing(results: Results) -> list[str]:
+def _idle(results: Results) -> list[str]:
     rows = [
         [
-            each.name,
-            *(f"{number:,.1f}" for number in (each.commands, each.requests)),
-            *(f"{number:,.0f}" for number in (each.cpu_us, each.received, each.sent)),
-            f"{each.own_cpu_ms:.1f}",
-            f"{each.connections:.0f}",
+            cost.name,
+            *(f"{number:,.1f}" for number in (cost.commands, cost.requests)),
+            *(f"{number:,.0f}" for number in (cost.cpu_us, cost.received, cost.sent)),
+            f"{cost.own_cpu_ms:.1f}",
+            f"{cost.connections:.0f}",
         ]
-        for each in results.standing
+        for cost in results.idle
     ]
     columns = [
         "a second of",
@@ -196,21 +209,21 @@ def _standing(results: Results) -> list[str]:
         "CPU of Redis, µs",
         "bytes in",
         "bytes out",
-        "CPU of its own, ms",
+        "own CPU, ms",
         "connections",
     ]
-    head = "The first line is in all the others: what Redis uses by itself. The time in `BRPOP` is none of Redis' CPU."
-    return _section("While nothing happens", head, columns, rows)
+    head = "The first row is Redis by itself, and part of the others. Waiting in `BRPOP` uses no CPU of Redis."
+    return _section("Idle", head, columns, rows)
 
 
-def _looks(results: Results) -> list[str]:
-    rows = [[f"{rooms:,}", *_row(cost)] for rooms, costs in results.looks.items() for cost in costs]
-    return _section("Looking", "`switchboard ps`, up to the text.", ["rooms", "command", *_COLUMNS], rows)
+def _ps(results: Results) -> list[str]:
+    rows = [[f"{rooms:,}", *_row(cost)] for rooms, costs in results.ps.items() for cost in costs]
+    return _section("`switchboard ps`", "Up to the text that is printed.", ["rooms", "command", *_COLUMNS], rows)
 
 
 _COLUMNS = [
     "p50, p99, ms",
-    "times a call",
+    "per call",
     "commands",
     "requests",
     "CPU of Redis, µs",
@@ -228,7 +241,7 @@ def _row(cost: Cost) -> list[str]:
     return [
         cost.action,
         f"{cost.p50_ms:.2f}, {cost.p99_ms:.2f}",
-        f"{cost.times:g}",
+        f"{cost.per_call:g}",
         f"{cost.commands:,.0f}",
         f"{cost.requests:,.1f}",
         *(f"{number:,.0f}" for number in (cost.cpu_us, cost.received, cost.sent, cost.script_us)),

@@ -1,4 +1,4 @@
-"""All that was measured, as it is kept in a file."""
+"""All results of a run, and the file that they are stored in."""
 
 from __future__ import annotations
 
@@ -9,58 +9,58 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from tests.bench.machine import Machine
-from tests.bench.scaling.call import Kept, Talk
+from tests.bench.scaling.call import CallProfile, Footprint
 from tests.bench.scaling.cost import Cost
-from tests.bench.scaling.fixture import Filled
-from tests.bench.scaling.idle import Standing
+from tests.bench.scaling.fixture import RoomSizes
+from tests.bench.scaling.idle import IdleCost
 from tests.bench.scaling.ramp import Level, Plan
-from tests.bench.scaling.receivers import Received
+from tests.bench.scaling.receivers import ReceiverCost
 
 DIGITS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Surge:
-    """The rates that were tried, with so many rooms open besides."""
+class Ramp:
+    """The rates that were measured, with `rooms` other rooms open."""
 
     rooms: int
     plan: Plan
     levels: list[Level]
 
     @property
-    def most(self) -> Level | None:
-        """The highest rate that had no limit."""
+    def highest(self) -> Level | None:
+        """The highest rate that reached no limit."""
         return next((level for level in reversed(self.levels) if not level.limit(self.plan.limit_ms)), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """By the number of open rooms, but for the last two. A part that was not measured is empty."""
+    """The results by the number of open rooms, but for the last two. A part that was not measured is empty."""
 
     machine: Machine
-    talk: Talk
-    filled: dict[int, Filled] = field(default_factory=dict)
+    profile: CallProfile
+    room_sizes: dict[int, RoomSizes] = field(default_factory=dict)
     call: dict[int, list[Cost]] = field(default_factory=dict)
-    kept: dict[int, Kept] = field(default_factory=dict)
-    line: dict[int, list[Cost]] = field(default_factory=dict)
+    footprints: dict[int, Footprint] = field(default_factory=dict)
+    waitlist: dict[int, list[Cost]] = field(default_factory=dict)
     sweeps: dict[int, list[Cost]] = field(default_factory=dict)
-    looks: dict[int, list[Cost]] = field(default_factory=dict)
-    receivers: dict[int, Received] = field(default_factory=dict)
-    standing: list[Standing] = field(default_factory=list)
-    surge: Surge | None = None
+    ps: dict[int, list[Cost]] = field(default_factory=dict)
+    receivers: dict[int, ReceiverCost] = field(default_factory=dict)
+    idle: list[IdleCost] = field(default_factory=list)
+    ramp: Ramp | None = None
 
-    def after(self, older: Results) -> Results:
-        """These, and of the older ones the parts that were not measured again."""
-        parts = ("filled", "call", "kept", "line", "sweeps", "looks", "receivers", "standing", "surge")
+    def merged_with(self, older: Results) -> Results:
+        """Return these results, with older ones for the parts that were not measured again."""
+        parts = ("room_sizes", "call", "footprints", "waitlist", "sweeps", "ps", "receivers", "idle", "ramp")
         return replace(self, **{part: getattr(self, part) or getattr(older, part) for part in parts})
 
     def to_json(self) -> str:
-        """With every sample."""
+        """Return the results as JSON, with every sample."""
         return json.dumps(_rounded(_ADAPTER.dump_python(self)), separators=(",", ":")) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Results:
-        """The inverse of `to_json`, but for digits that mean nothing. Raises ValueError."""
+        """Parse what `to_json` has written. Raises ValueError."""
         return _ADAPTER.validate_json(text)
 
 

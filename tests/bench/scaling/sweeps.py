@@ -1,7 +1,7 @@
-"""What one tick of the reconciler costs: each sweep at its quietest and at its worst.
+"""The cost of the reconciler's sweeps, each at its quietest and at its worst.
 
-All rooms are of one tenant and in one queue: half of them wait there, half run. Then all of them wait in one line. The
-LiveKit server is a stand-in.
+All rooms are of one tenant and one queue. At first half of them are queued and half running; later all but one are in
+the waitlist. The LiveKit server API is a fake.
 """
 
 from __future__ import annotations
@@ -11,115 +11,123 @@ from collections.abc import Awaitable, Sequence
 
 from livekit.protocol import models
 
-from tasks.reconcile.admission import PlacesSweep
-from tasks.reconcile.leases import sweep_leases
-from tasks.reconcile.livekit_sync import sweep_server
-from tasks.reconcile.lost_tasks import BATCH, sweep_tasks
-from tasks.reconcile.wait_notifier import CallersSweep
+from tasks.reconcile.admission import AdmissionSweep
+from tasks.reconcile.livekit_sync import LiveKitSync
+from tasks.reconcile.rescuer import Rescuer, RescuerConfig
+from tasks.reconcile.wait_notifier import WaitNotifier
 from tasks.rooms import Limits, keys
-from tasks.tenants import RedisTenants
-from tests.bench.scaling.cost import Cost, cost_of_one
-from tests.bench.scaling.fixture import LONG_AGO_MS, TIER, Installation, each
-from tests.support.fake_livekit_api import RoomListing
+from tasks.settings import LivekitSettings
+from tasks.tenants import TenantReader
+from tests.bench.scaling.cost import Cost, measure_once
+from tests.bench.scaling.fixture import BACKGROUND_TIER, LONG_AGO_MS, Installation, for_each
+from tests.support.fake_livekit_api import FakeLiveKitApi
 
 TENANT = "load"
 MAX_ATTEMPTS = 5
-QUIET = ("leases: none has ended", "tasks: none is lost", "places: all are right", "callers: half of all wait")
-"""What a tick does where nothing is wrong, every second, but for the look at the LiveKit server."""
-FAR = "tasks: none is lost, at the end of the queue"
-SERVER_QUIET = "server: all are listed"
-"""The same, every three to four seconds."""
+QUIET_SWEEPS = (
+    "leases: none expired",
+    "messages: none lost",
+    "permits: all correct",
+    "notifier: half of all rooms wait",
+)
+"""The sweeps of each tick, every second, with nothing to repair."""
+LAST_MESSAGES = "messages: none lost, at the end of the queue"
+QUIET_SYNC = "LiveKit: all rooms listed"
+"""The sync with the LiveKit server, every three to four seconds, with nothing to repair."""
 
 
 class Sweeps:
-    """With so many rooms."""
+    """The sweeps of an installation with `count` rooms."""
 
     def __init__(self, installation: Installation, count: int) -> None:
         self._installation = installation
         self._rooms = installation.store
+        self._rescuer = Rescuer(self._rooms, MAX_ATTEMPTS)
         self._sids = [f"RM_{number:012}" for number in range(count)]
 
     async def costs(self) -> list[Cost]:
-        """Of each sweep."""
-        leases, tasks, places, callers = QUIET
+        """Measure each sweep."""
+        leases, messages, permits, notifier = QUIET_SWEEPS
         await self._fill()
-        found = [
-            await self._cost(leases, sweep_leases(self._rooms, MAX_ATTEMPTS)),
-            await self._cost(tasks, sweep_tasks(self._rooms)),
-            await self._cost(FAR, await self._last_look()),
-            await self._server(SERVER_QUIET, self._listed()),
-            await self._cost(places, self._places()),
-            await self._callers(callers),
+        costs = [
+            await self._cost(leases, self._rescuer.requeue_lost_calls()),
+            await self._cost(messages, self._rescuer.requeue_lost_messages()),
+            await self._cost(LAST_MESSAGES, await self._last_messages()),
+            await self._sync(QUIET_SYNC, self._listed()),
+            await self._cost(permits, self._permits()),
+            await self._notifier(notifier),
         ]
-        await self._long_ago(keys.LEASES)
-        found.append(await self._cost("leases: all have ended", sweep_leases(self._rooms, MAX_ATTEMPTS)))
-        await self._rooms.redis.delete(TIER)
-        found.append(await self._cost("tasks: all are lost", sweep_tasks(self._rooms)))
-        found.append(await self._server("server: none is listed", []))
+        await self._backdate(keys.LEASES)
+        costs.append(await self._cost("leases: all expired", self._rescuer.requeue_lost_calls()))
+        await self._rooms.redis.delete(BACKGROUND_TIER)
+        costs.append(await self._cost("messages: all lost", self._rescuer.requeue_lost_messages()))
+        costs.append(await self._sync("LiveKit: no room listed", []))
         await self._empty()
-        found.append(await self._server("server: all are listed, Redis has lost them", self._listed()))
-        await self._in_line()
-        found.append(await self._cost("places: all but one are in line", self._places()))
-        found.append(await self._callers("callers: all but one are in line"))
-        await self._rooms.redis.delete(keys.PLACES)
-        found.append(await self._cost("places: all are lost", self._places()))
-        await self._all_over()
-        found.append(await self._server("server: all are over, and somebody is in each", self._listed()))
-        return found
+        costs.append(await self._sync("LiveKit: all rooms listed, all lost in Redis", self._listed()))
+        await self._fill_waitlist()
+        costs.append(await self._cost("permits: all but one room wait", self._permits()))
+        costs.append(await self._notifier("notifier: all but one room wait"))
+        await self._rooms.redis.delete(keys.PERMITS)
+        costs.append(await self._cost("permits: all lost", self._permits()))
+        await self._end_all()
+        costs.append(await self._sync("LiveKit: all rooms over, a caller in each", self._listed()))
+        return costs
 
     async def _cost(self, name: str, sweep: Awaitable[object]) -> Cost:
-        return await cost_of_one(name, self._installation.meter, sweep)
+        return await measure_once(name, self._installation.meter, sweep)
 
-    async def _last_look(self) -> Awaitable[object]:
-        """A look at those who came last, which is due when all the others have been looked at."""
-        for _ in range(len(self._sids) // 2 // BATCH - 2):
-            await sweep_tasks(self._rooms)
-        return sweep_tasks(self._rooms)
+    async def _last_messages(self) -> Awaitable[object]:
+        """Return the sweep of the last messages, after sweeps of all the others."""
+        for _ in range(len(self._sids) // 2 // RescuerConfig().messages - 2):
+            await self._rescuer.requeue_lost_messages()
+        return self._rescuer.requeue_lost_messages()
 
-    async def _server(self, name: str, listed: Sequence[models.Room]) -> Cost:
-        async with RoomListing.serve(listed) as server:
-            settings = self._installation.settings.model_copy(update={"livekit_url": server.url})
-            return await self._cost(name, sweep_server(settings, self._rooms, self._installation.dispatcher))
+    async def _sync(self, name: str, listed: Sequence[models.Room]) -> Cost:
+        async with FakeLiveKitApi.serve(listed) as server:
+            sync = LiveKitSync(self._rooms, self._installation.dispatcher, self._livekit_at(server))
+            return await self._cost(name, sync.sweep())
 
-    async def _places(self) -> None:
-        settings = self._installation.settings
-        tenants = RedisTenants(self._rooms.redis, frozenset(settings.tiers))
-        await PlacesSweep(self._rooms, tenants, settings)()
+    def _livekit_at(self, server: FakeLiveKitApi) -> LivekitSettings:
+        return self._installation.settings.livekit.model_copy(update={"url": server.url})
 
-    async def _callers(self, name: str) -> Cost:
-        async with RoomListing.serve(self._listed()) as server:
-            settings = self._installation.settings.model_copy(update={"livekit_url": server.url})
-            # They must have waited for a second before they are told.
+    async def _permits(self) -> None:
+        tiers = self._installation.settings.tiers
+        await AdmissionSweep(self._rooms, TenantReader(self._rooms.redis, tiers.names), tiers).sweep()
+
+    async def _notifier(self, name: str) -> Cost:
+        async with FakeLiveKitApi.serve(self._listed()) as server:
+            notifier = WaitNotifier(self._rooms, self._livekit_at(server), self._installation.settings.tiers)
+            # Only rooms that have waited for a second are notified.
             await asyncio.sleep(1)
-            return await self._cost(name, CallersSweep(self._rooms, settings)())
+            return await self._cost(name, notifier.sweep())
 
     async def _fill(self) -> None:
         await self._empty()
         running = self._sids[: len(self._sids) // 2]
-        await each(running, self._open)
-        await self._rooms.redis.delete(TIER)
-        await each(running, self._installation.claim)
-        await each(self._sids[len(running) :], self._open)
+        await for_each(running, self._open)
+        await self._rooms.redis.delete(BACKGROUND_TIER)
+        await for_each(running, self._installation.claim)
+        await for_each(self._sids[len(running) :], self._open)
         for name in (keys.ROOMS, keys.QUEUED):
-            await self._long_ago(name)
+            await self._backdate(name)
 
-    async def _in_line(self) -> None:
+    async def _fill_waitlist(self) -> None:
         await self._empty()
-        await each(self._sids, lambda sid: self._installation.open(sid, TENANT, limits=Limits(unclaimed=1)))
+        await for_each(self._sids, lambda sid: self._installation.open(sid, TENANT, limits=Limits(unclaimed=1)))
 
-    async def _all_over(self) -> None:
+    async def _end_all(self) -> None:
         await self._fill()
-        await each(self._sids[len(self._sids) // 2 :], self._installation.claim)
-        await each(self._sids, self._installation.end)
+        await for_each(self._sids[len(self._sids) // 2 :], self._installation.claim)
+        await for_each(self._sids, self._installation.end)
 
     async def _empty(self) -> None:
         await self._rooms.redis.flushall()
-        await self._installation.declare({TENANT: TIER})
+        await self._installation.declare({TENANT: BACKGROUND_TIER})
 
     async def _open(self, sid: str) -> None:
         await self._installation.open(sid, TENANT)
 
-    async def _long_ago(self, name: str) -> None:
+    async def _backdate(self, name: str) -> None:
         sids = await self._rooms.redis.zrange(name, 0, -1)
         if sids:
             await self._rooms.redis.zadd(name, {str(sid): LONG_AGO_MS for sid in sids})

@@ -1,4 +1,4 @@
-"""An agent that never falls silent, so that the caller hears when it is gone, and when there are two of it."""
+"""An agent that is never silent, so that a caller hears when it is gone and when there are two."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HANG_SECONDS = 3600
 
 
 async def entrypoint(ctx: JobContext) -> None:
-    """Hum, until the file appears that bears this job's name: then the event loop hangs."""
+    """Hum until a file with the name of this job appears; then hang the event loop."""
     await ctx.connect()
     source = rtc.AudioSource(RATE, 1, queue_size_ms=QUEUE_MS)
     track = rtc.LocalAudioTrack.create_audio_track("hum", source)
@@ -27,17 +27,17 @@ async def entrypoint(ctx: JobContext) -> None:
     )
     hang = Path(os.environ["CHAOS_FOLDER"]) / ctx.job.id
     humming = asyncio.create_task(_hum(source, hang))
-    ctx.add_shutdown_callback(lambda: _hush(humming))
+    ctx.add_shutdown_callback(lambda: _stop_humming(humming))
 
 
 async def _hum(source: rtc.AudioSource, hang: Path) -> None:
-    # Whole periods of 250 Hz, so that frames follow each other without a click.
+    # Whole periods of 250 Hz, so that there is no click between frames.
     wave = (4000 * np.sin(2 * np.pi * 250 * np.arange(FRAME) / RATE)).astype(np.int16).tobytes()
     while True:
-        if hang.exists():  # noqa: ASYNC240 - a look at one name
+        if hang.exists():  # noqa: ASYNC240 - one lookup of a name
             time.sleep(HANG_SECONDS)  # noqa: ASYNC251 - this is the fault
         await source.capture_frame(rtc.AudioFrame(wave, RATE, 1, FRAME))
 
 
-async def _hush(humming: asyncio.Task[None]) -> None:
+async def _stop_humming(humming: asyncio.Task[None]) -> None:
     humming.cancel()

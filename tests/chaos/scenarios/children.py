@@ -1,4 +1,4 @@
-"""What happens to the child that runs a call."""
+"""Faults of the child of a call."""
 
 from __future__ import annotations
 
@@ -9,75 +9,75 @@ from contextlib import AsyncExitStack
 
 import psutil
 
-from ops.caller.voice import speech, understand
+from ops.caller.voice import recognise, speech
 from tests.acceptance.installation import ANSWER_SECONDS
-from tests.chaos.conversation import Talk, talk
-from tests.chaos.installation import Stage
-from tests.chaos.scenario import Chance, Outcome
+from tests.chaos.conversation import ObservedCall, start_call
+from tests.chaos.installation import ChaosInstallation
+from tests.chaos.scenario import Outcome, Variation
 from tests.support.waiting import until
 
-STOPS_SECONDS = (8.0, 20.0, 60.0)
+PAUSES_SECONDS = (8.0, 20.0, 60.0)
 LEAVING_SECONDS = 20.0
-AT_ONCE_SECONDS = 0.5
-"""For so long a child that comes back from a pause may be heard beside the one that has taken its call over."""
+OVERLAP_SECONDS = 0.5
+"""Time in which a child that resumes after a pause may be heard beside the one that has taken its call over."""
 KNOWN = "Your name is John."
 UNKNOWN = "You have not told me your name yet."
 GREETED = "Nice to meet you, John."
 
 
-async def killed(stage: Stage, chance: Chance) -> Outcome:
-    """SIGKILL."""
+async def killed(installation: ChaosInstallation, variation: Variation) -> Outcome:
+    """Kill the child."""
     outcome = Outcome()
-    async with talk(stage) as call:
-        await asyncio.sleep(chance.moment(5))
-        call.strike()
+    async with start_call(installation) as call:
+        await asyncio.sleep(variation.delay(5))
+        call.mark_fault()
         os.kill(call.pid, signal.SIGKILL)
-        outcome.add(call, await call.back())
+        outcome.add(call, await call.wait_for_replacement())
     return outcome
 
 
-async def hung(stage: Stage, chance: Chance) -> Outcome:
-    """Its event loop hangs."""
+async def hung(installation: ChaosInstallation, variation: Variation) -> Outcome:
+    """Hang the child's event loop."""
     outcome = Outcome()
-    async with talk(stage, "talker") as call:
-        await asyncio.sleep(chance.moment(5))
-        call.strike()
-        (stage.folder / f"{call.room.sid}:{call.room.attempt}").touch()
-        back = await call.back()
+    async with start_call(installation, "talker") as call:
+        await asyncio.sleep(variation.delay(5))
+        call.mark_fault()
+        (installation.folder / f"{call.room.sid}:{call.room.attempt}").touch()
+        back = await call.wait_for_replacement()
         await is_gone(call.pid)
         outcome.add(call, back)
     return outcome
 
 
-async def stopped(stage: Stage, chance: Chance) -> Outcome:
-    """SIGSTOP, and SIGCONT after a while: calls at the same time, each for another while."""
+async def paused(installation: ChaosInstallation, variation: Variation) -> Outcome:
+    """Pause the children of several calls at the same time, each for another time, and resume them."""
     outcome = Outcome()
-    stops = STOPS_SECONDS[:1] if chance.brief else STOPS_SECONDS
-    async with AsyncExitStack() as calls:
-        talks = [await calls.enter_async_context(talk(stage, "talker")) for _ in stops]
-        await asyncio.sleep(chance.moment(5))
-        backs = await asyncio.gather(*(_stop(call, seconds) for call, seconds in zip(talks, stops, strict=True)))
-        for call, back in zip(talks, backs, strict=True):
-            outcome.add(call, back, doubled_seconds=AT_ONCE_SECONDS)
+    pauses = PAUSES_SECONDS[:1] if variation.brief else PAUSES_SECONDS
+    async with AsyncExitStack() as stack:
+        calls = [await stack.enter_async_context(start_call(installation, "talker")) for _ in pauses]
+        await asyncio.sleep(variation.delay(5))
+        recoveries = await asyncio.gather(*(_pause(call, seconds) for call, seconds in zip(calls, pauses, strict=True)))
+        for call, back in zip(calls, recoveries, strict=True):
+            outcome.add(call, back, allowed_overlap=OVERLAP_SECONDS)
     return outcome
 
 
-async def remembers(stage: Stage, chance: Chance) -> Outcome:
-    """SIGKILL, after the caller has told its name; the next agent is asked for it."""
+async def conversation_kept(installation: ChaosInstallation, variation: Variation) -> Outcome:
+    """Kill the child after the caller has told its name, and ask the next agent for the name."""
     outcome = Outcome()
-    async with talk(stage) as call:
+    async with start_call(installation) as call:
         caller = call.caller
-        await caller.ear.silence(1.0, ANSWER_SECONDS)
+        await caller.listener.wait_for_silence(1.0, ANSWER_SECONDS)
         await _ask(call, "my name is john")
-        await asyncio.sleep(chance.moment(3))
-        call.strike()
+        await asyncio.sleep(variation.delay(3))
+        call.mark_fault()
         os.kill(call.pid, signal.SIGKILL)
-        back = await call.back()
+        back = await call.wait_for_replacement()
         if back is not None:
-            await caller.ear.silence(1.0, ANSWER_SECONDS)
+            await caller.listener.wait_for_silence(1.0, ANSWER_SECONDS)
             since = await _ask(call, "what is my name")
-            heard = caller.ear.render(caller.clock.now())[round(since * caller.ear.rate) :]
-            understood = await asyncio.to_thread(understand, heard, [KNOWN, UNKNOWN, GREETED])
+            heard = caller.listener.render(caller.clock.now())[round(since * caller.listener.rate) :]
+            understood = await asyncio.to_thread(recognise, heard, [KNOWN, UNKNOWN, GREETED])
             if "your name is john" not in " ".join(understood):
                 back = None
                 outcome.remarks.append(f"asked for the name, the next agent said: {' '.join(understood)!r}")
@@ -85,20 +85,20 @@ async def remembers(stage: Stage, chance: Chance) -> Outcome:
     return outcome
 
 
-async def _ask(call: Talk, words: str) -> float:
+async def _ask(call: ObservedCall, words: str) -> float:
     asked = await call.caller.say(speech(words))
-    await call.caller.answer(asked.end, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+    await call.caller.wait_for_answer(asked.end, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
     return asked.end
 
 
-async def _stop(call: Talk, seconds: float) -> float | None:
-    call.strike()
+async def _pause(call: ObservedCall, seconds: float) -> float | None:
+    call.mark_fault()
     os.kill(call.pid, signal.SIGSTOP)
     try:
-        back = asyncio.create_task(call.back())
+        back = asyncio.create_task(call.wait_for_replacement())
         await asyncio.sleep(seconds)
     finally:
-        # Meanwhile its worker may have killed it as a stray, and nobody else can have got its number yet.
+        # Its worker may have killed it meanwhile, as a stale child. Its process id cannot have been reused yet.
         if psutil.pid_exists(call.pid):
             os.kill(call.pid, signal.SIGCONT)
     await is_gone(call.pid)

@@ -1,46 +1,46 @@
-"""What happens to the network."""
+"""Faults of the network."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
 
-from tests.chaos.conversation import Talk, talk
-from tests.chaos.installation import SLOTS, Stage
+from tests.chaos.conversation import ObservedCall, start_call
+from tests.chaos.installation import SLOTS, ChaosInstallation
 from tests.chaos.network import FAR
-from tests.chaos.scenario import Chance, Outcome
-from tests.chaos.scenarios.children import AT_ONCE_SECONDS, is_gone
+from tests.chaos.scenario import Outcome, Variation
+from tests.chaos.scenarios.children import OVERLAP_SECONDS, is_gone
 
 CUT_SECONDS = 20.0
 BRIEFLY_CUT_SECONDS = 10.0
 FAR_CALLS = 2
 
 
-async def cut(stage: Stage, chance: Chance) -> Outcome:
-    """The host of one worker is cut off, and joined again after a while."""
-    assert stage.network is not None
+async def cut(installation: ChaosInstallation, variation: Variation) -> Outcome:
+    """Cut off the host of one worker, and connect it again after a while."""
+    assert installation.network is not None
     outcome = Outcome()
-    node = stage.stack.workers[FAR].node
-    async with AsyncExitStack() as calls:
-        far: list[Talk] = []
+    node = installation.stack.workers[FAR].node
+    async with AsyncExitStack() as stack:
+        far: list[ObservedCall] = []
         for _ in range(SLOTS):
-            call = await calls.enter_async_context(talk(stage, "talker"))
+            call = await stack.enter_async_context(start_call(installation, "talker"))
             if call.room.worker == node:
                 far.append(call)
             if len(far) == FAR_CALLS:
                 break
         assert far, "all calls went to the near worker"
-        await asyncio.sleep(chance.moment(5))
+        await asyncio.sleep(variation.delay(5))
         for call in far:
-            call.strike()
-        await stage.network.cut()
+            call.mark_fault()
+        await installation.network.cut()
         try:
-            waiting = asyncio.gather(*(call.back() for call in far))
-            await asyncio.sleep(BRIEFLY_CUT_SECONDS if chance.brief else CUT_SECONDS)
+            waiting = asyncio.gather(*(call.wait_for_replacement() for call in far))
+            await asyncio.sleep(BRIEFLY_CUT_SECONDS if variation.brief else CUT_SECONDS)
         finally:
-            await stage.network.join()
+            await installation.network.restore()
         for call in far:
             await is_gone(call.pid)
         for call, back in zip(far, await waiting, strict=True):
-            outcome.add(call, back, doubled_seconds=AT_ONCE_SECONDS)
+            outcome.add(call, back, allowed_overlap=OVERLAP_SECONDS)
     return outcome

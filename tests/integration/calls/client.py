@@ -1,4 +1,4 @@
-"""A company's backend, and Twilio, as one receiver sees them."""
+"""The requests of a backend and of Twilio to one receiver."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Answer:
 
 
 class Client:
-    """What sends requests to one receiver."""
+    """A client of one receiver."""
 
     def __init__(self, session: aiohttp.ClientSession, port: int) -> None:
         self._session = session
@@ -129,7 +129,7 @@ class Client:
 
 
 def incoming(**fields: str) -> dict[str, str]:
-    """What Twilio says of a new call to acme's number."""
+    """The form of a new call to acme's number."""
     return {"CallSid": f"CA{uuid.uuid4().hex}", "To": NUMBER, "From": CALLER, "CallStatus": "ringing", **fields}
 
 

@@ -1,4 +1,4 @@
-"""One Redis, one livekit-server and two receivers for all tests of a module. Nobody speaks, so there are no workers."""
+"""One Redis, one livekit-server and two receivers for all tests of a module. There are no workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What schemathesis is told beside the OpenAPI document: which tenant and number there are, and how Twilio signs."""
+"""Hooks for schemathesis: Twilio's signature, and the tenant and the number that exist."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from webhooks.twilio_signature import sign
 
 
 class Twilio(AuthBase):
-    """Signs what is about to be sent."""
+    """Signs a request as Twilio does."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         body = request.body or ""
@@ -28,7 +28,7 @@ schemathesis.auth.set_from_requests(Twilio()).apply_to(path="/twilio/incoming") 
 
 @schemathesis.hook
 def map_body(context: schemathesis.HookContext, body: Any) -> Any:
-    """Of two requests that could be fulfilled, one is for the tenant, or the number, that there is."""
+    """Use the existing tenant or number in every other request, so that some succeed."""
     if isinstance(body, dict):
         tenant, number = body.get("tenant_id"), body.get("To")
         if isinstance(tenant, str) and 0 < len(tenant) <= 64 and len(tenant) % 2:

@@ -1,17 +1,15 @@
-"""Calls that are asked for while Redis or the LiveKit server is away."""
+"""Call requests while Redis or the LiveKit server is away."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
 from livekit import api
-from pydantic import SecretStr
 
 from ops.stack import environment
 from ops.stack.livekit import LiveKitServer
@@ -19,13 +17,13 @@ from ops.stack.ports import PortPicker
 from ops.stack.receiver import Receiver
 from ops.stack.redis import RedisServer
 from tasks.errors import RedisUnavailable
-from tasks.idempotency import Once
-from tasks.queue.dispatcher import Dispatcher, Opened, RoomSeen
+from tasks.idempotency import IdempotencyKey
+from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
 from tests.integration.calls.client import PUBLIC_URL, Client, incoming, rooms_named
 from tests.support.outages import killed, paused
-from webhooks.call_creator import CallMaker
+from webhooks.call_creator import CallCreator
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -44,7 +42,7 @@ async def without_livekit(livekit: LiveKitServer, rooms: RoomStore) -> AsyncIter
         yield livekit
 
 
-async def test_a_call_while_redis_is_away_is_refused_and_makes_no_room(
+async def test_a_call_while_redis_is_away_is_refused_and_creates_no_room(
     backend: Client, without_redis: RedisServer, server: api.LiveKitAPI
 ) -> None:
     before = len(await rooms_named(server))
@@ -82,7 +80,7 @@ async def test_a_telephone_goes_on_ringing_while_redis_is_away(
     assert answer.xml.findtext("Redirect") == f"{PUBLIC_URL}/twilio/incoming{then}"
 
 
-async def test_a_telephone_does_not_ring_for_ever(backend: Client, without_redis: RedisServer) -> None:
+async def test_a_telephone_is_busy_after_five_tries(backend: Client, without_redis: RedisServer) -> None:
     answer = await backend.telephone(incoming(), query="?try=5")
 
     assert [(verb.tag, verb.attrib) for verb in answer.xml] == [("Reject", {"reason": "busy"})]
@@ -100,7 +98,7 @@ async def test_a_telephone_that_rang_meanwhile_is_connected_when_livekit_is_back
     assert [room.name for room in await rooms.list_open()] == [connected.dialled]
 
 
-async def test_a_receiver_that_livekit_does_not_know_says_so(
+async def test_a_receiver_with_a_wrong_secret_reports_that_livekit_refused(
     directory: Path, settings: dict[str, str], rooms: RoomStore, ports: PortPicker
 ) -> None:
     env = environment.inherited() | settings | {"LIVEKIT_API_SECRET": "another secret, which is long enough for it"}
@@ -117,36 +115,40 @@ async def test_a_receiver_that_livekit_does_not_know_says_so(
 
 
 class DyingRedis(Dispatcher):
-    """The dispatcher of a receiver whose Redis dies when the room has been made."""
+    """The dispatcher of a receiver whose Redis dies when the room has been created."""
 
     redis_server: RedisServer
 
-    async def open(self, room: RoomSeen) -> Opened:
+    async def open(self, room: RoomInfo) -> DispatchResult:
         self.redis_server.kill()
         await self.redis_server.exited()
         return await super().open(room)
 
 
-@pytest.mark.parametrize("once", [None, Once("digest", "fingerprint")])
-async def test_a_room_that_could_not_be_opened_stays_only_if_the_next_try_can_find_it(
-    settings: dict[str, str], redis_server: RedisServer, rooms: RoomStore, server: api.LiveKitAPI, once: Once | None
+@pytest.mark.parametrize("key", [None, IdempotencyKey("digest", "fingerprint")])
+async def test_a_room_that_could_not_be_dispatched_stays_only_if_a_retry_can_find_it(
+    settings: dict[str, str],
+    redis_server: RedisServer,
+    rooms: RoomStore,
+    server: api.LiveKitAPI,
+    key: IdempotencyKey | None,
 ) -> None:
     before = {room.name for room in await rooms_named(server)}
-    given: dict[str, Any] = {
-        "livekit_url": settings["LIVEKIT_URL"],
-        "livekit_api_key": settings["LIVEKIT_API_KEY"],
-        "livekit_api_secret": SecretStr(settings["LIVEKIT_API_SECRET"]),
-        "redis_url": SecretStr(redis_server.url),
+    given = {
+        "LIVEKIT_URL": settings["LIVEKIT_URL"],
+        "LIVEKIT_API_KEY": settings["LIVEKIT_API_KEY"],
+        "LIVEKIT_API_SECRET": settings["LIVEKIT_API_SECRET"],
+        "REDIS_URL": redis_server.url,
     }
-    dispatcher = DyingRedis.from_settings(Settings(**given))
+    dispatcher = DyingRedis.from_settings(Settings.read(given))
     dispatcher.redis_server = redis_server
-    maker = CallMaker.from_settings(Settings(**given), dispatcher)
+    creator = CallCreator.from_settings(Settings.read(given), dispatcher)
     try:
         with pytest.raises(RedisUnavailable):
-            await maker.make("acme", {}, wait_seconds=60, once=once)
+            await creator.create("acme", {}, wait_seconds=60, idempotency_key=key)
     finally:
-        await maker.aclose()
+        await creator.aclose()
         await dispatcher.aclose()
         await redis_server.start()
     left = {room.name for room in await rooms_named(server)} - before
-    assert len(left) == (1 if once else 0)
+    assert len(left) == (1 if key else 0)

@@ -1,4 +1,4 @@
-"""Calls that a company's backend asks for."""
+"""Calls that a backend creates."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_a_call_waits_for_its_agent_before_anybody_has_joined(
     assert (made.empty_timeout, made.departure_timeout) == (300, 20)
 
 
-async def test_the_webhook_of_a_room_that_was_made_changes_nothing(backend: Client, rooms: RoomStore) -> None:
+async def test_the_webhook_of_a_room_that_was_created_changes_nothing(backend: Client, rooms: RoomStore) -> None:
     labels = {"event": "room_started", "outcome": "known"}
     before = await backend.counted("switchboard_webhook_events_total", **labels)
 
@@ -76,7 +76,7 @@ async def test_the_token_is_for_one_room_and_for_speaking_there(backend: Client,
     }
 
 
-async def test_each_call_without_an_idempotency_key_is_another_one(backend: Client, rooms: RoomStore) -> None:
+async def test_each_request_without_an_idempotency_key_creates_a_call(backend: Client, rooms: RoomStore) -> None:
     answers = [await backend.call({"tenant_id": "acme"}) for _ in range(3)]
 
     for field in ("room", "sid", "identity", "token"):
@@ -134,12 +134,12 @@ async def test_twenty_of_the_same_at_once_to_two_receivers_make_one_room(
     assert len(await rooms_named(server)) == before + 1
 
 
-async def test_what_a_receiver_that_died_has_left_half_way_is_finished_by_the_next_try(
+async def test_a_request_that_a_dead_receiver_left_unfinished_is_finished_by_a_retry(
     clients: list[Client], rooms: RoomStore
 ) -> None:
     first = await clients[0].call({"tenant_id": "acme"}, idempotency_key="1")
-    (kept,) = [key async for key in rooms.redis.scan_iter("switchboard:request:*")]
-    # As if it had died after it had made the room, or before it could say that it had.
+    (kept,) = [key async for key in rooms.redis.scan_iter("switchboard:idempotency:*")]
+    # As if it had died after creating the room, and before recording it.
     await rooms.redis.hdel(kept, "sid")
 
     again = await clients[1].call({"tenant_id": "acme"}, idempotency_key="1")
@@ -154,7 +154,7 @@ async def test_redis_keeps_nothing_secret_or_personal_of_a_request(backend: Clie
 
     answer = await backend.call(wanted, idempotency_key="order-1017")
 
-    (key,) = [key async for key in rooms.redis.scan_iter("switchboard:request:*")]
+    (key,) = [key async for key in rooms.redis.scan_iter("switchboard:idempotency:*")]
     kept = await rooms.redis.hgetall(key)
     assert set(kept) == {"fingerprint", "room", "made_at", "sid"}
     assert 0 < await rooms.redis.pttl(key) <= 24 * 3600 * 1000
@@ -162,7 +162,7 @@ async def test_redis_keeps_nothing_secret_or_personal_of_a_request(backend: Clie
         assert secret not in f"{key} {kept}"
 
 
-async def test_a_key_is_good_for_its_tenants_only(backend: Client, rooms: RoomStore) -> None:
+async def test_a_key_is_valid_for_its_tenants_only(backend: Client, rooms: RoomStore) -> None:
     tenants = ("acme", "basic", "nobody")
 
     statuses = {
@@ -205,7 +205,7 @@ DEEP = b'{"tenant_id": "acme", "metadata": {"a": ' + b"[" * 9000 + b"]" * 9000 +
         (b" " * (33 << 10), (413, "body_too_large", [])),
     ],
 )
-async def test_a_request_that_cannot_be_fulfilled_is_told_which_field_is_wrong(
+async def test_a_request_that_is_not_valid_is_refused_with_the_fields(
     backend: Client, rooms: RoomStore, content: object, problem: tuple[int, str, list[str]]
 ) -> None:
     answer = await backend.call(content, key=EVERY_KEY)
@@ -237,11 +237,11 @@ async def test_a_request_with_a_wrong_header_is_refused(
     assert await rooms.list_all() == []
 
 
-async def test_whoever_has_no_key_learns_nothing_of_what_is_wrong_with_the_body(backend: Client) -> None:
+async def test_without_a_key_the_errors_of_the_body_are_not_revealed(backend: Client) -> None:
     assert (await backend.call(b"{", key=None)).problem == (401, "api_key_missing", [])
 
 
-async def test_calls_are_counted_by_what_became_of_them(backend: Client, rooms: RoomStore) -> None:
+async def test_call_requests_are_counted_by_outcome(backend: Client, rooms: RoomStore) -> None:
     outcomes = ("made", "repeated", "tenant_unknown")
     before = [await backend.counted("switchboard_call_requests_total", outcome=outcome) for outcome in outcomes]
 

@@ -1,4 +1,4 @@
-"""Calls through the load balancer, with the very file that operators run."""
+"""Calls through the load balancer, with the configuration that operators use."""
 
 from __future__ import annotations
 
@@ -68,16 +68,16 @@ async def balanced(
 
 
 @pytest.mark.parametrize("path", ["/livekit/webhook", "/metrics", "/readyz", "/healthz", "/docs", "/openapi.json", "/"])
-async def test_whoever_asks_for_calls_reaches_nothing_else(balanced: Balanced, path: str) -> None:
+async def test_the_port_for_calls_serves_nothing_else(balanced: Balanced, path: str) -> None:
     assert (await balanced.calls.send("POST", path, b"", {})).status == 404
 
 
 @pytest.mark.parametrize("path", ["/calls", "/twilio/incoming"])
-async def test_whoever_sends_webhooks_cannot_ask_for_calls(balanced: Balanced, path: str) -> None:
+async def test_the_port_for_webhooks_creates_no_calls(balanced: Balanced, path: str) -> None:
     assert (await balanced.webhooks.send("POST", path, b"", {})).status == 404
 
 
-async def test_calls_are_made_through_the_balancer(balanced: Balanced, rooms: RoomStore) -> None:
+async def test_calls_are_created_through_the_balancer(balanced: Balanced, rooms: RoomStore) -> None:
     assert (await balanced.calls.call({"tenant_id": "acme"})).status == 201
     assert (await balanced.calls.telephone(incoming())).dialled.startswith("call-acme-")
 
@@ -89,24 +89,24 @@ async def test_with_no_receiver_ready_a_telephone_goes_on_ringing_for_a_while(
     await redis_server.exited()
     try:
 
-        async def nobody_is_ready() -> bool:
+        async def no_receiver_is_ready() -> bool:
             # The balancer's own page, and not the problem that a receiver would answer with.
             return (await balanced.calls.call({"tenant_id": "acme"})).headers["Content-Type"] == "text/html"
 
-        await until(nobody_is_ready)
+        await until(no_receiver_is_ready)
         refused = await balanced.calls.call({"tenant_id": "acme"})
         assert (refused.status, refused.headers["Retry-After"]) == (503, "2")
 
-        def told(answer: Answer) -> tuple[list[str], str | None]:
+        def instructions(answer: Answer) -> tuple[list[str], str | None]:
             assert (answer.status, answer.headers["Content-Type"]) == (200, "application/xml")
             return [verb.tag for verb in answer.xml], answer.xml.findtext("Redirect")
 
-        ask_again = ["Pause", "Redirect"]
+        retry = ["Pause", "Redirect"]
         first = await balanced.calls.telephone(incoming())
-        assert told(first) == (ask_again, "/twilio/incoming?try=2")
+        assert instructions(first) == (retry, "/twilio/incoming?try=2")
         fourth = await balanced.calls.telephone(incoming(), query="?try=4")
-        assert told(fourth) == (ask_again, "/twilio/incoming?try=5")
+        assert instructions(fourth) == (retry, "/twilio/incoming?try=5")
         last = await balanced.calls.telephone(incoming(), query="?try=5")
-        assert told(last) == (["Reject"], None)
+        assert instructions(last) == (["Reject"], None)
     finally:
         await redis_server.start()

@@ -1,4 +1,4 @@
-"""Calls by telephone, as Twilio asks about them."""
+"""Telephone calls, with requests as Twilio sends them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def test_a_call_is_connected_to_a_room_whose_agent_is_on_its_way(
     assert (room.name, room.tenant, room.state) == (answer.dialled, "acme", State.QUEUED)
 
 
-async def test_twilio_may_ask_about_a_call_as_often_as_it_likes(clients: list[Client], rooms: RoomStore) -> None:
+async def test_all_requests_of_twilio_for_one_call_get_the_same_room(clients: list[Client], rooms: RoomStore) -> None:
     form = incoming()
 
     answers = await asyncio.gather(*(clients[number % 2].telephone(form) for number in range(10)))
@@ -75,7 +75,7 @@ async def test_a_number_may_be_the_user_of_a_sip_address(backend: Client, rooms:
     assert (await backend.telephone(incoming(To=to))).dialled.startswith("call-acme-")
 
 
-async def test_a_number_that_nobody_has_is_rejected_and_counted(backend: Client, rooms: RoomStore) -> None:
+async def test_a_number_that_no_tenant_has_is_rejected_and_counted(backend: Client, rooms: RoomStore) -> None:
     before = await backend.counted("switchboard_twilio_requests_total", outcome="unknown_number")
 
     answer = await backend.telephone(incoming(To="+15559999999"))
@@ -85,16 +85,16 @@ async def test_a_number_that_nobody_has_is_rejected_and_counted(backend: Client,
     assert await rooms.list_all() == []
 
 
-async def test_a_tenant_that_is_declared_wrongly_is_engaged(backend: Client, rooms: RoomStore) -> None:
+async def test_a_tenant_whose_declaration_is_not_valid_is_busy(backend: Client, rooms: RoomStore) -> None:
     assert verbs(await backend.telephone(incoming(To="+15550000000"))) == [("Reject", {"reason": "busy"})]
 
 
-async def test_either_auth_token_is_good_during_a_rotation(backend: Client, rooms: RoomStore) -> None:
+async def test_either_auth_token_is_valid_during_a_rotation(backend: Client, rooms: RoomStore) -> None:
     assert (await backend.telephone(incoming(), token=NEW_AUTH_TOKEN)).status == 200
     assert (await backend.telephone(incoming(), token="another")).problem == (403, "signature_invalid", [])
 
 
-async def test_what_twilio_did_not_sign_is_refused(backend: Client, rooms: RoomStore) -> None:
+async def test_a_request_that_twilio_did_not_sign_is_refused(backend: Client, rooms: RoomStore) -> None:
     form = incoming()
     signature = "RSOYDt4T1cUTdK1PDd93/VVr8B8="
     for refused in (
@@ -108,7 +108,7 @@ async def test_what_twilio_did_not_sign_is_refused(backend: Client, rooms: RoomS
 
 
 @pytest.mark.parametrize("missing", ["CallSid", "To"])
-async def test_a_form_without_what_is_needed_is_refused(backend: Client, rooms: RoomStore, missing: str) -> None:
+async def test_a_form_without_a_required_parameter_is_refused(backend: Client, rooms: RoomStore, missing: str) -> None:
     form = {name: value for name, value in incoming().items() if name != missing}
 
     assert (await backend.telephone(form)).problem == (400, "form_incomplete", [])

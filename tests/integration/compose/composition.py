@@ -1,4 +1,4 @@
-"""docker-compose.yml, read as compose reads it."""
+"""docker-compose.yml, parsed."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Service = dict[str, Any]
 
 
 def composition() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    return loaded
+    parsed: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return parsed
 
 
 def services() -> dict[str, Service]:
@@ -23,5 +23,5 @@ def services() -> dict[str, Service]:
     return found
 
 
-def ours() -> dict[str, Service]:
+def built_services() -> dict[str, Service]:
     return {name: service for name, service in services().items() if "build" in service}

@@ -1,4 +1,4 @@
-"""The whole composition on this machine, on free ports, without a container's engine."""
+"""The whole composition as processes on this machine, on free ports, without a container engine."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ops.docker.secret_files import write
 from ops.stack.binaries import Binaries
 from ops.stack.ports import HOST, PortPicker
 from tests.integration.compose.composition import composition, services
-from tests.integration.compose.container import Container, OneShotContainer, Place
+from tests.integration.compose.container import Container, HostMapping, OneShotContainer
 
-# What the health checks use of two programs that the images have and this machine may lack.
-STAND_INS = {
+# The health checks use these two programs of the images, which this machine may lack.
+REPLACEMENTS = {
     "wget": """\
 import sys, urllib.request
 urllib.request.urlopen(sys.argv[-1], timeout=4)
@@ -35,7 +35,7 @@ redis.Redis(port=int(option["-p"]), username=option["--user"], password=option["
 
 @dataclass(frozen=True)
 class Installation:
-    place: Place
+    mapping: HostMapping
     redis_url: str
     webhook_url: str
     livekit_url: str
@@ -45,20 +45,20 @@ class Installation:
     containers: dict[str, Container]
 
     def worker(self, name: str) -> Container:
-        # One call at a time is enough here, and a small machine need not prepare for more.
-        return Container(name, services()[name], replace(self.place, env={"SWITCHBOARD_SLOTS": "1"}))
+        # One slot, so that a small machine does not have to prepare more children.
+        return Container(name, services()[name], replace(self.mapping, env={"SWITCHBOARD_SLOTS": "1"}))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
-    """All but the workers, each with its own command and healthy by its own health check."""
+    """All services but the workers, each started with its own command and healthy by its own health check."""
     if binaries.haproxy is None:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("haproxy is not installed")
     files = tmp_path_factory.mktemp("composition") / "files"
     write(files)
     free = PortPicker()
     redis, webhooks, health, livekit, tcp, udp, flower, *receivers = (free.pick() for _ in range(9))
-    here = {
+    addresses = {
         "redis:6379": f"{HOST}:{redis}",
         "haproxy:8080": f"{HOST}:{webhooks}",
         "127.0.0.1:8404": f"{HOST}:{health}",
@@ -66,26 +66,26 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         "127.0.0.1:7880": f"{HOST}:{livekit}",
         "127.0.0.1:5555": f"{HOST}:{flower}",
     }
-    _copy_configurations(files, here | {"7880": str(livekit), "7881": str(tcp), "7882": str(udp)})
-    place = Place(
+    _copy_configurations(files, addresses | {"7880": str(livekit), "7881": str(tcp), "7882": str(udp)})
+    mapping = HostMapping(
         files,
-        here,
+        addresses,
         options={"redis-cli": ("-p", str(redis))},
         programs=[_programs(files, binaries), binaries.redis.parent, binaries.haproxy.parent],
     )
 
-    def receiver(number: int) -> Place:
+    def receiver(number: int) -> HostMapping:
         port = receivers[number - 1]
         env = {"UVICORN_HOST": HOST, "UVICORN_PORT": str(port)}
-        return replace(place, env=env, addresses=here | {"127.0.0.1:8000": f"{HOST}:{port}"})
+        return replace(mapping, env=env, addresses=addresses | {"127.0.0.1:8000": f"{HOST}:{port}"})
 
-    places = {
-        "redis": place,
-        "tenants": place,
+    mappings = {
+        "redis": mapping,
+        "tenants": mapping,
         "receiver-1": receiver(1),
         "receiver-2": receiver(2),
         "haproxy": replace(
-            place,
+            mapping,
             env={
                 "HAPROXY_WEBHOOKS": f"{HOST}:{webhooks}",
                 "HAPROXY_HEALTH": f"{HOST}:{health}",
@@ -93,18 +93,18 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
                 **{f"HAPROXY_RECEIVER_{number}": f"{HOST}:{port}" for number, port in enumerate(receivers, start=1)},
             },
         ),
-        "livekit": replace(place, env={"NODE_IP": HOST}),
-        "flower": replace(place, env={"FLOWER_ADDRESS": HOST, "FLOWER_PORT": str(flower)}),
+        "livekit": replace(mapping, env={"NODE_IP": HOST}),
+        "flower": replace(mapping, env={"FLOWER_ADDRESS": HOST, "FLOWER_PORT": str(flower)}),
     }
     async with AsyncExitStack() as running:
         containers: dict[str, Container] = {}
-        for name, where in places.items():
+        for name, host in mappings.items():
             kind = OneShotContainer if name == "tenants" else Container
-            containers[name] = kind(name, services()[name], where)
+            containers[name] = kind(name, services()[name], host)
             running.push_async_callback(containers[name].stop)
             await containers[name].start()
         yield Installation(
-            place=place,
+            mapping=mapping,
             redis_url=(files / "redis_url").read_text(encoding="utf-8").strip(),
             webhook_url=f"http://{HOST}:{webhooks}/livekit/webhook",
             livekit_url=f"http://{HOST}:{livekit}",
@@ -115,20 +115,22 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         )
 
 
-def _copy_configurations(files: Path, here: dict[str, str]) -> None:
-    """Copies with the addresses of this machine, of the configurations and of the one secret that holds an address."""
+def _copy_configurations(files: Path, addresses: dict[str, str]) -> None:
+    """Copy the configurations, and the one secret that has an address, with the addresses of this machine."""
     for name, config in composition()["configs"].items():
         source = Path(config["file"].removeprefix("${SWITCHBOARD_TENANTS:-").removesuffix("}"))
         text = source.read_text(encoding="utf-8").replace("/run/secrets", str(files))
-        # HAProxy is told by its environment.
-        for address, local in {} if name == "haproxy" else here.items():
+        # HAProxy takes its addresses from its environment.
+        for address, local in {} if name == "haproxy" else addresses.items():
             text = text.replace(address, local)
         (files / f"{name}.config").write_text(text, encoding="utf-8")
     with (files / "redis.config").open("a", encoding="utf-8") as redis:
-        redis.write(f"\nport {here['redis:6379'].rpartition(':')[2]}\n")
+        redis.write(f"\nport {addresses['redis:6379'].rpartition(':')[2]}\n")
     secret = files / "redis_url"
     secret.chmod(0o600)
-    secret.write_text(secret.read_text(encoding="utf-8").replace("redis:6379", here["redis:6379"]), encoding="utf-8")
+    secret.write_text(
+        secret.read_text(encoding="utf-8").replace("redis:6379", addresses["redis:6379"]), encoding="utf-8"
+    )
 
 
 def _programs(files: Path, binaries: Binaries) -> Path:
@@ -136,7 +138,7 @@ def _programs(files: Path, binaries: Binaries) -> Path:
     folder.mkdir()
     if binaries.livekit:
         (folder / "livekit-server").symlink_to(binaries.livekit)
-    for name, script in STAND_INS.items():
+    for name, script in REPLACEMENTS.items():
         if not shutil.which(name):
             program = folder / name
             program.write_text(f"#!{sys.executable}\n{script}", encoding="utf-8")

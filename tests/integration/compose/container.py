@@ -1,7 +1,7 @@
-"""A service of docker-compose.yml as a process on this machine: its command and its health check, word for word.
+"""A service of docker-compose.yml as a process on this machine, with its own command and health check.
 
-What differs is what a container gives: the paths in it (the mounts in the file say what is where), the names of the
-other services, and the ports, which have to be free ones here.
+Only what a container provides is replaced: its paths (by the mounts in the file), the names of the other services, and
+the ports, which have to be free on this machine.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ IMAGE_HOME = "/app"
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where on this machine a container's world is.
+class HostMapping:
+    """The paths and addresses of this machine that replace those of a container.
 
-    `files` is a folder with a copy of each secret, and of each configuration as `<name>.config`. `addresses` are those
-    in containers and what they are here. `options` go behind the name of a program that has no other way to be told
-    its port. `programs` are folders to look for programs in.
+    `files`: a folder with a copy of each secret, and of each configuration as `<name>.config`.
+    `addresses`: address in containers -> address on this machine.
+    `options`: program -> options with its port, for programs that take it in no other way.
+    `programs`: folders to search for programs.
     """
 
     files: Path
@@ -37,31 +38,31 @@ class Place:
 
 
 class Container(ManagedProcess):
-    """One service, ready when its health check says so."""
+    """One service. It is ready when its health check passes."""
 
     ready_seconds = 60.0
     stop_seconds = 15.0
 
-    def __init__(self, name: str, service: Service, place: Place) -> None:
-        directory = place.files / name
+    def __init__(self, name: str, service: Service, mapping: HostMapping) -> None:
+        directory = mapping.files / name
         directory.mkdir()
         self._service = service
-        self._place = place
-        declared = {key: self._here(value) for key, value in service.get("environment", {}).items()}
+        self._mapping = mapping
+        declared = {key: self._translate(value) for key, value in service.get("environment", {}).items()}
         # As in the image: the programs of the virtual environment come first.
-        path = [str(folder) for folder in (Path(sys.executable).parent, *place.programs)] + [os.environ["PATH"]]
+        path = [str(folder) for folder in (Path(sys.executable).parent, *mapping.programs)] + [os.environ["PATH"]]
         base = {"PATH": os.pathsep.join(path), "HOME": str(directory), "PYTHONPATH": str(REPOSITORY)}
-        super().__init__(name, directory, base | declared | dict(place.env))
+        super().__init__(name, directory, base | declared | dict(mapping.env))
 
     def command(self) -> list[str]:
-        """The service's, behind the entry point of its image where that is another program."""
+        """Return the service's command, after the entry point of its image if that is a program of its own."""
         entry = ["livekit-server"] if self.name == "livekit" else []
         return self._words([*entry, *self._service["command"]])
 
     async def is_ready(self) -> bool:
-        """Run the health check as a container's engine does, and say whether it ended with 0."""
-        how, *check = self._service["healthcheck"]["test"]
-        assert how == "CMD"
+        """Run the health check as a container engine does, and return whether it ended with 0."""
+        form, *check = self._service["healthcheck"]["test"]
+        assert form == "CMD"
         process = await asyncio.create_subprocess_exec(
             *self._words(check),
             stdout=asyncio.subprocess.DEVNULL,
@@ -77,23 +78,23 @@ class Container(ManagedProcess):
                 await process.wait()
 
     def _words(self, words: Sequence[str]) -> list[str]:
-        program, *rest = (self._here(word) for word in words)
-        found = shutil.which(program, path=self.env["PATH"])
-        assert found, f"{program} is not on this machine"
-        return [found, *self._place.options.get(program, ()), *rest]
+        program, *rest = (self._translate(word) for word in words)
+        path_of_program = shutil.which(program, path=self.env["PATH"])
+        assert path_of_program, f"{program} is not on this machine"
+        return [path_of_program, *self._mapping.options.get(program, ()), *rest]
 
-    def _here(self, word: str) -> str:
+    def _translate(self, word: str) -> str:
         word = word.replace(IMAGE_HOME, str(REPOSITORY))
         for config in self._service.get("configs", []):
-            word = word.replace(config["target"], str(self._place.files / f"{config['source']}.config"))
+            word = word.replace(config["target"], str(self._mapping.files / f"{config['source']}.config"))
         for name in self._service.get("secrets", []):
             file = Path(composition()["secrets"][name]["file"]).name
-            word = word.replace(f"/run/secrets/{name}", str(self._place.files / file))
+            word = word.replace(f"/run/secrets/{name}", str(self._mapping.files / file))
         # The longest first: one may be the beginning of another.
-        for address in sorted(self._place.addresses, key=len, reverse=True):
-            word = word.replace(address, self._place.addresses[address])
+        for address in sorted(self._mapping.addresses, key=len, reverse=True):
+            word = word.replace(address, self._mapping.addresses[address])
         return word
 
 
 class OneShotContainer(OneShot, Container):
-    """A service that does its work and ends."""
+    """A service that does its work and exits."""

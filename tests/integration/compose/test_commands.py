@@ -18,7 +18,7 @@ from redis import asyncio as aioredis
 
 from ops.docker.secret_files import LIVEKIT_API_KEY
 from tasks.rooms import Room, RoomStore, State
-from tasks.tenants.admin import Ledger
+from tasks.tenants.admin import TenantAdmin
 from tests.integration.compose.composition import services
 from tests.integration.compose.conftest import Installation
 
@@ -66,7 +66,7 @@ async def test_each_service_runs_with_its_command_and_is_healthy_by_its_health_c
 
 async def test_the_tenants_file_is_in_redis_before_the_receivers_start(installation: Installation) -> None:
     async with aioredis.Redis.from_url(installation.redis_url, decode_responses=True) as redis:
-        assert set(await Ledger(redis).read()) == {"acme", "corner"}
+        assert set(await TenantAdmin(redis).read()) == {"acme", "corner"}
     assert "2 added, 0 changed, 0 removed, 0 unchanged" in installation.containers["tenants"].log.read_text()
 
 
@@ -75,7 +75,7 @@ async def test_a_room_at_livekit_becomes_a_queued_call_by_way_of_the_balancer(in
         assert (room.tenant, room.queue) == ("acme", "premium")
 
 
-async def test_what_is_queued_is_still_there_when_redis_was_restarted(installation: Installation) -> None:
+async def test_a_queued_room_survives_a_restart_of_redis(installation: Installation) -> None:
     async with queued_room(installation) as room:
         redis = installation.containers["redis"]
         await redis.stop()

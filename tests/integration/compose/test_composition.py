@@ -1,4 +1,4 @@
-"""What docker-compose.yml says, without starting it."""
+"""docker-compose.yml, checked without starting it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from ops.docker.secret_files import LIVEKIT_API_KEY, write
 from ops.setup.livekit import VERSION
 from tasks.call.drain import HAND_OVER_SECONDS
 from tasks.settings import Settings
-from tests.integration.compose.composition import REPOSITORY, Service, composition, ours, services
+from tests.integration.compose.composition import REPOSITORY, Service, built_services, composition, services
 
 ALL = pytest.mark.parametrize("service", [pytest.param(service, id=name) for name, service in services().items()])
-OURS = pytest.mark.parametrize("service", [pytest.param(service, id=name) for name, service in ours().items()])
+BUILT = pytest.mark.parametrize(
+    "service", [pytest.param(service, id=name) for name, service in built_services().items()]
+)
 
 
 def seconds(duration: str) -> int:
@@ -48,7 +50,7 @@ def test_it_has_everything_that_an_installation_needs() -> None:
     }
 
 
-LASTING = pytest.mark.parametrize(
+LONG_RUNNING = pytest.mark.parametrize(
     "service", [pytest.param(service, id=name) for name, service in services().items() if name != "tenants"]
 )
 
@@ -61,21 +63,21 @@ def test_each_command_and_health_check_is_a_list_that_no_shell_reads(service: Se
     assert check[0] == "CMD"
 
 
-@LASTING
-def test_each_service_that_lasts_comes_back_and_says_whether_it_is_healthy(service: Service) -> None:
+@LONG_RUNNING
+def test_each_long_running_service_restarts_and_has_a_health_check(service: Service) -> None:
     assert service["restart"] == "unless-stopped"
     assert service["healthcheck"]["test"]
 
 
 @ALL
-def test_each_service_may_do_little(service: Service) -> None:
+def test_each_service_has_few_privileges(service: Service) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not service.get("privileged")
 
 
-@OURS
+@BUILT
 def test_no_secret_is_in_an_environment(service: Service) -> None:
     for name, value in service["environment"].items():
         if re.search("SECRET|PASSWORD|REDIS_URL|ENCRYPTION_KEYS", name):
@@ -83,43 +85,40 @@ def test_no_secret_is_in_an_environment(service: Service) -> None:
             assert value.removeprefix("/run/secrets/") in service["secrets"]
 
 
-@OURS
+@BUILT
 def test_the_environment_names_settings_that_exist(service: Service) -> None:
-    fields = {
-        name if name.startswith(("livekit_", "redis_url")) else f"switchboard_{name}" for name in Settings.model_fields
-    }
-    others = ("FLOWER_", "UVICORN_", "SWITCHBOARD_FLOWER_")
+    other_prefixes = ("FLOWER_", "UVICORN_", "SWITCHBOARD_FLOWER_")
     for name in service["environment"]:
-        if not name.startswith(others):
-            assert name.removesuffix("_FILE").lower() in fields or name.lower() in fields
+        if not name.startswith(other_prefixes):
+            assert name.removesuffix("_FILE") in Settings.variables() or name in Settings.variables()
 
 
-@OURS
-def test_a_service_waits_for_what_it_needs_until_that_is_ready(service: Service) -> None:
+@BUILT
+def test_a_service_waits_until_the_services_it_needs_are_healthy(service: Service) -> None:
     assert "redis" in service["depends_on"]
-    for needed, how in service["depends_on"].items():
+    for needed, condition in service["depends_on"].items():
         if needed == "tenants":
-            assert how == {"condition": "service_completed_successfully"}
+            assert condition == {"condition": "service_completed_successfully"}
         else:
-            assert how == {"condition": "service_healthy"}
+            assert condition == {"condition": "service_healthy"}
             assert "healthcheck" in services()[needed]
 
 
 @pytest.mark.parametrize("name", ["receiver-1", "receiver-2", "worker-premium", "worker-standard"])
-def test_whoever_looks_a_tenant_up_starts_when_the_tenants_are_applied(name: str) -> None:
+def test_services_that_read_tenants_start_when_the_tenants_are_applied(name: str) -> None:
     assert "tenants" in services()[name]["depends_on"]
 
 
-def test_the_tenants_are_applied_once_from_the_file_that_is_given_to_nobody_else() -> None:
+def test_the_tenants_are_applied_once_from_a_file_that_no_other_service_has() -> None:
     tenants = services()["tenants"]
     assert tenants["restart"] == "no"
     assert tenants["command"] == ["switchboard", "tenants", "apply", "--prune", tenants["configs"][0]["target"]]
-    assert [name for name, service in ours().items() if "configs" in service] == ["tenants"]
+    assert [name for name, service in built_services().items() if "configs" in service] == ["tenants"]
 
 
-def test_only_those_who_seal_or_open_keys_are_given_the_encryption_keys() -> None:
-    given = {name for name, service in services().items() if "encryption_keys" in service.get("secrets", [])}
-    assert given == {"tenants", "worker-premium", "worker-standard"}
+def test_only_services_that_encrypt_or_decrypt_keys_have_the_encryption_keys() -> None:
+    holders = {name for name, service in services().items() if "encryption_keys" in service.get("secrets", [])}
+    assert holders == {"tenants", "worker-premium", "worker-standard"}
 
 
 @pytest.mark.parametrize("name", ["worker-premium", "worker-standard"])
@@ -142,7 +141,7 @@ def test_flower_is_published_to_the_host_itself_only() -> None:
     assert all(port.startswith("127.0.0.1:") for port in services()["flower"]["ports"])
 
 
-def test_redis_keeps_what_waits_over_a_restart() -> None:
+def test_redis_keeps_queued_calls_over_a_restart() -> None:
     assert services()["redis"]["volumes"] == ["redis:/data"]
     assert "appendonly yes" in (REPOSITORY / "ops/docker/redis.conf").read_text(encoding="utf-8").splitlines()
 
@@ -154,7 +153,7 @@ def test_livekit_is_the_version_that_the_demo_and_the_tests_run() -> None:
 def test_livekit_sends_each_webhook_once_to_the_balancer_signed_with_our_key() -> None:
     config: dict[str, Any] = yaml.safe_load((REPOSITORY / "ops/livekit/livekit.yaml").read_text(encoding="utf-8"))
     assert config["webhook"]["urls"] == ["http://haproxy:8080/livekit/webhook"]
-    environments = {name: service["environment"] for name, service in ours().items() if name != "flower"}
+    environments = {name: service["environment"] for name, service in built_services().items() if name != "flower"}
     keys = {config["webhook"]["api_key"], *(environment["LIVEKIT_API_KEY"] for environment in environments.values())}
     assert keys == {LIVEKIT_API_KEY}
 

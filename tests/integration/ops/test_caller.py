@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 from livekit import api
 
-from ops.caller.access import caller_token
-from ops.caller.caller import Caller
+from ops.caller.caller import Caller, caller_token
 from ops.stack import Binaries
-from tests.support.livekit_server import quiet_livekit
+from tests.support.livekit_server import livekit_without_webhooks
 
 NAME = "call-acme-1"
 
 
-async def test_who_hangs_up_while_connecting_is_not_left_in_the_room(binaries: Binaries, tmp_path: Path) -> None:
-    async with quiet_livekit(binaries, tmp_path) as livekit:
+async def test_a_caller_that_hangs_up_while_connecting_leaves_the_room(binaries: Binaries, tmp_path: Path) -> None:
+    async with livekit_without_webhooks(binaries, tmp_path) as livekit:
         token = caller_token(livekit.api_key, livekit.api_secret, room=NAME, identity="caller")
         calling = asyncio.create_task(_call(livekit.url, token))
         await asyncio.sleep(0)

@@ -33,7 +33,7 @@ class Shell(ManagedProcess):
     async def is_ready(self) -> bool:
         return (self.directory / "ready").exists()
 
-    def told(self) -> int:
+    def reported_pid(self) -> int:
         return int((self.directory / "pid").read_text())
 
 
@@ -132,7 +132,7 @@ async def test_stop_leaves_no_child_of_the_process_either(shell: Make) -> None:
 
     await process.stop()
 
-    assert gone(process.told())
+    assert gone(process.reported_pid())
 
 
 async def test_a_paused_process_can_be_stopped(shell: Make) -> None:

@@ -25,13 +25,13 @@ def test_the_folder_is_closed_and_the_files_in_it_are_readable_for_containers(tm
     assert set(modes.values()) == {0o444}
 
 
-def test_what_belongs_together_agrees(tmp_path: Path) -> None:
+def test_secrets_that_depend_on_each_other_agree(tmp_path: Path) -> None:
     write(tmp_path / "secrets")
-    found = {name: text.strip() for name, text in contents(tmp_path / "secrets").items()}
-    assert found["livekit_keys"] == f"switchboard: {found['livekit_api_secret']}"
-    Fernet(found["encryption_keys"])
-    assert found["redis_auth"] == f"requirepass {found['redis_password']}"
-    assert found["redis_url"] == f"redis://:{found['redis_password']}@redis:6379/0"
+    secrets = {name: text.strip() for name, text in contents(tmp_path / "secrets").items()}
+    assert secrets["livekit_keys"] == f"switchboard: {secrets['livekit_api_secret']}"
+    Fernet(secrets["encryption_keys"])
+    assert secrets["redis_auth"] == f"requirepass {secrets['redis_password']}"
+    assert secrets["redis_url"] == f"redis://:{secrets['redis_password']}@redis:6379/0"
 
 
 def test_two_installations_have_no_secret_in_common(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_file_that_is_missing_is_made_of_those_that_are_there(tmp_path: Path) 
     assert contents(tmp_path / "secrets") == before
 
 
-def test_a_folder_that_others_may_look_into_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_others_may_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir(mode=0o755)
     with pytest.raises(SetupError, match="chmod 700"):
         write(tmp_path / "secrets")
@@ -64,7 +64,7 @@ def test_a_folder_that_others_may_look_into_is_refused(tmp_path: Path) -> None:
 
 def test_the_command_names_the_files_and_shows_no_secret(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ops.docker.secret_files", str(tmp_path / "secrets")]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     for name, text in contents(tmp_path / "secrets").items():
-        assert name in said
-        assert text.strip() not in said
+        assert name in output
+        assert text.strip() not in output

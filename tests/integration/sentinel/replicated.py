@@ -65,7 +65,7 @@ class SentinelServer(ManagedProcess):
         self._master = master
 
     def command(self) -> list[str]:
-        # It writes into this file what it finds out.
+        # Sentinel writes its state into this file.
         config = self.directory / "sentinel.conf"
         lines = [
             f"bind {HOST}",
@@ -82,7 +82,7 @@ class SentinelServer(ManagedProcess):
         return [self._binary, str(config), "--sentinel"]
 
     async def is_ready(self) -> bool:
-        """It knows the replica and the other Sentinels, so that they could agree on a failover."""
+        """Return whether it knows the replica and the other Sentinels, without which no failover is possible."""
         async with aioredis.Redis(
             host=HOST, port=self.port, password=SENTINELS_PASSWORD, decode_responses=True, socket_timeout=2
         ) as client:
@@ -109,17 +109,17 @@ class Replicated:
             SentinelServer(directory / f"sentinel-{number}", env, binary=binary, port=ports.pick(), master=master)
             for number in range(COUNT)
         )
-        found = cls(master, replica, sentinels)
+        replicated = cls(master, replica, sentinels)
         async with AsyncExitStack() as stack:
             for node in (master, replica):
                 await node.start()
                 stack.push_async_callback(node.stop)
-            await until(found.replicates)
-            # Each is ready when it has heard of all.
+            await until(replicated.replicates)
+            # Started together, because each is ready only when it knows the others.
             for sentinel in sentinels:
                 stack.push_async_callback(sentinel.stop)
             await asyncio.gather(*(sentinel.start() for sentinel in sentinels))
-            yield found
+            yield replicated
 
     @property
     def environment(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The master dies, the Sentinels make its replica the master, and calls are answered again."""
+"""Failover: the master dies, the Sentinels promote its replica, and calls are answered again."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from livekit.protocol import models
 
 from ops.stack import Binaries, Worker, WorkerSpec, environment
 from tasks.errors import RedisUnavailable
-from tasks.queue.dispatcher import Dispatcher, Opened, RoomSeen
-from tasks.reconcile.livekit_sync import sweep_server
+from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
+from tasks.reconcile.livekit_sync import LiveKitSync
 from tasks.redis_client import connect
-from tasks.rooms import Claim, RoomStore, State
-from tasks.settings import Settings
+from tasks.rooms import Room, RoomStore, State
+from tasks.settings import RedisSettings, Settings
 from tests.conftest import SECRET
 from tests.integration.sentinel.replicated import Replicated
-from tests.support.fake_livekit_api import RoomListing
+from tests.support.fake_livekit_api import FakeLiveKitApi
 from tests.support.tenants import declare
 from tests.support.waiting import until
 
@@ -32,13 +32,13 @@ async def replicated(binaries: Binaries, tmp_path: Path, monkeypatch: pytest.Mon
     for name in os.environ:
         if name.startswith(("SWITCHBOARD_", "LIVEKIT_", "REDIS_")):
             monkeypatch.delenv(name)
-    async with Replicated.start(binaries, tmp_path) as found:
+    async with Replicated.start(binaries, tmp_path) as started_replicated:
         env = {"LIVEKIT_URL": "ws://127.0.0.1:1", "LIVEKIT_API_KEY": "devkey", "LIVEKIT_API_SECRET": SECRET}
-        for name, value in (env | found.environment).items():
+        for name, value in (env | started_replicated.environment).items():
             monkeypatch.setenv(name, value)
-        async with connect(Settings.read()) as redis:
+        async with connect(RedisSettings.read()) as redis:
             await declare(redis, TENANTS)
-        yield found
+        yield started_replicated
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ async def dispatcher(replicated: Replicated) -> AsyncIterator[Dispatcher]:
 
 @pytest.fixture
 async def rooms(replicated: Replicated) -> AsyncIterator[RoomStore]:
-    async with connect(Settings.read()) as redis:
+    async with connect(RedisSettings.read()) as redis:
         yield RoomStore(redis)
 
 
@@ -72,51 +72,51 @@ async def worker(replicated: Replicated, dispatcher: Dispatcher, tmp_path: Path)
     await started.stop()
 
 
-async def opened(dispatcher: Dispatcher, room: RoomSeen) -> Opened:
-    """As LiveKit delivers a webhook again that was answered with 503."""
-    found: list[Opened] = []
+async def open_with_retries(dispatcher: Dispatcher, room: RoomInfo) -> DispatchResult:
+    """Open a room, with retries as LiveKit's after a 503."""
+    results: list[DispatchResult] = []
 
     async def answers() -> bool:
         try:
-            found.append(await dispatcher.open(room))
+            results.append(await dispatcher.open(room))
         except RedisUnavailable:
             return False
         return True
 
     await until(answers)
-    return found[-1]
+    return results[-1]
 
 
-async def test_a_call_is_answered_after_a_failover_and_one_that_waits_is_still_there(
+async def test_a_call_is_answered_after_a_failover_and_a_queued_room_is_kept(
     replicated: Replicated, dispatcher: Dispatcher, rooms: RoomStore, worker: Worker
 ) -> None:
     async def over() -> bool:
         room = await rooms.get("RM_answered")
-        # No LiveKit server is there, so its call ends as it begins.
+        # Without a LiveKit server its call ends at once.
         return room is not None and room.state is State.DEAD and "claimed" in room.steps_ms
 
-    assert await dispatcher.open(RoomSeen("RM_waits", "call-other-1")) is Opened.QUEUED
-    # It is on the replica, too.
+    assert await dispatcher.open(RoomInfo("RM_queued", "call-other-1")) is DispatchResult.QUEUED
+    # Wait until it is replicated.
     assert await rooms.redis.wait(1, 2000) == 1
     replicated.master.kill()
     await until(replicated.has_failed_over)
 
-    assert await opened(dispatcher, RoomSeen("RM_answered", "call-acme-1")) is Opened.QUEUED
+    assert await open_with_retries(dispatcher, RoomInfo("RM_answered", "call-acme-1")) is DispatchResult.QUEUED
     await until(over, 40)
-    waits = await rooms.get("RM_waits")
-    assert waits is not None
-    assert waits.state is State.QUEUED
-    assert isinstance(await rooms.claim("RM_waits", 1, claimant="a", worker="celery@one", pid=1), Claim)
+    queued = await rooms.get("RM_queued")
+    assert queued is not None
+    assert queued.state is State.QUEUED
+    assert isinstance(await rooms.claim("RM_queued", 1, claimant="a", worker="celery@one", pid=1), Room)
 
 
-async def test_what_the_replica_had_not_got_yet_is_lost_and_the_room_is_opened_again_by_the_reconciler(
+async def test_a_room_that_was_not_replicated_is_opened_again_by_the_reconciler(
     replicated: Replicated, dispatcher: Dispatcher, rooms: RoomStore
 ) -> None:
     replicated.replica.pause()
     async with replicated.master.client() as master:
         await master.client_kill_filter(_type="replica")
-    # It is answered, and so LiveKit does not deliver this webhook again.
-    assert await dispatcher.open(RoomSeen("RM_lost", "call-acme-1")) is Opened.QUEUED
+    # The webhook was answered, so LiveKit does not send it again.
+    assert await dispatcher.open(RoomInfo("RM_lost", "call-acme-1")) is DispatchResult.QUEUED
     replicated.master.kill()
     replicated.replica.resume()
     await until(replicated.has_failed_over)
@@ -131,14 +131,15 @@ async def test_what_the_replica_had_not_got_yet_is_lost_and_the_room_is_opened_a
     await until(reachable)
     assert await rooms.get("RM_lost") is None
     listed = models.Room(sid="RM_lost", name="call-acme-1", creation_time_ms=1, num_participants=1)
-    async with RoomListing.serve([listed]) as server:
-        await sweep_server(Settings.read().model_copy(update={"livekit_url": server.url}), rooms, dispatcher)
+    async with FakeLiveKitApi.serve([listed]) as server:
+        settings = Settings.read(os.environ | {"LIVEKIT_URL": server.url})
+        await LiveKitSync(rooms, dispatcher, settings.livekit).sweep()
     room = await rooms.get("RM_lost")
     assert room is not None
     assert room.state is State.QUEUED
 
 
-async def test_a_master_that_is_told_so_takes_no_call_that_no_replica_would_get(
+async def test_a_master_with_min_replicas_accepts_no_room_without_a_replica(
     replicated: Replicated, dispatcher: Dispatcher, rooms: RoomStore
 ) -> None:
     async with replicated.master.client() as master:
@@ -148,7 +149,7 @@ async def test_a_master_that_is_told_so_takes_no_call_that_no_replica_would_get(
 
     async def refused() -> bool:
         try:
-            await dispatcher.open(RoomSeen(f"RM_{time.monotonic_ns()}", "call-acme-1"))
+            await dispatcher.open(RoomInfo(f"RM_{time.monotonic_ns()}", "call-acme-1"))
         except RedisUnavailable:
             return True
         return False
@@ -159,20 +160,22 @@ async def test_a_master_that_is_told_so_takes_no_call_that_no_replica_would_get(
 async def test_a_master_that_was_cut_off_and_comes_back_as_a_replica_is_not_written_to(
     replicated: Replicated, dispatcher: Dispatcher, rooms: RoomStore
 ) -> None:
-    assert await dispatcher.open(RoomSeen("RM_before", "call-acme-1")) is Opened.QUEUED
+    assert await dispatcher.open(RoomInfo("RM_before", "call-acme-1")) is DispatchResult.QUEUED
     assert await rooms.redis.wait(1, 2000) == 1
     replicated.master.pause()
     await until(replicated.has_failed_over)
-    assert await opened(dispatcher, RoomSeen("RM_meanwhile", "call-acme-2")) is Opened.QUEUED
+    assert await open_with_retries(dispatcher, RoomInfo("RM_meanwhile", "call-acme-2")) is DispatchResult.QUEUED
     replicated.master.resume()
 
     async def is_a_replica() -> bool:
         return await replicated.master.role() == "slave"
 
     await until(is_a_replica)
-    assert {await opened(dispatcher, RoomSeen(f"RM_after{number}", "call-other-3")) for number in range(5)} <= {
-        Opened.QUEUED,
-        Opened.WAITING,
+    assert {
+        await open_with_retries(dispatcher, RoomInfo(f"RM_after{number}", "call-other-3")) for number in range(5)
+    } <= {
+        DispatchResult.QUEUED,
+        DispatchResult.WAITING,
     }
     await asyncio.gather(*(rooms.get(f"RM_after{number}") for number in range(5)))
     async with replicated.replica.client() as client:

@@ -1,10 +1,10 @@
-"""A caller who joins a room whose call has ended is answered again; a webhook that comes late is not."""
+"""Callers who rejoin a room whose call has ended, and webhooks that arrive late."""
 
 from __future__ import annotations
 
 import pytest
 
-from tasks.rooms import Refusal, RoomStore, State
+from tasks.rooms import ClaimRefusal, RoomStore, State
 from tests.integration.webhooks.sender import Answer, Sender, event, new_sid
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -16,7 +16,7 @@ async def ended(sender: Sender, rooms: RoomStore) -> tuple[str, int]:
     await sender.post(event("room_started", sid))
     await rooms.redis.delete("premium")
     claim = await rooms.claim(sid, 1, claimant="a", worker="celery@one", pid=7)
-    assert not isinstance(claim, Refusal)
+    assert not isinstance(claim, ClaimRefusal)
     assert await rooms.end(sid, 1, outcome="ended by the agent or the room", usage="[]")
     room = await rooms.get(sid)
     assert room is not None
@@ -40,22 +40,22 @@ async def test_a_caller_who_joins_after_the_call_has_ended_is_answered_again(sen
     assert await rooms.redis.llen("premium") == 1
 
 
-async def test_a_joining_from_before_the_end_that_is_told_late_makes_no_second_call(
+async def test_a_participant_joined_from_before_the_end_that_arrives_late_makes_no_second_call(
     sender: Sender, rooms: RoomStore
 ) -> None:
     sid, ended_ms = await ended(sender, rooms)
 
     at_the_end = await joined(sender, sid, joinedAtMs=str(ended_ms))
     long_before = await joined(sender, sid, joinedAt="1700000000")
-    never_said = await joined(sender, sid)
+    without_time = await joined(sender, sid)
     agent = await joined(sender, sid, joinedAtMs=str(ended_ms + 1), kind="AGENT")
 
-    assert (at_the_end.outcome, long_before.outcome, never_said.outcome) == ("known", "known", "known")
+    assert (at_the_end.outcome, long_before.outcome, without_time.outcome) == ("known", "known", "known")
     assert agent.outcome == "ignored"
     assert await rooms.redis.llen("premium") == 0
 
 
-async def test_a_room_started_that_is_told_late_makes_no_second_call(sender: Sender, rooms: RoomStore) -> None:
+async def test_a_room_started_that_arrives_late_makes_no_second_call(sender: Sender, rooms: RoomStore) -> None:
     sid, _ = await ended(sender, rooms)
 
     answer = await sender.post(event("room_started", sid))
@@ -67,7 +67,7 @@ async def test_a_room_started_that_is_told_late_makes_no_second_call(sender: Sen
 async def test_a_caller_who_comes_back_twice_is_answered_twice_more(sender: Sender, rooms: RoomStore) -> None:
     sid, ended_ms = await ended(sender, rooms)
     await joined(sender, sid, joinedAtMs=str(ended_ms + 1))
-    assert not isinstance(await rooms.claim(sid, 2, claimant="b", worker="celery@one", pid=8), Refusal)
+    assert not isinstance(await rooms.claim(sid, 2, claimant="b", worker="celery@one", pid=8), ClaimRefusal)
     assert await rooms.end(sid, 2, outcome="room empty", usage="[]")
 
     answer = await joined(sender, sid, joinedAtMs=str(ended_ms + 60_000))

@@ -12,13 +12,13 @@ from tests.integration.webhooks.sender import Sender, event, new_sid
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def tasks_on(rooms: RoomStore, queue: str) -> int:
+async def messages_on(rooms: RoomStore, queue: str) -> int:
     length = rooms.redis.llen(queue)
     assert not isinstance(length, int)
     return await length
 
 
-async def test_ten_webhooks_at_once_to_two_receivers_make_one_task(senders: list[Sender], rooms: RoomStore) -> None:
+async def test_ten_webhooks_at_once_to_two_receivers_queue_one_message(senders: list[Sender], rooms: RoomStore) -> None:
     sid = new_sid()
     body = event("room_started", sid)
 
@@ -26,7 +26,7 @@ async def test_ten_webhooks_at_once_to_two_receivers_make_one_task(senders: list
 
     assert {answer.status for answer in answers} == {200}
     assert Counter(answer.outcome for answer in answers) == {"queued": 1, "known": 9}
-    assert await tasks_on(rooms, "premium") == 1
+    assert await messages_on(rooms, "premium") == 1
     room = await rooms.get(sid)
     assert room is not None
     assert (room.state, room.attempt) == (State.QUEUED, 1)
@@ -36,10 +36,10 @@ async def test_a_burst_of_rooms_is_dispatched_room_by_room(sender: Sender, rooms
     answers = await asyncio.gather(*(sender.post(event("room_started", new_sid())) for _ in range(300)))
 
     assert Counter((answer.status, answer.outcome) for answer in answers) == {(200, "queued"): 300}
-    assert await tasks_on(rooms, "premium") == 300
+    assert await messages_on(rooms, "premium") == 300
 
 
-async def test_a_room_keeps_what_the_webhook_said_of_it(sender: Sender, rooms: RoomStore) -> None:
+async def test_a_room_keeps_the_fields_of_the_webhook(sender: Sender, rooms: RoomStore) -> None:
     sid = new_sid()
 
     await sender.post(event("room_started", sid, metadata=json.dumps({"tenant_id": "basic"})))
@@ -57,17 +57,17 @@ async def test_a_caller_who_joins_makes_up_for_a_lost_room_started(sender: Sende
     started = await sender.post(event("room_started", sid))
 
     assert (joined.outcome, started.outcome) == ("queued", "known")
-    assert await tasks_on(rooms, "premium") == 1
+    assert await messages_on(rooms, "premium") == 1
 
 
-async def test_an_agent_that_joins_makes_no_task(sender: Sender, rooms: RoomStore) -> None:
+async def test_an_agent_that_joins_queues_no_message(sender: Sender, rooms: RoomStore) -> None:
     answer = await sender.post(event("participant_joined", new_sid(), participant={"kind": "AGENT"}))
 
     assert (answer.status, answer.outcome) == (200, "ignored")
-    assert await tasks_on(rooms, "premium") == 0
+    assert await messages_on(rooms, "premium") == 0
 
 
-async def test_a_room_that_finishes_before_its_task_starts_is_cancelled(sender: Sender, rooms: RoomStore) -> None:
+async def test_a_room_that_finishes_before_it_is_claimed_is_cancelled(sender: Sender, rooms: RoomStore) -> None:
     sid = new_sid()
 
     await sender.post(event("room_started", sid))
@@ -89,7 +89,7 @@ async def test_a_room_that_has_finished_is_not_opened_by_a_webhook_that_comes_la
     started = await sender.post(event("room_started", sid))
 
     assert (finished.outcome, started.outcome) == ("unknown", "known")
-    assert await tasks_on(rooms, "premium") == 0
+    assert await messages_on(rooms, "premium") == 0
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ async def test_a_room_of_no_known_tenant_becomes_a_dead_letter(
     answer = await sender.post(event("room_started", sid, metadata=metadata))
 
     assert (answer.status, answer.outcome) == (200, "dead")
-    letter, *more = await rooms.dead_letters(limit=10)
+    letter, *more = await rooms.list_dead_letters(limit=10)
     assert more == []
     assert letter.sid == sid
     assert why in letter.reason

@@ -56,7 +56,7 @@ async def test_a_webhook_while_redis_is_dead_is_refused_and_answered_after_its_r
     assert await queued(killed) == 1
 
 
-async def test_a_webhook_while_redis_hangs_is_refused_in_time_and_makes_one_task_in_the_end(
+async def test_a_webhook_while_redis_hangs_is_refused_in_time_and_queues_one_message_in_the_end(
     sender: Sender, paused: RedisServer
 ) -> None:
     bodies = [event("room_started", new_sid()) for _ in range(50)]

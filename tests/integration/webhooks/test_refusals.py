@@ -65,7 +65,7 @@ async def test_a_signed_body_that_is_no_event_is_malformed(sender: Sender, body:
 
 @pytest.mark.parametrize("connection", ["keep-alive", "close"])
 @pytest.mark.parametrize("chunked", [False, True], ids=["with a length", "in chunks"])
-async def test_ten_mebibytes_are_too_large_and_their_sender_gets_to_know(
+async def test_ten_mebibytes_are_too_large_and_their_sender_gets_the_status(
     sender: Sender, connection: str, *, chunked: bool
 ) -> None:
     async def chunks() -> AsyncIterator[bytes]:
@@ -152,7 +152,7 @@ async def test_no_log_holds_a_key_a_token_or_a_password(
 async def begun(
     port: int, *, length: int, authorization: str = "x"
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A request whose body the receiver is waiting for: it has said so."""
+    """A request whose body the receiver is waiting for: it has answered 100 Continue."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = f"Host: receiver\r\nAuthorization: {authorization}\r\nContent-Length: {length}\r\nExpect: 100-continue"
     writer.write(f"POST /livekit/webhook HTTP/1.1\r\n{head}\r\n\r\n".encode())

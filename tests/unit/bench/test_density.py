@@ -1,23 +1,23 @@
-"""When a host carries no more calls."""
+"""The trouble at which a host carries no more calls."""
 
 from __future__ import annotations
 
 from tests.bench.conversation import Reply
-from tests.bench.figures.density import noticed, usual
+from tests.bench.figures.density import find_trouble, usual_length
 
-GOOD = [Reply(at=float(number), seconds=0.9, lasted=3.0, calls=number) for number in range(1, 31)]
-
-
-def reply(*, seconds: float = 0.9, lasted: float = 3.0, calls: int = 1) -> Reply:
-    return Reply(at=31.0, seconds=seconds, lasted=lasted, calls=calls)
+GOOD = [Reply(at=float(number), seconds=0.9, length=3.0, calls=number) for number in range(1, 31)]
 
 
-NONE = reply(seconds=float("inf"), lasted=0.0)
+def reply(*, seconds: float = 0.9, length: float = 3.0, calls: int = 1) -> Reply:
+    return Reply(at=31.0, seconds=seconds, length=length, calls=calls)
+
+
+NONE = reply(seconds=float("inf"), length=0.0)
 
 
 def trouble(replies: list[Reply]) -> str | None:
-    found = noticed(replies, 3.0)
-    return None if found is None else found.what
+    found = find_trouble(replies, 3.0)
+    return None if found is None else found.kind
 
 
 def test_callers_who_are_answered_in_time_notice_nothing() -> None:
@@ -43,19 +43,19 @@ def test_answers_that_do_not_come_are_noticed() -> None:
 
 
 def test_answers_with_gaps_are_noticed() -> None:
-    assert trouble([*GOOD, reply(lasted=3.6), reply(lasted=3.6)]) == "gaps"
+    assert trouble([*GOOD, reply(length=3.6), reply(length=3.6)]) == "gaps"
 
 
-def test_it_counts_how_many_calls_there_were_when_it_was_first_noticed() -> None:
-    found = noticed([*GOOD, reply(seconds=1.7, calls=9), reply(seconds=1.6, calls=8)], 3.0)
+def test_trouble_has_the_lowest_number_of_calls_at_which_it_occurred() -> None:
+    found = find_trouble([*GOOD, reply(seconds=1.7, calls=9), reply(seconds=1.6, calls=8)], 3.0)
     assert found is not None
     assert found.calls == 8
 
 
 def test_answers_that_the_jitter_buffer_has_stretched_have_no_gaps() -> None:
-    assert trouble([*GOOD, reply(lasted=3.4), reply(lasted=3.4)]) is None
+    assert trouble([*GOOD, reply(length=3.4), reply(length=3.4)]) is None
 
 
-def test_what_is_usual_is_the_median_of_the_answers_that_came() -> None:
-    assert usual([*[NONE] * 5, reply(lasted=2.5), reply(lasted=3.0), reply(lasted=9.0)]) == 3.0
-    assert usual([]) == 0.0
+def test_the_usual_length_is_the_median_of_the_answers_that_came() -> None:
+    assert usual_length([*[NONE] * 5, reply(length=2.5), reply(length=3.0), reply(length=9.0)]) == 3.0
+    assert usual_length([]) == 0.0

@@ -1,4 +1,4 @@
-"""What the kernel says of processes, asked of real ones."""
+"""CPU and memory of real processes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ MEGABYTES = 64
 
 
 def test_memory_that_a_process_has_to_itself_is_private_and_in_its_pss() -> None:
-    hoard = f"import sys; kept = b'x' * ({MEGABYTES} << 20); print(flush=True); sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", hoard], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    allocate = f"import sys; kept = b'x' * ({MEGABYTES} << 20); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", allocate], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
         assert MEGABYTES < private_mb(process.pid) < 2 * MEGABYTES
@@ -30,7 +30,7 @@ def test_a_process_that_is_gone_has_no_memory() -> None:
     assert (private_mb(gone.pid), pss_mb(gone.pid), Tree([gone.pid]).cpu_seconds()) == (0, 0, 0)
 
 
-def test_what_a_child_has_used_counts_also_when_it_has_ended() -> None:
+def test_the_cpu_time_of_ended_children_counts() -> None:
     tree = Tree([os.getpid()])
     before = tree.cpu_seconds()
     busy = "import time\nwhile time.process_time() < 0.3: pass"

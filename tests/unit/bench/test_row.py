@@ -1,4 +1,4 @@
-"""Goals, and when they are met."""
+"""Goals, met and missed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 from tests.bench.row import (
     Goal,
     Row,
-    all_of_them,
-    at_least_times,
+    at_least_factor,
     at_most,
-    at_most_times,
+    at_most_factor,
     missed,
-    only_ours_within,
+    one_hundred_percent,
+    within_and_builtin_never,
 )
 
 NEVER = None
@@ -26,17 +26,17 @@ NEVER = None
         (at_most(15, "ms"), 15.0, None, True),
         (at_most(15, "ms"), 15.1, None, False),
         (at_most(15, "ms"), None, None, False),
-        (all_of_them(), 100.0, 40.0, True),
-        (all_of_them(), 99.9, 40.0, False),
-        (at_most_times(0.5), 200.0, 400.0, True),
-        (at_most_times(0.5), 201.0, 400.0, False),
-        (at_most_times(0.5), 200.0, None, False),
-        (at_least_times(1.3), 13.0, 10.0, True),
-        (at_least_times(1.3), 12.9, 10.0, False),
-        (only_ours_within(1.5, "s"), 1.5, NEVER, True),
-        (only_ours_within(1.5, "s"), 1.6, NEVER, False),
-        (only_ours_within(1.5, "s"), 1.0, 20.0, False),
-        (only_ours_within(1.5, "s"), None, NEVER, False),
+        (one_hundred_percent(), 100.0, 40.0, True),
+        (one_hundred_percent(), 99.9, 40.0, False),
+        (at_most_factor(0.5), 200.0, 400.0, True),
+        (at_most_factor(0.5), 201.0, 400.0, False),
+        (at_most_factor(0.5), 200.0, None, False),
+        (at_least_factor(1.3), 13.0, 10.0, True),
+        (at_least_factor(1.3), 12.9, 10.0, False),
+        (within_and_builtin_never(1.5, "s"), 1.5, NEVER, True),
+        (within_and_builtin_never(1.5, "s"), 1.6, NEVER, False),
+        (within_and_builtin_never(1.5, "s"), 1.0, 20.0, False),
+        (within_and_builtin_never(1.5, "s"), None, NEVER, False),
     ],
 )
 def test_a_goal_is_met_only_by_numbers_that_are_there(
@@ -58,7 +58,9 @@ def test_there_is_a_ratio_only_to_something() -> None:
 
 
 def test_a_row_is_an_object_that_json_can_hold() -> None:
-    row = Row.of("f", "s", {"ours": 1 / 3, "builtin": None}, only_ours_within(1.5, "s"), {"ours": [1 / 3, None]})
+    row = Row.of(
+        "f", "s", {"ours": 1 / 3, "builtin": None}, within_and_builtin_never(1.5, "s"), {"ours": [1 / 3, None]}
+    )
     assert json.loads(json.dumps(row.as_json())) == {
         "figure": "f",
         "unit": "s",

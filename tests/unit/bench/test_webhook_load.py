@@ -36,17 +36,17 @@ def test_one_answer_that_is_no_200_does_not_pass(other: str) -> None:
     assert not report(1, 2, **{"s200": 1, other: 1}).passes(p99_ms=50)
 
 
-def test_a_report_says_how_many_and_how_long() -> None:
-    said = str(report(1, 2, 3, 4, s200=3, s503=1))
+def test_a_report_has_the_counts_and_the_latencies() -> None:
+    output = str(report(1, 2, 3, 4, s200=3, s503=1))
 
-    assert " ".join(said.split()) == "sent 4 answers 200: 3 503: 1 ms p50 2.0 p90 4.0 p99 4.0 max 4.0"
+    assert " ".join(output.split()) == "sent 4 answers 200: 3 503: 1 ms p50 2.0 p90 4.0 p99 4.0 max 4.0"
 
 
 def test_a_load_does_not_show_its_secret() -> None:
     assert "hush" not in repr(Load("http://x", 1, 1, 1, "acme", "key", "hush"))
 
 
-def test_a_load_without_a_key_says_what_to_give(
+def test_a_load_without_a_key_names_the_missing_options(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("LIVEKIT_API_KEY", raising=False)

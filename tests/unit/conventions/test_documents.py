@@ -16,45 +16,17 @@ from livekit import api
 from ops.cli import main
 from pipeline.options import TurnOptions, VadOptions
 from pipeline.providers import PROVIDERS
+from tasks.idempotency.store import redis_key
 from tasks.rooms import keys
 from tasks.settings import Settings
 from tasks.tenants import keys as tenant_keys
 from tests.bench.scaling import report
 from tests.bench.scaling.forecast import capacities
 from tests.bench.scaling.results import Results
-from tests.unit.conventions.source_tree import ROOT
+from tests.unit.conventions.documents import DOCUMENTS, each_document, read, rows
 from webhooks import errors, problems
 from webhooks.errors import Rejection
 from webhooks.problems import Problem
-
-DOCUMENTS = [
-    ROOT / "README.md",
-    ROOT / "CONTRIBUTING.md",
-    ROOT / "CHANGELOG.md",
-    *sorted((ROOT / "docs").rglob("*.md")),
-]
-each_document = pytest.mark.parametrize(
-    "document", [pytest.param(path, id=str(path.relative_to(ROOT))) for path in DOCUMENTS]
-)
-
-
-def read(name: str) -> str:
-    return (ROOT / name).read_text(encoding="utf-8")
-
-
-def rows(document: str, first: str) -> dict[str, list[str]]:
-    """The rows of tables whose first cell, in backticks, matches `first`: that cell -> the other cells."""
-    found = {}
-    for line in document.splitlines():
-        if line.startswith("|"):
-            name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
-            if match := re.fullmatch(rf"`({first})`", name):
-                found[match[1]] = cells
-    return found
-
-
-def variable(field: str) -> str:
-    return (field if field.startswith(("livekit_", "redis_url")) else f"switchboard_{field}").upper()
 
 
 @each_document
@@ -73,16 +45,17 @@ def test_each_command_of_make_is_a_target(document: Path) -> None:
 
 def test_every_setting_is_documented_with_its_default() -> None:
     documented = rows(read("docs/reference/settings.md"), "[A-Z_]+")
-    assert set(documented) == {variable(field) for field in Settings.model_fields}
-    for name, field in Settings.model_fields.items():
+    assert set(documented) == set(Settings.variables())
+    for name, field in Settings.variables().items():
         default: Any = field.default
-        if field.default_factory is None and not field.is_required():
+        # An empty table is documented by its meaning: `none`, or what holds for every tier.
+        if field.default_factory is None and not field.is_required() and default != {}:
             shown = default.get_secret_value() if hasattr(default, "get_secret_value") else default
-            assert documented[variable(name)][0].strip("`") == ("none" if shown is None else str(shown))
+            assert documented[name][0].strip("`") == ("none" if shown is None else str(shown))
 
 
 def test_every_variable_that_a_document_names_exists() -> None:
-    known = {variable(field) for field in Settings.model_fields}
+    known = set(Settings.variables())
     flower = set(re.findall(r"SWITCHBOARD_FLOWER_\w+", read("ops/flower/flowerconfig.py")))
     compose = set(re.findall(r"\$\{(\w+)", read("docker-compose.yml")))
     client = set(re.findall(r'_variable\("(\w+)"\)', read("pipeline/runtime/rtc_client.py")))
@@ -124,7 +97,7 @@ def test_every_option_that_only_one_provider_has_is_documented_with_its_default(
     documented = set(re.findall(row, table, re.MULTILINE))
     expected = set()
     for provider in PROVIDERS:
-        own = get_type_hints(getattr(import_module(provider.module), f"check_{provider.kind}"))["return"]
+        own = get_type_hints(getattr(import_module(provider.module), f"validate_{provider.kind}"))["return"]
         for name, field in own.model_fields.items():
             default = field.get_default(call_default_factory=True)
             shown = str(default).lower() if isinstance(default, bool) else str(default)
@@ -174,7 +147,7 @@ def test_every_key_in_redis_is_documented() -> None:
         *fixed,
         keys.room("<sid>"),
         keys.conversation("<sid>"),
-        keys.request("<digest>"),
+        redis_key("<digest>"),
         keys.worker("<node>"),
     }
 
@@ -198,16 +171,16 @@ def test_every_command_and_option_is_documented() -> None:
             assert set(re.findall(r"^\| `(--[a-z-]+)", section, re.MULTILINE)) == options(command)
 
 
-def test_how_costs_grow_is_written_from_what_was_measured() -> None:
-    measured = Results.from_json(read("docs/benchmarks/growth.json"))
-    assert read("docs/benchmarks/growth.md") == report.markdown(measured)
+def test_the_scaling_report_is_written_from_its_samples() -> None:
+    measured = Results.from_json(read("docs/benchmarks/scaling.json"))
+    assert read("docs/benchmarks/scaling.md") == report.markdown(measured)
 
 
-def test_growing_says_what_is_full_first_as_it_was_measured() -> None:
-    measured = Results.from_json(read("docs/benchmarks/growth.json"))
+def test_growing_has_the_measured_capacities() -> None:
+    measured = Results.from_json(read("docs/benchmarks/scaling.json"))
     document = read("docs/howto/growing.md")
     found = [
-        f"| {capacity.part} | {capacity.rate:.0f} | {capacity.rate * measured.talk.length:,.0f} |"
+        f"| {capacity.part} | {capacity.rate:.0f} | {capacity.rate * measured.profile.length:,.0f} |"
         for capacity in capacities(measured)
         if capacity.rate is not None
     ]

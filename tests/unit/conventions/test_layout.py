@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.unit.conventions.source_tree import PACKAGES, ROOT, modules
+from tests.unit.conventions.source_tree import PACKAGES, modules
 
 MOST_LINES = 400
 MODULES = modules(*PACKAGES, "tests")
@@ -18,15 +18,6 @@ def test_no_file_is_longer_than_400_lines() -> None:
 def test_no_file_is_named_for_nothing() -> None:
     empty = {"utils", "util", "common", "helpers", "helper", "misc"}
     assert not [path for path in MODULES if path.stem in empty or path.parent.name in empty]
-
-
-def test_each_lua_file_says_what_it_takes_and_what_it_answers() -> None:
-    found = sorted((ROOT / "tasks").rglob("*.lua"))
-    assert found
-    for path in found:
-        head = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("--")]
-        assert re.search(r"KEYS", "\n".join(head)), path.name
-        assert re.search(r"(?i)return|answer", "\n".join(head)), path.name
 
 
 def test_the_name_of_each_test_is_a_sentence() -> None:

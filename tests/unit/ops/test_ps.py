@@ -36,35 +36,35 @@ WORKER = WorkerStatus(
 )
 
 
-def shown(view: ps.View) -> str:
+def printed(view: ps.View) -> str:
     console = Console(width=200, record=True, file=None, quiet=False)
     with console.capture() as captured:
         console.print(ps.rooms_table(view), ps.workers_table(view), sep="\n")
     return captured.get()
 
 
-def test_a_room_is_shown_with_who_answers_it_and_for_how_long() -> None:
-    [line] = [line for line in shown(ps.View(NOW, (room(),), (WORKER,))).splitlines() if "call-acme-1" in line]
+def test_a_room_is_printed_with_its_worker_and_its_age() -> None:
+    [line] = [line for line in printed(ps.View(NOW, (room(),), (WORKER,))).splitlines() if "call-acme-1" in line]
 
     assert line.split() == ["call-acme-1", "running", "acme", "premium", "one@host", "42", "2", "1", "min", "05", "s"]
 
 
-def waits(sid: str, state: State, seconds: int, tenant: str = "acme") -> Room:
+def unanswered(sid: str, state: State, seconds: int, tenant: str = "acme") -> Room:
     return room(state, sid=sid, name=sid, tenant=tenant, worker="", pid=None, arrived_us=(NOW - seconds * 1000) * 1000)
 
 
-def test_rooms_that_wait_are_shown_with_their_place_among_those_of_their_tenant_and_for_how_long() -> None:
+def test_unanswered_rooms_are_printed_with_their_position_within_the_tenant_and_their_waiting_time() -> None:
     rooms = (
-        waits("third", State.WAITING, 10),
-        waits("second", State.WAITING, 20),
-        waits("first", State.QUEUED, 5),
-        waits("other", State.WAITING, 30, "bolt"),
+        unanswered("third", State.WAITING, 10),
+        unanswered("second", State.WAITING, 20),
+        unanswered("first", State.QUEUED, 5),
+        unanswered("other", State.WAITING, 30, "bolt"),
         room(),
     )
     view = ps.View(NOW, rooms, ())
-    assert view.places() == {"third": 3, "second": 2, "first": 1, "other": 1}
-    assert [view.waits_ms(each) for each in rooms] == [10_000, 20_000, 5000, 30_000, None]
-    [line] = [line for line in shown(view).splitlines() if "third" in line]
+    assert view.positions() == {"third": 3, "second": 2, "first": 1, "other": 1}
+    assert [view.waiting_ms(each) for each in rooms] == [10_000, 20_000, 5000, 30_000, None]
+    [line] = [line for line in printed(view).splitlines() if "third" in line]
     assert line.split() == ["third", "waiting", "acme", "premium", "2", "3", "10", "s"]
 
 
@@ -72,14 +72,14 @@ def test_a_room_that_is_over_keeps_the_age_it_had() -> None:
     assert ps.View(NOW, (), ()).age_ms(room(State.ENDED)) == 5000
 
 
-def test_a_worker_is_shown_with_its_calls_and_its_load() -> None:
-    [line] = [line for line in shown(ps.View(NOW, (), (WORKER,))).splitlines() if "one@host" in line]
+def test_a_worker_is_printed_with_its_calls_and_its_load() -> None:
+    [line] = [line for line in printed(ps.View(NOW, (), (WORKER,))).splitlines() if "one@host" in line]
 
     assert line.split() == ["one@host", "premium,standard", "open", "1", "4", "25%", "10%"]
 
 
-def test_a_name_from_outside_is_not_taken_for_markup() -> None:
-    assert "[red]call[/red]" in shown(ps.View(NOW, (room(name="[red]call[/red]"),), ()))
+def test_a_room_name_is_not_read_as_markup() -> None:
+    assert "[red]call[/red]" in printed(ps.View(NOW, (room(name="[red]call[/red]"),), ()))
 
 
 def test_the_object_is_json_with_every_field() -> None:
@@ -93,8 +93,8 @@ def test_the_object_is_json_with_every_field() -> None:
 @pytest.mark.parametrize(
     ("ms", "text"), [(0, "0 s"), (59_999, "59 s"), (185_000, "3 min 05 s"), (7_800_000, "2 h 10 min")]
 )
-def test_an_age_reads_as_people_say_it(ms: int, text: str) -> None:
-    assert ps.age(ms) == text
+def test_an_age_is_printed_in_two_units_at_most(ms: int, text: str) -> None:
+    assert ps.format_age(ms) == text
 
 
 def test_an_unreachable_redis_is_named_without_its_password() -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from ops.caller.recording import Channel, Samples, Stretch, is_audible
+from ops.caller.recording import Channel, Interval, Samples, is_audible
 
 RATE = 1000
 FRAME = 20
@@ -16,7 +16,7 @@ def frame(level: int = 1000) -> Samples:
 
 
 def begins(channel: Channel) -> list[int]:
-    return [begin for begin, _ in channel.placed()]
+    return [begin for begin, _ in channel.aligned_frames()]
 
 
 def channel(*times: float, level: int = 1000) -> Channel:
@@ -54,18 +54,18 @@ def test_a_channel_is_silent_where_nothing_came() -> None:
     assert np.flatnonzero(rendered).tolist() == [*range(100, 120), *range(200, 220)]
 
 
-def test_what_lies_behind_the_end_is_cut_off() -> None:
+def test_frames_after_the_end_are_cut_off() -> None:
     assert channel(0.09).render(0.1).tolist() == [0] * 90 + [1000] * 10
 
 
 def test_stretches_join_sounds_that_are_close_together() -> None:
-    heard = channel(0.1, 0.12, 0.2, 0.9).stretches(gap=0.3)
+    heard = channel(0.1, 0.12, 0.2, 0.9).audible_intervals(gap=0.3)
 
-    assert heard == [Stretch(0.1, 0.22), Stretch(0.9, 0.92)]
+    assert heard == [Interval(0.1, 0.22), Interval(0.9, 0.92)]
 
 
 def test_a_channel_without_sound_has_no_stretches() -> None:
-    assert channel(0.1, 0.12, level=0).stretches(gap=0.3) == []
+    assert channel(0.1, 0.12, level=0).audible_intervals(gap=0.3) == []
 
 
 @pytest.mark.parametrize(("level", "audible"), [(0, False), (150, False), (250, True), (-32768, True)])

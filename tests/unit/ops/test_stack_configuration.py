@@ -89,7 +89,7 @@ def test_a_worker_has_its_own_slots_and_environment_on_top_of_the_stacks(tmp_pat
     assert worker.command()[3:] == ["-A", "tasks", "worker", "-Q", "premium,free", "-n", worker.node]
 
 
-def test_no_secret_is_on_a_command_line_and_no_file_with_one_is_for_everybody(tmp_path: Path) -> None:
+def test_no_secret_is_on_a_command_line_or_in_a_file_that_others_may_read(tmp_path: Path) -> None:
     parts = stack(tmp_path, workers=(WorkerSpec("one", ("premium",)),), flower=True)
     assert isinstance(parts.livekit, LiveKitServer)
     assert parts.flower is not None

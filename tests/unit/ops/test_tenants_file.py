@@ -83,16 +83,16 @@ def problems(folder: Path, content: str, values: KeyValues = NO_KEYS) -> list[st
         ),
     ],
 )
-def test_a_tenant_that_cannot_be_used_says_where_and_why(tmp_path: Path, table: str, problem: str) -> None:
-    found = "\n".join(problems(tmp_path, f"[tenants.acme]\n{table}\n"))
-    assert problem in found
-    assert "123\n" not in found
+def test_an_invalid_tenant_is_reported_with_its_table_and_the_reason(tmp_path: Path, table: str, problem: str) -> None:
+    reported = "\n".join(problems(tmp_path, f"[tenants.acme]\n{table}\n"))
+    assert problem in reported
+    assert "123\n" not in reported
 
 
 @pytest.mark.parametrize("name", ['"two words"', '""', f'"{"x" * 129}"', '"bell\\u0007"'])
 def test_an_id_that_no_room_could_name_is_refused(tmp_path: Path, name: str) -> None:
     (problem,) = problems(tmp_path, f'[tenants.{name}]\ntier = "free"\n')
-    assert "the id has to be 1 to 128 printable characters without blanks" in problem
+    assert "the id must be 1 to 128 printable characters without blanks" in problem
 
 
 def test_all_problems_of_all_tenants_are_listed_at_once(tmp_path: Path) -> None:
@@ -138,11 +138,11 @@ def test_a_number_has_one_tenant(tmp_path: Path) -> None:
         ('tenants = { acme = "free" }', "[tenants.acme] is not a table"),
     ],
 )
-def test_a_file_that_declares_no_tenants_says_why(tmp_path: Path, content: str, problem: str) -> None:
+def test_a_file_without_tenants_is_refused_with_the_reason(tmp_path: Path, content: str, problem: str) -> None:
     assert problem in problems(tmp_path, content)[0]
 
 
-def test_each_key_is_read_from_where_the_file_says_that_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_key_is_read_from_the_location_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "key").write_text("from a file\n")
     monkeypatch.setenv("ACME_KEY", " from the environment ")
     declared = read(
@@ -172,21 +172,21 @@ def test_each_key_is_read_from_where_the_file_says_that_it_is(tmp_path: Path, mo
         ("file:/nowhere/key", "/nowhere/key: No such file or directory"),
         ("file:/dev/null", "the file /dev/null is empty"),
         ("stdin:BOLT", "no line on stdin begins with BOLT="),
-        ("sealed:0123456789ab", "a reference is one of env:…, file:…, stdin:…, vault:…;"),
+        ("encrypted:0123456789ab", "a reference is one of env:…, file:…, stdin:…, vault:…;"),
     ],
 )
-def test_a_key_that_is_not_there_says_where_it_should_be(reference: str, problem: str) -> None:
+def test_a_missing_key_is_reported_with_its_location(reference: str, problem: str) -> None:
     with pytest.raises(NoValueError) as raised:
         KEYS.read(reference)
     assert problem in str(raised.value)
 
 
 def test_keys_on_stdin_are_not_waited_for_unless_that_was_asked_for() -> None:
-    with pytest.raises(NoValueError, match=r"give ACME=… on stdin, and say so with --keys -"):
+    with pytest.raises(NoValueError, match=r"write ACME=… to stdin, and add --keys -"):
         NO_KEYS.read("stdin:ACME")
 
 
-def test_a_key_on_stdin_may_hold_what_separates_it_from_its_name() -> None:
+def test_a_key_on_stdin_may_have_an_equals_sign() -> None:
     assert read_lines(["# those of acme\n", "\n", "ACME = a=b==\n", "BOLT=#1"]) == {
         "ACME": Secret("a=b=="),
         "BOLT": Secret("#1"),
@@ -198,10 +198,10 @@ def test_a_key_on_stdin_may_hold_what_separates_it_from_its_name() -> None:
     [
         (["A=1", "s3cr3t"], "Line 2 of the keys is not NAME=key."),
         (["A="], "Line 1 of the keys is not NAME=key."),
-        (["A=s3cr3t", "A=1"], "Line 2 of the keys gives A a second time."),
+        (["A=s3cr3t", "A=1"], "Line 2 of the keys has A a second time."),
     ],
 )
-def test_a_line_that_is_no_key_is_named_by_its_number_alone(lines: list[str], problem: str) -> None:
+def test_a_malformed_line_is_reported_by_its_number_alone(lines: list[str], problem: str) -> None:
     with pytest.raises(KeyLinesInvalidError) as raised:
         read_lines(lines)
     assert str(raised.value) == problem

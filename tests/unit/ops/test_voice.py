@@ -3,25 +3,25 @@ from __future__ import annotations
 import numpy as np
 
 from ops.caller.caller import RATE
-from ops.caller.voice import beginnings, speech, understand
+from ops.caller.voice import beginnings, recognise, speech
 
 TEXTS = ["We are closed. Come back tomorrow, please.", "Your name is John."]
 
 
-def test_a_caller_understands_what_is_spoken_among_the_sentences_it_knows() -> None:
-    assert understand(speech("Your name is John."), TEXTS) == ["your name is john"]
+def test_a_caller_recognises_a_known_sentence() -> None:
+    assert recognise(speech("Your name is John."), TEXTS) == ["your name is john"]
 
 
-def test_a_caller_understands_several_sentences_in_their_order() -> None:
+def test_a_caller_recognises_several_sentences_in_their_order() -> None:
     pause = np.zeros(RATE, dtype=np.int16)
 
     heard = np.concatenate([speech("Your name is John."), pause, speech("We are closed.")])
 
-    assert understand(heard, TEXTS) == ["your name is john", "we are closed"]
+    assert recognise(heard, TEXTS) == ["your name is john", "we are closed"]
 
 
 def test_silence_is_nothing() -> None:
-    assert understand(np.zeros(RATE, dtype=np.int16), TEXTS) == []
+    assert recognise(np.zeros(RATE, dtype=np.int16), TEXTS) == []
 
 
 def test_speech_has_the_rate_of_the_recording() -> None:

@@ -9,7 +9,7 @@ import pytest
 from livekit import rtc
 
 from pipeline.options import CallLimits
-from pipeline.presence import Ending, Presence
+from pipeline.presence import EndReason, Presence
 
 SOON, NEVER = 0.02, 3600.0
 STANDARD = rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
@@ -55,7 +55,7 @@ def watch(request: pytest.FixtureRequest) -> Watch:
     return start
 
 
-async def ending(presence: Presence) -> Ending:
+async def ending(presence: Presence) -> EndReason:
     return await asyncio.wait_for(presence.ended, 5)
 
 
@@ -73,7 +73,7 @@ async def test_the_call_ends_when_the_last_caller_has_left(watch: Watch, kind: i
     room.leave("one")
     await goes_on(presence)
     room.leave("two")
-    assert await ending(presence) is Ending.EMPTY
+    assert await ending(presence) is EndReason.EMPTY
 
 
 @pytest.mark.parametrize("kind", [AGENT, EGRESS])
@@ -82,7 +82,7 @@ async def test_agents_and_recorders_do_not_keep_a_call_alive(watch: Watch, kind:
     room.join("caller", STANDARD)
     room.join("company", kind)
     room.leave("caller")
-    assert await ending(presence) is Ending.EMPTY
+    assert await ending(presence) is EndReason.EMPTY
 
 
 async def test_a_caller_who_comes_back_in_time_keeps_the_call_and_may_leave_again(watch: Watch) -> None:
@@ -93,13 +93,13 @@ async def test_a_caller_who_comes_back_in_time_keeps_the_call_and_may_leave_agai
     await asyncio.sleep(0.4)
     assert not presence.ended.done()
     room.leave("caller")
-    assert await ending(presence) is Ending.EMPTY
+    assert await ending(presence) is EndReason.EMPTY
 
 
 async def test_the_call_ends_when_nobody_comes(watch: Watch) -> None:
     room, presence = watch(join_seconds=SOON)
     room.join("another agent", AGENT)
-    assert await ending(presence) is Ending.NOBODY_CAME
+    assert await ending(presence) is EndReason.NOBODY_CAME
 
 
 async def test_a_caller_who_was_there_before_the_agent_counts(watch: Watch) -> None:
@@ -108,13 +108,13 @@ async def test_a_caller_who_was_there_before_the_agent_counts(watch: Watch) -> N
     room.emit("connection_state_changed", rtc.ConnectionState.CONN_CONNECTED)
     await goes_on(presence)
     room.leave("caller")
-    assert await ending(presence) is Ending.EMPTY
+    assert await ending(presence) is EndReason.EMPTY
 
 
 async def test_a_call_has_a_maximum_length(watch: Watch) -> None:
     room, presence = watch(length_seconds=SOON)
     room.join("caller", STANDARD)
-    assert await ending(presence) is Ending.TOO_LONG
+    assert await ending(presence) is EndReason.TOO_LONG
 
 
 async def test_nothing_happens_after_the_call_is_closed(watch: Watch) -> None:

@@ -1,12 +1,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tasks import cpu
 
 HOST = 64
+
+
+class Times(NamedTuple):
+    user: float
+    nice: float
+    system: float
+    idle: float
+    iowait: float
+    irq: float
+    softirq: float
 
 
 @pytest.fixture(autouse=True)
@@ -79,3 +90,14 @@ def test_without_cgroups_it_is_the_host_and_its_busy_seconds_grow(tmp_path: Path
 def test_a_quota_whose_use_cannot_be_read_does_not_count(tmp_path: Path) -> None:
     cgroups = written(tmp_path / "fs", cpu_dot_max="100000 100000\n", cpu_dot_stat="nr_periods 1\n")
     assert cpu.available(cgroups, own(tmp_path, "0::/\n")).cores == HOST
+
+
+def test_busy_seconds_stay_the_same_while_the_host_is_idle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = cpu.available(tmp_path, tmp_path / "nothing")
+    busy = set()
+    for idle_ticks in range(113_017, 114_017):
+        # As psutil gives them: the kernel's ticks, each divided by their number in a second.
+        times = Times(user=2387.14, nice=7.54, system=392.83, idle=idle_ticks / 100, iowait=8.8, irq=0.0, softirq=8.97)
+        monkeypatch.setattr("psutil.cpu_times", lambda times=times: times)
+        busy.add(found.busy_seconds())
+    assert busy == {2796.48}

@@ -5,7 +5,7 @@ import os
 import pytest
 from cryptography.fernet import Fernet
 
-from tasks.encryption import Broken, Seal
+from tasks.encryption import DecryptionFailed, Encryption
 from tasks.errors import InvalidSetting
 from tasks.settings import Settings
 
@@ -20,72 +20,72 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-def seal(keys: str | None = None, *, secret: str = SECRET) -> Seal:
-    given = {} if keys is None else {"encryption_keys": keys}
-    return Seal(Settings.model_validate({"livekit_api_key": "key", "livekit_api_secret": secret} | given))
+def encryption(keys: str | None = None, *, secret: str = SECRET) -> Encryption:
+    given = {} if keys is None else {"SWITCHBOARD_ENCRYPTION_KEYS": keys}
+    return Encryption(Settings.read({"LIVEKIT_API_KEY": "key", "LIVEKIT_API_SECRET": secret} | given))
 
 
 @pytest.mark.parametrize(
     "keys", [None, OLD, f"{NEW},{OLD}", f" {NEW} , {OLD} "], ids=["derived", "one", "two", "with blanks"]
 )
-def test_what_was_sealed_is_opened_by_the_same_keys(keys: str | None) -> None:
-    sealed = seal(keys).close("RM_1", "where is my parcel? 📦")
-    assert seal(keys).open("RM_1", sealed) == "where is my parcel? 📦"
-    assert b"parcel" not in sealed
+def test_encrypted_content_is_decrypted_with_the_same_keys(keys: str | None) -> None:
+    encrypted = encryption(keys).encrypt("RM_1", "where is my parcel? 📦")
+    assert encryption(keys).decrypt("RM_1", encrypted) == "where is my parcel? 📦"
+    assert b"parcel" not in encrypted
 
 
-def test_a_seal_survives_a_redis_client_that_decodes_responses() -> None:
-    sealed = seal().close("RM_1", "hello")
-    assert sealed.decode("ascii").encode() == sealed
+def test_encrypted_content_survives_a_redis_client_that_decodes_responses() -> None:
+    encrypted = encryption().encrypt("RM_1", "hello")
+    assert encrypted.decode("ascii").encode() == encrypted
 
 
-def test_a_new_key_in_front_opens_what_the_old_one_has_sealed() -> None:
-    sealed = seal(OLD).close("RM_1", "hello")
-    assert seal(f"{NEW},{OLD}").open("RM_1", sealed) == "hello"
+def test_the_old_key_behind_a_new_one_still_decrypts() -> None:
+    encrypted = encryption(OLD).encrypt("RM_1", "hello")
+    assert encryption(f"{NEW},{OLD}").decrypt("RM_1", encrypted) == "hello"
 
 
-def test_the_first_key_seals_so_that_the_old_one_can_go() -> None:
-    sealed = seal(f"{NEW},{OLD}").close("RM_1", "hello")
-    assert seal(NEW).open("RM_1", sealed) == "hello"
-    with pytest.raises(Broken):
-        seal(OLD).open("RM_1", sealed)
+def test_the_first_key_encrypts_so_that_the_old_one_can_go() -> None:
+    encrypted = encryption(f"{NEW},{OLD}").encrypt("RM_1", "hello")
+    assert encryption(NEW).decrypt("RM_1", encrypted) == "hello"
+    with pytest.raises(DecryptionFailed):
+        encryption(OLD).decrypt("RM_1", encrypted)
 
 
-def test_another_owner_cannot_open_it() -> None:
-    sealed = seal().close("RM_1", "hello")
-    with pytest.raises(Broken):
-        seal().open("RM_2", sealed)
+def test_it_cannot_be_decrypted_for_another_owner() -> None:
+    encrypted = encryption().encrypt("RM_1", "hello")
+    with pytest.raises(DecryptionFailed):
+        encryption().decrypt("RM_2", encrypted)
 
 
-def test_another_key_cannot_open_it() -> None:
-    sealed = seal(OLD).close("RM_1", "hello")
-    with pytest.raises(Broken):
-        seal(OTHER).open("RM_1", sealed)
+def test_another_key_cannot_decrypt_it() -> None:
+    encrypted = encryption(OLD).encrypt("RM_1", "hello")
+    with pytest.raises(DecryptionFailed):
+        encryption(OTHER).decrypt("RM_1", encrypted)
 
 
 @pytest.mark.parametrize("content", [b"no JSON", b"7", b"[1, 2, 3]", b"{}"])
-def test_what_others_have_encrypted_with_our_key_is_broken(content: bytes) -> None:
-    with pytest.raises(Broken):
-        seal(OLD).open("RM_1", Fernet(OLD).encrypt(content))
+def test_foreign_content_under_our_key_fails_to_decrypt(content: bytes) -> None:
+    with pytest.raises(DecryptionFailed):
+        encryption(OLD).decrypt("RM_1", Fernet(OLD).encrypt(content))
 
 
-@pytest.mark.parametrize("sealed", [b"", b"no seal", b"\xff"])
-def test_what_is_no_seal_is_broken(sealed: bytes) -> None:
-    with pytest.raises(Broken):
-        seal(OLD).open("RM_1", sealed)
+@pytest.mark.parametrize("encrypted", [b"", b"not encrypted", b"\xff"])
+def test_content_that_is_not_encrypted_fails_to_decrypt(encrypted: bytes) -> None:
+    with pytest.raises(DecryptionFailed):
+        encryption(OLD).decrypt("RM_1", encrypted)
 
 
 def test_without_a_key_of_its_own_an_installation_has_one_from_its_livekit_secret() -> None:
-    sealed = seal().close("RM_1", "hello")
-    assert seal().open("RM_1", sealed) == "hello"
-    with pytest.raises(Broken):
-        seal(secret="another installation's").open("RM_1", sealed)
+    encrypted = encryption().encrypt("RM_1", "hello")
+    assert encryption().decrypt("RM_1", encrypted) == "hello"
+    with pytest.raises(DecryptionFailed):
+        encryption(secret="another installation's").decrypt("RM_1", encrypted)
 
 
 def test_the_derived_key_is_not_the_secret_itself() -> None:
-    # 32 bytes in base64, as a Fernet key is: whoever has only the one must not have the other.
-    with pytest.raises(Broken):
-        seal(OLD).open("RM_1", seal(secret=OLD).close("RM_1", "hello"))
+    # The secret has the form of a Fernet key here: the secret alone must not decrypt.
+    with pytest.raises(DecryptionFailed):
+        encryption(OLD).decrypt("RM_1", encryption(secret=OLD).encrypt("RM_1", "hello"))
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_the_derived_key_is_not_the_secret_itself() -> None:
 )
 def test_a_key_that_is_none_names_the_variable_and_is_not_shown(keys: str) -> None:
     with pytest.raises(InvalidSetting, match="SWITCHBOARD_ENCRYPTION_KEYS") as raised:
-        seal(keys)
+        encryption(keys)
     assert "base64" in str(raised.value)
     assert OLD[:10] not in str(raised.value)
     assert "not-a-key" not in str(raised.value)

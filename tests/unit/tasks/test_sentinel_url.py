@@ -8,20 +8,20 @@ from kombu import Connection
 from tasks.errors import InvalidSetting
 from tasks.queue import celery_config
 from tasks.sentinel_url import Sentinels
-from tasks.settings import QueueSettings
+from tasks.settings import RedisSettings
 
 URL = "sentinel://:se%40cret@one.example:26379,two.example,[::1]:5000/3"
 
 
 def test_a_url_names_all_sentinels_and_the_password_of_redis() -> None:
-    found = Sentinels.read(URL)
+    found = Sentinels.parse(URL)
     assert found == Sentinels((("one.example", 26379), ("two.example", 26379), ("::1", 5000)), None, "se@cret", 3)
     assert "se@cret" not in repr(found)
-    assert Sentinels.read("sentinel://one") == Sentinels((("one", 26379),))
+    assert Sentinels.parse("sentinel://one") == Sentinels((("one", 26379),))
 
 
 def test_kombu_reads_the_same_out_of_its_url() -> None:
-    connection = Connection(Sentinels.read(URL).broker_url())
+    connection = Connection(Sentinels.parse(URL).broker_url())
     assert connection.alt == [
         "sentinel://:se%40cret@one.example:26379/3",
         "sentinel://:se%40cret@two.example:26379/3",
@@ -44,7 +44,7 @@ def test_celery_is_told_the_name_of_the_master_and_the_password_of_the_sentinels
 
 def test_a_redis_alone_has_no_sentinels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:6379/0")
-    assert QueueSettings.read().sentinels is None
+    assert RedisSettings.read().sentinels is None
     assert "master_name" not in celery_config.load()["broker_transport_options"]
 
 
@@ -65,6 +65,6 @@ def test_a_url_that_cannot_be_used_says_what_is_wrong_and_not_what_it_was(
 ) -> None:
     monkeypatch.setenv("REDIS_URL", url)
     with pytest.raises(InvalidSetting, match=cure) as raised:
-        QueueSettings.read()
+        RedisSettings.read()
     assert "REDIS_URL = '***'" in str(raised.value)
     assert "hidden" not in str(raised.value)

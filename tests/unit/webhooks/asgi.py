@@ -1,4 +1,4 @@
-"""The app called as uvicorn calls it, without a socket."""
+"""Requests to the app without a socket, in the way that uvicorn calls it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.types import Message
 
 @dataclass(frozen=True)
 class Answer:
-    """What the app answered; header names are in lower case."""
+    """A response of the app; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]

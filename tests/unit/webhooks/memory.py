@@ -3,32 +3,33 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tasks.errors import RedisUnavailable, SwitchboardError
-from tasks.queue.dispatcher import Opened, RoomSeen
-from tasks.rooms import Closed
+from tasks.queue.dispatcher import DispatchResult, RoomInfo
+from tasks.rooms import CloseResult
 from tasks.tenants import Tenant
 
 REDIS_AWAY = RedisUnavailable(seconds=2.0, error="ConnectionError")
 KEY = "key"
 SECRET = "a secret that is long enough for HS256 to be content"
+ENVIRONMENT = {"LIVEKIT_API_KEY": KEY, "LIVEKIT_API_SECRET": SECRET}
 
 
 @dataclass
 class MemoryDispatcher:
-    """Remembers what it was told, and answers what a test wants: only the route is under test here."""
+    """A dispatcher that records its calls and returns what a test has set, so that only the routes are tested."""
 
-    opened: list[RoomSeen] = field(default_factory=list)
+    opened: list[RoomInfo] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
-    opens: Opened = Opened.QUEUED
-    closes: Closed = Closed.CANCELLED
+    opens: DispatchResult = DispatchResult.QUEUED
+    closes: CloseResult = CloseResult.CANCELLED
     problem: SwitchboardError | None = None
-    hung_up: bool = False
+    is_closed: bool = False
 
-    async def open(self, room: RoomSeen) -> Opened:
+    async def open(self, room: RoomInfo) -> DispatchResult:
         await self.ping()
         self.opened.append(room)
         return self.opens
 
-    async def close(self, sid: str) -> Closed:
+    async def close(self, sid: str) -> CloseResult:
         await self.ping()
         self.closed.append(sid)
         return self.closes
@@ -46,4 +47,4 @@ class MemoryDispatcher:
             raise self.problem
 
     async def aclose(self) -> None:
-        self.hung_up = True
+        self.is_closed = True

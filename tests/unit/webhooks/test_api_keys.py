@@ -13,11 +13,11 @@ def hashed(key: str) -> str:
 
 
 def allowed(keys: ApiKeys, key: str, *tenants: str) -> list[bool] | None:
-    found = keys.find(key)
-    return None if found is None else [found.allows(tenant) for tenant in tenants]
+    api_key = keys.find(key)
+    return None if api_key is None else [api_key.allows(tenant) for tenant in tenants]
 
 
-def test_a_key_is_for_the_tenants_it_stands_beside() -> None:
+def test_a_key_is_for_the_tenants_of_its_entry() -> None:
     keys = ApiKeys.parse(f"acme={hashed('a')}, acme|bolt = {hashed('b')} ,*={hashed('c')}")
 
     assert allowed(keys, "a", "acme", "bolt", "coral") == [True, False, False]
@@ -39,7 +39,7 @@ def test_the_hash_itself_is_no_key() -> None:
     assert keys.find(hashed("a").removeprefix("sha256:")) is None
 
 
-def test_without_keys_nobody_is_let_in() -> None:
+def test_without_keys_no_key_is_valid() -> None:
     assert not ApiKeys.parse("")
     assert ApiKeys.parse("").find("") is None
 

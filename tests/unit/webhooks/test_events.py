@@ -9,12 +9,12 @@ from google.protobuf.json_format import MessageToJson
 from livekit.protocol.models import ParticipantInfo, Room
 from livekit.protocol.webhook import WebhookEvent
 
-from tasks.queue.dispatcher import RoomSeen
+from tasks.queue.dispatcher import RoomInfo
 from webhooks import events
 from webhooks.errors import EventMalformed
 
 ROOM = {"sid": "RM_1", "name": "call-acme-1", "metadata": '{"tenant_id": "acme"}', "creationTimeMs": "1700000000123"}
-SEEN = RoomSeen("RM_1", "call-acme-1", '{"tenant_id": "acme"}', 1_700_000_000_123)
+SEEN = RoomInfo("RM_1", "call-acme-1", '{"tenant_id": "acme"}', 1_700_000_000_123)
 
 
 def encoded(**fields: object) -> bytes:
@@ -44,7 +44,7 @@ def test_livekits_own_message_is_understood() -> None:
     event = events.parse(MessageToJson(message).encode())
 
     assert event == events.Event("participant_joined", "EV_1", SEEN, "SIP")
-    assert event.brings_a_caller
+    assert event.caller_joined
 
 
 def test_the_turn_password_is_not_kept() -> None:
@@ -54,13 +54,13 @@ def test_the_turn_password_is_not_kept() -> None:
 def test_the_start_falls_back_to_whole_seconds() -> None:
     event = events.parse(encoded(room={"sid": "RM_1", "creationTime": "1700000000"}))
 
-    assert event.room == RoomSeen("RM_1", "", "", 1_700_000_000_000)
+    assert event.room == RoomInfo("RM_1", "", "", 1_700_000_000_000)
 
 
 def test_a_room_without_a_time_has_no_start() -> None:
     event = events.parse(encoded(room={"sid": "RM_1"}))
 
-    assert event.room == RoomSeen("RM_1", "", "", None)
+    assert event.room == RoomInfo("RM_1", "", "", None)
 
 
 @pytest.mark.parametrize("kind", sorted(set(ParticipantInfo.Kind.keys()) - {"AGENT", "EGRESS"}))
@@ -68,38 +68,38 @@ def test_anybody_but_an_agent_or_a_recorder_is_a_caller(kind: str) -> None:
     # Protobuf leaves out the zero value.
     participant = {} if kind == "STANDARD" else {"kind": kind}
 
-    assert events.parse(encoded(event="participant_joined", participant=participant)).brings_a_caller
+    assert events.parse(encoded(event="participant_joined", participant=participant)).caller_joined
 
 
 @pytest.mark.parametrize("kind", ["AGENT", "EGRESS"])
 def test_an_agent_or_a_recorder_is_no_caller(kind: str) -> None:
     event = events.parse(encoded(event="participant_joined", participant={"kind": kind}))
 
-    assert not event.brings_a_caller
+    assert not event.caller_joined
     assert kind in ParticipantInfo.Kind.keys()  # noqa: SIM118 - protobuf's wrapper is no mapping
 
 
 def test_a_kind_that_even_the_server_knows_only_by_number_is_a_caller() -> None:
-    assert events.parse(encoded(event="participant_joined", participant={"kind": 99})).brings_a_caller
+    assert events.parse(encoded(event="participant_joined", participant={"kind": 99})).caller_joined
 
 
 @pytest.mark.parametrize(
     ("participant", "joined_at_ms"),
     [
         ({"joinedAt": "1700000005", "joinedAtMs": "1700000005678"}, 1_700_000_005_678),
-        # Of servers that do not know milliseconds: the second's begin, so that nobody seems to have come too late.
+        # Servers that do not send milliseconds: the beginning of the second, so that none seems to have joined late.
         ({"joinedAt": "1700000005"}, 1_700_000_005_000),
         ({"joinedAtMs": 1_700_000_005_678}, 1_700_000_005_678),
         ({}, None),
     ],
 )
-def test_a_participant_joined_says_when(participant: dict[str, Any], joined_at_ms: int | None) -> None:
+def test_a_participant_joined_has_the_time_of_joining(participant: dict[str, Any], joined_at_ms: int | None) -> None:
     event = events.parse(encoded(event="participant_joined", participant=participant))
 
     assert event.room == replace(SEEN, joined_at_ms=joined_at_ms)
 
 
-def test_livekits_own_message_says_when_a_participant_joined() -> None:
+def test_the_time_of_joining_is_read_from_livekits_own_message() -> None:
     message = WebhookEvent(
         event="participant_joined",
         room=Room(sid="RM_1"),
@@ -108,18 +108,18 @@ def test_livekits_own_message_says_when_a_participant_joined() -> None:
 
     event = events.parse(MessageToJson(message).encode())
 
-    assert event.room == RoomSeen("RM_1", "", joined_at_ms=1_700_000_005_678)
+    assert event.room == RoomInfo("RM_1", "", joined_at_ms=1_700_000_005_678)
 
 
-def test_only_a_participant_joined_brings_the_time_of_a_joining() -> None:
+def test_only_participant_joined_has_the_time_of_joining() -> None:
     event = events.parse(encoded(participant={"joinedAt": "1700000005"}, joinedAt="1700000005"))
 
     assert event.room == SEEN
 
 
-def test_a_room_that_starts_or_ends_brings_nobody() -> None:
-    assert not events.parse(encoded()).brings_a_caller
-    assert not events.parse(encoded(event="room_finished")).brings_a_caller
+def test_a_room_that_starts_or_ends_is_not_a_caller_joining() -> None:
+    assert not events.parse(encoded()).caller_joined
+    assert not events.parse(encoded(event="room_finished")).caller_joined
 
 
 @pytest.mark.parametrize("name", ["track_published", "egress_ended", "something_new"])

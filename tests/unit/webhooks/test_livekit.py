@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
 from tasks.errors import UnknownTenant
-from tasks.queue.dispatcher import Opened, RoomSeen
-from tasks.rooms import Closed
+from tasks.queue.dispatcher import DispatchResult, RoomInfo
+from tasks.rooms import CloseResult
 from tests.support.signed_webhook import sign
 from tests.unit.webhooks.asgi import Answer, request
 from tests.unit.webhooks.memory import KEY, REDIS_AWAY, SECRET, MemoryDispatcher
@@ -31,14 +31,16 @@ async def post(app: FastAPI, body: bytes, *, authorization: str | None = None) -
     return await request(app, "POST", "/livekit/webhook", body=body, headers=headers)
 
 
-@pytest.mark.parametrize("outcome", list(Opened))
-async def test_a_room_started_opens_the_room(app: FastAPI, dispatcher: MemoryDispatcher, outcome: Opened) -> None:
+@pytest.mark.parametrize("outcome", list(DispatchResult))
+async def test_a_room_started_opens_the_room(
+    app: FastAPI, dispatcher: MemoryDispatcher, outcome: DispatchResult
+) -> None:
     dispatcher.opens = outcome
 
     answer = await post(app, encoded("room_started"))
 
     assert (answer.status, answer.json) == (200, {"outcome": outcome.value})
-    assert dispatcher.opened == [RoomSeen("RM_1", "call-acme-1", "{}", 5)]
+    assert dispatcher.opened == [RoomInfo("RM_1", "call-acme-1", "{}", 5)]
 
 
 async def test_a_caller_who_joins_opens_the_room_too(app: FastAPI, dispatcher: MemoryDispatcher) -> None:
@@ -58,8 +60,10 @@ async def test_an_agent_or_a_recorder_that_joins_opens_nothing(
     assert dispatcher.opened == []
 
 
-@pytest.mark.parametrize("outcome", list(Closed))
-async def test_a_room_finished_closes_the_room(app: FastAPI, dispatcher: MemoryDispatcher, outcome: Closed) -> None:
+@pytest.mark.parametrize("outcome", list(CloseResult))
+async def test_a_room_finished_closes_the_room(
+    app: FastAPI, dispatcher: MemoryDispatcher, outcome: CloseResult
+) -> None:
     dispatcher.closes = outcome
 
     answer = await post(app, encoded("room_finished"))
@@ -78,7 +82,7 @@ async def test_any_other_event_is_acknowledged(app: FastAPI, dispatcher: MemoryD
 
 
 @pytest.mark.parametrize("event", ["room_started", "room_finished"])
-async def test_a_webhook_that_cannot_be_handled_now_is_to_be_sent_again(
+async def test_a_webhook_that_cannot_be_handled_now_is_to_be_retried(
     app: FastAPI, dispatcher: MemoryDispatcher, event: str
 ) -> None:
     dispatcher.problem = REDIS_AWAY
@@ -89,7 +93,7 @@ async def test_a_webhook_that_cannot_be_handled_now_is_to_be_sent_again(
     assert answer.headers["retry-after"] in {"1", "2"}  # 2 if a second has begun since the signature
 
 
-async def test_a_problem_that_no_retry_would_cure_is_not_taken_for_one_that_it_would(
+async def test_an_error_that_is_not_retryable_is_not_answered_with_a_retry(
     app: FastAPI, dispatcher: MemoryDispatcher
 ) -> None:
     dispatcher.problem = UnknownTenant(tenant="acme")
@@ -98,14 +102,14 @@ async def test_a_problem_that_no_retry_would_cure_is_not_taken_for_one_that_it_w
         await post(app, encoded("room_started"))
 
 
-async def test_an_event_that_nobody_needs_does_not_need_redis(app: FastAPI, dispatcher: MemoryDispatcher) -> None:
+async def test_an_event_that_is_ignored_does_not_need_redis(app: FastAPI, dispatcher: MemoryDispatcher) -> None:
     dispatcher.problem = REDIS_AWAY
 
     assert (await post(app, encoded("track_published"))).status == 200
 
 
 @pytest.mark.parametrize(("age_s", "pauses"), [(3, {"4", "5"}), (60, {"8"}), (-5, {"1"})])
-async def test_the_pause_grows_with_the_age_of_the_event(
+async def test_the_retry_after_grows_with_the_age_of_the_event(
     app: FastAPI, dispatcher: MemoryDispatcher, age_s: int, pauses: set[str]
 ) -> None:
     dispatcher.problem = REDIS_AWAY
@@ -118,7 +122,7 @@ async def test_the_pause_grows_with_the_age_of_the_event(
     assert answer.headers["retry-after"] in pauses
 
 
-async def test_a_token_that_does_not_say_when_it_was_signed_has_the_shortest_pause(
+async def test_a_token_without_a_time_of_signing_gets_the_shortest_retry_after(
     app: FastAPI, dispatcher: MemoryDispatcher
 ) -> None:
     dispatcher.problem = REDIS_AWAY
@@ -143,7 +147,7 @@ async def test_a_token_that_does_not_say_when_it_was_signed_has_the_shortest_pau
     ],
 )
 @pytest.mark.parametrize("body", [encoded("room_started"), b"{"])
-async def test_a_webhook_that_is_not_livekits_is_refused_before_it_is_parsed(
+async def test_a_webhook_that_livekit_did_not_sign_is_rejected_before_it_is_parsed(
     app: FastAPI, dispatcher: MemoryDispatcher, body: bytes, signed: Callable[[bytes], str], reason: str
 ) -> None:
     answer = await post(app, body, authorization=signed(body))
@@ -162,7 +166,7 @@ async def test_a_webhook_that_is_not_livekits_is_refused_before_it_is_parsed(
         (encoded("room_started", room={**ROOM, "metadata": "x" * 2000}), 413, "body_too_large"),
     ],
 )
-async def test_a_webhook_that_is_livekits_but_no_use_is_refused(
+async def test_a_webhook_that_livekit_signed_and_that_is_not_valid_is_rejected(
     app: FastAPI, dispatcher: MemoryDispatcher, body: bytes, status: int, reason: str
 ) -> None:
     answer = await post(app, body)
@@ -195,14 +199,14 @@ async def test_nothing_secret_is_logged_at_any_level(
     dispatcher.problem = REDIS_AWAY
     await post(app, body)
 
-    said = " ".join(str(vars(record)) for record in caplog.records)
-    assert "RM_1" in said
+    logged = " ".join(str(vars(record)) for record in caplog.records)
+    assert "RM_1" in logged
     for secret in ("hush", "call-acme-1", SECRET, sign(body, KEY, SECRET), *forged.split(".")):
-        assert secret not in said
+        assert secret not in logged
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
-async def test_the_app_does_not_describe_itself(app: FastAPI, path: str) -> None:
+async def test_the_app_does_not_serve_its_document_by_default(app: FastAPI, path: str) -> None:
     assert (await request(app, "GET", path)).status == 404
 
 

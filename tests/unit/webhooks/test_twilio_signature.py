@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from webhooks.twilio_signature import Form, is_right, sign
+from webhooks.twilio_signature import Form, is_valid, sign
 
 # The example of Twilio's documentation, and of the tests of its own libraries.
 URL = "https://mycompany.com/myapp.php?foo=1&bar=2"
@@ -18,7 +18,7 @@ SIGNATURE = "RSOYDt4T1cUTdK1PDd93/VVr8B8="
 
 
 def right(*, signature: str = SIGNATURE, url: str = URL, form: Form = FORM, tokens: tuple[str, ...] = (TOKEN,)) -> bool:
-    return is_right(signature, url=url, form=form, tokens=tokens)
+    return is_valid(signature, url=url, form=form, tokens=tokens)
 
 
 def test_the_example_of_twilios_documentation_is_right() -> None:

@@ -1,19 +1,20 @@
--- The record of a call that is over. No action of its own: `scripts.py` puts it in front of those that end a call.
+-- The record of a call that has ended.
 --
--- KEYS  1 room hash, of the action
--- ARGV  1 sid, of the action
--- Returns nothing. The action finds here `record_call`.
+-- KEYS  none of its own; uses the action's calls_key
+-- ARGV  none of its own; uses the action's stream_length
+-- Returns nothing; defines `write_call_record`.
 
 local RECORDED = {name = true, tenant = true, tier = true, attempt = true, worker = true}
 
-local function record_call(stream, outcome, usage, kept)
-  local record = {'sid', ARGV[1], 'outcome', outcome, 'usage', usage}
-  local fields = redis.call('HGETALL', KEYS[1])
+-- With the times of all steps, from the room's hash as it is now.
+local function write_call_record(sid, room_key, outcome, usage)
+  local record = {'sid', sid, 'outcome', outcome, 'usage', usage}
+  local fields = redis.call('HGETALL', room_key)
   for i = 1, #fields, 2 do
     if RECORDED[fields[i]] or string.sub(fields[i], 1, 3) == 'at:' then
       table.insert(record, fields[i])
       table.insert(record, fields[i + 1])
     end
   end
-  redis.call('XADD', stream, 'MAXLEN', '~', kept, '*', unpack(record))
+  redis.call('XADD', calls_key, 'MAXLEN', '~', stream_length, '*', unpack(record))
 end

@@ -1,16 +1,18 @@
-"""What plugins need around them, which a job gives them."""
+"""Fixtures that stand for the job around the plugins, and keys in the environment that they must not use."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from typing import Any
 
+import httpx2
 import pytest
 from livekit.agents.utils import http_context
 
-from tests.provider_emulators.server import WireServer
+from tests.provider_emulators.server import ProviderEmulator
 
-# Whatever the process has in its environment is not the tenant's.
+# Keys in the environment of the process are the operator's, not the tenant's.
 FOREIGN = (
     "ANTHROPIC_API_KEY",
     "ANTHROPIC_AUTH_TOKEN",
@@ -29,7 +31,7 @@ FOREIGN = (
 
 @pytest.fixture(autouse=True)
 def foreign_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys of somebody else, where plugins look for one that they were not given."""
+    """Set keys in the environment, where plugins look for one that they were not given."""
     for name in FOREIGN:
         monkeypatch.setenv(name, "a-foreign-key")
     for name in ("ANTHROPIC_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "OPENAI_BASE_URL"):
@@ -39,22 +41,39 @@ def foreign_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "true")
 
 
-def nothing_foreign(server: WireServer) -> None:
-    """No request that this server has seen has anything from the process's environment in it."""
+def nothing_foreign(server: ProviderEmulator) -> None:
+    """Assert that no request received by this emulator has anything from the environment in it."""
     assert server.requests
     for request in server.requests:
         assert "foreign" not in f"{request}".lower()
 
 
-@pytest.fixture
-def collected() -> Iterator[None]:
-    """Clients that a plugin leaves open are gone with the test that left them, and warn there."""
+@pytest.fixture(autouse=True)
+async def closed_clients(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Close the HTTP clients of OpenAI's and Anthropic's SDKs, which their plugins and the fallbacks leave open.
+
+    In a call they end with the child. In a test their sockets would stay open until the garbage collector finds them,
+    perhaps in the middle of another test, which then fails with the ResourceWarning.
+    """
+    opened: list[httpx2.AsyncClient] = []
+    construct = httpx2.AsyncClient.__init__
+
+    def recorded(client: httpx2.AsyncClient, *arguments: Any, **options: Any) -> None:
+        opened.append(client)
+        construct(client, *arguments, **options)
+
+    monkeypatch.setattr(httpx2.AsyncClient, "__init__", recorded)
     yield
-    gc.collect()
+    for client in opened:
+        await client.aclose()
+    if opened:
+        # What is still open warns here, in the test that left it.
+        opened.clear()
+        gc.collect()
 
 
 @pytest.fixture
 async def http() -> AsyncIterator[None]:
-    """The HTTP session that plugins share."""
+    """Open the HTTP session that plugins share."""
     async with http_context.open():
         yield

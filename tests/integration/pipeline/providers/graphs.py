@@ -1,4 +1,4 @@
-"""Graphs that tenants of the tests name."""
+"""LangGraph graphs that the tests name by their paths."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ THREADS: list[str] = []
 
 
 class State(TypedDict):
-    """What is passed on."""
+    """The state of a graph: its messages."""
 
     messages: Annotated[list[AnyMessage], add_messages]
 

@@ -1,4 +1,4 @@
-"""A telephone for an AgentSession: a microphone and a loudspeaker that run in real time, without a room."""
+"""A microphone and a loudspeaker for an AgentSession without a room, in real time."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from livekit.agents.voice import io
 
 from pipeline.providers.local.sphinx import SAMPLE_RATE
 from tests.integration.pipeline.providers.live import FRAME_MS, frames
-from tests.unit.pipeline.providers.speech import silence
+from tests.support.speech import silence
 
 
 class Microphone(io.AudioInput):
-    """What is said is heard frame by frame; else it is silent."""
+    """Plays what is said into the session, frame by frame, and silence otherwise."""
 
     def __init__(self) -> None:
         super().__init__(label="microphone")
@@ -22,7 +22,7 @@ class Microphone(io.AudioInput):
         self._next = 0.0
 
     def say(self, pcm: bytes) -> None:
-        """Speak (16-bit mono at SAMPLE_RATE), after what is being said already."""
+        """Queue speech (16-bit mono at SAMPLE_RATE)."""
         for frame in frames(pcm):
             self._queue.put_nowait(frame)
 
@@ -36,7 +36,7 @@ class Microphone(io.AudioInput):
 
 
 class Loudspeaker(io.AudioOutput):
-    """Plays segment after segment, and keeps what it was given, by segment, and how long each was played."""
+    """Plays the session's speech, and records each segment and how long it was played."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -49,7 +49,7 @@ class Loudspeaker(io.AudioOutput):
         self._open = False
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
-        """Take a frame of the segment."""
+        """Add a frame to the segment."""
         await super().capture_frame(frame)
         if not self._open:
             self._open = True
@@ -59,14 +59,14 @@ class Loudspeaker(io.AudioOutput):
         self.segments[-1] += frame.data.tobytes()
 
     def flush(self) -> None:
-        """There are no more frames in this segment; it is over when they are played."""
+        """End the segment, which is over when its frames are played."""
         super().flush()
         if self._open and self._end is None:
-            rest = self._length() - (time.time() - self._began)
-            self._end = asyncio.get_running_loop().call_later(max(0.0, rest), self._finish, self._length())
+            remaining = self._length() - (time.time() - self._began)
+            self._end = asyncio.get_running_loop().call_later(max(0.0, remaining), self._finish, self._length())
 
     def clear_buffer(self) -> None:
-        """Be silent now."""
+        """Stop playing now."""
         if self._open:
             if self._end is not None:
                 self._end.cancel()

@@ -1,4 +1,4 @@
-"""ElevenLabs' plugin, as the registry builds it, against its own protocol."""
+"""ElevenLabs' plugin, as the registry builds it, against an emulator of its protocol."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from pipeline.options import ProviderOptions, Secret
 from pipeline.providers import build_tts
 from pipeline.providers.local.sphinx import recognise
 from tests.integration.pipeline.providers.conftest import nothing_foreign
-from tests.provider_emulators.elevenlabs import ElevenlabsServer
+from tests.provider_emulators.elevenlabs import ElevenlabsEmulator
 
 ANSWER = "We are closed on the weekend."
 KEY = Secret("el-of-a-tenant")
 
 
 @pytest.mark.usefixtures("http")
-async def test_text_goes_to_the_tenants_voice_with_the_tenants_key_and_comes_back_as_sound() -> None:
-    server = ElevenlabsServer()
-    async with server.serve():
+async def test_a_text_is_spoken_with_the_tenants_voice_and_key() -> None:
+    emulator = ElevenlabsEmulator()
+    async with emulator.serve():
         options = ProviderOptions(
             "elevenlabs",
             model="eleven_turbo_v2_5",
             voice="a-voice",
             language="en",
-            base_url=server.url,
+            base_url=emulator.url,
             api_key=KEY,
             extra={"encoding": "pcm_16000", "stability": 0.3, "speed": 1.1},
         )
-        voice = build_tts(options)
-        async with voice.stream() as stream:
+        elevenlabs = build_tts(options)
+        async with elevenlabs.stream() as stream:
             stream.push_text(ANSWER)
             stream.end_input()
             audio = [chunk.frame async for chunk in stream]
-        await voice.aclose()
+        await elevenlabs.aclose()
     heard = recognise(rtc.combine_audio_frames(audio).data.tobytes(), ["we are closed on the weekend"])
     assert heard == ["we are closed on the weekend"]
-    (request,) = server.requests
+    (request,) = emulator.requests
     assert request.key == "el-of-a-tenant"
     asked = request.fields
     assert asked["voice"] == "a-voice"
@@ -45,13 +45,13 @@ async def test_text_goes_to_the_tenants_voice_with_the_tenants_key_and_comes_bac
         "en",
         "pcm_16000",
     )
-    assert server.packets[0]["voice_settings"] == {"stability": 0.3, "similarity_boost": 0.75, "speed": 1.1}
-    nothing_foreign(server)
+    assert emulator.packets[0]["voice_settings"] == {"stability": 0.3, "similarity_boost": 0.75, "speed": 1.1}
+    nothing_foreign(emulator)
 
 
-async def test_what_is_left_out_has_a_default_and_nothing_comes_from_the_environment() -> None:
-    voice = build_tts(ProviderOptions("elevenlabs", api_key=KEY))
-    assert (voice.provider, voice.model) == ("ElevenLabs", "eleven_flash_v2_5")
-    assert voice.capabilities.streaming
-    options = vars(voice)["_opts"]
+async def test_omitted_options_have_defaults_and_nothing_comes_from_the_environment() -> None:
+    elevenlabs = build_tts(ProviderOptions("elevenlabs", api_key=KEY))
+    assert (elevenlabs.provider, elevenlabs.model) == ("ElevenLabs", "eleven_flash_v2_5")
+    assert elevenlabs.capabilities.streaming
+    options = vars(elevenlabs)["_opts"]
     assert (options.api_key, options.base_url) == ("el-of-a-tenant", "https://api.elevenlabs.io/v1")

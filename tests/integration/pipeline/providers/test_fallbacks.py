@@ -1,4 +1,4 @@
-"""Models and voices with fallbacks, over their real protocols: who is asked next, how soon, and what is known of it."""
+"""LLM and TTS with fallbacks, over their real protocols: which provider is used, how soon, and what is logged."""
 
 from __future__ import annotations
 
@@ -13,15 +13,22 @@ import pytest
 from livekit import rtc
 from livekit.agents import APIError, llm, tts
 
+from pipeline.failure_log import FailureLog
 from pipeline.options import ProviderOptions, Secret
-from pipeline.providers.fallbacks import ALONE, FALLBACK_SECONDS, WITH_FALLBACKS, Failures, llm_chain, tts_chain
+from pipeline.providers.fallbacks import (
+    NO_RETRY,
+    RETRY_ONCE,
+    TIMEOUT_WITH_FALLBACK_SECONDS,
+    llm_with_fallbacks,
+    tts_with_fallbacks,
+)
 from pipeline.providers.local.sphinx import SAMPLE_RATE, recognise
-from tests.provider_emulators.anthropic import AnthropicServer
-from tests.provider_emulators.cartesia import CartesiaServer
-from tests.provider_emulators.elevenlabs import ElevenlabsServer
-from tests.provider_emulators.openai import OpenAIServer
+from tests.provider_emulators.anthropic import AnthropicEmulator
+from tests.provider_emulators.cartesia import CartesiaEmulator
+from tests.provider_emulators.elevenlabs import ElevenlabsEmulator
+from tests.provider_emulators.openai import OpenAIEmulator
 from tests.provider_emulators.server import Fault
-from tests.unit.pipeline.providers.speech import resampled
+from tests.support.speech import resampled
 
 FIRST, SECOND = "This is the first.", "We are closed on the weekend."
 WEEKEND = "we are closed on the weekend"
@@ -29,27 +36,24 @@ KEY = Secret("a-key-of-a-tenant")
 SLOW_MACHINE_SECONDS = 6.0
 BEFORE_AN_ANSWER = [Fault.REFUSED, Fault.BUSY, Fault.BROKEN, Fault.STALL]
 
-pytestmark = [
-    pytest.mark.usefixtures("collected", "http"),
-    pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.usefixtures("http")
 
 
 @dataclass
-class Clouds:
-    """All of them."""
+class Emulators:
+    """An emulator for each provider."""
 
-    openai: OpenAIServer
-    anthropic: AnthropicServer
-    elevenlabs: ElevenlabsServer
-    cartesia: CartesiaServer
+    openai: OpenAIEmulator
+    anthropic: AnthropicEmulator
+    elevenlabs: ElevenlabsEmulator
+    cartesia: CartesiaEmulator
 
-    def minds(self) -> ProviderOptions:
+    def llms(self) -> ProviderOptions:
         second = ProviderOptions("anthropic", base_url=self.anthropic.url, api_key=KEY)
         return ProviderOptions("openai", model="m", base_url=self.openai.url, api_key=KEY, fallbacks=(second,))
 
-    def voices(self, name: str) -> ProviderOptions:
-        """The first at 16 kHz or 24, the second at 24."""
+    def tts(self, name: str) -> ProviderOptions:
+        """Return options whose first provider has 16 or 24 kHz, and whose second has 24."""
         second = ProviderOptions("cartesia", base_url=self.cartesia.url, api_key=KEY)
         if name == "openai":
             return ProviderOptions(name, model="m", base_url=self.openai.url, api_key=KEY, fallbacks=(second,))
@@ -58,30 +62,32 @@ class Clouds:
 
 
 @pytest.fixture
-async def clouds() -> AsyncIterator[Clouds]:
-    there = Clouds(OpenAIServer(reply=FIRST), AnthropicServer(reply=SECOND), ElevenlabsServer(), CartesiaServer())
+async def emulators() -> AsyncIterator[Emulators]:
+    running = Emulators(
+        OpenAIEmulator(reply=FIRST), AnthropicEmulator(reply=SECOND), ElevenlabsEmulator(), CartesiaEmulator()
+    )
     async with AsyncExitStack() as serving:
-        for server in (there.openai, there.anthropic, there.elevenlabs, there.cartesia):
-            await serving.enter_async_context(server.serve())
-        yield there
+        for emulator in (running.openai, running.anthropic, running.elevenlabs, running.cartesia):
+            await serving.enter_async_context(emulator.serve())
+        yield running
 
 
-async def answered(mind: llm.LLM[Any]) -> tuple[str, float]:
-    """What it answers, and how many seconds it took to begin."""
+async def timed_answer(model: llm.LLM[Any]) -> tuple[str, float]:
+    """Return the answer, and the seconds until its first word."""
     context = llm.ChatContext.empty()
     context.add_message(role="user", content="Are you open?")
-    asked, began, words = time.monotonic(), 0.0, ""
-    async with mind.chat(chat_ctx=context, conn_options=WITH_FALLBACKS) as stream:
+    asked_at, started_at, words = time.monotonic(), 0.0, ""
+    async with model.chat(chat_ctx=context, conn_options=NO_RETRY) as stream:
         async for chunk in stream:
             if chunk.delta and chunk.delta.content:
-                began = began or time.monotonic()
+                started_at = started_at or time.monotonic()
                 words += chunk.delta.content
-    return words.strip(), began - asked
+    return words.strip(), started_at - asked_at
 
 
-async def heard(voice: tts.TTS[Any]) -> str:
-    """What is understood of a sentence that it speaks."""
-    async with voice.stream(conn_options=WITH_FALLBACKS) as stream:
+async def spoken_words(speech: tts.TTS[Any]) -> str:
+    """Return what is recognised of a sentence that it speaks."""
+    async with speech.stream(conn_options=NO_RETRY) as stream:
         stream.push_text(SECOND)
         stream.end_input()
         frame = rtc.combine_audio_frames([audio.frame async for audio in stream])
@@ -90,61 +96,61 @@ async def heard(voice: tts.TTS[Any]) -> str:
 
 
 @pytest.mark.parametrize("fault", BEFORE_AN_ANSWER)
-async def test_another_mind_answers_in_time(fault: Fault, clouds: Clouds) -> None:
-    clouds.openai.fault = fault
-    failures = Failures()
-    words, seconds = await answered(llm_chain(clouds.minds(), failures))
+async def test_the_fallback_answers_in_time(fault: Fault, emulators: Emulators) -> None:
+    emulators.openai.fault = fault
+    failures = FailureLog()
+    words, seconds = await timed_answer(llm_with_fallbacks(emulators.llms(), failures))
     assert words == SECOND
-    assert seconds < FALLBACK_SECONDS + SLOW_MACHINE_SECONDS
+    assert seconds < TIMEOUT_WITH_FALLBACK_SECONDS + SLOW_MACHINE_SECONDS
     assert [record["provider"] for record in failures.records()] == ["openai"]
 
 
-async def test_an_answer_that_breaks_off_is_not_begun_again(clouds: Clouds) -> None:
-    clouds.openai.fault = Fault.CUT
+async def test_an_answer_that_breaks_off_is_not_begun_again(emulators: Emulators) -> None:
+    emulators.openai.fault = Fault.CUT
     with pytest.raises(APIError):
-        await answered(llm_chain(clouds.minds(), Failures()))
-    assert clouds.anthropic.requests == []
+        await timed_answer(llm_with_fallbacks(emulators.llms(), FailureLog()))
+    assert emulators.anthropic.requests == []
 
 
-async def test_a_mind_that_works_again_is_the_first_again(clouds: Clouds) -> None:
-    clouds.openai.fault = Fault.BROKEN
-    mind = llm_chain(clouds.minds(), Failures())
+async def test_a_provider_that_works_again_is_used_again(emulators: Emulators) -> None:
+    emulators.openai.fault = Fault.BROKEN
+    model = llm_with_fallbacks(emulators.llms(), FailureLog())
     back = asyncio.Event()
-    mind.on("llm_availability_changed", lambda event: back.set() if event.available else None)
-    assert (await answered(mind))[0] == SECOND
-    clouds.openai.fault = None
-    # The next request is answered by the other one, and asks this one, too.
-    await answered(mind)
+    model.on("llm_availability_changed", lambda event: back.set() if event.available else None)
+    assert (await timed_answer(model))[0] == SECOND
+    emulators.openai.fault = None
+    # The fallback answers the next request, which is also sent to this one.
+    await timed_answer(model)
     async with asyncio.timeout(10):
         await back.wait()
-    assert (await answered(mind))[0] == FIRST
+    assert (await timed_answer(model))[0] == FIRST
 
 
 @pytest.mark.parametrize("fault", list(Fault))
 @pytest.mark.parametrize("name", ["elevenlabs", "openai"])
-async def test_another_voice_speaks_the_same_sentence(name: str, fault: Fault, clouds: Clouds) -> None:
-    clouds.elevenlabs.fault = clouds.openai.fault = fault
-    failures = Failures()
-    voice = tts_chain(clouds.voices(name), failures)
-    assert voice.sample_rate == 24000
+async def test_the_fallback_speaks_the_same_sentence(name: str, fault: Fault, emulators: Emulators) -> None:
+    emulators.elevenlabs.fault = emulators.openai.fault = fault
+    failures = FailureLog()
+    speech = tts_with_fallbacks(emulators.tts(name), failures)
+    assert speech.sample_rate == 24000
     asked = time.monotonic()
-    assert await heard(voice) == WEEKEND
-    assert time.monotonic() - asked < FALLBACK_SECONDS + SLOW_MACHINE_SECONDS
+    assert await spoken_words(speech) == WEEKEND
+    assert time.monotonic() - asked < TIMEOUT_WITH_FALLBACK_SECONDS + SLOW_MACHINE_SECONDS
     assert failures.records()[0]["provider"] == name
-    await voice.aclose()
+    await speech.aclose()
 
 
 @pytest.mark.parametrize("fault", list(Fault))
-async def test_without_a_fallback_the_session_is_told_after_a_second_try(fault: Fault, clouds: Clouds) -> None:
-    clouds.openai.fault = fault
-    options = ProviderOptions("openai", model="m", base_url=clouds.openai.url, api_key=KEY)
-    failures = Failures()
-    mind = llm_chain(options, failures)
+async def test_without_a_fallback_the_second_try_is_the_last(fault: Fault, emulators: Emulators) -> None:
+    emulators.openai.fault = fault
+    options = ProviderOptions("openai", model="m", base_url=emulators.openai.url, api_key=KEY)
+    failures = FailureLog()
+    model = llm_with_fallbacks(options, failures)
     context = llm.ChatContext.empty()
     context.add_message(role="user", content="Are you open?")
     with pytest.raises(APIError):
-        await mind.chat(chat_ctx=context, conn_options=ALONE).collect()
-    # Of a refusal nothing else can come, and a part of an answer has been heard already.
+        await model.chat(chat_ctx=context, conn_options=RETRY_ONCE).collect()
+    # A refusal is final, and after a part of an answer there is no second try.
     tries = 1 if fault in {Fault.REFUSED, Fault.CUT} else 2
-    assert (len(clouds.openai.requests), sum(failures.counted.values())) == (tries, tries)
+    assert (len(emulators.openai.requests), sum(failures.counted.values())) == (tries, tries)
     assert failures.all_refused("llm", 1) is (fault is Fault.REFUSED)

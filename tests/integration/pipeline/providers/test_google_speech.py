@@ -1,4 +1,4 @@
-"""Google's Cloud Speech-to-Text, as the registry builds it. It speaks gRPC, to addresses that cannot be changed."""
+"""Google's Cloud Speech-to-Text, as the registry builds it. It uses gRPC, at addresses that cannot be changed."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def test_the_key_is_the_tenants_service_account_and_not_the_default_of_the_proce
         api_key=Secret(json.dumps(ACCOUNT)),
         extra={"location": "europe-west4", "keyterms": ["Acme"]},
     )
-    ears = build_stt(options)
-    assert (ears.provider, ears.model, ears.capabilities.streaming) == ("Google Cloud Platform", "chirp_2", True)
-    assert vars(ears)["_credentials_info"] == ACCOUNT
-    assert vars(ears)["_location"] == "europe-west4"
-    config = vars(ears)["_config"]
+    google = build_stt(options)
+    assert (google.provider, google.model, google.capabilities.streaming) == ("Google Cloud Platform", "chirp_2", True)
+    assert vars(google)["_credentials_info"] == ACCOUNT
+    assert vars(google)["_location"] == "europe-west4"
+    config = vars(google)["_config"]
     assert (config.languages, config.keywords) == (["de-DE"], [("Acme", 10.0)])
 
 

@@ -1,4 +1,4 @@
-"""A tenant's graph as the language model."""
+"""A tenant's LangGraph graph as the LLM."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.options import ProviderOptions
 from pipeline.providers import build_llm
 from pipeline.providers import langgraph as provider
 from tests.integration.pipeline.providers import graphs
-from tests.integration.pipeline.providers.test_llms import answered
+from tests.integration.pipeline.providers.test_llms import answer_words
 
 GRAPHS = "tests.integration.pipeline.providers.graphs"
 ONCE = APIConnectOptions(max_retry=0)
@@ -23,9 +23,9 @@ def graph(name: str) -> ProviderOptions:
 async def test_each_call_has_a_thread_of_its_own_and_keeps_it() -> None:
     graphs.THREADS.clear()
     one, two = build_llm(graph("echo")), build_llm(graph("echo"))
-    assert "".join(await answered(one, "hello")) == "You have said: hello"
-    await answered(one, "again")
-    await answered(two, "hello")
+    assert "".join(await answer_words(one, "hello")) == "You have said: hello"
+    await answer_words(one, "again")
+    await answer_words(two, "hello")
     assert graphs.THREADS[0] == graphs.THREADS[1] != graphs.THREADS[2]
 
 
@@ -40,8 +40,8 @@ async def test_a_graph_that_raises_is_a_provider_that_fails() -> None:
         await ask(graph("broken"))
 
 
-async def test_a_graph_that_says_nothing_is_a_provider_that_stalls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provider, "SILENCE_SECONDS", 0.2)
+async def test_a_graph_that_sends_nothing_is_a_provider_that_stalls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider, "GRAPH_TIMEOUT_SECONDS", 0.2)
     with pytest.raises(APITimeoutError):
         await ask(graph("hanging"))
 
@@ -54,6 +54,6 @@ async def test_a_graph_that_says_nothing_is_a_provider_that_stalls(monkeypatch: 
         ("tests.integration.pipeline.providers.graphs:number", "TypeError"),
     ],
 )
-def test_a_graph_that_is_not_there_is_named(path: str, cure: str) -> None:
+def test_a_missing_graph_is_named_in_the_error(path: str, cure: str) -> None:
     with pytest.raises(InvalidProviderOption, match=cure):
         build_llm(ProviderOptions("langgraph", extra={"graph": path}))

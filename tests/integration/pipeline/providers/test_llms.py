@@ -1,4 +1,4 @@
-"""The language models of the extras, as the registry builds them, against their own protocols."""
+"""The LLMs of the extras, as the registry builds them, against emulators of their protocols."""
 
 from __future__ import annotations
 
@@ -11,52 +11,47 @@ from livekit.agents import llm
 from pipeline.options import ProviderOptions, Secret
 from pipeline.providers import build_llm
 from tests.integration.pipeline.providers.conftest import nothing_foreign
-from tests.provider_emulators.anthropic import AnthropicServer
-from tests.provider_emulators.gemini import GeminiServer
-from tests.provider_emulators.openai import OpenAIServer
-from tests.provider_emulators.server import WireServer
+from tests.provider_emulators.anthropic import AnthropicEmulator
+from tests.provider_emulators.gemini import GeminiEmulator
+from tests.provider_emulators.openai import OpenAIEmulator
+from tests.provider_emulators.server import ProviderEmulator
 
-pytestmark = [
-    pytest.mark.usefixtures("collected"),
-    # Google's client inherits from one that would rather not be.
-    pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning"),
-    # The plugins leave their clients' sockets open, which end with the call's process.
-    pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning"),
-]
+# Google's client inherits from a class that is deprecated as a base.
+pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
 
 ANSWER = "We are closed on the weekend."
 KEY = "a-key-of-a-tenant"
 
 
 @dataclass
-class Spoken:
-    """A provider, the server that speaks for it, its own options, and what of the request they become."""
+class Case:
+    """A provider, its emulator, its extra options, and the fields of the request that they become."""
 
     name: str
-    server: WireServer
+    emulator: ProviderEmulator
     model: str
     extra: dict[str, Any]
     asked: dict[str, Any] = field(default_factory=dict)
 
 
-MINDS = [
-    Spoken(
+CASES = [
+    Case(
         "groq",
-        OpenAIServer(reply=ANSWER, prefix="/openai/v1"),
+        OpenAIEmulator(reply=ANSWER, prefix="/openai/v1"),
         "llama-of-a-tenant",
         {"temperature": 0.2, "max_completion_tokens": 99},
         {"model": "llama-of-a-tenant", "temperature": 0.2, "max_completion_tokens": 99},
     ),
-    Spoken(
+    Case(
         "anthropic",
-        AnthropicServer(reply=ANSWER),
+        AnthropicEmulator(reply=ANSWER),
         "claude-of-a-tenant",
         {"temperature": 0.2, "max_tokens": 99},
         {"model": "claude-of-a-tenant", "temperature": 0.2, "max_tokens": 99},
     ),
-    Spoken(
+    Case(
         "google",
-        GeminiServer(reply=ANSWER),
+        GeminiEmulator(reply=ANSWER),
         "gemini-2.5-of-a-tenant",
         {"temperature": 0.2, "thinking_budget": 0},
         {"model": "gemini-2.5-of-a-tenant"},
@@ -64,40 +59,44 @@ MINDS = [
 ]
 
 
-async def answered(mind: llm.LLM[Any], question: str = "Are you open?") -> list[str]:
+async def answer_words(model: llm.LLM[Any], question: str = "Are you open?") -> list[str]:
     context = llm.ChatContext.empty()
     context.add_message(role="system", content="Be brief.")
     context.add_message(role="user", content=question)
-    async with mind.chat(chat_ctx=context) as stream:
+    async with model.chat(chat_ctx=context) as stream:
         return [chunk.delta.content async for chunk in stream if chunk.delta and chunk.delta.content]
 
 
-@pytest.mark.parametrize("spoken", [pytest.param(spoken, id=spoken.name) for spoken in MINDS])
-async def test_an_answer_is_streamed_from_the_tenants_server_with_the_tenants_key(spoken: Spoken) -> None:
-    async with spoken.server.serve():
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES])
+async def test_an_answer_is_streamed_from_the_tenants_server_with_the_tenants_key(case: Case) -> None:
+    async with case.emulator.serve():
         options = ProviderOptions(
-            spoken.name, model=spoken.model, base_url=spoken.server.url, api_key=Secret(KEY), extra=spoken.extra
+            case.name, model=case.model, base_url=case.emulator.url, api_key=Secret(KEY), extra=case.extra
         )
-        mind = build_llm(options)
-        words = await answered(mind)
-        await mind.aclose()
+        model = build_llm(options)
+        words = await answer_words(model)
+        await model.aclose()
     assert "".join(words).strip() == ANSWER
     assert len(words) == len(ANSWER.split())
-    (request,) = spoken.server.requests
+    (request,) = case.emulator.requests
     assert request.key == KEY
-    assert {name: request.fields[name] for name in spoken.asked} == spoken.asked
-    nothing_foreign(spoken.server)
+    assert {name: request.fields[name] for name in case.asked} == case.asked
+    nothing_foreign(case.emulator)
 
 
-async def test_gemini_is_told_how_to_think_and_what_to_be() -> None:
-    server = GeminiServer(reply=ANSWER)
-    async with server.serve():
+async def test_gemini_gets_the_thinking_level_and_the_instructions() -> None:
+    emulator = GeminiEmulator(reply=ANSWER)
+    async with emulator.serve():
         options = ProviderOptions(
-            "google", model="gemini-3-flash", base_url=server.url, api_key=Secret(KEY), extra={"thinking_level": "low"}
+            "google",
+            model="gemini-3-flash",
+            base_url=emulator.url,
+            api_key=Secret(KEY),
+            extra={"thinking_level": "low"},
         )
-        mind = build_llm(options)
-        await answered(mind)
-        await mind.aclose()
-    (request,) = server.requests
+        model = build_llm(options)
+        await answer_words(model)
+        await model.aclose()
+    (request,) = emulator.requests
     assert "low" in str(request.fields["generationConfig"]["thinkingConfig"]).lower()
     assert "Be brief." in str(request.fields["systemInstruction"])

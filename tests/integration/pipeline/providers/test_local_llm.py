@@ -1,4 +1,4 @@
-"""The local LLM, asked as a session asks it."""
+"""The local LLM, used as a session uses it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HOURS = "We are open from nine in the morning to five in the afternoon, Monday t
 
 
 @pytest.fixture
-def mind() -> llm.LLM[None]:
+def local_llm() -> llm.LLM[None]:
     return build_llm(ProviderOptions("local"))
 
 
@@ -27,12 +27,12 @@ def context(*said: str) -> llm.ChatContext:
     return history
 
 
-async def answer(mind: llm.LLM[None], *said: str) -> str:
-    return (await mind.chat(chat_ctx=context(*said)).collect()).text
+async def answer(local_llm: llm.LLM[None], *said: str) -> str:
+    return (await local_llm.chat(chat_ctx=context(*said)).collect()).text
 
 
-async def test_an_answer_is_streamed_word_by_word(mind: llm.LLM[None]) -> None:
-    async with mind.chat(chat_ctx=context("What are your opening hours?")) as stream:
+async def test_an_answer_is_streamed_word_by_word(local_llm: llm.LLM[None]) -> None:
+    async with local_llm.chat(chat_ctx=context("What are your opening hours?")) as stream:
         chunks = [chunk async for chunk in stream]
     words = [chunk.delta.content or "" for chunk in chunks if chunk.delta]
     assert "".join(words) == HOURS
@@ -42,15 +42,15 @@ async def test_an_answer_is_streamed_word_by_word(mind: llm.LLM[None]) -> None:
     assert len({chunk.id for chunk in chunks}) == 1
 
 
-async def test_an_answer_knows_what_was_said_before(mind: llm.LLM[None]) -> None:
-    assert await answer(mind, "what is my name") == "You have not told me your name yet."
-    assert await answer(mind, "My name is John.", "where are you", "what is my name") == "Your name is John."
+async def test_an_answer_uses_what_was_said_before(local_llm: llm.LLM[None]) -> None:
+    assert await answer(local_llm, "what is my name") == "You have not told me your name yet."
+    assert await answer(local_llm, "My name is John.", "where are you", "what is my name") == "Your name is John."
 
 
-async def test_what_is_in_no_script_has_an_answer_too(mind: llm.LLM[None]) -> None:
+async def test_a_question_without_an_exchange_gets_the_fallback(local_llm: llm.LLM[None]) -> None:
     fallback = "Sorry, I did not understand that. You can ask me for our opening hours, or for our address."
-    assert await answer(mind, "colourless green ideas sleep furiously") == fallback
-    assert await answer(mind) == fallback
+    assert await answer(local_llm, "colourless green ideas sleep furiously") == fallback
+    assert await answer(local_llm) == fallback
 
 
 async def test_an_answer_is_cancelled_between_two_words() -> None:
@@ -75,5 +75,5 @@ async def test_a_tenants_own_script_is_followed() -> None:
     assert await answer(baker, "what are your opening hours") == "We sell bread."
 
 
-def test_it_says_what_it_is(mind: llm.LLM[None]) -> None:
-    assert (mind.provider, mind.model) == ("local", "script")
+def test_it_names_itself_for_metrics(local_llm: llm.LLM[None]) -> None:
+    assert (local_llm.provider, local_llm.model) == ("local", "script")

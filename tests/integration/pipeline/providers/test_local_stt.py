@@ -1,4 +1,4 @@
-"""The local STT, fed as a call feeds it."""
+"""The local STT, used as a session uses it."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from pipeline.options import ProviderOptions
 from pipeline.providers import build_stt
 from pipeline.providers.local.script import default_script
 from pipeline.providers.local.sphinx import SAMPLE_RATE
-from tests.integration.pipeline.providers.live import finals, frames, heard, texts
-from tests.unit.pipeline.providers.speech import resampled, silence, spoken
+from tests.integration.pipeline.providers.live import finals, frames, recognised, texts
+from tests.support.speech import resampled, silence, spoken
 
 QUESTION = "what are your opening hours"
-# Of a room's audio, as livekit-agents hands it on.
+# The sample rate at which livekit-agents passes on a room's audio.
 ROOM_RATE = 24000
 
 
 @pytest.fixture
-def ears() -> stt.STT[None]:
+def local_stt() -> stt.STT[None]:
     return build_stt(ProviderOptions("local"))
 
 
 @pytest.mark.parametrize("phrase", default_script().phrases)
-async def test_each_phrase_of_the_default_script_is_heard_exactly(ears: stt.STT[None], phrase: str) -> None:
+async def test_each_phrase_of_the_default_script_is_recognised_exactly(local_stt: stt.STT[None], phrase: str) -> None:
     pcm = resampled(spoken(phrase), SAMPLE_RATE, ROOM_RATE)
-    assert finals(await heard(ears, pcm + silence(1, ROOM_RATE), ROOM_RATE)) == [phrase]
+    assert finals(await recognised(local_stt, pcm + silence(1, ROOM_RATE), ROOM_RATE)) == [phrase]
 
 
-async def test_the_events_of_an_utterance_come_in_order(ears: stt.STT[None]) -> None:
-    events = await heard(ears, silence(1) + spoken(QUESTION) + silence(1))
+async def test_the_events_of_an_utterance_come_in_order(local_stt: stt.STT[None]) -> None:
+    events = await recognised(local_stt, silence(1) + spoken(QUESTION) + silence(1))
     kinds = [event.type for event in events if event.type is not SpeechEventType.INTERIM_TRANSCRIPT]
     assert kinds == [
         SpeechEventType.START_OF_SPEECH,
@@ -49,9 +49,9 @@ async def test_the_events_of_an_utterance_come_in_order(ears: stt.STT[None]) -> 
     assert all(QUESTION.startswith(interim) for interim in interims)
 
 
-async def test_an_utterance_is_placed_in_time_and_all_audio_is_accounted_for(ears: stt.STT[None]) -> None:
+async def test_a_transcript_has_its_times_and_usage_counts_all_audio(local_stt: stt.STT[None]) -> None:
     pcm = silence(2) + spoken(QUESTION) + silence(1)
-    events = await heard(ears, pcm)
+    events = await recognised(local_stt, pcm)
     said = next(event for event in events if event.type is SpeechEventType.FINAL_TRANSCRIPT).alternatives[0]
     length = len(spoken(QUESTION)) / 2 / SAMPLE_RATE
     assert said.start_time == pytest.approx(2.2, abs=0.3)
@@ -60,26 +60,26 @@ async def test_an_utterance_is_placed_in_time_and_all_audio_is_accounted_for(ear
     assert usage == pytest.approx(len(pcm) / 2 / SAMPLE_RATE, abs=0.05)
 
 
-async def test_two_utterances_are_two(ears: stt.STT[None]) -> None:
-    events = await heard(ears, spoken("goodbye") + silence(1) + spoken(QUESTION) + silence(1))
+async def test_two_utterances_have_two_transcripts(local_stt: stt.STT[None]) -> None:
+    events = await recognised(local_stt, spoken("goodbye") + silence(1) + spoken(QUESTION) + silence(1))
     assert finals(events) == ["goodbye", QUESTION]
 
 
-async def test_somebody_who_stops_to_think_is_waited_for(ears: stt.STT[None]) -> None:
+async def test_a_pause_within_a_phrase_does_not_end_it(local_stt: stt.STT[None]) -> None:
     # "what are your" would not do: it is too close to "where are you".
-    events = await heard(ears, spoken("can i") + spoken("park there") + silence(1))
+    events = await recognised(local_stt, spoken("can i") + spoken("park there") + silence(1))
     assert finals(events) == ["can i park there"]
 
 
-async def test_what_is_no_phrase_begins_and_ends_and_says_nothing(ears: stt.STT[None]) -> None:
-    events = await heard(ears, spoken("i would like to order two large pizzas with mushrooms") + silence(1))
+async def test_speech_that_is_no_phrase_starts_and_ends_without_a_transcript(local_stt: stt.STT[None]) -> None:
+    events = await recognised(local_stt, spoken("i would like to order two large pizzas with mushrooms") + silence(1))
     assert finals(events) == []
     kinds = {event.type for event in events}
     assert {SpeechEventType.START_OF_SPEECH, SpeechEventType.END_OF_SPEECH} <= kinds
 
 
-async def test_a_flush_ends_the_utterance_at_once(ears: stt.STT[None]) -> None:
-    async with ears.stream() as stream:
+async def test_a_flush_ends_the_utterance_at_once(local_stt: stt.STT[None]) -> None:
+    async with local_stt.stream() as stream:
         for frame in frames(spoken(QUESTION)):
             stream.push_frame(frame)
         stream.flush()
@@ -90,7 +90,7 @@ async def test_a_flush_ends_the_utterance_at_once(ears: stt.STT[None]) -> None:
     pytest.fail("the stream ended without a final transcript")
 
 
-async def test_the_event_loop_goes_on_while_an_utterance_is_heard(ears: stt.STT[None]) -> None:
+async def test_the_event_loop_continues_during_recognition(local_stt: stt.STT[None]) -> None:
     turns = 0
     over = asyncio.Event()
 
@@ -102,29 +102,29 @@ async def test_the_event_loop_goes_on_while_an_utterance_is_heard(ears: stt.STT[
 
     turning = asyncio.create_task(turn())
     began = time.perf_counter()
-    await heard(ears, spoken("tell me a long story") + silence(1))
+    await recognised(local_stt, spoken("tell me a long story") + silence(1))
     elapsed = time.perf_counter() - began
     over.set()
     await turning
-    # Hearing this takes more than 0.1 s. In the loop, it would leave no more than a turn for each frame.
+    # FallbackSTT this takes more than 0.1 s. In the loop, it would leave no more than a turn for each frame.
     assert turns > elapsed / 0.001 / 10
 
 
-async def test_a_whole_recording_is_recognised_without_a_stream(ears: stt.STT[None]) -> None:
+async def test_a_whole_recording_is_recognised_without_a_stream(local_stt: stt.STT[None]) -> None:
     pcm = spoken(QUESTION) + silence(1)
     frame = rtc.AudioFrame(pcm, SAMPLE_RATE, 1, len(pcm) // 2)
-    event = await ears.recognize(frame)
+    event = await local_stt.recognize(frame)
     assert event.alternatives[0].text == QUESTION
 
 
-async def test_a_tenants_own_phrases_are_heard_and_no_others() -> None:
-    ears = build_stt(ProviderOptions("local", extra={"phrases": ["two (coffees|teas) please"]}))
-    assert finals(await heard(ears, spoken("two teas please") + silence(1))) == ["two teas please"]
-    assert finals(await heard(ears, spoken(QUESTION) + silence(1))) == []
+async def test_only_a_tenants_own_phrases_are_recognised() -> None:
+    local_stt = build_stt(ProviderOptions("local", extra={"phrases": ["two (coffees|teas) please"]}))
+    assert finals(await recognised(local_stt, spoken("two teas please") + silence(1))) == ["two teas please"]
+    assert finals(await recognised(local_stt, spoken(QUESTION) + silence(1))) == []
 
 
-async def test_a_stream_that_is_closed_in_the_middle_ends(ears: stt.STT[None]) -> None:
-    stream = ears.stream()
+async def test_a_stream_that_is_closed_in_the_middle_ends(local_stt: stt.STT[None]) -> None:
+    stream = local_stt.stream()
     for frame in frames(spoken(QUESTION)):
         stream.push_frame(frame)
     await stream.aclose()
@@ -132,7 +132,7 @@ async def test_a_stream_that_is_closed_in_the_middle_ends(ears: stt.STT[None]) -
         stream.push_frame(next(frames(silence(1))))
 
 
-def test_it_says_what_it_is(ears: stt.STT[None]) -> None:
-    assert (ears.provider, ears.model) == ("local", "pocketsphinx")
-    assert ears.capabilities.streaming
-    assert ears.capabilities.interim_results
+def test_it_names_itself_for_metrics(local_stt: stt.STT[None]) -> None:
+    assert (local_stt.provider, local_stt.model) == ("local", "pocketsphinx")
+    assert local_stt.capabilities.streaming
+    assert local_stt.capabilities.interim_results

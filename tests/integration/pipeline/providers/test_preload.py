@@ -1,4 +1,4 @@
-"""What happens in the process that the calls are forked from, and what its children find."""
+"""Preloading in the process that children are forked from, and its effect in them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def child():
     from pipeline.options import ProviderOptions
     from pipeline.providers import build_llm, build_stt, build_tts
     began = time.process_time()
-    ears, mind, voice = (build(ProviderOptions("local")) for build in (build_stt, build_llm, build_tts))
+    local_stt, _, local_tts = (build(ProviderOptions("local")) for build in (build_stt, build_llm, build_tts))
     print("built in ms:", round((time.process_time() - began) * 1000, 1))
 
     async def call():
-        said = await voice.synthesize("What are your opening hours?").collect()
+        said = await local_tts.synthesize("What are your opening hours?").collect()
         silence = rtc.AudioFrame(bytes(2 * said.sample_rate), said.sample_rate, 1, said.sample_rate)
-        return (await ears.recognize([said, silence])).alternatives[0].text
+        return (await local_stt.recognize([said, silence])).alternatives[0].text
 
-    print("heard:", asyncio.run(call()), flush=True)
+    print("recognised:", asyncio.run(call()), flush=True)
 
 children = []
 for _ in range(3):
@@ -49,13 +49,13 @@ def test_a_parent_preloads_without_a_thread_and_its_children_share_what_it_loade
         [sys.executable, "-c", FORKING], env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.count("heard: what are your opening hours") == 3
+    assert ran.stdout.count("recognised: what are your opening hours") == 3
     # Without the parent's models it takes ten times as long.
     times = [float(line.rpartition(" ")[2]) for line in ran.stdout.splitlines() if line.startswith("built")]
     assert max(times) < 50, times
 
 
-def test_hearing_and_speaking_need_no_livekit_agents() -> None:
+def test_recognition_and_synthesis_import_no_livekit_agents() -> None:
     code = (
         "import sys, pipeline.providers.local.sphinx, pipeline.providers.local.espeak, pipeline.providers.local.script;"
         "sys.exit('livekit.agents' in sys.modules)"

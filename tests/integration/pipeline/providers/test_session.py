@@ -1,4 +1,4 @@
-"""The local providers in a real AgentSession, configured as in a call."""
+"""The local providers in a real AgentSession, with the options of a call."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pipeline.options import ProviderOptions, TurnOptions, VadOptions
 from pipeline.providers import build_llm, build_stt, build_tts
 from pipeline.providers.local.script import default_script, spoken_sentences
 from pipeline.providers.local.sphinx import recognise
-from pipeline.voice_agent import turn_handling, vad
+from pipeline.voice_agent.session import build_turn_handling, build_vad
 from tests.integration.pipeline.providers.telephone import Loudspeaker, Microphone
-from tests.unit.pipeline.providers.speech import spoken
+from tests.support.speech import spoken
 
 ANSWER_SECONDS = 20.0
 SENTENCES = spoken_sentences(default_script().answers)
@@ -24,26 +24,26 @@ SENTENCES = spoken_sentences(default_script().answers)
 
 @dataclass
 class Conversation:
-    """A session, both ends of its telephone, and what it has noted down so far."""
+    """A session with a microphone and a loudspeaker, and the messages of its conversation."""
 
     session: AgentSession[None]
     microphone: Microphone
     loudspeaker: Loudspeaker
-    notes: asyncio.Queue[ChatMessage] = field(default_factory=asyncio.Queue)
+    messages: asyncio.Queue[ChatMessage] = field(default_factory=asyncio.Queue)
 
-    async def said(self, role: str) -> ChatMessage:
-        """The next thing that this side has said."""
+    async def next_message(self, role: str) -> ChatMessage:
+        """Return the next message of this role."""
         async with asyncio.timeout(ANSWER_SECONDS):
-            while (message := await self.notes.get()).role != role:
+            while (message := await self.messages.get()).role != role:
                 pass
             return message
 
     async def exchange(self, question: str) -> tuple[str, str]:
-        """What the agent understands of a question, and what it answers."""
+        """Ask a question. Returns its transcript and the answer."""
         self.microphone.say(spoken(question))
-        understood = await self.said("user")
-        answered = await self.said("assistant")
-        return understood.text_content or "", answered.text_content or ""
+        transcript = await self.next_message("user")
+        answer = await self.next_message("assistant")
+        return transcript.text_content or "", answer.text_content or ""
 
 
 @pytest.fixture
@@ -53,23 +53,23 @@ async def conversation() -> AsyncIterator[Conversation]:
         stt=build_stt(local),
         llm=build_llm(local),
         tts=build_tts(local),
-        vad=vad(VadOptions()),
-        turn_handling=turn_handling(TurnOptions(detection="vad")),
+        vad=build_vad(VadOptions()),
+        turn_handling=build_turn_handling(TurnOptions(detection="vad")),
         aec_warmup_duration=None,
         user_away_timeout=None,
     )
-    there = Conversation(session, Microphone(), Loudspeaker())
-    session.input.audio = there.microphone
-    session.output.audio = there.loudspeaker
+    conversation = Conversation(session, Microphone(), Loudspeaker())
+    session.input.audio = conversation.microphone
+    session.output.audio = conversation.loudspeaker
 
-    def note(event: ConversationItemAddedEvent) -> None:
+    def on_item(event: ConversationItemAddedEvent) -> None:
         if isinstance(event.item, ChatMessage):
-            there.notes.put_nowait(event.item)
+            conversation.messages.put_nowait(event.item)
 
-    session.on("conversation_item_added", note)
+    session.on("conversation_item_added", on_item)
     await session.start(Agent(instructions="Be brief."), record=False)
     try:
-        yield there
+        yield conversation
     finally:
         await session.aclose()
 
@@ -83,7 +83,7 @@ async def test_a_caller_is_understood_answered_and_remembered(conversation: Conv
 
 async def test_a_caller_who_interrupts_is_not_spoken_over(conversation: Conversation) -> None:
     conversation.microphone.say(spoken("tell me a long story"))
-    assert (await conversation.said("user")).text_content == "tell me a long story"
+    assert (await conversation.next_message("user")).text_content == "tell me a long story"
     speaking = asyncio.Event()
 
     def changed(event: AgentStateChangedEvent) -> None:
@@ -93,7 +93,9 @@ async def test_a_caller_who_interrupts_is_not_spoken_over(conversation: Conversa
     conversation.session.on("agent_state_changed", changed)
     await speaking.wait()
     conversation.microphone.say(spoken("what is your address"))
-    story = await conversation.said("assistant")
+    story = await conversation.next_message("assistant")
     assert story.interrupted
-    assert (await conversation.said("assistant")).text_content == default_script().answer(["what is your address"])
+    assert (await conversation.next_message("assistant")).text_content == default_script().answer(
+        ["what is your address"]
+    )
     assert conversation.loudspeaker.played_seconds[0] < 10

@@ -66,7 +66,7 @@ async def test_many_requests_at_once_get_their_own_answers(client: InferenceClie
     assert answers == [f"CALL {number}!".encode() for number in range(50)]
 
 
-async def test_what_a_runner_raises_reaches_the_call_and_no_other(client: InferenceClient) -> None:
+async def test_an_error_of_a_runner_reaches_the_call_that_asked_and_no_other(client: InferenceClient) -> None:
     with pytest.raises(RuntimeError, match="ValueError: it is bad"):
         await client.infer("upper", b"bad")
     assert await client.infer("upper", b"good") == b"GOOD!"
@@ -77,7 +77,7 @@ async def test_an_unknown_method_lists_the_known_ones(client: InferenceClient) -
         await client.infer("lower", b"")
 
 
-async def test_a_call_is_told_when_the_process_is_gone(tmp_path: Path) -> None:
+async def test_a_call_gets_an_error_when_the_process_has_ended(tmp_path: Path) -> None:
     client = InferenceClient(tmp_path / "socket")
     with inference_process(tmp_path):
         assert await client.infer("upper", b"here") == b"HERE!"

@@ -1,4 +1,4 @@
-"""What `pipeline.runtime.job_runner` and `pipeline.agents` use of livekit-agents' private API."""
+"""The private API of livekit-agents that `pipeline.runtime.job_runner` and `pipeline.runtime.agent_hooks` use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from livekit.agents.job import JobAcceptArguments, RunningJobInfo
 from livekit.protocol import agent as agent_proto
 from livekit.protocol import models
 
-from pipeline.agents import LoadedAgent, load_agent
+from pipeline.errors import AgentNotFound
+from pipeline.runtime.agent_hooks import AgentHooks, load_hooks
 from pipeline.runtime.job_runner import JobRunner
 
 Entrypoint = Callable[[JobContext], Awaitable[None]]
@@ -41,9 +42,9 @@ async def nothing(_: JobContext) -> None:
 
 
 async def run(entrypoint: Entrypoint, **hooks: Any) -> JobRunner:
-    runner = JobRunner(LoadedAgent(path="test:agent", entrypoint=entrypoint, **hooks))
-    runner.initialize()
-    await asyncio.wait_for(runner.run(job(), inference=None, on_start=nothing), 20)
+    runner = JobRunner(AgentHooks(path="test:agent", entrypoint=entrypoint, **hooks))
+    runner.prewarm()
+    await asyncio.wait_for(runner.run(job(), on_start=nothing), 20)
     return runner
 
 
@@ -96,9 +97,9 @@ async def test_a_shutdown_from_outside_ends_the_job_with_its_reason() -> None:
         ctx.add_shutdown_callback(callback)
         started.set()
 
-    runner = JobRunner(LoadedAgent(path="test:agent", entrypoint=entrypoint))
-    runner.initialize()
-    running = asyncio.create_task(runner.run(job(), inference=None, on_start=nothing))
+    runner = JobRunner(AgentHooks(path="test:agent", entrypoint=entrypoint))
+    runner.prewarm()
+    running = asyncio.create_task(runner.run(job(), on_start=nothing))
     await started.wait()
     runner.shutdown("room empty")
     await asyncio.wait_for(running, 20)
@@ -134,21 +135,28 @@ async def test_log_fields_of_the_context_reach_the_log(caplog: pytest.LogCapture
     assert getattr(record, "customer", None) == "seven"
 
 
-async def test_a_request_for_inference_is_answered() -> None:
+async def test_a_request_for_inference_is_answered_and_the_client_is_closed_with_the_job() -> None:
     answers: list[bytes | None] = []
 
     class Upper:
+        closed = False
+
         async def infer(self, method: str, data: bytes) -> bytes | None:
             return method.encode() + data.upper()
+
+        async def aclose(self) -> None:
+            self.closed = True
 
     async def entrypoint(ctx: JobContext) -> None:
         answers.append(await ctx.inference_executor.do_inference("upper:", b"hello"))
         ctx.shutdown("done")
 
-    runner = JobRunner(LoadedAgent(path="test:agent", entrypoint=entrypoint))
-    runner.initialize()
-    await asyncio.wait_for(runner.run(job(), inference=Upper(), on_start=nothing), 20)
+    inference = Upper()
+    runner = JobRunner(AgentHooks(path="test:agent", entrypoint=entrypoint), inference)
+    runner.prewarm()
+    await asyncio.wait_for(runner.run(job(), on_start=nothing), 20)
     assert answers == [b"upper:HELLO"]
+    assert inference.closed
 
 
 async def test_a_request_for_inference_that_nobody_runs_says_what_to_do() -> None:
@@ -180,7 +188,7 @@ def test_an_agent_server_gives_its_entrypoint_and_its_hooks(monkeypatch: pytest.
 
     server.setup_fnc = prewarm
     monkeypatch.setitem(globals(), "server", server)
-    assert load_agent(f"{__name__}:server") == LoadedAgent(
+    assert load_hooks(f"{__name__}:server") == AgentHooks(
         path=f"{__name__}:server",
         entrypoint=entrypoint,
         prewarm=prewarm,
@@ -197,5 +205,11 @@ def test_the_older_worker_options_are_an_agent_too(monkeypatch: pytest.MonkeyPat
     def prewarm(_: JobProcess) -> None: ...
 
     monkeypatch.setitem(globals(), "options", WorkerOptions(entrypoint_fnc=entrypoint, prewarm_fnc=prewarm))
-    agent = load_agent(f"{__name__}:options")
+    agent = load_hooks(f"{__name__}:options")
     assert (agent.entrypoint, agent.prewarm) == (entrypoint, prewarm)
+
+
+def test_an_agent_server_without_a_session_is_no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "server", AgentServer())
+    with pytest.raises(AgentNotFound, match=r"has no @server.rtc_session"):
+        load_hooks(f"{__name__}:server")

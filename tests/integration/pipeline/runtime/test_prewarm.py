@@ -1,21 +1,21 @@
-"""What a process that prewarms does before it forks, in a fresh one: if this fails, livekit-agents has moved."""
+"""The warm-up of the worker's main process, in a fresh one: it fails when livekit-agents has moved."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
-# Prints, one a line: what a step of the rehearsal says if it fails, threads, and what a call would find undone.
+# Prints, one a line: the failures of its steps, what a call would find undone, and threads.
 PROGRAM = """
 import logging, sys, threading
 logging.basicConfig(stream=sys.stdout, format="%(name)s %(message)s %(step)s %(exc_info)s", level=logging.WARNING)
-logging.getLogger("switchboard.pipeline.rehearsal").setLevel(logging.DEBUG)
-from pipeline import rehearsal
-rehearsal.rehearse()
+logging.getLogger("switchboard.pipeline.prewarm").setLevel(logging.DEBUG)
+from pipeline.runtime import prewarm
+prewarm.warm_up()
 from livekit.agents import llm
 from livekit.agents.tokenize import _basic_hyphenator as hyphenator
 from livekit.agents.utils import http_context
-for module in rehearsal.LATE_IMPORTS:
+for module in prewarm.LATE_IMPORTS:
     if module not in sys.modules:
         print("not imported", module)
 if not hyphenator._get_hyphenator.cache_info().currsize:
@@ -30,6 +30,6 @@ print("threads:", [thread.name for thread in threading.enumerate()])
 """
 
 
-def test_a_rehearsal_leaves_a_call_nothing_to_do_and_starts_no_thread() -> None:
-    said = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=60)
-    assert said.stdout == "threads: ['MainThread']\n"
+def test_the_warm_up_leaves_a_call_nothing_to_do_and_starts_no_thread() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "threads: ['MainThread']\n"

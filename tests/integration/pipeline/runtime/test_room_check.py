@@ -1,4 +1,4 @@
-"""The question whether a room is still there, to a LiveKit server that hangs."""
+"""The check of a room on a LiveKit server that hangs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.options import CallOptions, ProviderOptions, Secret, VoiceAgentOpt
 from pipeline.runtime import job
 
 
-async def test_a_server_that_takes_a_question_and_does_not_answer_is_unreachable(
+async def test_a_server_that_takes_a_request_and_does_not_answer_is_unreachable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(job, "ROOM_CHECK_SECONDS", 0.2)
@@ -31,12 +31,11 @@ async def test_a_server_that_takes_a_question_and_does_not_answer_is_unreachable
         livekit_api_key="key",
         livekit_api_secret=Secret("a secret that is long enough for HS256"),
         worker="worker",
-        agent="module:agent",
         agent_metadata="",
         voice=VoiceAgentOptions(stt=local, llm=local, tts=local),
     )
     async with asyncio.timeout(5):
         with pytest.raises(RoomUnreachable, match="TimeoutError"):
-            await job.is_still_ours(options)
+            await job.still_ours(options)
     hung_up.set()
     server.close()

@@ -1,4 +1,4 @@
-"""livekit's client in a process of its own: quiet unless it is asked, and warm after a connection that is refused."""
+"""livekit's client in a process of its own: without a log by default, and warm after a connection that is refused."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-# Counts what reaches Python of the client's log, which is what costs; whatever it prints itself goes to stderr.
+# Counts the lines of the client's log that reach Python. What the client prints itself goes to stderr.
 PREAMBLE = """
 import asyncio, logging, os
 from livekit import rtc
 from livekit.rtc import _ffi_client
-from pipeline import rtc_client
+from pipeline.runtime import rtc_client
 
-told = []
+logged = []
 logging.getLogger("livekit").addHandler(logging.Handler())
-logging.getLogger("livekit").handlers[0].emit = told.append
+logging.getLogger("livekit").handlers[0].emit = logged.append
 logging.getLogger("livekit").propagate = False
 
 async def fail():
@@ -56,56 +56,56 @@ CONNECT = """
 async def main():
     rtc_client.start()
     reason = await fail()
-    print("refused" in reason, len(told))
-    rtc_client.hear()
+    print("refused" in reason, len(logged))
+    rtc_client.enable_logs()
     await fail()
     # They come from a thread of its own.
-    while not told:
+    while not logged:
         await asyncio.sleep(0.01)
-    print(any("failed" in record.getMessage() for record in told))
+    print(any("failed" in record.getMessage() for record in logged))
 asyncio.run(main())
 """
 
 
-def test_it_says_nothing_but_why_it_cannot_connect_until_it_is_heard() -> None:
+def test_it_logs_nothing_until_its_logs_are_enabled_and_its_exception_has_the_reason() -> None:
     assert run(CONNECT) == ("True 0\nTrue", "")
 
 
-def test_whoever_asks_for_the_client_s_debug_log_gets_all_of_it() -> None:
+def test_the_client_s_debug_log_is_forwarded_where_it_is_asked_for() -> None:
     program = """
 async def main():
     rtc_client.start()
     await fail()
-    print(any(record.levelno == logging.DEBUG for record in told))
+    print(any(record.levelno == logging.DEBUG for record in logged))
 asyncio.run(main())
 """
     out, _ = run("logging.getLogger('livekit').setLevel(logging.DEBUG)\n" + program, LIVEKIT_RTC_DEBUG="1")
     assert out == "True"
 
 
-def test_a_rehearsal_connects_to_nobody_else_and_leaves_no_connection_and_no_line() -> None:
+def test_the_warm_up_connects_to_nobody_else_and_leaves_no_connection_and_no_line() -> None:
     program = """
 async def main():
     rtc_client.start()
     before = len(os.listdir("/proc/self/fd"))
-    await rtc_client.rehearse()
+    await rtc_client.warm_up()
     # WebRTC's own threads have been there, and end by themselves.
     while any("signaling" in name for name in threads()):
         await asyncio.sleep(0.01)
-    print(len(os.listdir("/proc/self/fd")) - before, len(told))
+    print(len(os.listdir("/proc/self/fd")) - before, len(logged))
 asyncio.run(main())
 """
     assert run(program) == ("0 0", "")
 
 
-def test_nothing_is_rehearsed_through_a_proxy() -> None:
+def test_there_is_no_warm_up_through_a_proxy() -> None:
     program = """
 import socket
 proxy = socket.create_server(("127.0.0.1", 0))
 os.environ["HTTP_PROXY"] = f"http://127.0.0.1:{proxy.getsockname()[1]}"
 async def main():
     rtc_client.start()
-    await rtc_client.rehearse()
+    await rtc_client.warm_up()
     proxy.settimeout(0)
     try:
         proxy.accept()
@@ -117,9 +117,9 @@ asyncio.run(main())
     assert run(program)[0] == "not asked"
 
 
-@pytest.mark.parametrize(("rehearsal", "said"), [("await rtc_client.rehearse()", "refused"), ("pass", "reads")])
-def test_after_a_rehearsal_the_certificates_of_the_host_are_not_read_again(
-    tmp_path: Path, rehearsal: str, said: str
+@pytest.mark.parametrize(("warm_up", "outcome"), [("await rtc_client.warm_up()", "refused"), ("pass", "reads")])
+def test_after_the_warm_up_the_certificates_of_the_host_are_not_read_again(
+    tmp_path: Path, warm_up: str, outcome: str
 ) -> None:
     # A pipe that nobody writes to: whoever reads it waits.
     certificates = tmp_path / "certificates.pem"
@@ -127,7 +127,7 @@ def test_after_a_rehearsal_the_certificates_of_the_host_are_not_read_again(
     program = f"""
 async def main():
     rtc_client.start()
-    {rehearsal}
+    {warm_up}
     os.environ["SSL_CERT_FILE"] = {str(certificates)!r}
     connecting = asyncio.create_task(fail())
     done, _ = await asyncio.wait({{connecting}}, timeout=3)
@@ -135,4 +135,4 @@ async def main():
     os._exit(0)
 asyncio.run(main())
 """
-    assert run(program)[0] == said
+    assert run(program)[0] == outcome

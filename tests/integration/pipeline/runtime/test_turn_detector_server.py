@@ -1,4 +1,4 @@
-"""The end-of-turn process, asked as livekit-agents' turn detectors ask the model."""
+"""The end-of-turn process, used as livekit-agents' turn detectors use the model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from livekit.agents.inference.eot import transports
 from livekit.local_inference import EOT, EOT_MAX_SAMPLES
 
 from pipeline.runtime import turn_detector_server
-from pipeline.runtime.turn_detector_server import SharedEndOfTurn
+from pipeline.runtime.turn_detector_server import RemoteEOT
 
 NOISE = np.random.default_rng(0).normal(0, 3000, EOT_MAX_SAMPLES).astype(np.int16)
 
@@ -51,11 +51,11 @@ def listener(tmp_path: Path) -> Iterator[socket.socket]:
 @pytest.mark.parametrize("samples", [EOT_MAX_SAMPLES, 5000])
 def test_the_process_predicts_what_the_model_does(listener: socket.socket, samples: int) -> None:
     with serving(listener):
-        assert SharedEndOfTurn(listener.getsockname()).predict(NOISE[:samples]) == EOT().predict(NOISE[:samples])
+        assert RemoteEOT(listener.getsockname()).predict(NOISE[:samples]) == EOT().predict(NOISE[:samples])
 
 
 def test_a_request_waits_for_a_process_that_is_still_to_come(listener: socket.socket) -> None:
-    asked = SharedEndOfTurn(listener.getsockname())
+    asked = RemoteEOT(listener.getsockname())
     request = Client(listener.getsockname())
     request.send_bytes(NOISE.tobytes())
     with serving(listener):
@@ -64,35 +64,35 @@ def test_a_request_waits_for_a_process_that_is_still_to_come(listener: socket.so
     request.close()
 
 
-def test_who_asks_nothing_keeps_nobody_waiting(listener: socket.socket) -> None:
+def test_a_client_that_sends_no_request_blocks_no_other(listener: socket.socket) -> None:
     with serving(listener), Client(listener.getsockname()):
-        asked = SharedEndOfTurn(listener.getsockname())
+        asked = RemoteEOT(listener.getsockname())
         assert asked.predict(NOISE) == EOT().predict(NOISE)
-        assert asked.shared
+        assert asked.remote
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_call_predicts_on_its_own_when_the_process_is_away(
     listener: socket.socket, number: signal.Signals, caplog: pytest.LogCaptureFixture
 ) -> None:
-    asked = SharedEndOfTurn(listener.getsockname())
+    asked = RemoteEOT(listener.getsockname())
     with serving(listener) as pid:
         os.kill(pid, number)
         with caplog.at_level(logging.WARNING):
             assert asked.predict(NOISE) == EOT().predict(NOISE)
             assert asked.predict(NOISE) == EOT().predict(NOISE)
-    assert not asked.shared
-    assert caplog.messages == ["the end-of-turn process is away"]
+    assert not asked.remote
+    assert caplog.messages == ["end-of-turn process away; using a model of this call's own"]
 
 
-async def test_turn_detectors_of_livekit_agents_ask_it(
+async def test_turn_detectors_of_livekit_agents_use_the_server(
     listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Set here too, so that it is as it was afterwards.
+    # Set here too, so that the test restores it.
     monkeypatch.setattr(transports, "_EOT", EOT)
-    turn_detector_server.share(listener.getsockname())
+    turn_detector_server.install_remote_eot(listener.getsockname())
     stream = TurnDetector(version="v1-mini").stream()
     try:
-        assert isinstance(vars(stream._transport)["_eot"], SharedEndOfTurn)
+        assert isinstance(vars(stream._transport)["_eot"], RemoteEOT)
     finally:
         await stream.aclose()

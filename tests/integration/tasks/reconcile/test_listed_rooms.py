@@ -1,4 +1,4 @@
-"""What the sweep makes of the rooms that a LiveKit server lists, at moments for which a real one does not wait."""
+"""The sync with a fake LiveKit server, at moments that a real one does not wait for."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from collections.abc import AsyncIterator
 import pytest
 from livekit.protocol import models
 
-from tasks.queue.dispatcher import Dispatcher, RoomSeen
-from tasks.reconcile import livekit_sync
-from tasks.reconcile.livekit_sync import ANNOUNCED_MS, LISTED_MS, sweep_server
-from tasks.rooms import Outline, Refusal, Room, RoomStore, State, keys
-from tasks.rooms.store import OVER_MS, SCAN_BATCH
+from tasks.queue.dispatcher import Dispatcher, RoomInfo
+from tasks.reconcile.livekit_sync import LiveKitSync, LiveKitSyncConfig
+from tasks.rooms import ClaimRefusal, Room, RoomStore, RoomSummary, State, keys
+from tasks.rooms.keys import OVER_ROOM_MS
+from tasks.rooms.store import SCAN_BATCH
 from tasks.settings import Settings
-from tests.support.fake_livekit_api import RoomListing
+from tests.support.fake_livekit_api import FakeLiveKitApi
 from tests.support.tenants import declare
 
 SID, NAME = "RM_1", "call-acme-1"
 SLACK_MS = 1000
+ANNOUNCED_MS, LISTED_MS = LiveKitSyncConfig().announced_ms, LiveKitSyncConfig().listed_ms
 
 
 @pytest.fixture
@@ -29,9 +30,9 @@ async def settings(switchboard_env: dict[str, str], rooms: RoomStore) -> Setting
 
 @pytest.fixture
 async def dispatcher(settings: Settings) -> AsyncIterator[Dispatcher]:
-    made = Dispatcher.from_settings(settings)
-    yield made
-    await made.aclose()
+    dispatcher = Dispatcher.from_settings(settings)
+    yield dispatcher
+    await dispatcher.aclose()
 
 
 class Sweep:
@@ -41,11 +42,12 @@ class Sweep:
         self._settings = settings
         self._rooms = rooms
         self._dispatcher = dispatcher
+        self.config = LiveKitSyncConfig()
 
     async def __call__(self, *listed: models.Room) -> bool:
-        async with RoomListing.serve(listed) as livekit:
-            settings = self._settings.model_copy(update={"livekit_url": livekit.url})
-            return await sweep_server(settings, self._rooms, self._dispatcher)
+        async with FakeLiveKitApi.serve(listed) as livekit:
+            server = self._settings.livekit.model_copy(update={"url": livekit.url})
+            return await LiveKitSync(self._rooms, self._dispatcher, server, self.config).sweep()
 
 
 @pytest.fixture
@@ -68,9 +70,9 @@ async def get(rooms: RoomStore) -> Room:
 
 
 async def ended(rooms: RoomStore, dispatcher: Dispatcher, outcome: str, *, ms_ago: int) -> None:
-    """The room's call has ended so long ago: Redis' own clock cannot be moved, so what it has noted is."""
-    await dispatcher.open(RoomSeen(SID, NAME))
-    assert not isinstance(await rooms.claim(SID, 1, claimant="a", worker="celery@one", pid=7), Refusal)
+    """A room whose call ended `ms_ago`. Redis' clock cannot be set, so the recorded time is moved."""
+    await dispatcher.open(RoomInfo(SID, NAME))
+    assert not isinstance(await rooms.claim(SID, 1, claimant="a", worker="celery@one", pid=7), ClaimRefusal)
     assert await rooms.end(SID, 1, outcome=outcome, usage="[]")
     await rooms.redis.hset(keys.room(SID), "at:ended", str(now_ms() - ms_ago))
 
@@ -83,7 +85,7 @@ async def test_an_unknown_room_is_opened_when_its_webhooks_should_have_come(room
     assert (room.state, room.tenant, room.attempt) == (State.QUEUED, "acme", 1)
 
 
-async def test_an_unknown_room_with_nobody_in_it_is_not_opened(rooms: RoomStore, sweep: Sweep) -> None:
+async def test_an_unknown_room_without_participants_is_not_opened(rooms: RoomStore, sweep: Sweep) -> None:
     await sweep(listed(people=0))
     assert await rooms.get(SID) is None
 
@@ -125,32 +127,30 @@ async def test_a_dead_room_gets_no_second_letter(rooms: RoomStore, sweep: Sweep)
     homeless.name = "no tenant in this name"
     for _ in range(3):
         await sweep(homeless)
-    assert len(await rooms.dead_letters()) == 1
+    assert len(await rooms.list_dead_letters()) == 1
 
 
-async def test_a_room_that_is_over_is_remembered_for_as_long_as_somebody_is_in_it(
+async def test_a_room_that_is_over_is_kept_in_redis_for_as_long_as_somebody_is_in_it(
     rooms: RoomStore, dispatcher: Dispatcher, sweep: Sweep
 ) -> None:
     await ended(rooms, dispatcher, "ended by the agent or the room", ms_ago=60_000)
     await rooms.redis.pexpire(keys.room(SID), 10_000)
     await sweep(listed())
-    # Forgotten, it would be a room that was never announced, and its caller would be called back.
-    assert 10_000 < await rooms.redis.pttl(keys.room(SID)) <= OVER_MS
+    # Without its key, it would be a room that was never announced, and its caller would get another call.
+    assert 10_000 < await rooms.redis.pttl(keys.room(SID)) <= OVER_ROOM_MS
 
 
-async def test_remembering_a_room_does_not_shorten_the_life_of_one_that_is_open(
+async def test_looking_up_a_room_does_not_shorten_the_ttl_of_an_open_one(
     rooms: RoomStore, dispatcher: Dispatcher
 ) -> None:
-    await dispatcher.open(RoomSeen(SID, NAME))
-    found = await rooms.recall(["RM_unknown", SID])
-    assert found == {SID: Outline(State.QUEUED, "", None)}
-    assert await rooms.redis.pttl(keys.room(SID)) > OVER_MS
+    await dispatcher.open(RoomInfo(SID, NAME))
+    found = await rooms.look_up(["RM_unknown", SID])
+    assert found == {SID: RoomSummary(State.QUEUED, "", None)}
+    assert await rooms.redis.pttl(keys.room(SID)) > OVER_ROOM_MS
 
 
-async def test_a_sweep_that_takes_too_long_goes_on_with_the_next_one(
-    rooms: RoomStore, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(livekit_sync, "BUDGET_SECONDS", 0)
+async def test_a_sweep_that_takes_too_long_is_continued_by_the_next_one(rooms: RoomStore, sweep: Sweep) -> None:
+    sweep.config = LiveKitSyncConfig(budget_seconds=0)
     three = [listed() for _ in range(3)]
     for number, room in enumerate(three):
         room.sid = f"RM_{number}"
@@ -163,10 +163,8 @@ async def test_a_sweep_that_takes_too_long_goes_on_with_the_next_one(
         assert len(await rooms.opened_ms()) == left
 
 
-async def test_rooms_are_looked_up_in_batches_and_none_is_left_out(
-    rooms: RoomStore, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(livekit_sync, "BATCH", 2)
+async def test_rooms_are_looked_up_in_batches_and_none_is_left_out(rooms: RoomStore, sweep: Sweep) -> None:
+    sweep.config = LiveKitSyncConfig(batch=2)
     five = [listed() for _ in range(5)]
     for number, room in enumerate(five):
         room.sid = f"RM_{number}"
@@ -183,7 +181,7 @@ async def test_every_open_room_is_known_when_there_are_thousands(rooms: RoomStor
 async def test_a_room_that_is_not_listed_is_closed_unless_it_is_newer_than_the_list(
     rooms: RoomStore, dispatcher: Dispatcher, sweep: Sweep
 ) -> None:
-    await dispatcher.open(RoomSeen(SID, NAME))
+    await dispatcher.open(RoomInfo(SID, NAME))
     await sweep()
     assert (await get(rooms)).state is State.QUEUED
     await rooms.redis.zadd(keys.ROOMS, {SID: now_ms() - LISTED_MS - SLACK_MS})
@@ -196,8 +194,8 @@ async def test_a_room_that_is_not_listed_is_closed_unless_it_is_newer_than_the_l
 async def test_a_running_call_whose_room_is_gone_is_asked_to_end(
     rooms: RoomStore, dispatcher: Dispatcher, sweep: Sweep
 ) -> None:
-    await dispatcher.open(RoomSeen(SID, NAME))
-    assert not isinstance(await rooms.claim(SID, 1, claimant="a", worker="celery@one", pid=7), Refusal)
+    await dispatcher.open(RoomInfo(SID, NAME))
+    assert not isinstance(await rooms.claim(SID, 1, claimant="a", worker="celery@one", pid=7), ClaimRefusal)
     await rooms.redis.zadd(keys.ROOMS, {SID: now_ms() - LISTED_MS - SLACK_MS})
     await sweep()
     assert await rooms.renew(SID, 1) == "closing"

@@ -9,8 +9,9 @@ import pytest
 
 from ops.stack.redis import RedisServer
 from tasks.reconcile import Reconciler
-from tasks.reconcile.reconciler import TERM_MS
-from tasks.rooms import Lease, Refusal, RoomStore, State, keys
+from tasks.reconcile.reconciler import ReconcilerConfig
+from tasks.reconcile.rescuer import Rescuer
+from tasks.rooms import ClaimRefusal, RenewResult, RoomStore, State, keys
 from tests.support.waiting import until
 
 LEASE_MS = 50
@@ -22,14 +23,14 @@ def short(rooms: RoomStore) -> RoomStore:
     return RoomStore(rooms.redis, lease_ms=LEASE_MS)
 
 
-async def no_server() -> bool:
+async def no_sync() -> bool:
     return False
 
 
 def reconciler(
-    rooms: RoomStore, *, lease_ms: int = 0, server_sweep: Callable[[], Awaitable[bool]] = no_server
+    rooms: RoomStore, *, lease_ms: int = 0, livekit_sync: Callable[[], Awaitable[bool]] = no_sync
 ) -> Reconciler:
-    return Reconciler(rooms, max_attempts=5, lease_ms=lease_ms, server_sweep=server_sweep)
+    return Reconciler(rooms, Rescuer(rooms, max_attempts=5), lease_ms=lease_ms, livekit_sync=livekit_sync)
 
 
 async def run_call(rooms: RoomStore, sid: str = "RM_1") -> None:
@@ -43,13 +44,13 @@ async def run_call(rooms: RoomStore, sid: str = "RM_1") -> None:
         started_at_ms=None,
         received_at_ms=0,
     )
-    assert not isinstance(await rooms.claim(sid, 1, claimant="a", worker="w", pid=1), Refusal)
+    assert not isinstance(await rooms.claim(sid, 1, claimant="a", worker="w", pid=1), ClaimRefusal)
     await rooms.redis.delete("premium")
 
 
 async def lease_has_ended(rooms: RoomStore) -> None:
     async def ended() -> bool:
-        return bool(await rooms.expired(1))
+        return bool(await rooms.list_expired_leases(1))
 
     await until(ended)
 
@@ -62,7 +63,7 @@ async def test_a_call_whose_lease_has_ended_is_queued_again(short: RoomStore) ->
     assert room is not None
     assert (room.state, room.attempt, room.reason) == (State.QUEUED, 2, "w stopped renewing the lease")
     assert await short.redis.llen("premium") == 1
-    assert await short.renew("RM_1", 1) is Lease.LOST
+    assert await short.renew("RM_1", 1) is RenewResult.LOST
 
 
 async def test_a_call_that_renews_its_lease_is_left_alone(rooms: RoomStore) -> None:
@@ -79,26 +80,24 @@ async def test_one_of_two_reconciles_and_the_other_takes_over_after_its_term(sho
     await run_call(short)
     await lease_has_ended(short)
     assert await second.tick() == 0
-    assert 0 < await short.redis.pttl(keys.LEADER) <= TERM_MS
+    assert 0 < await short.redis.pttl(keys.LEADER) <= ReconcilerConfig().term_ms
     # Its term ends, as if it had been killed.
     await short.redis.delete(keys.LEADER)
     assert await second.tick() == 1
     assert await first.tick() == 0
 
 
-async def test_the_server_is_looked_at_again_with_the_next_tick_only_if_the_last_look_was_too_early(
-    short: RoomStore,
-) -> None:
+async def test_the_sync_runs_again_with_the_next_tick_only_if_the_last_one_was_too_early(short: RoomStore) -> None:
     too_early = [True, True, False]
-    looks = iter(too_early)
+    syncs = iter(too_early)
 
-    async def server_sweep() -> bool:
-        return next(looks)
+    async def livekit_sync() -> bool:
+        return next(syncs)
 
-    one = reconciler(short, server_sweep=server_sweep)
+    one = reconciler(short, livekit_sync=livekit_sync)
     for _ in range(len(too_early) + 2):
         await one.tick()
-    assert list(looks) == []
+    assert list(syncs) == []
 
 
 async def test_leases_do_not_count_before_redis_has_answered_for_as_long_as_one_lasts(short: RoomStore) -> None:
@@ -112,7 +111,7 @@ async def test_a_lease_without_its_room_is_dropped(short: RoomStore) -> None:
     await short.redis.delete(keys.room("RM_1"))
     await lease_has_ended(short)
     assert await reconciler(short).tick() == 0
-    assert await short.expired(1) == []
+    assert await short.list_expired_leases(1) == []
 
 
 async def test_it_goes_on_after_redis_was_away(

@@ -1,8 +1,8 @@
-"""One room, RM_1, and what happens to it, each in one word."""
+"""One room, RM_1, and an async function for each thing that happens to it."""
 
 from __future__ import annotations
 
-from tasks.rooms import Found, Losing, Lost, Refusal, Room, RoomStore, State
+from tasks.rooms import ClaimRefusal, LossCause, OpenResult, RequeueResult, Room, RoomStore, State
 
 SID = "RM_1"
 QUEUE = "premium"
@@ -20,7 +20,7 @@ async def open_room(
     replay: bool = False,
     ended_before_ms: int | None = None,
     content: bytes | None = None,
-) -> Found:
+) -> OpenResult:
     return await rooms.open(
         sid=sid,
         name="call-acme-1",
@@ -37,37 +37,38 @@ async def open_room(
 
 
 async def take(rooms: RoomStore) -> str | None:
-    """What a worker does first: the task is in no queue after that."""
+    """Take the message from the queue, as a worker does. After that it is in no queue."""
     taken: str | None = await rooms.redis.rpop(QUEUE)  # type: ignore[assignment]
     return taken
 
 
-async def claim(rooms: RoomStore, attempt: int = 1, *, claimant: str = "a") -> Room | Refusal:
-    answer = await rooms.claim(SID, attempt, claimant=claimant, worker="celery@one", pid=7)
-    return answer if isinstance(answer, Refusal) else answer.room
+async def claim(rooms: RoomStore, attempt: int = 1, *, claimant: str = "a") -> Room | ClaimRefusal:
+    return await rooms.claim(SID, attempt, claimant=claimant, worker="celery@one", pid=7)
 
 
-async def lose(rooms: RoomStore, attempt: int = 1, *, max_attempts: int = 5, how: Losing = Losing.FAILED) -> Lost:
+async def requeue(
+    rooms: RoomStore, attempt: int = 1, *, max_attempts: int = 5, cause: LossCause = LossCause.FAILED
+) -> RequeueResult:
     next_one = message(attempt + 1)
-    return await rooms.lose(
-        SID, attempt, queue=QUEUE, message=next_one, reason="it crashed", max_attempts=max_attempts, how=how
+    return await rooms.requeue(
+        SID, attempt, queue=QUEUE, message=next_one, reason="it crashed", max_attempts=max_attempts, cause=cause
     )
 
 
 async def run(rooms: RoomStore, attempt: int = 1) -> None:
-    """A worker takes the task and claims the room."""
+    """Take the message and claim the room, as a worker does."""
     assert await take(rooms) == message(attempt).decode()
     assert isinstance(await claim(rooms, attempt, claimant=f"of {attempt}"), Room)
 
 
 async def end(rooms: RoomStore, attempt: int = 1) -> int:
-    """Opened before, the call ends. When it did, unix ms."""
+    """End the call of a room that was opened before. Returns when it ended, unix ms."""
     assert await rooms.end(SID, attempt, outcome="room empty", usage="[]")
     return (await get(rooms)).steps_ms["ended"]
 
 
-async def die(rooms: RoomStore, attempt: int = 1) -> None:
-    assert await rooms.bury(SID, attempt=attempt, name="n", tenant="acme", tier="premium", reason="no such provider")
+async def dead_letter(rooms: RoomStore, attempt: int = 1) -> None:
+    assert await rooms.dead_letter(SID, attempt=attempt, reason="no such provider")
 
 
 async def get(rooms: RoomStore, sid: str = SID) -> Room:
@@ -80,6 +81,6 @@ async def state(rooms: RoomStore, sid: str = SID) -> State:
     return (await get(rooms, sid)).state
 
 
-async def waiting(rooms: RoomStore) -> list[str]:
-    """The messages of the queue, in the order in which workers take them."""
+async def queued_messages(rooms: RoomStore) -> list[str]:
+    """Return the messages of the queue, in the order in which workers take them."""
     return [str(found) for found in await rooms.redis.lrange(QUEUE, 0, -1)][::-1]

@@ -1,7 +1,7 @@
-"""What receivers, reconcilers, operators and workers do to rooms: in any order, late, twice, or not at all.
+"""The actions of receivers, reconcilers, operators and workers on rooms: in any order, late, twice, or not at all.
 
-Redis' own clock decides when a lease has ended and when a task is looked for, and it cannot be moved. So time passes by
-writing the scores that it is compared with.
+Redis' own clock decides when a lease has expired and when a message is looked for, and it cannot be moved. So time
+passes by writing the scores that it is compared with.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import Any, cast
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from tasks.rooms import Lease, Losing, Refusal, State, keys
+from tasks.rooms import ClaimRefusal, LossCause, RenewResult, State, keys
 from tests.integration.tasks.rooms.admission_model import TENANTS
 from tests.integration.tasks.rooms.model import RoomModel
 from tests.integration.tasks.rooms.world import QUEUE, World, decoded, encoded
 from tests.support.key_leaks import leaked_keys
 
 LONG_AGO_MS = 1000
-LOOK_AFTER_MS = 60_000
+QUEUED_MS_AGO = 60_000
 
-# Mostly the room's own attempt, and sometimes one of before, or one that there has not been.
-whose = st.sampled_from([0, 0, 0, 0, -1, 1])
+# Mostly the room's own attempt, sometimes an earlier one or one that has not been.
+attempt_offset = st.sampled_from([0, 0, 0, 0, -1, 1])
 any_room = st.integers(0, 3)
 any_one = st.integers(0, 7)
 
-EVENTS = ["room finished", "no tenant", "room seen", "written late", "claimed by nobody we know"]
+EVENTS = ["room finished", "no tenant", "room seen", "written late", "claimed without a message"]
 seldom = st.sampled_from([False, False, False, True])
 MOST_ATTEMPTS = st.sampled_from([1, 2, 2, 3])
-BEFORE = ["", "its lease has ended", "its lease has ended", "its room has finished"]
+BEFORE = ["", "its lease has expired", "its lease has expired", "its room has finished"]
 
 
 def knows(*states: State) -> Any:
@@ -38,7 +38,7 @@ def knows(*states: State) -> Any:
 
 
 class RoomMachine(World):
-    """Does each action on Redis and on the model, and compares what they answer."""
+    """The state machine that does each action on Redis and on the model, and compares the results."""
 
     # A receiver, a reconciler, an operator.
 
@@ -50,13 +50,13 @@ class RoomMachine(World):
                 self._open(self.model.rooms[sid], 1)
 
     @knows(State.CANCELLED, State.ENDED, State.DEAD)
-    @rule(which=any_one, replay=st.booleans(), later_ms=st.sampled_from([None, -1, 0, 1, 1]), other=whose)
+    @rule(which=any_one, replay=st.booleans(), later_ms=st.sampled_from([None, -1, 0, 1, 1]), other=attempt_offset)
     def open_again(self, which: int, later_ms: int | None, other: int, *, replay: bool) -> None:
         room = self._some(which, State.CANCELLED, State.ENDED, State.DEAD)
         self._open(room, max(1, room.attempt + 1 + other), later_ms=later_ms, replay=replay)
 
     def _open(self, room: RoomModel, attempt: int, *, later_ms: int | None = None, replay: bool = False) -> None:
-        found = self.do(
+        opened = self.do(
             self._store.open(
                 sid=room.sid,
                 name="n",
@@ -76,7 +76,7 @@ class RoomMachine(World):
         expected = self.model.open(
             room, attempt, replay=replay, after_its_end=after_its_end, limits=self.limits_of(room)
         )
-        self._same("open", found, expected)
+        self._same("open", opened, expected)
 
     def _ended_ms(self, room: RoomModel) -> int:
         known = self.do(self._store.get(room.sid))
@@ -88,38 +88,38 @@ class RoomMachine(World):
         self._close(self._some(which, State.RUNNING))
 
     @rule(number=any_room, event=st.sampled_from(EVENTS), attempt=st.integers(0, 4))
-    def act_on_a_room_whatever_its_state(self, number: int, event: str, attempt: int) -> None:
+    def act_on_a_room_in_any_state(self, number: int, event: str, attempt: int) -> None:
         room = self._room(number)
         if event == "room finished":
             self._close(room)
         elif event == "no tenant":
-            done = self.do(self._store.bury(room.sid, attempt=None, name="n", reason=event))
-            self._same("bury unopened", done, self.model.bury(room, None))
+            done = self.do(self._store.dead_letter(room.sid, attempt=None, name="n", reason=event))
+            self._same("dead letter, never opened", done, self.model.dead_letter(room, None))
         elif event == "room seen":
             self._open(room, attempt, later_ms=1, replay=True)
         elif event == "written late":
             self._write_late(room, attempt)
         elif not room.waits(attempt):
-            self._claim(room, attempt, "nobody's")
+            self._claim(room, attempt, "without a message")
 
     def _write_late(self, room: RoomModel, attempt: int) -> None:
         if room.runs(attempt):
             return
         store, sid = self._store, room.sid
         self._same("end", self.do(store.end(sid, attempt, outcome="o", usage="[]")), self.model.end(room, attempt))
-        buried = self.do(store.bury(sid, attempt=attempt, name="n", reason="r"))
-        self._same("bury", buried, self.model.bury(room, attempt))
-        kept = self.do(store.keep_conversation(sid, attempt, b"words"))
-        self._same("conversation", kept, self.model.keep_conversation(room, attempt))
-        for how in Losing:
-            self._lose(room, attempt, how, 1)
+        written = self.do(store.dead_letter(sid, attempt=attempt, reason="r"))
+        self._same("dead letter", written, self.model.dead_letter(room, attempt))
+        saved = self.do(store.save_conversation(sid, attempt, b"words"))
+        self._same("conversation", saved, self.model.save_conversation(room, attempt))
+        for cause in LossCause:
+            self._requeue(room, attempt, cause, 1)
 
     def _close(self, room: RoomModel) -> None:
         self._same("close", self.do(self._store.close(room.sid)), self.model.close(room))
 
     @knows(State.CANCELLED, State.ENDED, State.DEAD)
     @rule(opened=st.booleans())
-    def make_room_for_new_ones(self, *, opened: bool) -> None:
+    def replace_rooms_that_are_over(self, *, opened: bool) -> None:
         for number, sid in enumerate(self._current):
             if self.model.rooms[sid].over:
                 self._current[number] = self._new_room()
@@ -128,25 +128,25 @@ class RoomMachine(World):
 
     @knows(State.QUEUED)
     @rule(limit=st.integers(1, 3))
-    def find_tasks(self, limit: int) -> None:
-        found = self.do(self._store.find_tasks(LOOK_AFTER_MS, limit))
-        assert found == self.model.find_tasks(limit)
-        self._reached["find tasks", len(found)] += 1
+    def requeue_lost_messages(self, limit: int) -> None:
+        requeued = self.do(self._store.requeue_lost_messages(QUEUED_MS_AGO, limit))
+        assert requeued == self.model.requeue_lost_messages(limit)
+        self._reached["requeue lost messages", len(requeued)] += 1
 
     @knows(State.RUNNING)
     @rule(which=any_one, renewed=st.booleans(), most=MOST_ATTEMPTS, finished=seldom)
-    def let_a_lease_end_and_look_for_such(self, which: int, most: int, *, renewed: bool, finished: bool) -> None:
+    def let_a_lease_expire_and_sweep(self, which: int, most: int, *, renewed: bool, finished: bool) -> None:
         if finished:
             self.close(which)
-        self.let_a_lease_end(which)
-        expired = self.do(self._store.expired(100))
+        self.let_a_lease_expire(which)
+        expired = self.do(self._store.list_expired_leases(100))
         assert sorted(expired) == sorted(room.sid for room in self.current(State.RUNNING) if room.expired)
         for sid in expired:
             room = self.model.rooms[sid]
             if renewed and sid == expired[-1]:
                 # Between the two steps of the sweep.
                 self._same("renew", self.do(self._store.renew(sid, room.attempt)), self.model.renew(room, room.attempt))
-            self._lose(room, room.attempt, Losing.IF_EXPIRED, most)
+            self._requeue(room, room.attempt, LossCause.LEASE_EXPIRED, most)
 
     # A worker's main process.
 
@@ -155,24 +155,24 @@ class RoomMachine(World):
     def take(self) -> None:
         taken = self.do(cast("Awaitable[str]", self._redis.rpop(QUEUE)))
         assert decoded(taken) == self.model.queue.pop()
-        self.hands.append(decoded(taken))
+        self.taken.append(decoded(taken))
 
-    @precondition(lambda machine: machine.hands)
+    @precondition(lambda machine: machine.taken)
     @rule(which=any_one)
-    def put_back(self, which: int) -> None:
-        sid, attempt = self.hands.pop(which % len(self.hands))
-        done = self.do(self._store.put_back(sid, attempt))
-        self._same("put back", done, self.model.put_back(self.model.rooms[sid], attempt))
+    def return_message(self, which: int) -> None:
+        sid, attempt = self.taken.pop(which % len(self.taken))
+        done = self.do(self._store.return_message(sid, attempt))
+        self._same("return message", done, self.model.return_message(self.model.rooms[sid], attempt))
 
-    @precondition(lambda machine: machine.hands)
+    @precondition(lambda machine: machine.taken)
     @rule(which=any_one)
-    def die_with_a_task(self, which: int) -> None:
-        self.hands.pop(which % len(self.hands))
+    def die_with_a_message(self, which: int) -> None:
+        self.taken.pop(which % len(self.taken))
 
-    @precondition(lambda machine: machine.hands)
+    @precondition(lambda machine: machine.taken)
     @rule(which=any_one)
-    def give_a_task_to_two(self, which: int) -> None:
-        self.hands.append(self.hands[which % len(self.hands)])
+    def deliver_a_message_twice(self, which: int) -> None:
+        self.taken.append(self.taken[which % len(self.taken)])
 
     # A worker's child.
 
@@ -182,26 +182,26 @@ class RoomMachine(World):
         while self.model.queue:
             self.take()
             if twice:
-                self.hands.append(self.hands[-1])
+                self.taken.append(self.taken[-1])
                 self.claim(-1)
             self.claim(-1)
 
-    @precondition(lambda machine: machine.hands)
+    @precondition(lambda machine: machine.taken)
     @rule(which=any_one)
     def claim(self, which: int) -> None:
-        sid, attempt = self.hands.pop(which % len(self.hands))
+        sid, attempt = self.taken.pop(which % len(self.taken))
         self._claimants += 1
         self._claim(self.model.rooms[sid], attempt, f"claimant {self._claimants}")
 
     @knows(State.RUNNING)
     @rule(which=any_one)
-    def claim_again_as_the_answer_was_lost(self, which: int) -> None:
+    def claim_again_because_the_reply_was_lost(self, which: int) -> None:
         room = self._some(which, State.RUNNING)
         self._claim(room, room.attempt, room.claimant)
 
     def _claim(self, room: RoomModel, attempt: int, claimant: str) -> None:
         answer = self.do(self._store.claim(room.sid, attempt, claimant=claimant, worker="w", pid=1))
-        refusal = answer if isinstance(answer, Refusal) else None
+        refusal = answer if isinstance(answer, ClaimRefusal) else None
         self._same("claim", refusal, self.model.claim(room, attempt, claimant))
 
     @knows(State.QUEUED, State.RUNNING)
@@ -214,24 +214,24 @@ class RoomMachine(World):
         for attempt in range(room.attempt + 2):
             answers.append(self.do(self._store.renew(room.sid, attempt)))
             self._same("renew", answers[-1], self.model.renew(room, attempt))
-        assert sum(answer is not Lease.LOST for answer in answers) <= 1
+        assert sum(answer is not RenewResult.LOST for answer in answers) <= 1
 
     @knows(State.RUNNING)
-    @rule(which=any_one, other=whose)
-    def stamp(self, which: int, other: int) -> None:
+    @rule(which=any_one, other=attempt_offset)
+    def record_steps(self, which: int, other: int) -> None:
         room = self._some(which, State.RUNNING)
-        stamped = self.do(self._store.stamp(room.sid, room.attempt + other, {"joined": 1}))
-        assert stamped == (other == 0)
+        recorded = self.do(self._store.record_steps(room.sid, room.attempt + other, {"joined": 1}))
+        assert recorded == (other == 0)
 
     @knows(State.RUNNING)
-    @rule(which=any_one, other=whose)
-    def keep_conversation(self, which: int, other: int) -> None:
+    @rule(which=any_one, other=attempt_offset)
+    def save_conversation(self, which: int, other: int) -> None:
         room = self._some(which, State.RUNNING)
-        kept = self.do(self._store.keep_conversation(room.sid, room.attempt + other, b"words"))
-        self._same("conversation", kept, self.model.keep_conversation(room, room.attempt + other))
+        saved = self.do(self._store.save_conversation(room.sid, room.attempt + other, b"words"))
+        self._same("conversation", saved, self.model.save_conversation(room, room.attempt + other))
 
     @knows(State.RUNNING)
-    @rule(which=any_one, other=whose)
+    @rule(which=any_one, other=attempt_offset)
     def end(self, which: int, other: int) -> None:
         room = self._some(which, State.RUNNING)
         attempt = room.attempt + other
@@ -239,62 +239,64 @@ class RoomMachine(World):
         self._same("end", ended, self.model.end(room, attempt))
 
     @knows(State.RUNNING)
-    @rule(which=any_one, other=whose)
-    def bury(self, which: int, other: int) -> None:
+    @rule(which=any_one, other=attempt_offset)
+    def dead_letter(self, which: int, other: int) -> None:
         room = self._some(which, State.RUNNING)
         attempt = room.attempt + other
-        buried = self.do(self._store.bury(room.sid, attempt=attempt, name="n", reason="no provider"))
-        self._same("bury", buried, self.model.bury(room, attempt))
+        written = self.do(self._store.dead_letter(room.sid, attempt=attempt, reason="no provider"))
+        self._same("dead letter", written, self.model.dead_letter(room, attempt))
 
     @knows(State.RUNNING)
-    @rule(other=whose, how=st.sampled_from(Losing), most=MOST_ATTEMPTS, before=st.sampled_from(BEFORE))
-    def lose_all_calls_of_a_worker(self, other: int, how: Losing, most: int, before: str) -> None:
+    @rule(other=attempt_offset, cause=st.sampled_from(LossCause), most=MOST_ATTEMPTS, before=st.sampled_from(BEFORE))
+    def fail_all_calls_of_a_worker(self, other: int, cause: LossCause, most: int, before: str) -> None:
         for room in self.current(State.RUNNING):
             if before == "its room has finished":
                 self._close(room)
             if before:
-                self._let_its_lease_end(room)
-            self._lose(room, room.attempt + other, how, most)
+                self._let_its_lease_expire(room)
+            self._requeue(room, room.attempt + other, cause, most)
 
-    def _lose(self, room: RoomModel, attempt: int, how: Losing, most: int) -> None:
+    def _requeue(self, room: RoomModel, attempt: int, cause: LossCause, most: int) -> None:
         message = encoded((room.sid, attempt + 1)).encode()
         lost = self.do(
-            self._store.lose(room.sid, attempt, queue=QUEUE, message=message, reason="r", max_attempts=most, how=how)
+            self._store.requeue(
+                room.sid, attempt, queue=QUEUE, message=message, reason="r", max_attempts=most, cause=cause
+            )
         )
-        self._same(f"lose, {how}", lost, self.model.lose(room, attempt, how, most))
+        self._same(f"requeue, {cause}", lost, self.model.requeue(room, attempt, cause, most))
 
     # Time.
 
     @knows(State.RUNNING)
     @rule(which=any_one)
-    def let_a_lease_end(self, which: int) -> None:
-        self._let_its_lease_end(self._some(which, State.RUNNING))
+    def let_a_lease_expire(self, which: int) -> None:
+        self._let_its_lease_expire(self._some(which, State.RUNNING))
 
-    def _let_its_lease_end(self, room: RoomModel) -> None:
+    def _let_its_lease_expire(self, room: RoomModel) -> None:
         room.expired = True
         self.do(self._redis.zadd(keys.LEASES, {room.sid: LONG_AGO_MS}))
 
     @knows(State.QUEUED)
     @rule()
-    def let_time_pass_for_those_who_wait(self) -> None:
+    def let_time_pass_for_queued_rooms(self) -> None:
         sids = self.model.sids(State.QUEUED)
         for sid in sids:
             self.model.rooms[sid].waited = True
         self.do(self._redis.zadd(keys.QUEUED, dict.fromkeys(sids, LONG_AGO_MS)))
 
     def teardown(self) -> None:
-        """Whatever has happened: with one good worker and a reconciler, each open room is answered and ends."""
-        # The tasks in anybody's hands are lost with them.
-        self.hands.clear()
+        """Answer and end each open room, with one good worker and a reconciler, after any sequence of actions."""
+        # The messages that workers had taken are lost with them.
+        self.taken.clear()
         for sid in self.model.sids(State.RUNNING):
             self.end_call(sid)
         if self.model.sids(State.QUEUED):
-            self.let_time_pass_for_those_who_wait()
-            self.find_tasks(len(self.model.rooms))
-        # From here on a call that ends is all that lets others in.
+            self.let_time_pass_for_queued_rooms()
+            self.requeue_lost_messages(len(self.model.rooms))
+        # From here on only a call that ends lets others in.
         while self.model.queue:
             self.take()
-            sid, attempt = self.hands[-1]
+            sid, attempt = self.taken[-1]
             if self.model.rooms[sid].waits(attempt):
                 self.claim(-1)
                 self.end_call(sid)

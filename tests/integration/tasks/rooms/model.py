@@ -1,22 +1,22 @@
-"""What the Lua scripts promise, once more in Python and without Redis: what each action answers, and what it leaves."""
+"""A model of the Lua scripts, in Python and without Redis: what each action returns, and what it leaves behind."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import count
 
-from tasks.rooms import Closed, Found, Lease, Limits, Losing, Lost, Refusal, State
+from tasks.rooms import ClaimRefusal, CloseResult, Limits, LossCause, OpenResult, RenewResult, RequeueResult, State
 from tests.integration.tasks.rooms.admission_model import TENANTS, AdmissionModel
 
 Message = tuple[str, int]
-"""A task: the room's sid, and the attempt."""
+"""A Celery message: the room's sid, and the attempt."""
 
 
 @dataclass
 class RoomModel:
-    """One room. `waited`: its task was seen in a queue so long ago that it may be looked for.
+    """One room. `waited`: its message was seen in a queue so long ago that it is looked for.
 
-    `told`: its callers know that they wait. `arrived`: in which order rooms began to wait for an answer.
+    `notified`: its callers know that they wait. `arrived`: the order in which rooms began to wait.
     """
 
     sid: str
@@ -29,7 +29,7 @@ class RoomModel:
     expired: bool = False
     waited: bool = False
     conversation: bool = False
-    told: bool = False
+    notified: bool = False
     arrived: int = 0
 
     @property
@@ -47,22 +47,22 @@ class RoomModel:
         return self.state is not None and not self.state.is_open
 
     def becomes(self, state: State) -> None:
-        """It is over."""
-        self.state, self.conversation, self.waited, self.told = state, False, False, False
+        """Become `state`, which is terminal."""
+        self.state, self.conversation, self.waited, self.notified = state, False, False, False
 
 
 @dataclass
 class Model:
-    """All rooms. `queue`: as in Redis, taken from its end. `records` and `letters`: of which room's which attempt.
+    """All rooms. `queue`: as in Redis, taken from its end. `records`, `letters`: sids and attempts.
 
-    `to_tell`: rooms whose callers were told that they wait, and that do no more.
+    `to_notify`: rooms whose callers were notified that they wait, and that no longer do.
     """
 
     rooms: dict[str, RoomModel] = field(default_factory=dict)
     queue: list[Message] = field(default_factory=list)
     records: list[Message] = field(default_factory=list)
     letters: list[Message] = field(default_factory=list)
-    to_tell: set[str] = field(default_factory=set)
+    to_notify: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.admission = AdmissionModel(self._enter)
@@ -75,17 +75,17 @@ class Model:
 
     def end_room(self, room: RoomModel, state: State) -> None:
         room.becomes(state)
-        self.admission.leave(room.sid, room.tenant)
+        self.admission.release(room.sid, room.tenant)
 
     def open(
         self, room: RoomModel, attempt: int, *, replay: bool, after_its_end: bool, limits: Limits | None = None
-    ) -> Found:
+    ) -> OpenResult:
         replayed = room.state is State.DEAD and replay
         back = room.state is State.ENDED and after_its_end
         if room.state is not None and not replayed and not back:
-            return Found.KNOWN
+            return OpenResult.KNOWN
         if attempt != room.attempt + 1:
-            return Found.AHEAD
+            return OpenResult.STALE
         again = RoomModel(room.sid, room.tenant, State.WAITING, attempt, uncounted=attempt - 1)
         again.arrived = next(self._arrivals)
         self.rooms[room.sid] = again
@@ -93,38 +93,38 @@ class Model:
         self.admission.caps |= {room.tenant: limits.tenant, TENANTS[room.tenant]: limits.tier}
         self.admission.most_unclaimed = limits.unclaimed
         self.admission.arrive(room.sid, room.tenant)
-        return Found.HELD if again.state is State.WAITING else Found.OPENED
+        return OpenResult.WAITING if again.state is State.WAITING else OpenResult.QUEUED
 
-    def put_back(self, room: RoomModel, attempt: int) -> bool:
+    def return_message(self, room: RoomModel, attempt: int) -> bool:
         if room.waits(attempt):
             self.queue.append((room.sid, attempt))
         return room.waits(attempt)
 
-    def claim(self, room: RoomModel, attempt: int, claimant: str) -> Refusal | None:
+    def claim(self, room: RoomModel, attempt: int, claimant: str) -> ClaimRefusal | None:
         if room.state is None:
-            return Refusal.UNKNOWN
+            return ClaimRefusal.UNKNOWN
         if attempt != room.attempt or not room.attempt:
-            return Refusal.STALE
+            return ClaimRefusal.STALE
         if room.state is State.RUNNING and claimant != room.claimant:
-            return Refusal.TAKEN
+            return ClaimRefusal.TAKEN
         if room.state is State.WAITING:
-            return Refusal.WAITING
+            return ClaimRefusal.WAITING
         if not room.open:
-            return Refusal.OVER
+            return ClaimRefusal.OVER
         room.state, room.claimant, room.expired, room.waited = State.RUNNING, claimant, False, False
-        if room.told:
-            self.to_tell.add(room.sid)
-        room.told = False
+        if room.notified:
+            self.to_notify.add(room.sid)
+        room.notified = False
         self.admission.claim(room.sid, room.tenant)
         return None
 
-    def renew(self, room: RoomModel, attempt: int) -> Lease:
+    def renew(self, room: RoomModel, attempt: int) -> RenewResult:
         if not room.runs(attempt):
-            return Lease.LOST
+            return RenewResult.LOST
         room.expired = False
-        return Lease.CLOSING if room.closing else Lease.KEPT
+        return RenewResult.CLOSING if room.closing else RenewResult.RENEWED
 
-    def keep_conversation(self, room: RoomModel, attempt: int) -> bool:
+    def save_conversation(self, room: RoomModel, attempt: int) -> bool:
         room.conversation |= room.runs(attempt)
         return room.runs(attempt)
 
@@ -135,76 +135,76 @@ class Model:
         self.records.append((room.sid, attempt))
         return True
 
-    def close(self, room: RoomModel) -> Closed:
+    def close(self, room: RoomModel) -> CloseResult:
         if room.state is State.RUNNING:
             room.closing = True
-            return Closed.CLOSING
+            return CloseResult.CLOSING
         if room.state not in {None, State.WAITING, State.QUEUED}:
-            return Closed.ALREADY_OVER
-        closed = Closed.UNKNOWN if room.state is None else Closed.CANCELLED
+            return CloseResult.ALREADY_OVER
+        closed = CloseResult.UNKNOWN if room.state is None else CloseResult.CANCELLED
         self.end_room(room, State.CANCELLED)
         return closed
 
-    def lose(self, room: RoomModel, attempt: int, how: Losing, most: int) -> Lost:
-        if not room.runs(attempt) or (how is Losing.IF_EXPIRED and not room.expired):
-            return Lost.STALE
-        uncounted = room.uncounted + (how is Losing.HANDED_OVER)
+    def requeue(self, room: RoomModel, attempt: int, cause: LossCause, most: int) -> RequeueResult:
+        if not room.runs(attempt) or (cause is LossCause.LEASE_EXPIRED and not room.expired):
+            return RequeueResult.STALE
+        uncounted = room.uncounted + (cause is LossCause.HANDED_OVER)
         if room.closing:
             self.end_room(room, State.ENDED)
             self.records.append((room.sid, attempt))
-            return Lost.CLOSED
+            return RequeueResult.CLOSED
         if attempt - uncounted >= most:
             self.end_room(room, State.DEAD)
             self.letters.append((room.sid, attempt))
-            return Lost.DEAD
+            return RequeueResult.DEAD
         again = RoomModel(room.sid, room.tenant, State.QUEUED, attempt + 1, uncounted, conversation=room.conversation)
         again.arrived = next(self._arrivals)
         self.rooms[room.sid] = again
-        self.admission.take(room.sid, room.tenant)
+        self.admission.acquire(room.sid, room.tenant)
         self.queue.append((room.sid, attempt + 1))
-        return Lost.REQUEUED
+        return RequeueResult.REQUEUED
 
-    def bury(self, room: RoomModel, attempt: int | None) -> bool:
+    def dead_letter(self, room: RoomModel, attempt: int | None) -> bool:
         if room.state is not None if attempt is None else not room.runs(attempt):
             return False
         self.end_room(room, State.DEAD)
         self.letters.append((room.sid, attempt or 0))
         return True
 
-    def end_waits(self, tier: str, limit: int) -> list[str]:
+    def expire_waits(self, tier: str, limit: int) -> list[str]:
         ended = [room for room in self.unanswered() if TENANTS[room.tenant] == tier][:limit]
         for room in ended:
             room.becomes(State.DEAD)
             self.letters.append((room.sid, room.attempt))
-            self.to_tell.add(room.sid)
-            if room.sid in (line := self.admission.line[room.tenant]):
-                line.remove(room.sid)
+            self.to_notify.add(room.sid)
+            if room.sid in (waitlist := self.admission.waitlists[room.tenant]):
+                waitlist.remove(room.sid)
         for room in ended:
-            self.admission.leave(room.sid, room.tenant)
+            self.admission.release(room.sid, room.tenant)
         return [room.sid for room in ended]
 
     def unanswered(self) -> list[RoomModel]:
-        """Those who wait for an answer, the longest first."""
+        """Return the rooms that wait to be claimed, the longest first."""
         waits = [room for room in self.rooms.values() if room.state in {State.WAITING, State.QUEUED}]
         return sorted(waits, key=lambda room: room.arrived)
 
     def position(self, room: RoomModel) -> int:
-        """Of a room that waits for an answer, among its tenant's, from 1."""
+        """Return the position of a room that waits, among its tenant's, from 1."""
         ahead = [other for other in self.unanswered() if other.tenant == room.tenant and other.arrived <= room.arrived]
         queued = [sid for sid, tenant in self.admission.unclaimed.items() if tenant == room.tenant]
         if room.state is State.QUEUED:
             return sum(other.state is State.QUEUED for other in ahead)
         return len(queued) + sum(other.state is State.WAITING for other in ahead)
 
-    def find_tasks(self, limit: int) -> list[str]:
-        found = []
+    def requeue_lost_messages(self, limit: int) -> list[str]:
+        requeued = []
         for room in sorted((room for room in self.rooms.values() if room.waited), key=lambda room: room.sid)[:limit]:
             room.waited = False
             message = (room.sid, room.attempt)
             if message not in self.queue:
                 self.queue.append(message)
-                found.append(room.sid)
-        return found
+                requeued.append(room.sid)
+        return requeued
 
     def sids(self, *states: State) -> list[str]:
         return sorted(room.sid for room in self.rooms.values() if room.state in states)

@@ -1,19 +1,29 @@
-"""Rooms that wait for a place: in which order, and for how long."""
+"""Rooms that wait for a permit: their order, their limits, and how long they wait."""
 
 from __future__ import annotations
 
 import pytest
 
-from tasks.rooms import Closed, Found, Healed, Limits, Lost, Refusal, RoomStore, State, keys
-from tests.integration.tasks.rooms.calls import QUEUE, waiting
+from tasks.rooms import (
+    ClaimRefusal,
+    CloseResult,
+    Limits,
+    OpenResult,
+    RepairCursor,
+    RequeueResult,
+    RoomStore,
+    State,
+    keys,
+)
+from tests.integration.tasks.rooms.calls import QUEUE, queued_messages
 
 ONE = Limits(tenant=1)
-BEGIN = Healed("0", "0", 0)
+BEGIN = RepairCursor()
 
 
 async def open_of(
     rooms: RoomStore, sid: str, tenant: str = "acme", *, limits: Limits = ONE, attempt: int = 1, tier: str = "premium"
-) -> Found:
+) -> OpenResult:
     return await rooms.open(
         sid=sid,
         name=f"call-{tenant}-{sid}",
@@ -30,7 +40,7 @@ async def open_of(
 
 
 async def claim_of(rooms: RoomStore, sid: str, attempt: int = 1) -> None:
-    assert not isinstance(await rooms.claim(sid, attempt, claimant="a", worker="w", pid=1), Refusal)
+    assert not isinstance(await rooms.claim(sid, attempt, claimant="a", worker="w", pid=1), ClaimRefusal)
 
 
 async def states(rooms: RoomStore, *sids: str) -> list[State | None]:
@@ -38,18 +48,18 @@ async def states(rooms: RoomStore, *sids: str) -> list[State | None]:
     return [None if room is None else room.state for room in found]
 
 
-async def test_a_room_over_the_cap_waits_in_no_queue_and_its_webhook_changes_nothing(rooms: RoomStore) -> None:
-    assert await open_of(rooms, "1") is Found.OPENED
-    assert await open_of(rooms, "2") is Found.HELD
-    assert await open_of(rooms, "2") is Found.KNOWN
+async def test_a_room_over_the_limit_waits_in_no_queue_and_its_webhook_changes_nothing(rooms: RoomStore) -> None:
+    assert await open_of(rooms, "1") is OpenResult.QUEUED
+    assert await open_of(rooms, "2") is OpenResult.WAITING
+    assert await open_of(rooms, "2") is OpenResult.KNOWN
     assert await states(rooms, "1", "2") == [State.QUEUED, State.WAITING]
-    assert await waiting(rooms) == ["1 1"]
+    assert await queued_messages(rooms) == ["1 1"]
     room = await rooms.get("2")
     assert room is not None
     assert list(room.steps_ms) == ["received", "waiting"]
 
 
-async def test_whoever_came_first_enters_when_a_call_ends_and_not_before(rooms: RoomStore) -> None:
+async def test_the_room_that_came_first_enters_when_a_call_ends_and_not_before(rooms: RoomStore) -> None:
     for sid in ("1", "2", "3"):
         await open_of(rooms, sid)
     await claim_of(rooms, "1")
@@ -58,33 +68,33 @@ async def test_whoever_came_first_enters_when_a_call_ends_and_not_before(rooms: 
     assert await states(rooms, "2", "3") == [State.QUEUED, State.WAITING]
 
 
-async def test_a_lost_call_keeps_its_place_and_a_dead_one_gives_it_back(rooms: RoomStore) -> None:
+async def test_a_lost_call_keeps_its_permits_and_a_dead_one_releases_them(rooms: RoomStore) -> None:
     for sid in ("1", "2"):
         await open_of(rooms, sid)
     await claim_of(rooms, "1")
     asked = {"queue": QUEUE, "reason": "it crashed"}
-    assert await rooms.lose("1", 1, message=b"1 2", max_attempts=2, **asked) is Lost.REQUEUED  # type: ignore[arg-type]
+    assert await rooms.requeue("1", 1, message=b"1 2", max_attempts=2, **asked) is RequeueResult.REQUEUED  # type: ignore[arg-type]
     assert await states(rooms, "1", "2") == [State.QUEUED, State.WAITING]
     await claim_of(rooms, "1", 2)
-    assert await rooms.lose("1", 2, message=b"1 3", max_attempts=2, **asked) is Lost.DEAD  # type: ignore[arg-type]
+    assert await rooms.requeue("1", 2, message=b"1 3", max_attempts=2, **asked) is RequeueResult.DEAD  # type: ignore[arg-type]
     assert await states(rooms, "1", "2") == [State.DEAD, State.QUEUED]
 
 
 async def test_a_room_that_finishes_while_it_waits_is_cancelled_and_never_enters(rooms: RoomStore) -> None:
     for sid in ("1", "2", "3"):
         await open_of(rooms, sid)
-    assert await rooms.close("2") is Closed.CANCELLED
-    assert await rooms.close("1") is Closed.CANCELLED
+    assert await rooms.close("2") is CloseResult.CANCELLED
+    assert await rooms.close("1") is CloseResult.CANCELLED
     assert await states(rooms, "1", "2", "3") == [State.CANCELLED, State.CANCELLED, State.QUEUED]
 
 
-async def test_a_room_that_is_replayed_takes_its_turn_behind_those_who_wait(rooms: RoomStore) -> None:
+async def test_a_replayed_room_waits_behind_the_rooms_that_wait_already(rooms: RoomStore) -> None:
     await open_of(rooms, "1")
     await claim_of(rooms, "1")
     await open_of(rooms, "2")
     await open_of(rooms, "3")
-    assert await rooms.bury("1", attempt=1, name="n", tenant="acme", tier="premium", reason="r")
-    assert await open_of(rooms, "1", attempt=2) is Found.HELD
+    assert await rooms.dead_letter("1", attempt=1, reason="r")
+    assert await open_of(rooms, "1", attempt=2) is OpenResult.WAITING
     await claim_of(rooms, "2")
     await rooms.end("2", 1, outcome="o", usage="[]")
     assert await states(rooms, "3", "1") == [State.QUEUED, State.WAITING]
@@ -93,10 +103,10 @@ async def test_a_room_that_is_replayed_takes_its_turn_behind_those_who_wait(room
 async def test_a_claim_of_a_room_that_waits_is_refused(rooms: RoomStore) -> None:
     await open_of(rooms, "1")
     await open_of(rooms, "2")
-    assert await rooms.claim("2", 1, claimant="a", worker="w", pid=1) is Refusal.WAITING
+    assert await rooms.claim("2", 1, claimant="a", worker="w", pid=1) is ClaimRefusal.WAITING
 
 
-async def test_a_tier_that_is_full_lets_its_tenants_in_by_turns(rooms: RoomStore) -> None:
+async def test_the_tenants_of_a_full_tier_are_served_in_turn(rooms: RoomStore) -> None:
     limits = Limits(tier=1)
     await open_of(rooms, "first", "acme", limits=limits)
     for number in range(3):
@@ -120,61 +130,61 @@ async def test_a_tenant_with_a_hundred_rooms_is_one_room_ahead_of_another_in_the
     for number in range(100):
         await open_of(rooms, f"acme{number:02}", "acme", limits=limits)
     await open_of(rooms, "bolt", "bolt", limits=limits)
-    assert await waiting(rooms) == ["acme00 1", "bolt 1"]
+    assert await queued_messages(rooms) == ["acme00 1", "bolt 1"]
     await rooms.redis.rpop(QUEUE)
     await claim_of(rooms, "acme00")
-    assert await waiting(rooms) == ["bolt 1", "acme01 1"]
+    assert await queued_messages(rooms) == ["bolt 1", "acme01 1"]
 
 
 @pytest.mark.parametrize("limits", [({"acme": 2}, {"premium": 1}), ({"acme": 1}, {"premium": None})])
-async def test_a_limit_that_was_not_raised_lets_nobody_in(
+async def test_a_limit_that_was_not_raised_lets_no_room_in(
     rooms: RoomStore, limits: tuple[dict[str, int | None], dict[str, int | None]]
 ) -> None:
     await open_of(rooms, "1", limits=Limits(tenant=1, tier=1))
     await open_of(rooms, "2", limits=Limits(tenant=1, tier=1))
-    assert await rooms.line.set_limits(*limits, None) == 0
-    assert await rooms.line.set_limits({"acme": None}, {"premium": 2}, None) == 1
+    assert await rooms.waitlist.set_limits(*limits, None) == 0
+    assert await rooms.waitlist.set_limits({"acme": None}, {"premium": 2}, None) == 1
 
 
-async def test_a_place_whose_room_redis_has_forgotten_goes_to_the_next(rooms: RoomStore) -> None:
+async def test_the_permits_of_a_forgotten_room_go_to_the_next_one(rooms: RoomStore) -> None:
     await open_of(rooms, "1")
     await open_of(rooms, "2")
     await rooms.redis.delete(keys.room("1"))
-    healed = await rooms.line.heal(BEGIN, 100)
-    assert healed.wrong == 3
+    repair = await rooms.waitlist.repair(BEGIN, 100)
+    assert repair.repaired == 3
     assert await states(rooms, "2") == [State.QUEUED]
-    assert (await rooms.line.heal(BEGIN, 100)).wrong == 0
+    assert (await rooms.waitlist.repair(BEGIN, 100)).repaired == 0
     await rooms.close("1")
 
 
-async def test_rooms_from_before_there_were_places_are_counted(rooms: RoomStore) -> None:
+async def test_rooms_of_a_version_without_permits_get_them(rooms: RoomStore) -> None:
     await open_of(rooms, "1")
     await rooms.redis.hdel(keys.room("1"), "arrived")
-    await rooms.redis.delete(keys.PLACES, keys.UNANSWERED, keys.ADMISSION)
-    assert (await rooms.line.heal(BEGIN, 100)).wrong == 3
-    assert await open_of(rooms, "2") is Found.HELD
+    await rooms.redis.delete(keys.PERMITS, keys.UNANSWERED, keys.ADMISSION)
+    assert (await rooms.waitlist.repair(BEGIN, 100)).repaired == 3
+    assert await open_of(rooms, "2") is OpenResult.WAITING
 
 
-async def test_a_wait_that_is_too_long_becomes_a_dead_letter_and_lets_none_of_its_like_in(rooms: RoomStore) -> None:
+async def test_rooms_that_waited_too_long_get_dead_letters_and_do_not_let_each_other_in(rooms: RoomStore) -> None:
     for sid in ("1", "2", "3"):
         await open_of(rooms, sid)
-    assert await rooms.line.end_waits("premium", 3_600_000, reason="r", limit=10) == []
-    assert await rooms.line.end_waits("free", -1000, reason="r", limit=10) == []
-    assert await rooms.line.end_waits("premium", -1000, reason="too long", limit=2) == ["1", "2"]
+    assert await rooms.waitlist.expire_waits("premium", 3_600_000, reason="r", limit=10) == []
+    assert await rooms.waitlist.expire_waits("free", -1000, reason="r", limit=10) == []
+    assert await rooms.waitlist.expire_waits("premium", -1000, reason="too long", limit=2) == ["1", "2"]
     assert await states(rooms, "1", "2", "3") == [State.DEAD, State.DEAD, State.QUEUED]
-    assert await waiting(rooms) == ["1 1", "3 1"]
-    assert [(letter.sid, letter.reason) for letter in await rooms.dead_letters()] == [
+    assert await queued_messages(rooms) == ["1 1", "3 1"]
+    assert [(letter.sid, letter.reason) for letter in await rooms.list_dead_letters()] == [
         ("2", "too long"),
         ("1", "too long"),
     ]
-    assert await rooms.line.to_tell(10) == ["1", "2"]
+    assert await rooms.waitlist.to_notify(10) == ["1", "2"]
 
 
-async def test_whoever_was_told_to_wait_is_on_the_list_of_those_to_tell_when_answered(rooms: RoomStore) -> None:
+async def test_callers_notified_of_their_wait_are_to_be_notified_when_the_room_is_claimed(rooms: RoomStore) -> None:
     for sid in ("1", "2"):
         await open_of(rooms, sid)
-    assert await rooms.line.mark_told(["1", "nobody"]) == ["1"]
+    assert await rooms.waitlist.mark_notified(["1", "nobody"]) == ["1"]
     await claim_of(rooms, "1")
-    assert await rooms.line.to_tell(10) == ["1"]
-    await rooms.line.told("1")
-    assert await rooms.line.to_tell(10) == []
+    assert await rooms.waitlist.to_notify(10) == ["1"]
+    await rooms.waitlist.notified("1")
+    assert await rooms.waitlist.to_notify(10) == []

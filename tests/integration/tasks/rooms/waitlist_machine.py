@@ -1,4 +1,4 @@
-"""What tenants, tiers and waiting add: limits that change, callers who are told, waits that end, wrong places."""
+"""The state machine of the waitlist: limits that change, callers to notify, waits that expire, permits to repair."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 from redis.asyncio import Redis
 
-from tasks.rooms import Healed, State, keys
+from tasks.rooms import RepairCursor, State, keys
 from tests.integration.tasks.rooms.admission_model import TENANTS
 from tests.integration.tasks.rooms.machine import RoomMachine, any_one, knows
 
@@ -19,8 +19,8 @@ MANY = 1000
 caps = st.sampled_from([None, 1, 1, 2, 3])
 
 
-class LineMachine(RoomMachine):
-    """The machine of the rooms, in a world where not everybody may enter a queue at once."""
+class WaitListMachine(RoomMachine):
+    """The machine of the rooms, with limits, so that some rooms have to wait for a permit."""
 
     at_once = 9
 
@@ -32,54 +32,56 @@ class LineMachine(RoomMachine):
     @knows(State.WAITING, State.QUEUED, State.RUNNING)
     @rule(name=st.sampled_from([*TENANTS, *TIERS]), cap=caps)
     def declare_another_limit(self, name: str, cap: int | None) -> None:
-        """It counts from the next opening on, or from the next tick."""
+        """Declare a limit, which counts from the next opening or the next tick on."""
         self.limits[name] = cap
 
     @knows(State.WAITING)
     @rule(most=st.sampled_from([1, 1, 2, None]))
-    def let_the_tick_bring_the_limits(self, most: int | None) -> None:
+    def apply_the_limits_as_a_tick_does(self, most: int | None) -> None:
         admission = self.model.admission
-        waiting = [tenant for tenant in sorted(TENANTS) if admission.line[tenant]]
-        assert self.do(self._store.line.tenants("", 2)) == waiting[:2]
-        assert self.do(self._store.line.tenants("acme", MANY)) == [tenant for tenant in waiting if tenant != "acme"]
+        waiting = [tenant for tenant in sorted(TENANTS) if admission.waitlists[tenant]]
+        assert self.do(self._store.waitlist.list_tenants("", 2)) == waiting[:2]
+        assert self.do(self._store.waitlist.list_tenants("acme", MANY)) == [
+            tenant for tenant in waiting if tenant != "acme"
+        ]
         self.most_unclaimed = most
-        # All of them: who does not wait brings its own limit with its next room.
+        # All of them: a tenant that has no waiting room brings its limit with its next one.
         tenants = {tenant: self.limits.get(tenant) for tenant in TENANTS}
         tiers = {tier: self.limits.get(tier) for tier in TIERS}
-        entered = self.do(self._store.line.set_limits(tenants, tiers, most))
-        before = sum(map(len, admission.line.values()))
+        entered = self.do(self._store.waitlist.set_limits(tenants, tiers, most))
+        before = sum(map(len, admission.waitlists.values()))
         admission.caps, admission.most_unclaimed = {**tenants, **tiers}, most
         for tier in TIERS:
             admission.serve(tier)
-        self._same("set limits", entered > 0, sum(map(len, admission.line.values())) < before)
+        self._same("set limits", entered > 0, sum(map(len, admission.waitlists.values())) < before)
 
     @knows(State.WAITING)
     @rule(which=any_one)
     def claim_a_room_that_is_in_no_queue(self, which: int) -> None:
         room = self._some(which, State.WAITING)
-        self._claim(room, room.attempt, "nobody's")
+        self._claim(room, room.attempt, "without a message")
 
     @knows(State.WAITING, State.QUEUED)
     @rule(tier=st.sampled_from(TIERS), limit=st.sampled_from([1, 2, MANY]))
-    def end_the_waits_of_a_tier(self, tier: str, limit: int) -> None:
-        # Longer than not at all: so long have all of them waited.
-        ended = self.do(self._store.line.end_waits(tier, -1000, reason="nobody came", limit=limit))
-        expected = self.model.end_waits(tier, limit)
+    def expire_the_waits_of_a_tier(self, tier: str, limit: int) -> None:
+        # All of them have waited longer than this.
+        ended = self.do(self._store.waitlist.expire_waits(tier, -1000, reason="nobody came", limit=limit))
+        expected = self.model.expire_waits(tier, limit)
         assert ended == expected
-        self._reached["end waits", min(len(ended), 2)] += 1
+        self._reached["expire waits", min(len(ended), 2)] += 1
 
     @knows(State.WAITING, State.QUEUED)
     @rule(limit=st.integers(1, 4))
-    def look_at_all_who_wait(self, limit: int) -> None:
-        found: dict[str, tuple[object, ...]] = {}
+    def list_all_waits(self, limit: int) -> None:
+        listed: dict[str, tuple[object, ...]] = {}
         after = ""
         while True:
-            after, waits = self.do(self._store.line.look(after, limit, waited_ms=0))
-            found |= {wait.sid: (wait.tenant, wait.tier, wait.state, wait.position, wait.running) for wait in waits}
+            after, waits = self.do(self._store.waitlist.list_waits(after, limit, waited_ms=0))
+            listed |= {wait.sid: (wait.tenant, wait.tier, wait.state, wait.position, wait.running) for wait in waits}
             if not after:
                 break
         running = [room.tenant for room in self.model.rooms.values() if room.state is State.RUNNING]
-        assert found == {
+        assert listed == {
             room.sid: (
                 *(room.tenant, TENANTS[room.tenant], room.state),
                 *(self.model.position(room), running.count(room.tenant)),
@@ -89,41 +91,44 @@ class LineMachine(RoomMachine):
 
     @knows(State.WAITING, State.QUEUED)
     @rule()
-    def tell_all_who_wait(self) -> None:
+    def notify_all_callers_who_wait(self) -> None:
         sids = list(self._current)
-        waits = self.do(self._store.line.mark_told(sids))
+        waits = self.do(self._store.waitlist.mark_notified(sids))
         assert waits == [sid for sid in sids if self.model.rooms[sid] in self.model.unanswered()]
         for sid in waits:
-            self.model.rooms[sid].told = True
+            self.model.rooms[sid].notified = True
 
-    @precondition(lambda machine: machine.model.to_tell)
+    @precondition(lambda machine: machine.model.to_notify)
     @rule(which=any_one)
-    def tell_what_came_of_it(self, which: int) -> None:
-        sids = self.do(self._store.line.to_tell(MANY))
+    def notify_callers_of_the_end_of_a_wait(self, which: int) -> None:
+        sids = self.do(self._store.waitlist.to_notify(MANY))
         sid = sids[which % len(sids)]
-        self.do(self._store.line.told(sid))
-        self.model.to_tell.discard(sid)
+        self.do(self._store.waitlist.notified(sid))
+        self.model.to_notify.discard(sid)
 
     @knows(State.WAITING, State.QUEUED, State.RUNNING)
-    @rule(wrong=st.sampled_from(["nothing", "too many", "too few", "line", "all"]), at_once=st.sampled_from([10, MANY]))
-    def put_places_wrong_and_heal_them(self, wrong: str, at_once: int) -> None:
-        """As if by a hand, by a version that did not know them yet, or by a Redis that came back as it was."""
+    @rule(
+        wrong=st.sampled_from(["nothing", "too many", "too few", "waitlist", "all permits"]),
+        at_once=st.sampled_from([10, MANY]),
+    )
+    def put_permits_wrong_and_repair_them(self, wrong: str, at_once: int) -> None:
+        """Put them wrong as an operator, an older version, or a Redis that came back with older data would."""
         over = [room for room in self.model.rooms.values() if not room.open][-3:]
         ghosts = {f"tenant:{room.tenant}\0{room.sid}": 0 for room in over}
         if wrong == "too many" and ghosts:
-            self.do(self._redis.zadd(keys.PLACES, {**ghosts, "tier:premium\0RM_nobody": 0}))
+            self.do(self._redis.zadd(keys.PERMITS, {**ghosts, "tier:premium\0RM_nobody": 0}))
         elif wrong == "too few":
-            self.do(self._redis.zremrangebyrank(keys.PLACES, 0, 1))
-        elif wrong == "line":
-            self.do(self._redis.delete(keys.LINE, keys.READY, keys.UNANSWERED))
-        elif wrong == "all":
-            self.do(self._redis.delete(keys.PLACES))
-        healed = Healed("0", "0", 0)
-        whole = {"places": False, "rooms": False}
+            self.do(self._redis.zremrangebyrank(keys.PERMITS, 0, 1))
+        elif wrong == "waitlist":
+            self.do(self._redis.delete(keys.WAITLIST, keys.ELIGIBLE, keys.UNANSWERED))
+        elif wrong == "all permits":
+            self.do(self._redis.delete(keys.PERMITS))
+        cursor = RepairCursor()
+        whole = {"permits": False, "rooms": False}
         while not all(whole.values()):
-            healed = self.do(self._store.line.heal(healed, at_once))
-            whole["places"] |= healed.places_cursor == "0"
-            whole["rooms"] |= healed.rooms_cursor == "0"
-        self._reached["heal", wrong] += 1
-        if wrong in {"line", "all"}:
-            self.let_the_tick_bring_the_limits(self.most_unclaimed)
+            cursor = self.do(self._store.waitlist.repair(cursor, at_once))
+            whole["permits"] |= cursor.permits == "0"
+            whole["rooms"] |= cursor.rooms == "0"
+        self._reached["repair", wrong] += 1
+        if wrong in {"waitlist", "all permits"}:
+            self.apply_the_limits_as_a_tick_does(self.most_unclaimed)

@@ -1,4 +1,4 @@
-"""A Redis and the model of it, side by side, for a machine that acts on both."""
+"""A Redis and the model of it, side by side, for a state machine that acts on both."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def decoded(text: str) -> Message:
 
 
 class World(RuleBasedStateMachine):
-    """Some rooms at once, and what must hold after each action on them.
+    """Some rooms at once, and the invariants after each action on them.
 
-    `at_once`: so many. `hands`: tasks that virtual workers have taken. `reached`: which answers there were, over all
-    examples.
+    `at_once`: the number of rooms. `taken`: messages that virtual workers have taken. `reached`: the results that
+    actions had, over all examples.
     """
 
     at_once = 4
@@ -44,7 +44,7 @@ class World(RuleBasedStateMachine):
         self._store = RoomStore(redis, lease_ms=3_600_000)
         self._reached = reached
         self.model = Model()
-        self.hands: list[Message] = []
+        self.taken: list[Message] = []
         self.attempts: dict[str, int] = {}
         self.limits: dict[str, int | None] = {}
         self.most_unclaimed: int | None = None
@@ -56,7 +56,7 @@ class World(RuleBasedStateMachine):
         self.do(redis.flushall())
 
     def do(self, action: Awaitable[T]) -> T:
-        """The actions are asyncio's, and the rules are not: they share one event loop of their own."""
+        """Run an action on the event loop that all rules share: hypothesis calls them synchronously."""
         return self._runner.get_loop().run_until_complete(action)
 
     def _new_room(self) -> str:
@@ -66,7 +66,7 @@ class World(RuleBasedStateMachine):
         return sid
 
     def limits_of(self, room: RoomModel) -> Limits:
-        """As its tenant and its tier are declared at this moment."""
+        """Return the limits of its tenant and its tier as they are declared now."""
         tier = TENANTS[room.tenant]
         return Limits(self.limits.get(room.tenant), self.limits.get(tier), self.most_unclaimed)
 
@@ -74,7 +74,7 @@ class World(RuleBasedStateMachine):
         return self.model.rooms[self._current[number % self.at_once]]
 
     def current(self, *states: State) -> list[RoomModel]:
-        """Those of the rooms at hand that are in one of these states."""
+        """Return the current rooms that are in one of these states."""
         return [room for sid in self._current if (room := self.model.rooms[sid]).state in states]
 
     def _some(self, which: int, *states: State) -> RoomModel:
@@ -87,8 +87,8 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def redis_holds_what_the_model_holds(self) -> None:
-        found, states = self.do(self._in_redis())
-        assert found == {
+        held, states = self.do(self._in_redis())
+        assert held == {
             "open": self.model.sids(State.WAITING, State.QUEUED, State.RUNNING),
             "queued": self.model.sids(State.QUEUED),
             "leases": self.model.sids(State.RUNNING),
@@ -96,9 +96,9 @@ class World(RuleBasedStateMachine):
             "conversations": [sid for sid, room in self.model.rooms.items() if room.conversation],
             "records": [encoded(message) for message in self.model.records],
             "letters": [encoded(message) for message in self.model.letters],
-            "to tell": sorted(self.model.to_tell),
-            "places": sorted(self._places()),
-            "line": [sid for tenant in sorted(TENANTS) for sid in self.model.admission.line[tenant]],
+            "to notify": sorted(self.model.to_notify),
+            "permits": sorted(self._permits()),
+            "waitlist": [sid for tenant in sorted(TENANTS) for sid in self.model.admission.waitlists[tenant]],
             "unanswered": sorted(self.model.sids(State.WAITING, State.QUEUED)),
         }
         for sid, (state, *counts) in states.items():
@@ -107,31 +107,39 @@ class World(RuleBasedStateMachine):
             assert room.attempt >= self.attempts.get(sid, 0)
             self.attempts[sid] = room.attempt
 
-    def _places(self) -> list[str]:
-        """Who has to be counted, by the states of the rooms alone."""
-        places = []
+    def _permits(self) -> list[str]:
+        """Return the permits that have to exist, by the states of the rooms alone."""
+        permits = []
         for room in self.model.rooms.values():
             if room.state in {State.QUEUED, State.RUNNING}:
-                places += [f"tenant:{room.tenant} {room.sid}", f"tier:{TENANTS[room.tenant]} {room.sid}"]
+                permits += [f"tenant:{room.tenant} {room.sid}", f"tier:{TENANTS[room.tenant]} {room.sid}"]
             if room.state is State.QUEUED:
-                places.append(f"unclaimed:{room.tenant} {room.sid}")
-        return places
+                permits.append(f"unclaimed:{room.tenant} {room.sid}")
+        return permits
 
     @invariant()
-    def nobody_is_let_in_over_a_limit_and_nobody_waits_who_could_enter(self) -> None:
+    def no_limit_is_exceeded_and_no_room_waits_that_could_enter(self) -> None:
         admission = self.model.admission
-        counted = Counter(place.partition(" ")[0].partition(":")[2] for place in self._places() if place[0] == "t")
+        counted = Counter(permit.partition(" ")[0].partition(":")[2] for permit in self._permits() if permit[0] == "t")
         for name, number in counted.items():
             cap = admission.caps.get(name)
             assert cap is None or number <= max(cap, self._counted[name])
         self._counted = counted
-        for tenant, line in admission.line.items():
-            assert line == sorted(line, key=lambda sid: self.model.rooms[sid].arrived)
-            assert not line or not admission.may_enter(tenant)
+        for tenant, waitlist in admission.waitlists.items():
+            assert waitlist == sorted(waitlist, key=lambda sid: self.model.rooms[sid].arrived)
+            assert not waitlist or not admission.may_enter(tenant)
 
     async def _in_redis(self) -> tuple[dict[str, list[str]], dict[str, list[str | None]]]:
         async with self._redis.pipeline(transaction=True) as pipe:
-            for names in (keys.ROOMS, keys.QUEUED, keys.LEASES, keys.TELL, keys.PLACES, keys.LINE, keys.UNANSWERED):
+            for names in (
+                keys.ROOMS,
+                keys.QUEUED,
+                keys.LEASES,
+                keys.NOTIFY,
+                keys.PERMITS,
+                keys.WAITLIST,
+                keys.UNANSWERED,
+            ):
                 pipe.zrange(names, 0, -1)
             pipe.lrange(QUEUE, 0, -1)
             pipe.xrange(keys.CALLS)
@@ -140,19 +148,19 @@ class World(RuleBasedStateMachine):
             for sid in self._current:
                 pipe.hmget(keys.room(sid), ["state", "attempt", "uncounted"])
             sets, (queue, calls, dead, conversations, *states) = (answers := await pipe.execute())[:7], answers[7:]
-        opened, queued, leases, to_tell, places, line, unanswered = sets
+        opened, queued, leases, to_notify, permits, waitlist, unanswered = sets
         prefix = keys.conversation("")
-        found = {
+        held = {
             "open": sorted(opened),
             "queued": sorted(queued),
             "leases": sorted(leases),
-            "to tell": sorted(to_tell),
-            "places": sorted(f"{parts[0]} {parts[-1]}" for parts in (place.split("\0") for place in places)),
-            "line": [member.split("\0")[-1] for member in line],
+            "to notify": sorted(to_notify),
+            "permits": sorted(f"{parts[0]} {parts[-1]}" for parts in (permit.split("\0") for permit in permits)),
+            "waitlist": [member.split("\0")[-1] for member in waitlist],
             "unanswered": sorted(member.split("\0")[-1] for member in unanswered),
             "queue": queue,
             "conversations": sorted(name.removeprefix(prefix) for name in conversations),
             "records": [f"{fields['sid']} {fields['attempt']}" for _, fields in calls],
             "letters": [f"{fields['sid']} {fields['attempt']}" for _, fields in dead],
         }
-        return found, dict(zip(self._current, states, strict=True))
+        return held, dict(zip(self._current, states, strict=True))

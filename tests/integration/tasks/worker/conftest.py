@@ -31,7 +31,7 @@ async def dispatcher(switchboard_env: dict[str, str], rooms: RoomStore) -> Async
 
 @pytest.fixture
 def load(tmp_path: Path) -> Path:
-    """What the worker takes for the load of its host."""
+    """The file that the worker reads as the load of its host."""
     file = tmp_path / "load"
     file.write_text("0")
     return file

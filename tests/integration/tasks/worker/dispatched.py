@@ -1,8 +1,8 @@
-"""Rooms that were dispatched, and that their calls are over."""
+"""Dispatch of some rooms, and a wait for the end of their calls."""
 
 from __future__ import annotations
 
-from tasks.queue.dispatcher import Dispatcher, Opened, RoomSeen
+from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
 from tasks.rooms import RoomStore, State
 from tests.support.waiting import until
 
@@ -10,7 +10,7 @@ from tests.support.waiting import until
 async def open_rooms(dispatcher: Dispatcher, prefix: str, count: int) -> list[str]:
     sids = [f"RM_{prefix}{number}" for number in range(count)]
     for sid in sids:
-        assert await dispatcher.open(RoomSeen(sid, "call-acme-1")) in {Opened.QUEUED, Opened.WAITING}
+        assert await dispatcher.open(RoomInfo(sid, "call-acme-1")) in {DispatchResult.QUEUED, DispatchResult.WAITING}
     return sids
 
 

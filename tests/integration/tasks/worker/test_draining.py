@@ -1,11 +1,10 @@
-"""A worker that stops, by a signal or by the command, and what becomes of its call."""
+"""The drain of a worker, by a signal or by the command, and what happens to its call."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -18,22 +17,11 @@ from tasks.queue.dispatcher import Dispatcher
 from tasks.rooms import Room, RoomStore, State, keys
 from tasks.worker.intake.gate import Intake
 from tests.integration.tasks.worker.dispatched import open_rooms
-from tests.support.fake_livekit_api import RoomListing
+from tests.support.command import switchboard
+from tests.support.fake_livekit_api import FakeLiveKitApi
 from tests.support.waiting import until
 
 AT_ONCE_SECONDS = 3.0
-
-
-async def switchboard(env: Mapping[str, str], *arguments: str) -> tuple[int | None, str, str]:
-    """The exit status of the command, and what it has said on stdout and on stderr."""
-    command = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ops.cli", *arguments),
-        env=environment.merged(environment.inherited(), env),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    said, complained = await asyncio.wait_for(command.communicate(), 60)
-    return command.returncode, said.decode(), complained.decode()
 
 
 async def stopped(worker: Worker, seconds: float) -> int:
@@ -41,15 +29,15 @@ async def stopped(worker: Worker, seconds: float) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
-async def test_an_idle_worker_stops_at_once_when_it_is_told_to(
+async def test_an_idle_worker_stops_at_once_on_each_signal(
     worker: Worker, rooms: RoomStore, number: signal.Signals
 ) -> None:
     worker.send(number)
     assert await stopped(worker, AT_ONCE_SECONDS) == 0
-    assert await rooms.workers() == []
+    assert await rooms.list_workers() == []
 
 
-async def test_a_worker_that_has_stopped_leaves_what_waits_in_redis(
+async def test_a_worker_that_has_stopped_leaves_queued_messages_in_redis(
     worker: Worker, dispatcher: Dispatcher, rooms: RoomStore
 ) -> None:
     worker.send(signal.SIGTERM)
@@ -59,19 +47,19 @@ async def test_a_worker_that_has_stopped_leaves_what_waits_in_redis(
     assert room is not None
     # A BRPOP that was under way may have brought it: then it went back, or was answered.
     if room.state is State.QUEUED:
-        assert await rooms.find_tasks(0, 1) == []
+        assert await rooms.requeue_lost_messages(0, 1) == []
 
 
 async def test_the_command_drains_a_worker_and_waits_for_its_end(
     worker: Worker, rooms: RoomStore, switchboard_env: dict[str, str]
 ) -> None:
     # It needs to reach Redis, and no keys.
-    status, said, complained = await switchboard({"REDIS_URL": switchboard_env["REDIS_URL"]}, *drain(worker, "--wait"))
-    assert (status, complained) == (0, "")
-    assert said.splitlines()[0] == f"{worker.node} drains: it takes no more calls"
-    assert said.splitlines()[-1] == f"{worker.node} has stopped"
+    status, out, err = await switchboard({"REDIS_URL": switchboard_env["REDIS_URL"]}, *drain(worker, "--wait"))
+    assert (status, err) == (0, "")
+    assert out.splitlines()[0] == f"{worker.node} is draining: it takes no more calls"
+    assert out.splitlines()[-1] == f"{worker.node} has stopped"
     assert await stopped(worker, AT_ONCE_SECONDS) == 0
-    assert await rooms.workers() == []
+    assert await rooms.list_workers() == []
 
 
 def drain(worker: Worker, *options: str) -> tuple[str, ...]:
@@ -81,23 +69,23 @@ def drain(worker: Worker, *options: str) -> tuple[str, ...]:
 async def test_the_command_names_a_worker_that_does_not_answer(
     redis_server: RedisServer, rooms: RoomStore, switchboard_env: dict[str, str]
 ) -> None:
-    status, said, complained = await switchboard(switchboard_env, "drain", "nobody@nowhere")
-    assert (status, said) == (1, "")
-    assert complained == "No worker nobody@nowhere answers. `switchboard ps` lists those there are.\n"
+    status, out, err = await switchboard(switchboard_env, "drain", "nobody@nowhere")
+    assert (status, out) == (1, "")
+    assert err == "No worker nobody@nowhere answers. `switchboard ps` lists the workers.\n"
 
 
 async def test_the_command_says_that_redis_is_away() -> None:
-    status, _, complained = await switchboard({"REDIS_URL": "redis://127.0.0.1:1/0"}, "drain", "one@host")
+    status, _, err = await switchboard({"REDIS_URL": "redis://127.0.0.1:1/0"}, "drain", "one@host")
     assert status == 1
-    assert complained.startswith("Redis cannot be reached (")
-    assert "Traceback" not in complained
+    assert err.startswith("Redis cannot be reached (")
+    assert "Traceback" not in err
 
 
 @pytest.fixture
 def agents(tmp_path: Path) -> Path:
-    """Two agents that never join: their calls need no server but the one that says that their room is there.
+    """Two agents that never join: their calls need no server but one that lists their room.
 
-    One leaves when it is told to, as any does; the other waits for what never comes, and has to be killed.
+    One returns at once, as agents do; the other never returns, and has to be killed.
     """
     module = tmp_path / "patient_agents.py"
     module.write_text(
@@ -124,7 +112,7 @@ async def busy(
         "SWITCHBOARD_LOAD_FILE": str(load),
         "SWITCHBOARD_AGENT": f"{agents.stem}:{getattr(request, 'param', 'polite')}",
     }
-    async with RoomListing.serve([models.Room(sid="RM_a0", name="call-acme-1")]) as server:
+    async with FakeLiveKitApi.serve([models.Room(sid="RM_a0", name="call-acme-1")]) as server:
         env = environment.merged(environment.inherited([agents.parent]), switchboard_env, {"LIVEKIT_URL": server.url})
         worker = Worker(WorkerSpec("one", ("premium",), env=drains), agents.parent, env, redis=redis_server)
         await worker.start()
@@ -141,13 +129,13 @@ async def busy(
 
 async def drains(rooms: RoomStore) -> None:
     async def so() -> bool:
-        return [worker.state for worker in await rooms.workers()] == [Intake.DRAINING]
+        return [worker.state for worker in await rooms.list_workers()] == [Intake.DRAINING]
 
     await until(so)
 
 
 async def one_waits(rooms: RoomStore) -> None:
-    """A BRPOP of the worker itself may have taken it; then it goes back."""
+    """Wait for one queued message. A BRPOP of the worker itself may have taken it; then it is returned."""
 
     async def so() -> bool:
         return await rooms.redis.llen("premium") == 1
@@ -178,7 +166,7 @@ async def test_a_worker_that_drains_takes_no_call_and_keeps_the_one_it_has(
     [("stubborn", [signal.SIGQUIT]), ("polite", [signal.SIGTERM, signal.SIGTERM])],
     indirect=["busy"],
 )
-async def test_a_worker_in_a_hurry_hands_its_call_over_and_stops(
+async def test_a_forced_drain_hands_the_call_over_and_stops_the_worker(
     busy: Worker, rooms: RoomStore, numbers: list[signal.Signals]
 ) -> None:
     for number in numbers:
@@ -195,16 +183,16 @@ async def test_a_worker_in_a_hurry_hands_its_call_over_and_stops(
     assert await stopped(busy, HAND_OVER_SECONDS + 5) == 0
     # And nothing that its child did after that has changed it.
     assert await call(rooms) == room
-    assert await rooms.call_records() == []
-    await rooms.find_tasks(0, 1)
+    assert await rooms.list_call_records() == []
+    await rooms.requeue_lost_messages(0, 1)
     await one_waits(rooms)
 
 
-async def test_the_command_tells_how_many_calls_are_left(
+async def test_the_command_prints_how_many_calls_are_left(
     busy: Worker, rooms: RoomStore, switchboard_env: dict[str, str]
 ) -> None:
-    status, said, _ = await switchboard(switchboard_env, *drain(busy, "--now", "--wait"))
+    status, out, _ = await switchboard(switchboard_env, *drain(busy, "--now", "--wait"))
     assert status == 0
-    assert f"{busy.node} has 1 call(s) left" in said
-    assert said.splitlines()[-1] == f"{busy.node} has stopped"
+    assert f"{busy.node} has 1 call(s) left" in out
+    assert out.splitlines()[-1] == f"{busy.node} has stopped"
     assert (await call(rooms)).attempt == 2

@@ -1,4 +1,4 @@
-"""What the pool and the gate make of Celery, kombu and billiard, with a real worker on a real Redis."""
+"""Contract of the pool and the gate with the internals of Celery, kombu and billiard: a real worker, a real Redis."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_each_call_has_a_child_of_its_own_and_the_next_one_does_not_wait_f
     assert seconds < 5 * CALLS / SLOTS / 2
 
 
-def test_a_child_that_is_done_is_gone_at_once() -> None:
+def test_a_child_exits_at_once_after_its_task() -> None:
     script = """
 import os, time
 from tasks.worker.pool import OneShotPool
@@ -72,11 +72,11 @@ async def test_a_worker_takes_calls_again_after_redis_was_restarted(
         await all_dead(rooms, await open_rooms(dispatcher, "a", CALLS))
 
 
-async def test_a_failed_attempt_says_why_on_the_dead_letter(
+async def test_a_dead_letter_has_the_reason_of_the_failed_attempt(
     worker: Worker, dispatcher: Dispatcher, rooms: RoomStore
 ) -> None:
     await all_dead(rooms, await open_rooms(dispatcher, "a", 1))
-    (letter,) = await rooms.dead_letters()
+    (letter,) = await rooms.list_dead_letters()
     assert letter.reason.startswith("The LiveKit server did not answer: ")
 
 
@@ -84,4 +84,4 @@ async def test_an_idle_worker_stops_at_once_and_takes_its_heartbeat_with_it(work
     began = time.monotonic()
     await worker.stop()
     assert time.monotonic() - began < worker.stop_seconds
-    assert await rooms.workers() == []
+    assert await rooms.list_workers() == []

@@ -1,4 +1,4 @@
-"""A worker or a receiver that cannot do its work says so when it starts, and not in the first call."""
+"""The start of a worker and of a receiver. What is wrong with their settings shows then, and not in the first call."""
 
 from __future__ import annotations
 

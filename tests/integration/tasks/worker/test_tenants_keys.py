@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -11,12 +12,12 @@ from cryptography.fernet import Fernet
 
 from ops.stack import Worker, WorkerSpec, environment
 from ops.stack.redis import RedisServer
-from tasks.encryption import Seal
-from tasks.queue.dispatcher import Dispatcher, Opened, RoomSeen
+from tasks.encryption import Encryption
+from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
 from tasks.rooms import Room, RoomStore, State
 from tasks.settings import Settings
 from tasks.tenants import keys
-from tasks.tenants.key_cipher import KeyRing
+from tasks.tenants.key_cipher import ProviderKeyCipher
 from tests.support.tenants import declare
 from tests.support.waiting import until
 
@@ -30,12 +31,12 @@ from tasks.tenants.key_source import KeyNotGiven
 class Vault:
     scheme = "vault"
 
-    async def read(self, place, *, tenant):
+    async def read(self, path, *, tenant):
         with Path(__file__).with_name("asked").open("a") as asked:
-            asked.write(f"{tenant} {place}\\n")
-        if place == "none":
+            asked.write(f"{tenant} {path}\\n")
+        if path == "none":
             raise KeyNotGiven("there is no secret at none")
-        if place == "down":
+        if path == "down":
             raise ConnectionError("with s3cr3t in it")
         return "s3cr3t"
 """
@@ -71,7 +72,7 @@ def table(key: str) -> str:
 
 
 async def ends_dead(dispatcher: Dispatcher, rooms: RoomStore, sid: str) -> Room:
-    assert await dispatcher.open(RoomSeen(sid, "call-acme-1")) is Opened.QUEUED
+    assert await dispatcher.open(RoomInfo(sid, "call-acme-1")) is DispatchResult.QUEUED
 
     async def dead() -> bool:
         room = await rooms.get(sid)
@@ -83,30 +84,30 @@ async def ends_dead(dispatcher: Dispatcher, rooms: RoomStore, sid: str) -> Room:
     return room
 
 
-async def seal(rooms: RoomStore, tenant: str, slot: str, encryption_key: str) -> None:
-    """Put a key that was sealed for this tenant and slot into the place of acme's for its LLM."""
-    settings = Settings.read().model_copy(
-        update={"encryption_keys": Settings.model_validate({"encryption_keys": encryption_key}).encryption_keys}
-    )
-    sealed = KeyRing(Seal(settings)).close(tenant, slot, "s3cr3t")
-    await rooms.redis.hset(keys.SEALED, "acme", json.dumps({"llm": sealed}))
+async def store_key(rooms: RoomStore, tenant: str, path: str, encryption_key: str) -> None:
+    """Put a key that was encrypted for this tenant and path where acme's for its LLM belongs."""
+    settings = Settings.read(os.environ | {"SWITCHBOARD_ENCRYPTION_KEYS": encryption_key})
+    encrypted = ProviderKeyCipher(Encryption(settings)).encrypt(tenant, path, "s3cr3t")
+    await rooms.redis.hset(keys.PROVIDER_KEYS, "acme", json.dumps({"llm": encrypted}))
 
 
 async def test_each_call_has_the_keys_that_are_in_redis_when_it_begins(
     worker: Worker, dispatcher: Dispatcher, rooms: RoomStore, tmp_path: Path
 ) -> None:
     """No LiveKit server is up: a call that has its keys then fails for that reason."""
-    await declare(rooms.redis, table("sealed:0123456789ab"))
-    for number, (tenant, slot, key) in enumerate(
+    await declare(rooms.redis, table("encrypted:0123456789ab"))
+    for number, (tenant, path, key) in enumerate(
         [("bolt", "llm", WORKERS), ("acme", "stt", WORKERS), ("acme", "llm", OTHER)]
     ):
-        await seal(rooms, tenant, slot, key)
+        await store_key(rooms, tenant, path, key)
         room = await ends_dead(dispatcher, rooms, f"RM_{number}")
         assert room.attempt == 1
-        assert room.reason.startswith("Tenant 'acme', [llm] key: it was sealed with an encryption key that this worker")
+        assert room.reason.startswith(
+            "Tenant 'acme', [llm] key: it was encrypted with an encryption key that this worker"
+        )
         assert "SWITCHBOARD_ENCRYPTION_KEYS" in room.reason
-    await seal(rooms, "acme", "llm", WORKERS)
-    room = await ends_dead(dispatcher, rooms, "RM_sealed")
+    await store_key(rooms, "acme", "llm", WORKERS)
+    room = await ends_dead(dispatcher, rooms, "RM_encrypted")
     assert (room.attempt, "The LiveKit server did not answer" in room.reason) == (ATTEMPTS, True)
 
     await declare(rooms.redis, table("vault:none"))
@@ -114,7 +115,7 @@ async def test_each_call_has_the_keys_that_are_in_redis_when_it_begins(
     assert (room.attempt, room.reason) == (1, "Tenant 'acme', [llm] key: there is no secret at none.")
     await declare(rooms.redis, table("vault:down"))
     room = await ends_dead(dispatcher, rooms, "RM_down")
-    assert (room.attempt, "did not give it within 3.0 s (ConnectionError)" in room.reason) == (ATTEMPTS, True)
+    assert (room.attempt, "did not answer within 3.0 s (ConnectionError)" in room.reason) == (ATTEMPTS, True)
     await declare(rooms.redis, table("vault:there"))
     room = await ends_dead(dispatcher, rooms, "RM_there")
     assert (room.attempt, "The LiveKit server did not answer" in room.reason) == (ATTEMPTS, True)

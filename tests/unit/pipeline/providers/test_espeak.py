@@ -1,4 +1,4 @@
-"""The synthesiser."""
+"""Speech synthesis with espeak-ng."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def seconds(text: str, **how: str | int) -> float:
     return len(pcm) / 2 / rate
 
 
-def test_a_text_becomes_sound_of_a_plausible_length() -> None:
+def test_a_text_becomes_speech_of_a_plausible_length() -> None:
     assert 1.0 < seconds("what are your opening hours") < 2.0
 
 
@@ -34,22 +34,22 @@ def test_an_unknown_voice_is_named() -> None:
         espeak.speak("hello", voice="nobody")
 
 
-def test_whoever_has_heard_enough_is_not_spoken_to_any_longer() -> None:
+def test_a_callback_that_returns_false_stops_the_synthesis() -> None:
     chunks: list[bytes] = []
 
-    def take(chunk: bytes) -> bool:
+    def on_audio(chunk: bytes) -> bool:
         chunks.append(chunk)
         return False
 
-    espeak.synthesise(default_script().answer(["tell me a long story"]), take)
+    espeak.synthesise(default_script().answer(["tell me a long story"]), on_audio)
     assert len(chunks) == 1
     assert seconds("goodbye") > 0.3
 
 
-def test_what_the_listener_raises_comes_out_at_the_other_end() -> None:
-    def take(_chunk: bytes) -> bool:
-        raise OSError("nobody listens")
+def test_an_error_of_the_callback_is_raised_to_the_caller() -> None:
+    def on_audio(_chunk: bytes) -> bool:
+        raise OSError("no listener")
 
-    with pytest.raises(OSError, match="nobody listens"):
-        espeak.synthesise("hello", take)
+    with pytest.raises(OSError, match="no listener"):
+        espeak.synthesise("hello", on_audio)
     assert seconds("goodbye") > 0.3

@@ -1,10 +1,10 @@
-"""Phrases with alternatives, and the sentences they stand for."""
+"""Expansion of phrases into sentences."""
 
 from __future__ import annotations
 
 import pytest
 
-from pipeline.providers.local.errors import BadPhrase
+from pipeline.providers.local.errors import InvalidPhrase
 from pipeline.providers.local.phrases import Sentence, expand, expand_all, normalise
 
 
@@ -17,14 +17,14 @@ def test_a_phrase_stands_for_each_of_its_alternatives() -> None:
     assert sentences == ["good morning john", "good morning mary ann", "fine morning john", "fine morning mary ann"]
 
 
-def test_a_named_alternative_is_remembered_under_its_name() -> None:
+def test_a_named_alternative_is_kept_as_a_variable() -> None:
     assert expand("my name is (name: john|mary)") == [
         Sentence("my name is john", {"name": "john"}),
         Sentence("my name is mary", {"name": "mary"}),
     ]
 
 
-def test_what_two_phrases_share_is_listed_once() -> None:
+def test_a_sentence_of_two_phrases_is_listed_once() -> None:
     assert expand_all(["hello", "(hello|goodbye)"]) == ["hello", "goodbye"]
 
 
@@ -39,15 +39,15 @@ def test_what_two_phrases_share_is_listed_once() -> None:
         ("a (b|) c", "an alternative is empty"),
     ],
 )
-def test_a_phrase_that_is_not_one_says_why(phrase: str, problem: str) -> None:
-    with pytest.raises(BadPhrase) as raised:
+def test_an_invalid_phrase_names_its_problem(phrase: str, problem: str) -> None:
+    with pytest.raises(InvalidPhrase) as raised:
         expand(phrase)
     assert str(raised.value).startswith(repr(phrase))
     assert problem in str(raised.value)
 
 
 def test_no_phrases_and_too_many_are_refused() -> None:
-    with pytest.raises(BadPhrase, match="at least one phrase"):
+    with pytest.raises(InvalidPhrase, match="at least one phrase"):
         expand_all([])
-    with pytest.raises(BadPhrase, match="10000 sentences are too many"):
+    with pytest.raises(InvalidPhrase, match="10000 sentences are too many"):
         expand_all([" ".join(["(a|b|c|d|e|f|g|h|i|j)"] * 4)])

@@ -1,4 +1,4 @@
-"""What the registry refuses, and what it says."""
+"""Errors of the registry, and their messages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEY = Secret("sk-of-a-tenant")
         ("tts", "Known tts providers: cartesia, elevenlabs, local, openai."),
     ],
 )
-def test_an_unknown_name_is_answered_with_those_that_are_known(kind: str, known: str) -> None:
+def test_an_unknown_name_is_an_error_that_lists_the_known_ones(kind: str, known: str) -> None:
     with pytest.raises(UnknownProvider) as raised:
         BUILDERS[kind](ProviderOptions("whatsper"))
     assert str(raised.value) == f"Unknown {kind} provider 'whatsper'. {known}"
@@ -33,14 +33,14 @@ def test_an_unknown_name_is_answered_with_those_that_are_known(kind: str, known:
 @pytest.mark.parametrize(
     ("kind", "name"), [(provider.kind, provider.name) for provider in PROVIDERS if provider.key != "never"]
 )
-def test_a_missing_key_is_missed_by_the_name_it_has_in_the_tenants_file(kind: str, name: str) -> None:
+def test_a_missing_key_is_named_as_in_the_tenants_file(kind: str, name: str) -> None:
     with pytest.raises(MissingKey) as raised:
         BUILDERS[kind](ProviderOptions(name))
     assert f"The {kind} provider '{name}' needs a key: set `key` in the tenant's [{kind}] table" in str(raised.value)
 
 
 @pytest.mark.parametrize(("kind", "name"), [("stt", "deepgram"), ("tts", "elevenlabs")])
-def test_an_address_of_ones_own_does_not_make_up_for_a_key_where_the_protocol_has_one(kind: str, name: str) -> None:
+def test_a_base_url_does_not_replace_a_key_that_is_always_needed(kind: str, name: str) -> None:
     with pytest.raises(MissingKey):
         BUILDERS[kind](ProviderOptions(name, base_url="http://127.0.0.1:1"))
 

@@ -1,4 +1,4 @@
-"""What the scripted dialogue answers."""
+"""Answers of the scripted dialogue."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.providers.local.phrases import normalise
-from pipeline.providers.local.script import Line, Script, default_script, spoken_sentences
+from pipeline.providers.local.script import Exchange, Script, default_script, spoken_sentences
 
 STORY_WORDS = 100
 
@@ -15,10 +15,10 @@ STORY_WORDS = 100
 def shop() -> Script:
     return Script(
         script=(
-            Line(hear=("my name is (name: john|mary)",), say="Hello, {name}."),
-            Line(hear=("what is my name",), say="You are {name}.", otherwise="I do not know."),
-            Line(hear=("name",), say="Which name?"),
-            Line(hear=("bread", "do you have bread"), say="Yes."),
+            Exchange(hear=("my name is (name: john|mary)",), say="Hello, {name}."),
+            Exchange(hear=("what is my name",), say="You are {name}.", otherwise="I do not know."),
+            Exchange(hear=("name",), say="Which name?"),
+            Exchange(hear=("bread", "do you have bread"), say="Yes."),
         ),
         fallback="Pardon?",
     )
@@ -44,7 +44,7 @@ def test_the_last_thing_said_is_answered_in_view_of_the_rest(shop: Script, said:
     assert shop.answer(said) == answer
 
 
-def test_a_script_knows_everything_that_it_understands_and_may_say(shop: Script) -> None:
+def test_a_script_lists_all_its_phrases_and_answers(shop: Script) -> None:
     assert shop.phrases == [
         "my name is john",
         "my name is mary",
@@ -66,22 +66,22 @@ def test_a_script_knows_everything_that_it_understands_and_may_say(shop: Script)
 
 
 @pytest.mark.parametrize(
-    ("line", "problem"),
+    ("exchange", "problem"),
     [
         ({"hear": [], "say": "x"}, "hear"),
         ({"hear": ["x"], "say": ""}, "say"),
         ({"hear": ["x"], "say": "y", "shout": "z"}, "shout"),
         ({"hear": ["(x"], "say": "y"}, "alternatives look like"),
         ({"hear": ["x"], "say": "{name}"}, "add `otherwise`"),
-        ({"hear": ["x"], "say": "{name}", "otherwise": "y"}, "no phrase tells it"),
+        ({"hear": ["x"], "say": "{name}", "otherwise": "y"}, "no phrase sets it"),
         ({"hear": ["(name: x|y)"], "say": "{name}", "otherwise": "{name}"}, "can name nothing in braces"),
         ({"hear": ["x"], "say": "{"}, "Single '{' encountered"),
-        ({"hear": ["x"], "say": "{0}", "otherwise": "y"}, "write a slot's name into the braces"),
+        ({"hear": ["x"], "say": "{0}", "otherwise": "y"}, "write a variable's name into the braces"),
     ],
 )
-def test_a_line_that_makes_no_sense_says_why(line: dict[str, object], problem: str) -> None:
+def test_an_invalid_exchange_names_its_problem(exchange: dict[str, object], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
-        Script.model_validate({"script": [line], "fallback": "Pardon?"})
+        Script.model_validate({"script": [exchange], "fallback": "Pardon?"})
 
 
 @pytest.mark.parametrize("phrase", default_script().phrases)
@@ -96,7 +96,7 @@ def test_the_default_story_is_long_enough_to_be_interrupted() -> None:
     assert len(default_script().answer(["tell me a long story"]).split()) > STORY_WORDS
 
 
-def test_texts_are_listened_for_sentence_by_sentence() -> None:
+def test_texts_are_split_into_sentences_of_plain_words() -> None:
     sentences = spoken_sentences(["Why? Because, of course!", "Why?"])
     assert sentences == ["why", "because of course"]
     assert all(sentence == normalise(sentence) for sentence in sentences)

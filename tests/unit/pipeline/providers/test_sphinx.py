@@ -1,14 +1,14 @@
-"""What is heard in recordings."""
+"""Recognition of phrases in recordings."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from pipeline.providers.local.errors import BadPhrase, UnknownWord
+from pipeline.providers.local.errors import InvalidPhrase, UnknownWord
 from pipeline.providers.local.script import default_script, spoken_sentences
 from pipeline.providers.local.sphinx import Recogniser, recognise
-from tests.unit.pipeline.providers.speech import silence, spoken
+from tests.support.speech import silence, spoken
 
 NO_PHRASES = (
     "i would like to order two large pizzas with mushrooms",
@@ -28,36 +28,36 @@ def recogniser() -> Recogniser:
 
 
 @pytest.mark.parametrize("phrase", default_script().phrases)
-def test_each_phrase_of_the_default_script_is_heard_exactly(recogniser: Recogniser, phrase: str) -> None:
-    assert recogniser.hear(spoken(phrase)) == phrase
+def test_each_phrase_of_the_default_script_is_recognised_exactly(recogniser: Recogniser, phrase: str) -> None:
+    assert recogniser.recognise(spoken(phrase)) == phrase
 
 
 @pytest.mark.parametrize("sentence", NO_PHRASES)
-def test_what_is_no_phrase_is_not_taken_for_one(recogniser: Recogniser, sentence: str) -> None:
-    assert recogniser.hear(spoken(sentence)) == ""
+def test_a_sentence_that_is_no_phrase_is_rejected(recogniser: Recogniser, sentence: str) -> None:
+    assert recogniser.recognise(spoken(sentence)) == ""
 
 
 @pytest.mark.parametrize("level", [1.0, 0.3, 0.05])
 def test_the_level_makes_no_difference(recogniser: Recogniser, level: float) -> None:
     samples = np.frombuffer(spoken("what are your opening hours"), dtype=np.int16)
-    assert recogniser.hear((samples * level).astype(np.int16).tobytes()) == "what are your opening hours"
+    assert recogniser.recognise((samples * level).astype(np.int16).tobytes()) == "what are your opening hours"
 
 
-def test_who_spoke_before_makes_no_difference(recogniser: Recogniser) -> None:
+def test_an_earlier_utterance_makes_no_difference(recogniser: Recogniser) -> None:
     for phrase in ("tell me a joke", *NO_PHRASES[:2], "goodbye", "tell me a joke"):
-        assert recogniser.hear(spoken(phrase)) == ("" if phrase in NO_PHRASES else phrase)
+        assert recogniser.recognise(spoken(phrase)) == ("" if phrase in NO_PHRASES else phrase)
 
 
 @pytest.mark.parametrize("pcm", [b"", silence(1), b"\x01\x00" * 10], ids=["nothing", "silence", "an instant"])
-def test_nothing_is_heard_in_nothing(recogniser: Recogniser, pcm: bytes) -> None:
-    assert recogniser.hear(pcm) == ""
+def test_nothing_is_recognised_in_silence(recogniser: Recogniser, pcm: bytes) -> None:
+    assert recogniser.recognise(pcm) == ""
 
 
-def test_an_utterance_is_guessed_before_it_is_over(recogniser: Recogniser) -> None:
+def test_an_unfinished_utterance_has_a_partial_result(recogniser: Recogniser) -> None:
     whole = spoken("what are your opening hours")
-    guess = recogniser.guess(whole[: len(whole) // 3 * 2])
-    assert "what are your opening hours".startswith(guess)
-    assert guess
+    partial = recogniser.recognise_partial(whole[: len(whole) // 3 * 2])
+    assert "what are your opening hours".startswith(partial)
+    assert partial
 
 
 @pytest.mark.parametrize("answer", default_script().answers)
@@ -66,7 +66,7 @@ def test_each_answer_of_the_default_script_is_understood_in_a_recording(answer: 
     assert " ".join(heard) == " ".join(spoken_sentences([answer]))
 
 
-def test_a_recording_is_heard_utterance_by_utterance() -> None:
+def test_a_recording_is_recognised_utterance_by_utterance() -> None:
     recording = spoken("goodbye") + silence(1) + spoken(NO_PHRASES[0]) + silence(1) + spoken("tell me a joke")
     assert recognise(recording, ["(hello|goodbye)", "tell me a joke"]) == ["goodbye", "tell me a joke"]
 
@@ -75,11 +75,11 @@ def test_a_recording_of_silence_has_nothing_in_it() -> None:
     assert recognise(silence(3), ["hello"]) == []
 
 
-def test_a_word_that_nobody_can_pronounce_is_named() -> None:
+def test_a_word_without_a_pronunciation_is_named() -> None:
     with pytest.raises(UnknownWord, match="'flurbish' in 'call flurbish' is not in the pronunciation dictionary"):
         Recogniser(["hello", "call flurbish"])
 
 
-def test_what_is_no_phrase_is_refused() -> None:
-    with pytest.raises(BadPhrase):
+def test_an_empty_list_of_phrases_is_refused() -> None:
+    with pytest.raises(InvalidPhrase):
         Recogniser([])

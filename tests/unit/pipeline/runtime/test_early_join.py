@@ -24,7 +24,7 @@ def connection(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
 def test_a_connection_that_was_opened_meanwhile_does_not_wait_for_an_acknowledgement(connection: socket.socket) -> None:
     assert connection.fileno() in early_join._sockets()
     assert not connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-    early_join._send_at_once(connection.fileno())
+    early_join._set_no_delay(connection.fileno())
     assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     # It is still open, and ours.
     connection.send(b"hello")
@@ -40,6 +40,6 @@ def test_what_else_was_opened_is_left_alone() -> None:
     one, other = socket.socketpair()
     with one, other, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
         for descriptor in (one.fileno(), datagrams.fileno(), reading):
-            early_join._send_at_once(descriptor)
+            early_join._set_no_delay(descriptor)
         one.send(b"hello")
         assert other.recv(5) == b"hello"

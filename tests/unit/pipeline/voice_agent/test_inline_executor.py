@@ -1,4 +1,4 @@
-"""What is run without a thread."""
+"""Functions run without a thread."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import threading
 
 import pytest
 
-from pipeline.voice_agent.inline_executor import ImmediateExecutor
+from pipeline.voice_agent.inline_executor import InlineExecutor
 
 
-async def test_it_runs_in_the_thread_that_asks_and_its_result_is_there() -> None:
+async def test_a_function_runs_in_the_calling_thread() -> None:
     loop = asyncio.get_running_loop()
-    assert await loop.run_in_executor(ImmediateExecutor(), threading.get_ident) == threading.get_ident()
+    assert await loop.run_in_executor(InlineExecutor(), threading.get_ident) == threading.get_ident()
 
 
-async def test_what_it_raises_is_raised_to_who_asked() -> None:
+async def test_an_error_of_the_function_is_raised_to_the_caller() -> None:
     with pytest.raises(ZeroDivisionError):
-        await asyncio.get_running_loop().run_in_executor(ImmediateExecutor(), divmod, 1, 0)
+        await asyncio.get_running_loop().run_in_executor(InlineExecutor(), divmod, 1, 0)
 
 
 def test_a_future_is_done_when_it_is_given() -> None:
-    assert ImmediateExecutor().submit(divmod, 7, 2).result(timeout=0) == (3, 1)
+    assert InlineExecutor().submit(divmod, 7, 2).result(timeout=0) == (3, 1)

@@ -27,8 +27,8 @@ ROOM = Room(
     steps_ms={"claimed": ARRIVED_MS + 20},
     arrived_us=ARRIVED_MS * 1000,
 )
-SETTINGS = Settings.model_validate(
-    {"livekit_url": "ws://localhost", "livekit_api_key": "key", "livekit_api_secret": "secret " * 6}
+SETTINGS = Settings.read(
+    {"LIVEKIT_URL": "ws://localhost", "LIVEKIT_API_KEY": "key", "LIVEKIT_API_SECRET": "secret " * 6}
 )
 TENANT = Tenant(id="acme", tier="premium")
 
@@ -52,6 +52,6 @@ def test_a_room_was_announced_just_now_if_its_first_attempt_was_claimed_soon(
     assert (options.announced_at is not None) is just_now
 
 
-def test_the_moment_of_the_announcement_is_told_by_the_clock_of_this_process() -> None:
+def test_the_time_of_the_announcement_is_by_the_clock_of_this_process() -> None:
     room = replace(ROOM, steps_ms={"claimed": ARRIVED_MS + 40})
     assert call_options(room, TENANT, {}, SETTINGS, claimed_at=1000).announced_at == pytest.approx(999.96)

@@ -24,7 +24,7 @@ def test_what_is_shown_names_room_tenant_and_tier() -> None:
     headers = message()["headers"]
     assert headers["kwargsrepr"] == "{'room': 'call-acme-1', 'tenant': 'acme', 'tier': 'premium', 'attempt': 2}"
     assert headers["id"] == "RM_1:2"
-    assert headers["task"] == "tasks.call.task"
+    assert headers["task"] == "tasks.run_room"
 
 
 @pytest.mark.parametrize("queue", ["premium", "a-queue-no-tier-has"])

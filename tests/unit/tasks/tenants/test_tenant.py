@@ -17,7 +17,7 @@ def tenant(**table: object) -> Tenant:
     return Tenant.model_validate({"id": "acme", "tier": "free", **table})
 
 
-def test_a_tenant_says_what_differs_and_the_rest_has_defaults() -> None:
+def test_entries_of_a_tenant_override_the_defaults() -> None:
     options = voice_agent_options(
         tenant(greeting="Acme, good morning.", stt=DEEPGRAM, vad={"min_silence_seconds": 0.4}), {}
     )
@@ -28,7 +28,7 @@ def test_a_tenant_says_what_differs_and_the_rest_has_defaults() -> None:
     assert "assistant" in options.instructions
 
 
-def test_each_table_has_the_key_of_its_slot_and_does_not_show_it() -> None:
+def test_each_table_has_the_key_of_its_path_and_does_not_show_it() -> None:
     options = voice_agent_options(tenant(stt=DEEPGRAM), {"stt": Secret("of the ears"), "tts": Secret("of the voice")})
     assert (options.stt.api_key, options.tts.api_key) == (Secret("of the ears"), Secret("of the voice"))
     assert options.llm.api_key is None
@@ -53,17 +53,17 @@ def test_a_key_is_a_reference_and_nothing_else(key: str) -> None:
         tenant(stt={"provider": "deepgram", "key": key})
 
 
-def test_every_table_with_a_provider_has_a_slot_and_its_key_can_be_put_there() -> None:
+def test_every_table_with_a_provider_has_a_path_and_its_key_can_be_put_there() -> None:
     acme = tenant(
         stt={"provider": "deepgram", "key": "env:A", "fallbacks": [{"provider": "openai", "key": "env:B"}]},
         llm={"provider": "openai", "key": "vault:C", "fallbacks": [{"provider": "local"}, {"provider": "openai"}]},
     )
-    assert [slot for slot, _ in acme.tables()] == [
+    assert [path for path, _ in acme.tables()] == [
         *("stt", "stt.fallbacks.0", "llm", "llm.fallbacks.0", "llm.fallbacks.1", "tts"),
     ]
-    sealed = acme.with_keys({"stt": "sealed:1", "stt.fallbacks.0": "sealed:2"})
-    assert [table.key for _, table in sealed.tables()] == ["sealed:1", "sealed:2", "vault:C", None, None, None]
-    assert [table.provider for _, table in sealed.tables()] == [table.provider for _, table in acme.tables()]
+    encrypted = acme.with_key_references({"stt": "encrypted:1", "stt.fallbacks.0": "encrypted:2"})
+    assert [table.key for _, table in encrypted.tables()] == ["encrypted:1", "encrypted:2", "vault:C", None, None, None]
+    assert [table.provider for _, table in encrypted.tables()] == [table.provider for _, table in acme.tables()]
 
 
 def test_a_tuning_option_that_does_not_exist_lists_those_that_do() -> None:

@@ -74,12 +74,12 @@ def test_calls_just_started_close_the_gate_before_the_load_shows_them(tmp_path: 
     burst = over(cpu, reservations=reservations)
     taken = 0
     while burst.intake is Intake.OPEN:
-        burst.hold(f"task-{taken}")
+        burst.reserve(f"task-{taken}")
         taken += 1
     assert (taken, burst.intake) == (3, Intake.RESERVED)
-    assert burst.puts_back
+    assert burst.should_return
     moment[0] = 2.5
-    assert not burst.puts_back
+    assert not burst.should_return
 
 
 def test_a_load_that_rises_closes_the_gate_within_two_seconds_and_opens_it_only_when_the_window_has_passed(

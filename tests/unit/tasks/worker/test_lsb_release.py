@@ -1,4 +1,4 @@
-"""What livekit's client finds when it looks for the name of its host's operating system."""
+"""The shadow of `lsb_release`, which livekit's client runs to find the name of its host's operating system."""
 
 from __future__ import annotations
 
@@ -8,33 +8,27 @@ from pathlib import Path
 
 import pytest
 
-from tasks.worker.sidecars import runtime_dir
 from tasks.worker.tuning import lsb_release
 
 
-def command(folder: Path, name: str, says: str) -> None:
+def command(folder: Path, name: str, output: str) -> None:
     folder.mkdir(exist_ok=True)
-    (folder / name).write_text(f"#!/bin/sh\necho {says}\n")
+    (folder / name).write_text(f"#!/bin/sh\necho {output}\n")
     (folder / name).chmod(0o755)
 
 
-def test_the_question_is_answered_with_nothing_until_the_worker_ends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_prints_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command(tmp_path / "bin", "lsb_release", "Distributor ID: Slow")
     monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path / "bin"), os.environ["PATH"]]))
-    lsb_release.answer_at_once()
-    folder = Path(os.environ["PATH"].split(os.pathsep)[0])
-    try:
-        assert subprocess.run(["lsb_release", "-a"], check=True, capture_output=True).stdout == b""
-        assert [path.name for path in folder.iterdir()] == ["lsb_release"]
-    finally:
-        runtime_dir.remove()
-    assert not folder.exists()
+    lsb_release.shadow(tmp_path)
+    assert subprocess.run(["lsb_release", "-a"], check=True, capture_output=True).stdout == b""
+    first = Path(os.environ["PATH"].split(os.pathsep)[0])
+    assert first.parent == tmp_path
+    assert [path.name for path in first.iterdir()] == ["lsb_release"]
 
 
 def test_a_host_without_the_command_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command(tmp_path / "bin", "true", "")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    lsb_release.answer_at_once()
+    lsb_release.shadow(tmp_path)
     assert os.environ["PATH"] == str(tmp_path / "bin")

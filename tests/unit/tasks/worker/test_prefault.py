@@ -1,4 +1,4 @@
-"""A child whose call is over tells the next ones which pages it has changed, and they have them before their call."""
+"""A child whose call is over records the pages that it has changed, and the next ones have them before their call."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ shared = mmap.mmap(-1, SIZE * PAGES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 shared[:] = b"x" * len(shared)
 import ctypes
 begin = ctypes.addressof(ctypes.c_char.from_buffer(shared))
-prefault.share(Path(sys.argv[1]))
+recorded = prefault.Prefault(Path(sys.argv[1]))
 
 def own():
     ranges = prefault.own_pages(((begin, begin + SIZE * PAGES),))
@@ -42,38 +42,36 @@ def own():
 for changed in ([3, 4, 40], [50]):
     pid = os.fork()
     if not pid:
-        prefault.make()
+        recorded.prefault()
         before = own()
         for page in changed:
             shared[page * SIZE] = ord("y")
         print(json.dumps([before, own()]), flush=True)
-        prefault.learn()
+        recorded.record()
         os._exit(0 if bytes(shared).count(b"y") == len(changed) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 """
 
 
-def children(learned: Path) -> list[list[list[int]]]:
-    ran = subprocess.run(
-        [sys.executable, "-c", PROGRAM, learned], capture_output=True, text=True, check=True, timeout=60
-    )
+def children(file: Path) -> list[list[list[int]]]:
+    ran = subprocess.run([sys.executable, "-c", PROGRAM, file], capture_output=True, text=True, check=True, timeout=60)
     return [json.loads(line) for line in ran.stdout.splitlines()]
 
 
 def test_what_one_child_has_changed_the_next_one_has_copied_before_and_nothing_else(tmp_path: Path) -> None:
-    assert children(tmp_path / "learned") == [[[], [3, 4, 40]], [[3, 4, 40], [3, 4, 40, 50]]]
+    assert children(tmp_path / "recorded") == [[[], [3, 4, 40]], [[3, 4, 40], [3, 4, 40, 50]]]
 
 
-def test_what_can_never_be_learned_hinders_no_child(tmp_path: Path) -> None:
-    (tmp_path / "learned").mkdir()
-    assert children(tmp_path / "learned") == [[[], [3, 4, 40]], [[], [50]]]
+def test_a_file_that_can_never_be_written_hinders_no_child(tmp_path: Path) -> None:
+    (tmp_path / "recorded").mkdir()
+    assert children(tmp_path / "recorded") == [[[], [3, 4, 40]], [[], [50]]]
 
 
-def test_a_child_is_told_what_a_call_changed_and_not_how_much_memory_there_is(tmp_path: Path) -> None:
-    learned = tmp_path / "learned"
-    children(learned)
+def test_only_the_pages_that_a_call_has_changed_are_recorded(tmp_path: Path) -> None:
+    recorded = tmp_path / "recorded"
+    children(recorded)
     # What a whole interpreter changes beside its 3 pages; all it has is 10 MB.
-    assert 3 <= sum(memoryview(learned.read_bytes()).cast("Q")[1::2]) / 4096 < 2000
+    assert 3 <= sum(memoryview(recorded.read_bytes()).cast("Q")[1::2]) / 4096 < 2000
 
 
 def test_only_mappings_of_its_own_that_can_be_written_to_are_looked_at() -> None:

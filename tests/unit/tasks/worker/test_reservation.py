@@ -27,7 +27,7 @@ def host() -> Host:
 
 def test_a_call_reserves_its_share_at_once_and_gives_it_back_as_the_load_comes_to_show_it(host: Host) -> None:
     reservations = host.reservations()
-    reservations.hold("a")
+    reservations.add("a")
     assert reservations.cores == 0.5
     host.now = 1.0
     assert reservations.cores == 0.25
@@ -38,15 +38,15 @@ def test_a_call_reserves_its_share_at_once_and_gives_it_back_as_the_load_comes_t
 def test_each_call_of_a_burst_reserves_its_own(host: Host) -> None:
     reservations = host.reservations()
     for task in "abc":
-        reservations.hold(task)
+        reservations.add(task)
     assert reservations.cores == 1.5
 
 
 def test_a_call_that_has_ended_reserves_nothing(host: Host) -> None:
     reservations = host.reservations()
-    reservations.hold("a")
-    reservations.hold("b")
-    reservations.watch({"b": None}, [])
+    reservations.add("a")
+    reservations.add("b")
+    reservations.update({"b": None}, [])
     assert reservations.cores == 0.5
 
 
@@ -54,24 +54,24 @@ def test_what_a_call_reserves_is_learned_from_what_calls_have_used_and_not_from_
     reservations = host.reservations(cores=0.5)
     for task, pid in enumerate(range(1, 40)):
         host.used[pid] = 5.0
-        reservations.watch({}, [pid])
-        reservations.hold(str(task))
-        reservations.watch({str(task): pid}, [pid])
+        reservations.update({}, [pid])
+        reservations.add(str(task))
+        reservations.update({str(task): pid}, [pid])
         host.used[pid] += 0.3 * WINDOW
         host.now += WINDOW
-        reservations.watch({str(task): pid}, [pid])
+        reservations.update({str(task): pid}, [pid])
     assert reservations.cores_per_call == pytest.approx(0.3, abs=0.01)
 
 
 def test_a_call_teaches_once(host: Host) -> None:
     reservations = host.reservations()
-    reservations.hold("a")
-    reservations.watch({"a": 7}, [7])
+    reservations.add("a")
+    reservations.update({"a": 7}, [7])
     host.now, host.used[7] = WINDOW, 0.2
-    reservations.watch({"a": 7}, [7])
+    reservations.update({"a": 7}, [7])
     learned = reservations.cores_per_call
     host.now, host.used[7] = 10.0, 9.0
-    reservations.watch({"a": 7}, [7])
+    reservations.update({"a": 7}, [7])
     assert reservations.cores_per_call == learned
 
 
@@ -79,18 +79,18 @@ def test_a_call_teaches_once(host: Host) -> None:
 def test_odd_calls_move_it_only_so_far(host: Host, used: float, multiple: float) -> None:
     reservations = host.reservations(cores=0.5)
     for task in map(str, range(50)):
-        reservations.hold(task)
-        reservations.watch({task: 7}, [])
+        reservations.add(task)
+        reservations.update({task: 7}, [])
         host.now += WINDOW
         host.used[7] = used
-        reservations.watch({task: 7}, [])
+        reservations.update({task: 7}, [])
     assert reservations.cores_per_call == pytest.approx(0.5 * multiple)
 
 
 def test_at_zero_nothing_is_reserved(host: Host) -> None:
     reservations = host.reservations(cores=0.0)
-    reservations.hold("a")
-    reservations.watch({"a": 1}, [1])
+    reservations.add("a")
+    reservations.update({"a": 1}, [1])
     assert reservations.cores == 0.0
     assert reservations._calls == {}
 

@@ -1,0 +1,67 @@
+-- Requeue a room whose call was lost or handed over, for the next attempt. It keeps its permits, and its message goes
+-- to the front of the queue.
+--
+-- KEYS  room_key (hash), conversation_key (string), queue_key (list), rooms_key (zset), leases_key (zset),
+--       dead_key (stream), calls_key (stream), then those of lib/admission
+-- ARGV  sid, attempt
+--       claimant              '' for any
+--       max_attempts          failed attempts allowed
+--       only_if_expired       '1': only if the lease has expired
+--       handed_over           '1': it is no failed attempt
+--       message               of Celery, for the next attempt
+--       reason                one line
+--       open_ms, over_ms      TTL of an open room, of one that is over
+--       stream_length         dead letters and call records to keep, each
+--       then that of lib/admission
+-- Returns 'requeued', 'dead' (attempts used up), 'closed' (the room had finished meanwhile, so the call has ended and
+-- has its record) or 'stale' (also: the lease was renewed meanwhile; nothing was changed).
+
+local room_key, conversation_key, queue_key, rooms_key, leases_key, dead_key, calls_key = unpack(KEYS)
+local sid, attempt, claimant, max_attempts, only_if_expired, handed_over, message, reason, open_ms, over_ms,
+  stream_length = unpack(ARGV)
+
+--- @include "lib/admission"
+--- @include "lib/fencing"
+--- @include "lib/finish_room"
+--- @include "lib/call_record"
+--- @include "lib/dead_letter"
+
+local held, closing, name, tenant, tier, uncounted =
+  holds(room_key, attempt, claimant, 'closing', 'name', 'tenant', 'tier', 'uncounted')
+if not held then
+  return 'stale'
+end
+if only_if_expired == '1' and tonumber(redis.call('ZSCORE', leases_key, sid) or 0) > now_ms then
+  return 'stale'
+end
+redis.call('HSET', room_key, 'at:lost', now_ms)
+
+if closing then
+  finish(sid, room_key, conversation_key, 'ended', reason)
+  release(sid)
+  write_call_record(sid, room_key, 'room finished', '[]')
+  return 'closed'
+end
+uncounted = tonumber(uncounted or 0) + tonumber(handed_over)
+if attempt - uncounted >= tonumber(max_attempts) then
+  finish(sid, room_key, conversation_key, 'dead', reason)
+  release(sid)
+  write_dead_letter(sid, name, tenant, tier, attempt, reason)
+  return 'dead'
+end
+
+redis.call('ZREM', leases_key, sid)
+-- The next attempt has its own steps.
+local kept = {['at:room_started'] = true, ['at:received'] = true, ['at:lost'] = true}
+for _, field in ipairs(redis.call('HKEYS', room_key)) do
+  if string.sub(field, 1, 3) == 'at:' and not kept[field] then
+    redis.call('HDEL', room_key, field)
+  end
+end
+redis.call('HDEL', room_key, 'claimant', 'worker', 'pid')
+redis.call('HSET', room_key, 'state', 'queued', 'attempt', attempt + 1, 'uncounted', uncounted,
+  'handed_over', handed_over, 'reason', reason, 'message', message, 'arrived', now_us, 'at:queued', now_ms)
+redis.call('PEXPIRE', room_key, open_ms)
+acquire(sid, tenant, tier, now_us)
+redis.call('RPUSH', queue_key, message)
+return 'requeued'

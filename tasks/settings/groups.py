@@ -1,0 +1,228 @@
+"""The groups of settings, each with the environment variable, the default and the bounds of its fields."""
+
+from __future__ import annotations
+
+import base64
+import re
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationInfo, field_validator
+
+from tasks import cpu
+from tasks.errors import InvalidSetting
+from tasks.sentinel_url import SCHEME, Sentinels
+from tasks.settings.environment import Group, pairs
+
+SLOTS_PER_CORE = 4
+FERNET_KEY_BYTES = 32
+SCHEMES = ("redis", "rediss", SCHEME)
+
+
+class RedisSettings(Group):
+    """Redis: the broker, and the state of the rooms."""
+
+    url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), validation_alias="REDIS_URL")
+    sentinel_master: str = Field("mymaster", min_length=1, validation_alias="SWITCHBOARD_SENTINEL_MASTER")
+    """The Sentinels' name for the master, if `url` names Sentinels."""
+    sentinel_password: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_SENTINEL_PASSWORD")
+    """The password of the Sentinels themselves, if they have one; that of Redis is in `url`."""
+    deadline_seconds: float = Field(2.0, gt=0, validation_alias="SWITCHBOARD_REDIS_DEADLINE_SECONDS")
+    """The time that Redis has to answer a receiver. After it the receiver answers 503, and LiveKit delivers again."""
+
+    @cached_property
+    def sentinels(self) -> Sentinels | None:
+        """The Sentinels to ask for the master; None if `url` is that of a Redis itself."""
+        url = self.url.get_secret_value()
+        return Sentinels.parse(url) if url.startswith(f"{SCHEME}://") else None
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        scheme = url.partition("://")[0]
+        if scheme not in SCHEMES:
+            raise ValueError(f"it begins with {', '.join(f'{each}://' for each in SCHEMES[:-1])} or {SCHEMES[-1]}://")
+        if scheme == SCHEME:
+            Sentinels.parse(url)
+        return value
+
+
+class LivekitSettings(Group):
+    """The LiveKit server and its API keys."""
+
+    url: str = Field("ws://127.0.0.1:7880", validation_alias="LIVEKIT_URL")
+    api_key: str = Field(validation_alias="LIVEKIT_API_KEY")
+    api_secret: SecretStr = Field(validation_alias="LIVEKIT_API_SECRET")
+    webhook_keys: dict[str, SecretStr] = Field({}, validation_alias="SWITCHBOARD_WEBHOOK_KEYS")
+    """More API keys whose webhooks are accepted, `key:secret,key:secret`, for rotation."""
+    public_url: str | None = Field(None, validation_alias="SWITCHBOARD_PUBLIC_LIVEKIT_URL")
+    """The address of the server for callers; `url` if not set."""
+    deadline_seconds: float = Field(3.0, gt=0, validation_alias="SWITCHBOARD_ROOM_DEADLINE_SECONDS")
+    """The time that the server has to answer a receiver that creates a call. After it the receiver answers 503."""
+
+    @property
+    def signing_keys(self) -> dict[str, str]:
+        """API key -> secret, of every key whose webhooks are accepted."""
+        more = {key: secret.get_secret_value() for key, secret in self.webhook_keys.items()}
+        return more | {self.api_key: self.api_secret.get_secret_value()}
+
+    @field_validator("webhook_keys", mode="before")
+    @classmethod
+    def _key_and_secret(cls, value: object) -> object:
+        return pairs(value, ":") if isinstance(value, str) else value
+
+
+class ReceiverSettings(Group):
+    """The receivers: the requests that they accept."""
+
+    webhook_max_bytes: int = Field(1 << 20, gt=0, validation_alias="SWITCHBOARD_WEBHOOK_MAX_BYTES")
+    api_keys: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_API_KEYS")
+    """The keys for `POST /calls` and their tenants: see `webhooks.api_keys`. Nobody may if not set."""
+    api_docs: bool = Field(default=False, validation_alias="SWITCHBOARD_API_DOCS")
+
+
+class AfterWait(StrEnum):
+    """The action on a room that was not answered within its tier's longest wait."""
+
+    END = "end"
+    GO_ON = "go on"
+
+
+class TierSettings(Group):
+    """The tiers, their queues, and the limits under which their rooms are queued."""
+
+    queues: dict[str, str] = Field(
+        default_factory=lambda: {tier: tier for tier in ("premium", "standard", "free")},
+        validation_alias="SWITCHBOARD_TIERS",
+    )
+    """Tier -> queue. `premium,standard` names each queue after its tier; `premium=q1,standard=q2` does not."""
+    caps: dict[str, PositiveInt] = Field({}, validation_alias="SWITCHBOARD_TIER_CAPS")
+    """Tier -> the calls that may be queued or run at once, `premium=50,free=5`. No limit for the others."""
+    queued_per_tenant: int = Field(2, gt=0, validation_alias="SWITCHBOARD_QUEUED_PER_TENANT")
+    """The rooms of a tenant that may be queued and unclaimed at once; more wait until one is claimed."""
+    max_wait_seconds: dict[str, PositiveFloat] = Field({}, validation_alias="SWITCHBOARD_MAX_WAIT_SECONDS")
+    """Tier -> the longest time without an answer, `premium=30,free=120`. No limit for the others."""
+    after_wait: dict[str, AfterWait] = Field({}, validation_alias="SWITCHBOARD_AFTER_WAIT")
+    """Tier -> the action then, `premium=go on,free=end`; `end` in those that are not named."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All tiers."""
+        return frozenset(self.queues)
+
+    @cached_property
+    def queue_names(self) -> tuple[str, ...]:
+        """Every queue, each once, in the order of the tiers."""
+        return tuple(dict.fromkeys(self.queues.values()))
+
+    @field_validator("queues", mode="before")
+    @classmethod
+    def _queues(cls, value: object) -> object:
+        return pairs(value, "=", alone=True) if isinstance(value, str) else value
+
+    @field_validator("caps", "max_wait_seconds", "after_wait", mode="before")
+    @classmethod
+    def _known_tiers(cls, value: object, info: ValidationInfo) -> object:
+        by_tier = pairs(value, "=") if isinstance(value, str) else value
+        tiers = info.data.get("queues", {})
+        if isinstance(by_tier, dict) and (unknown := by_tier.keys() - tiers):
+            raise ValueError(f"there is no tier {min(unknown)!r}; the tiers are {', '.join(tiers)}")
+        return by_tier
+
+
+class LeaseSettings(Group):
+    """The lease of a running call, and the attempts at answering it."""
+
+    ttl_ms: int = Field(6000, gt=0, validation_alias="SWITCHBOARD_LEASE_TTL_MS")
+    renew_ms: int = Field(2000, gt=0, validation_alias="SWITCHBOARD_LEASE_RENEW_MS")
+    outage_seconds: float = Field(30.0, ge=0, validation_alias="SWITCHBOARD_REDIS_OUTAGE_SECONDS")
+    """The time that a running call goes on while Redis is away and its lease cannot be renewed."""
+    max_attempts: int = Field(5, gt=0, validation_alias="SWITCHBOARD_MAX_ATTEMPTS")
+
+
+class WorkerSettings(Group):
+    """The workers: how many calls they take, and how they stop."""
+
+    slots: int = Field(
+        default_factory=lambda: round(SLOTS_PER_CORE * cpu.available().cores) or 1,
+        gt=0,
+        validation_alias="SWITCHBOARD_SLOTS",
+    )
+    load_threshold: float = Field(0.7, gt=0, le=1, validation_alias="SWITCHBOARD_LOAD_THRESHOLD")
+    load_window_seconds: float = Field(2.5, gt=0, validation_alias="SWITCHBOARD_LOAD_WINDOW_SECONDS")
+    load_file: Path | None = Field(None, validation_alias="SWITCHBOARD_LOAD_FILE")
+    """A file with one number, read instead of the CPU load: a fraction of all cores."""
+    call_cores: float = Field(0.25, ge=0, validation_alias="SWITCHBOARD_CALL_CORES")
+    """The part of a core that is reserved for a call that starts, until its worker has learned what calls use."""
+    drain_seconds: float = Field(300.0, ge=0, validation_alias="SWITCHBOARD_DRAIN_SECONDS")
+    """The time that the calls of a worker that stops may go on there before they are handed over to another."""
+    preload_extras: str = Field("all", validation_alias="SWITCHBOARD_PRELOAD_EXTRAS")
+    """The extras whose plugins a worker imports before its first call, `google,groq`, of those that are installed."""
+
+
+class CallSettings(Group):
+    """The calls: their agent, and how long they last."""
+
+    agent: str = Field("pipeline.voice_agent:entrypoint", validation_alias="SWITCHBOARD_AGENT")
+    """The agent of a tenant that names none, as `module:function` or `module:server`."""
+    join_timeout_seconds: float = Field(60.0, gt=0, validation_alias="SWITCHBOARD_JOIN_TIMEOUT_SECONDS")
+    empty_grace_seconds: float = Field(5.0, ge=0, validation_alias="SWITCHBOARD_EMPTY_GRACE_SECONDS")
+    max_seconds: float = Field(3600.0, gt=0, validation_alias="SWITCHBOARD_MAX_CALL_SECONDS")
+
+
+class TelephoneSettings(Group):
+    """Calls by telephone, which Twilio announces and sends on by SIP."""
+
+    twilio_auth_tokens: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_TWILIO_AUTH_TOKENS")
+    """Twilio's auth tokens, `token,token`: a request that is signed with any of them is accepted."""
+    public_url: str | None = Field(None, pattern=r"^https?://[^\s?#]+$", validation_alias="SWITCHBOARD_PUBLIC_URL")
+    """The address of the receivers for Twilio, as written in Twilio's console, up to the path."""
+    sip_uri: str | None = Field(
+        None,
+        pattern=r"^sips?:[A-Za-z0-9.:\[\]-]+(;[A-Za-z0-9=;.-]+)?$",
+        validation_alias="SWITCHBOARD_SIP_URI",
+    )
+    """The SIP address for calls by telephone, `sip:sip.example.com;transport=tcp`, without a user."""
+    sip_username: str | None = Field(None, validation_alias="SWITCHBOARD_SIP_USERNAME")
+    sip_password: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_SIP_PASSWORD")
+
+
+class TenantSettings(Group):
+    """The tenants: the default one, and where their provider keys come from."""
+
+    default: str | None = Field(None, validation_alias="SWITCHBOARD_DEFAULT_TENANT")
+    encryption_keys: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_ENCRYPTION_KEYS")
+    """Fernet keys, `key,key`: the first encrypts, all decrypt. Derived from the LiveKit secret if not set."""
+    key_source: str | None = Field(None, validation_alias="SWITCHBOARD_KEY_SOURCE")
+    """The source of keys that are not in Redis, as `module:attribute`: see `tasks.tenants.key_source`."""
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _fernet_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        # At the start of each process, and not in the first call that has something to encrypt.
+        for key in [] if value is None else value.get_secret_value().split(","):
+            if not _is_fernet_key(key.strip()):
+                raise ValueError("each key is 32 bytes in URL-safe base64, with a comma between two")
+        return value
+
+    @field_validator("key_source")
+    @classmethod
+    def _module_and_attribute(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[\w.]+:\w+", value):
+            raise InvalidSetting(name="SWITCHBOARD_KEY_SOURCE", value=value, cure="write it as module:attribute")
+        return value
+
+
+class LogSettings(Group):
+    """The log of every process."""
+
+    level: str = Field("INFO", validation_alias="SWITCHBOARD_LOG_LEVEL")
+
+
+def _is_fernet_key(key: str) -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(key)) == FERNET_KEY_BYTES
+    except ValueError:
+        return False

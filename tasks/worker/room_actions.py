@@ -1,0 +1,64 @@
+"""Actions on rooms from the worker's main process, which has no event loop of asyncio.
+
+Each runs in a loop and over a connection of its own, both closed before the next fork: no child inherits any of it.
+While Redis is away an action is logged and left out, because the reconciler does the same later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from redis.exceptions import RedisError
+
+from tasks.queue.requeue import requeue_call
+from tasks.redis_client import connect
+from tasks.rooms import RoomStore
+from tasks.settings import Settings
+
+T = TypeVar("T")
+
+logger = logging.getLogger("switchboard.tasks.worker")
+
+
+def requeue_lost_call(sid: str, attempt: int, *, reason: str, settings: Settings) -> None:
+    """Queue the room again, whose child has died in its call."""
+
+    async def requeue(rooms: RoomStore) -> None:
+        room = await rooms.get(sid)
+        if room is not None and room.attempt == attempt:
+            await requeue_call(room, rooms, settings.lease.max_attempts, reason=reason)
+
+    try:
+        _run(requeue, settings)
+    except (RedisError, OSError) as error:
+        fields = {"sid": sid, "attempt": attempt, "error": type(error).__name__}
+        logger.warning("lost call not requeued; its lease will expire", extra=fields)
+
+
+def return_message(sid: str, attempt: int, *, settings: Settings) -> bool:
+    """Return a room's message to the front of its queue, unless the room no longer waits for it.
+
+    Returns False if Redis is away: then the message is still this worker's.
+    """
+    fields = {"sid": sid, "attempt": attempt}
+    try:
+        returned = _run(lambda rooms: rooms.return_message(sid, attempt), settings)
+    except (RedisError, OSError) as error:
+        logger.warning("message not returned", extra=fields | {"error": type(error).__name__})
+        return False
+    logger.info("message returned" if returned else "message dropped; its room does not wait for it", extra=fields)
+    return True
+
+
+def _run(action: Callable[[RoomStore], Awaitable[T]], settings: Settings) -> T:
+    async def run() -> T:
+        redis = connect(settings.redis)
+        try:
+            return await action(RoomStore(redis, lease_ms=settings.lease.ttl_ms))
+        finally:
+            await redis.aclose()
+
+    return asyncio.run(run())
