@@ -17,9 +17,9 @@ RECORD = "call_record"
 
 def script(redis: Redis, action: str, *before: str) -> AsyncScript:
     """The action of that name, behind the functions of the files `before` it, from whose lines on Redis counts its."""
-    return redis.register_script("\n".join(_source(name) for name in (*before, action)))
+    return redis.register_script("\n".join([*(_source("lua/lib", name) for name in before), _source("lua", action)]))
 
 
 @cache
-def _source(name: str) -> str:
-    return resources.files(__package__).joinpath("lua", f"{name}.lua").read_text("utf-8")
+def _source(folder: str, name: str) -> str:
+    return resources.files(__package__).joinpath(folder, f"{name}.lua").read_text("utf-8")
