@@ -10,12 +10,12 @@ PROGRAM = """
 import logging, sys, threading
 logging.basicConfig(stream=sys.stdout, format="%(name)s %(message)s %(step)s %(exc_info)s", level=logging.WARNING)
 logging.getLogger("switchboard.pipeline.rehearsal").setLevel(logging.DEBUG)
-from pipeline import rehearsal
-rehearsal.rehearse()
+from pipeline.runtime import warm_up
+warm_up.rehearse()
 from livekit.agents import llm
 from livekit.agents.tokenize import _basic_hyphenator as hyphenator
 from livekit.agents.utils import http_context
-for module in rehearsal.LATE_IMPORTS:
+for module in warm_up.LATE_IMPORTS:
     if module not in sys.modules:
         print("not imported", module)
 if not hyphenator._get_hyphenator.cache_info().currsize:

@@ -14,7 +14,7 @@ PREAMBLE = """
 import asyncio, logging, os
 from livekit import rtc
 from livekit.rtc import _ffi_client
-from pipeline import rtc_client
+from pipeline.runtime import rtc_client
 
 told = []
 logging.getLogger("livekit").addHandler(logging.Handler())
