@@ -21,11 +21,12 @@ PYTHON ?= $(shell \
 		done; \
 	done)
 
-.PHONY: help demo test chaos faults bench lint format lock clean
+.PHONY: help demo test unit chaos faults bench lint format lock clean
 
 help:
 	@echo 'make demo [ARGS="--calls 3"]  a real call on this machine, with no keys and no servers'
-	@echo 'make test [ARGS="-k lease"]   the tests, with real servers'
+	@echo 'make unit [ARGS="-k lease"]   the tests that need no server, in less than a minute'
+	@echo 'make test [ARGS="-k lease"]   all tests, with real servers, in several lanes'
 	@echo 'make chaos [ARGS="--runs 5"]  kill, pause and cut off every part during calls; a table of what came of it'
 	@echo 'make faults                   each provider fails in each way during calls; a table of what the callers hear'
 	@echo 'make bench [ARGS="--quick"]    ours and the built-in dispatch of livekit-agents, measured side by side'
@@ -40,7 +41,10 @@ demo: $(STAMPS)/runtime $(STAMPS)/project
 # The servers first: within pytest nobody would see how far they are.
 test: $(STAMPS)/dev $(STAMPS)/project
 	@$(BIN)/python -m ops.setup >&2
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=auto $(ARGS)
+
+unit: $(STAMPS)/dev $(STAMPS)/project
+	@$(BIN)/python -m pytest tests/unit $(ARGS)
 
 chaos: $(STAMPS)/dev $(STAMPS)/project
 	@$(BIN)/python -m ops.setup >&2
