@@ -28,8 +28,8 @@ PYTHON ?= $(shell \
 
 help:
 	@echo 'make demo [ARGS="--calls 3"]  a real call on this machine, with no keys and no servers'
-	@echo 'make test [ARGS="-k lease"]   the tests, with real servers'
-	@echo 'make unit [ARGS="-k lease"]   those tests that need no server, in less than a minute'
+	@echo 'make test [ARGS="-k lease"]   all tests, with real servers, in several lanes'
+	@echo 'make unit [ARGS="-k lease"]   the tests that need no server, in less than a minute'
 	@echo 'make chaos [ARGS="--runs 5"]  kill, pause and cut off every part during calls; a table of what came of it'
 	@echo 'make faults                   each provider fails in each way during calls; a table of what the callers hear'
 	@echo 'make bench [ARGS="--quick"]    ours and the built-in dispatch of livekit-agents, measured side by side'
@@ -48,7 +48,7 @@ demo: $(STAMPS)/venv
 
 test: $(STAMPS)/venv
 	@$(SIDE_BY_SIDE_WITH_SERVERS) $(STAMPS)/dev $(STAMPS)/project
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=auto $(ARGS)
 
 unit: $(STAMPS)/dev $(STAMPS)/project
 	@$(BIN)/python -m pytest tests/unit $(ARGS)

@@ -7,15 +7,32 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
 
 from ops.stack import environment
 from ops.stack.binaries import Binaries
 from ops.stack.ports import PortPicker
 from ops.stack.redis import RedisServer
 from tasks.rooms import RoomStore
+from tests import lanes
 from tests.support.key_leaks import leaked_keys
 
 SECRET = "a-secret-that-is-long-enough-for-hs256"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    return lanes.count()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> lanes.Lanes:
+    return lanes.Lanes(config, log)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", default=None):
+        config.pluginmanager.register(lanes.Totals())
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +73,8 @@ def switchboard_env(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) 
         "LIVEKIT_API_KEY": "devkey",
         "LIVEKIT_API_SECRET": SECRET,
         "REDIS_URL": redis_server.url,
+        # Seconds of CPU of each worker's start, for providers that no tenant here has.
+        "SWITCHBOARD_PRELOAD_EXTRAS": "none",
     }
     for name, value in env.items():
         monkeypatch.setenv(name, value)

@@ -17,6 +17,8 @@ from tests.support.tenants import declare
 
 HERE = Path(__file__).parent
 GRACE_SECONDS = 1.0
+# Of the tests with providers. The other workers, and those that tests add, start with less CPU.
+FALLBACKS = {"SWITCHBOARD_PRELOAD_EXTRAS": "anthropic,cartesia"}
 # Which `switchboard tenants apply` refuses here: what another version, or another configuration, may have applied.
 APPLIED_BY_OTHERS = """
 [tenants.misspelt]
@@ -50,7 +52,11 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
     options = StackOptions(
         directory=directory,
         binaries=binaries,
-        workers=tuple(WorkerSpec(tier, (tier,)) for tier in ("premium", "standard", "free")),
+        workers=(
+            WorkerSpec("premium", ("premium",), env=FALLBACKS),
+            WorkerSpec("standard", ("standard",), env=FALLBACKS),
+            WorkerSpec("free", ("free",)),
+        ),
         tenants=HERE / "tenants.toml",
         env={
             "SWITCHBOARD_TIERS": TIERS,
@@ -59,7 +65,6 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
             "SWITCHBOARD_JOIN_TIMEOUT_SECONDS": "5",
             "SWITCHBOARD_LOAD_FILE": str(load),
             "SWITCHBOARD_CALL_CORES": "0",
-            "SWITCHBOARD_PRELOAD_EXTRAS": "anthropic,cartesia",
         },
         python_path=(HERE / "agents",),
         flower=True,

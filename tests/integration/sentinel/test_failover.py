@@ -59,6 +59,7 @@ async def worker(replicated: Replicated, dispatcher: Dispatcher, tmp_path: Path)
     load = tmp_path / "load"
     load.write_text("0")
     env = {"SWITCHBOARD_MAX_ATTEMPTS": "1", "SWITCHBOARD_LOAD_FILE": str(load), "SWITCHBOARD_CALL_CORES": "0"}
+    env["SWITCHBOARD_PRELOAD_EXTRAS"] = "none"
     ours = ("SWITCHBOARD_", "LIVEKIT_", "REDIS_")
     given = {name: value for name, value in os.environ.items() if name.startswith(ours)}
     started = Worker(
