@@ -8,7 +8,8 @@ began last would be waited for. See CONTRIBUTING.md.
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
+from typing import Any, cast
 
 import pytest
 from xdist.remote import Producer
@@ -40,7 +41,8 @@ class Lanes(LoadScopeScheduling):
     def remove_node(self, node: WorkerController) -> str | None:
         """A lane has ended, or died: then its file goes to another one."""
         self._installed.discard(node)
-        return super().remove_node(node)
+        file: str | None = super().remove_node(node)
+        return file
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         file = self._next(node)
@@ -75,11 +77,11 @@ class Totals:
 
     def __init__(self) -> None:
         self._tests: Counter[str] = Counter()
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a phase of a test, in the lane that it ran in."""
-        lane = report.node.gateway.id  # type: ignore[attr-defined]  # set by xdist
+        lane = cast("Any", report).node.gateway.id
         self._tests[lane] += report.when == "setup"
         self._seconds[lane] += report.duration
 
