@@ -43,7 +43,7 @@ class ProviderTable(BaseModel):
     @classmethod
     def _key_is_a_reference(cls, key: str | None) -> str | None:
         if key is not None and not _REFERENCE.fullmatch(key):
-            msg = 'it must be "env:NAME", "file:/path" or "stdin:NAME"; the key itself does not belong into this file'
+            msg = 'it must be "env:NAME", "file:/path" or "stdin:NAME"; the key itself must not be in this file'
             raise ValueError(msg)
         return key
 

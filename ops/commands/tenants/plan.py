@@ -16,7 +16,7 @@ from tasks.tenants.key_cipher import ProviderKeyCipher
 from tasks.tenants.tenant import ENCRYPTED
 
 MAX_CHARACTERS = 60
-REENCRYPTED = "encrypted again, as what was in Redis could not be opened"
+REENCRYPTED = "encrypted again, as what was in Redis could not be decrypted"
 NOTHING = "(none)"
 
 

@@ -27,7 +27,7 @@ _UNACKED = b"unacked_index"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Bytes that are sent transaction, and the number of their replies.
+    """Bytes that are sent together, and the number of their replies.
 
     `step`: the step of the call. `at`: its time, in seconds since the call began.
     """

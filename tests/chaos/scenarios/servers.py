@@ -79,7 +79,7 @@ async def livekit_restarted(installation: ChaosInstallation, variation: Variatio
             *(_recovery_after(call, event) for call, event in zip(calls, returned, strict=True))
         )
         for call, back in zip(calls, recoveries, strict=True):
-            # The room has a new sid now, so its first agent has left it.
+            # The restarted server has created a new room, so the call of the old one has to end.
             await installation.reaches(call.room.sid, State.ENDED)
             outcome.add(call, back)
     return outcome
