@@ -59,7 +59,7 @@ async def test_a_worker_that_gets_sigterm_hands_its_call_over_with_the_conversat
         assert await asyncio.wait_for(leaving.exited(), ANSWER_SECONDS) == 0
 
         assert await ask(caller, "what is my name") == "your name is john."
-        # Whoever is handed over between two turns is told nothing.
+        # A caller who is handed over between two turns hears nothing of it.
         assert not [line for line in caller.transcript.texts(Speaker.AGENT) if "cut off" in line]
     await running.reaches(room.sid, State.ENDED)
 

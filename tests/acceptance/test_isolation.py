@@ -39,7 +39,7 @@ LEAST_PLACES = 30
 class Marked:
     """A tenant whose key, question and answer are found wherever they are.
 
-    `phrases`, which are declared openly, are what its ears know: the question is one of several that they stand for.
+    `phrases`, which are declared openly, are the grammar of its STT: the question is one of several that match.
     """
 
     tenant: str

@@ -51,7 +51,7 @@ async def test_the_replacement_remembers_what_was_said_and_answers_what_was_not_
         assert room.pid is not None
         before = await running.rooms.conversation(room.sid)
         assert before is not None
-        # What is kept is not readable for whoever reads Redis.
+        # The saved conversation cannot be read in Redis: it is encrypted.
         assert b"john" not in before
 
         await caller.say(utterance("what is my name"))

@@ -128,7 +128,7 @@ async def test_a_caller_of_a_room_that_was_made_hears_the_agent_at_once(
 async def test_a_call_by_telephone_is_answered(own: Installation) -> None:
     name = await telephone(own)
     livekit = own.stack.livekit
-    # What LiveKit's SIP server gives a caller whom a callee rule has sent to this room.
+    # The attributes of a caller that LiveKit's SIP server has sent to this room by a dispatch rule.
     token = (
         api.AccessToken(livekit.api_key, livekit.api_secret)
         .with_identity("sip_0123456789abcdef")

@@ -1,4 +1,4 @@
-"""Running a tool: what is heard of it, and that it does not outlive whoever runs it."""
+"""A tool that the set-up runs: its output, and that it never outlives the set-up."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ asyncio.run(main())
 def test_after_the_warm_up_the_certificates_of_the_host_are_not_read_again(
     tmp_path: Path, warm_up: str, outcome: str
 ) -> None:
-    # A pipe that nobody writes to: whoever reads it waits.
+    # A pipe that nobody writes to: its reader waits.
     certificates = tmp_path / "certificates.pem"
     os.mkfifo(certificates)
     program = f"""
