@@ -8,6 +8,9 @@ ifndef SIDE_BY_SIDE
 .NOTPARALLEL:
 endif
 
+# Each process would compile what it imports of this project and of the tests, and some hundred are started.
+unexport PYTHONDONTWRITEBYTECODE
+
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin

@@ -13,6 +13,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+# Where PYTHONDONTWRITEBYTECODE is set, as in many images, each process would compile what it imports: 2 s of CPU.
+OPTIONS = ("--python", sys.executable, "--compile-bytecode")
 # pip's setting -> uv's environment variable, and the separator of its values.
 # https://pip.pypa.io/en/stable/cli/pip_install/ and https://docs.astral.sh/uv/reference/environment/
 HANDED_ON = {
@@ -56,7 +58,7 @@ def pip_settings() -> dict[str, str]:
 
 def main() -> int:
     """Install, and return uv's exit code."""
-    command = [str(Path(sys.executable).parent / "uv"), "pip", "install", "--python", sys.executable, *sys.argv[1:]]
+    command = [str(Path(sys.executable).parent / "uv"), "pip", "install", *OPTIONS, *sys.argv[1:]]
     return subprocess.run(command, env=uv_environment(os.environ, pip_settings()), check=False).returncode
 
 
