@@ -122,10 +122,12 @@ class Client:
             return Answer(response.status, response.headers, await response.text())
 
     async def counted(self, metric: str, **labels: str) -> float:
-        """A counter of the receiver; 0 if it has never counted this."""
+        """Return the sum of the receiver's counters that have these labels, and perhaps others."""
         text = (await self.send("GET", "/metrics", b"", {})).text
         samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
-        return sum(sample.value for sample in samples if sample.name == metric and sample.labels == labels)
+        return sum(
+            sample.value for sample in samples if sample.name == metric and sample.labels.items() >= labels.items()
+        )
 
 
 def incoming(**fields: str) -> dict[str, str]:

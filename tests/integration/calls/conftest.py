@@ -19,10 +19,14 @@ from ops.stack.receiver import Receiver
 from ops.stack.redis import RedisServer
 from tasks.rooms import RoomStore
 from tests.integration.calls import client
-from tests.integration.calls.client import Client
+from tests.integration.calls.client import Client, rooms_named
 from tests.support.key_leaks import leaked_keys
 from tests.support.livekit_server import livekit_server
 from tests.support.tenants import declare
+from tests.support.waiting import until
+
+LAST_WEBHOOK_SECONDS = 30.0
+"""livekit-server tries to deliver an event for 15 s."""
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +114,9 @@ async def server(livekit: LiveKitServer) -> AsyncIterator[api.LiveKitAPI]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def rooms(redis_server: RedisServer, receivers: list[Receiver]) -> AsyncIterator[RoomStore]:
+async def rooms(redis_server: RedisServer, backend: Client, server: api.LiveKitAPI) -> AsyncIterator[RoomStore]:
     """The rooms of `redis_server`, none at first. Afterwards each key must have a TTL or be a permanent one."""
+    await _close_rooms(server, backend)
     async with redis_server.client() as connection:
         await connection.flushdb()
         await declare(connection, client.TENANTS)
@@ -119,3 +124,17 @@ async def rooms(redis_server: RedisServer, receivers: list[Receiver]) -> AsyncIt
     # A test that killed Redis has killed the first client's connection, too.
     async with redis_server.client() as connection:
         assert await leaked_keys(connection) == []
+
+
+async def _close_rooms(server: api.LiveKitAPI, backend: Client) -> None:
+    """Close the rooms of earlier tests, and wait for their last webhooks: a late one would open a room in this test."""
+    finished = {"event": "room_finished"}
+    before = await backend.counted("switchboard_webhook_events_total", **finished)
+    listed = await rooms_named(server)
+    for room in listed:
+        await server.room.delete_room(api.DeleteRoomRequest(room=room.name))
+
+    async def all_announced() -> bool:
+        return await backend.counted("switchboard_webhook_events_total", **finished) >= before + len(listed)
+
+    await until(all_announced, LAST_WEBHOOK_SECONDS)
