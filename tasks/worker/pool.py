@@ -36,6 +36,14 @@ class _OneShotAsynPool(AsynPool):
         if self._maxtasksperchild != 1:
             super().on_job_ready(job, i, obj, inqW_fd)
 
+    def _track_child_process(self, proc: Any, hub: Any) -> None:
+        # Celery tracks all children again when it is connected to Redis again. One that has exited, and could not be
+        # waited for yet, has no sentinel to track: the ValueError would end the worker.
+        if getattr(proc, "_sentinel_poll", proc) is None:
+            hub.call_later(REAP_SECONDS, self._reap, hub, proc)
+        else:
+            super()._track_child_process(proc, hub)
+
     def _event_process_exit(self, hub: Any, proc: Any) -> None:
         super()._event_process_exit(hub, proc)
         self._reap(hub, proc)
