@@ -5,9 +5,10 @@
     the call: its agent, an empty room,      `ended`, a call record     a caller who joins later is answered again
       its maximum length
     room finished: `LeaseRenewer.closing`    `ended`, a call record     LiveKit has closed the room
-    RoomGone: the server has no such room,   `ended`, a call record     that other room has a webhook of its own
-      or another one of its name
-    lease lost: `LeaseRenewer.lost`          nothing: it is stale       the attempt that has the room answers
+    the server has no such room, or          `ended`, a call record     that other room has a webhook of its own
+      another one of its name
+    lease lost: `LeaseRenewer.lost`          nothing if it is stale,    the attempt that has the room answers
+                                             else `queued`
     drain: `Drain.due`                       `queued`, conversation     the next attempt, on another worker; not counted
     an error that is `retryable`             `queued`, or else `dead`   the next attempt; after the last, an operator
     any other error                          `dead`, a dead letter      an operator
@@ -15,8 +16,8 @@
                                                                         notices the child's death or the lease expires
 
 Each write carries the attempt and its claimant, so a stale one changes nothing. An attempt whose lease counts as lost
-because Redis was away is not stale unless another one took the room: it is `ended`. A last write that Redis does not
-answer is not repeated, and the lease expires.
+because Redis was away is not stale unless another one took the room: it is queued again. A last write that
+Redis does not answer is not repeated, and the lease expires.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from redis.exceptions import RedisError
 
 from pipeline.call import Call
 from pipeline.conversation import Conversation
-from pipeline.errors import PipelineError, RoomGone
+from pipeline.errors import PipelineError
+from pipeline.outcome import EndedBy
 from tasks.call.lease import LeaseRenewer
 from tasks.call.options import call_options
 from tasks.call.provider_keys import provider_keys
@@ -42,7 +44,7 @@ from tasks.queue.requeue import requeue_call
 from tasks.rooms import ClaimRefusal, LossCause, RequeueResult, Room
 
 if TYPE_CHECKING:
-    from pipeline.call import CallOutcome
+    from pipeline.outcome import CallOutcome
     from tasks.call.child import Child
 
 HAND_OVER_RETRY_SECONDS = 0.5
@@ -68,10 +70,6 @@ async def _answer(room: Room, child: Child, *, claimed_at: float) -> str:
     logger.info("call claimed", extra=fields)
     try:
         outcome = await _run_call(room, child, claimed_at=claimed_at)
-    except RoomGone as error:
-        await child.rooms.end(room.sid, room.attempt, outcome="room gone", usage="[]", claimant=room.claimant)
-        logger.info("room gone", extra=fields | {"reason": str(error)})
-        return "room gone"
     except (SwitchboardError, PipelineError) as error:
         return await _fail(room, child, error)
     except Exception as error:  # a bug of ours must not leave the caller in silence
@@ -110,7 +108,7 @@ async def _run_call(room: Room, child: Child, *, claimed_at: float) -> CallOutco
             if lost in done:
                 await call.leave("lease lost")
             if closing in done:
-                call.hang_up("room finished")
+                call.hang_up("room finished", EndedBy.CALLERS)
             if handed_over in done and handed_over.result():
                 lease.stop()
                 await call.leave("handed over")
