@@ -34,14 +34,13 @@ from redis.exceptions import RedisError
 from pipeline.call import Call
 from pipeline.conversation import Conversation
 from pipeline.errors import PipelineError
-from pipeline.outcome import EndedBy
 from tasks.call.lease import LeaseRenewer
 from tasks.call.options import call_options
 from tasks.call.provider_keys import provider_keys
 from tasks.encryption import Encryption
 from tasks.errors import SwitchboardError
 from tasks.queue.requeue import requeue_call
-from tasks.rooms import ClaimRefusal, LossCause, RequeueResult, Room
+from tasks.rooms import ClaimRefusal, EndedBy, LossCause, RequeueResult, Room
 
 if TYPE_CHECKING:
     from pipeline.outcome import CallOutcome
@@ -76,7 +75,12 @@ async def _answer(room: Room, child: Child, *, claimed_at: float) -> str:
         logger.exception("call failed", extra=fields)
         return await _fail(room, child, error)
     await child.rooms.end(
-        room.sid, room.attempt, outcome=outcome.reason, usage=outcome.usage_json(), claimant=room.claimant
+        room.sid,
+        room.attempt,
+        outcome=outcome.reason,
+        usage=outcome.usage_json(),
+        ended_by=EndedBy(outcome.ended_by),
+        claimant=room.claimant,
     )
     child.answered = True
     logger.info("call ended", extra=fields | {"reason": outcome.reason})
@@ -108,7 +112,7 @@ async def _run_call(room: Room, child: Child, *, claimed_at: float) -> CallOutco
             if lost in done:
                 await call.leave("lease lost")
             if closing in done:
-                call.hang_up("room finished", EndedBy.CALLERS)
+                call.hang_up("room finished")
             if handed_over in done and handed_over.result():
                 lease.stop()
                 await call.leave("handed over")
@@ -157,7 +161,8 @@ async def _fail(room: Room, child: Child, error: Exception) -> str:
     """Queue the next attempt if it may mend the error, else write a dead letter."""
     reason = " ".join(str(error).split()) or type(error).__name__
     if getattr(error, "retryable", True):
-        result = await requeue_call(room, child.rooms, child.settings.lease.max_attempts, reason=reason)
+        cause = LossCause.FAILED if getattr(error, "counted", True) else LossCause.NOT_ITS_FAULT
+        result = await requeue_call(room, child.rooms, child.settings.lease.max_attempts, reason=reason, cause=cause)
         return f"lost: {result}"
     await child.rooms.dead_letter(room.sid, attempt=room.attempt, reason=reason, claimant=room.claimant)
     fields = {"sid": room.sid, "tenant": room.tenant, "attempt": room.attempt, "reason": type(error).__name__}

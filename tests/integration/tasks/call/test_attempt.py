@@ -44,7 +44,7 @@ class MadeUpCall:
         return CallOutcome("the agent is done", EndedBy.AGENT) if self.done_by_itself else await self._ended
 
     # As in a call, only the first of these counts.
-    def hang_up(self, reason: str, ended_by: EndedBy) -> None:
+    def hang_up(self, reason: str, ended_by: EndedBy = EndedBy.CALLERS) -> None:
         if not self._ended.done():
             self.commands.append(f"hang up: {reason}")
             self._ended.set_result(CallOutcome(reason, ended_by))
