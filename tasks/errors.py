@@ -1,6 +1,7 @@
 """The errors between a webhook and a call.
 
-The docstring of each error is its message; `retryable` says whether another attempt can help.
+The docstring of each error is its message; `retryable` says whether another attempt can help, and `counted` whether
+that attempt is one of the few that a call has.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ class SwitchboardError(Exception):
     """Something went wrong."""
 
     retryable: ClassVar[bool] = False
+    counted: ClassVar[bool] = True
 
     def __init__(self, **fields: object) -> None:
         template = " ".join((type(self).__doc__ or "").split())

@@ -170,6 +170,18 @@ class CallSettings(Group):
     join_timeout_seconds: float = Field(60.0, gt=0, validation_alias="SWITCHBOARD_JOIN_TIMEOUT_SECONDS")
     empty_grace_seconds: float = Field(5.0, ge=0, validation_alias="SWITCHBOARD_EMPTY_GRACE_SECONDS")
     max_seconds: float = Field(3600.0, gt=0, validation_alias="SWITCHBOARD_MAX_CALL_SECONDS")
+    prewarm_seconds: float = Field(60.0, gt=0, validation_alias="SWITCHBOARD_PREWARM_SECONDS")
+    """The time for what precedes a call: reading the tenant and its keys, importing and prewarming its agent."""
+    request_seconds: float = Field(10.0, gt=0, validation_alias="SWITCHBOARD_REQUEST_SECONDS")
+    """The time for the agent's request hook."""
+    connect_seconds: float = Field(10.0, gt=0, validation_alias="SWITCHBOARD_CONNECT_SECONDS")
+    """The time from the begin of the agent's entrypoint until it is in the room."""
+    shutdown_seconds: float = Field(10.0, gt=0, validation_alias="SWITCHBOARD_SHUTDOWN_SECONDS")
+    """The time for the end of the session and the agent's shutdown callbacks, when the call is over."""
+    hang_seconds: float = Field(15.0, gt=0, validation_alias="SWITCHBOARD_HANG_SECONDS")
+    """The time that the call's event loop may stand still, blocked by the agent, before another attempt takes over."""
+    livekit_away_seconds: float = Field(8.0, gt=0, validation_alias="SWITCHBOARD_LIVEKIT_AWAY_SECONDS")
+    """The time that an agent may be without its connection to the LiveKit server, before another attempt takes over."""
 
 
 class TelephoneSettings(Group):

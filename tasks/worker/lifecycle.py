@@ -6,11 +6,8 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from billiard.exceptions import WorkerLostError
 from celery import signals
 from redis.exceptions import RedisError
 
@@ -27,7 +24,7 @@ from tasks.redis_client import connect_blocking
 from tasks.settings import RedisSettings, Settings
 from tasks.tenants import key_source
 from tasks.tenants.reader import declared_agents
-from tasks.worker import death_signal, room_actions
+from tasks.worker import death_signal
 from tasks.worker.sidecars.inference import inference
 from tasks.worker.sidecars.sidecar import Sidecar
 from tasks.worker.sidecars.turn_detector import turn_detector
@@ -110,17 +107,6 @@ def start_worker(**_: object) -> None:
 def stop_worker(**_: object) -> None:
     """Stop the main process."""
     app.switchboard.stop()
-
-
-@signals.task_failure.connect(weak=False)
-def requeue_lost_call(exception: BaseException, kwargs: Mapping[str, Any], **_: object) -> None:
-    """Queue a room again whose child has died; Celery sends this signal in the main process then.
-
-    Any other exception comes from a child, where the attempt has handled it.
-    """
-    if isinstance(exception, WorkerLostError):
-        settings = app.switchboard.settings
-        room_actions.requeue_lost_call(kwargs["sid"], kwargs["attempt"], reason=str(exception), settings=settings)
 
 
 @signals.worker_process_init.connect(weak=False)
