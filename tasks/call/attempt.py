@@ -14,7 +14,6 @@ from redis.exceptions import RedisError
 from pipeline.call import Call
 from pipeline.conversation import Conversation
 from pipeline.errors import PipelineError
-from pipeline.outcome import EndedBy
 from tasks.call.ending import Ended, Ending, Lost, Unanswerable, ending_of
 from tasks.call.options import call_options
 from tasks.call.provider_keys import provider_keys
@@ -91,7 +90,7 @@ async def _run_call(room: Room, child: Child, watchdog: Watchdog, *, claimed_at:
             if lost in done:
                 await call.leave("lease lost")
             if closing in done:
-                call.hang_up("room finished", EndedBy.CALLERS)
+                call.hang_up("room finished")
             if handed_over in done:
                 await call.leave("handed over")
     finally:

@@ -54,6 +54,7 @@ def call_options(
             join_seconds=settings.call.join_timeout_seconds,
             empty_grace_seconds=settings.call.empty_grace_seconds,
             length_seconds=settings.call.max_seconds,
+            livekit_away_seconds=settings.call.livekit_away_seconds,
         ),
         announced_at=_announced_at(room, claimed_at),
     )
