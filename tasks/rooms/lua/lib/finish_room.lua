@@ -5,9 +5,11 @@
 -- Returns nothing; defines `finish`.
 
 --- @include "lib/clock"
+--- @include "lib/message"
 
--- The caller then calls `release` of lib/admission, which gives the room's permits to others.
+-- A room that was queued takes its message from its queue with it. The caller then calls `release` of lib/admission, which gives the room's permits to others.
 local function finish(sid, room_key, conversation_key, state, reason)
+  remove_message(room_key)
   redis.call('HSET', room_key, 'sid', sid, 'state', state, 'reason', reason, 'at:ended', now_ms)
   -- A room that was never claimed still has both.
   redis.call('HDEL', room_key, 'message', 'notified')
