@@ -38,13 +38,16 @@ end
 
 local requeued = {}
 for _, sid in ipairs(redis.call('ZRANGEBYSCORE', queued_key, '-inf', now_ms - queued_ms_ago, 'LIMIT', 0, most)) do
-  local state, queue, message = read_room(room_prefix .. sid, 'state', 'queue', 'message')
+  local state, queue, message, not_before =
+    read_room(room_prefix .. sid, 'state', 'queue', 'message', 'not_before')
   if state ~= 'queued' or not (queue and message) then
     redis.call('ZREM', queued_key, sid)
   else
     -- Behind all others, so that a long queue is checked in parts.
     redis.call('ZADD', queued_key, now_ms, sid)
-    if not is_in(queue, message) and type(redis.pcall('RPUSH', queue, message)) == 'number' then
+    local delayed = not_before and (tonumber(not_before) or 0) > now_ms - queued_ms_ago
+    if not delayed and not is_in(queue, message) and type(redis.pcall('RPUSH', queue, message)) == 'number' then
+      redis.call('HDEL', room_prefix .. sid, 'not_before')
       table.insert(requeued, sid)
     end
   end

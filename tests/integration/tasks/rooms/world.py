@@ -52,7 +52,7 @@ class World(RuleBasedStateMachine):
         super().__init__()
         self._runner = runner
         self._redis = redis
-        self._store = RoomStore(redis, lease_ms=3_600_000)
+        self._store = RoomStore(redis, lease_ms=3_600_000, quick_failure_ms=3_600_000)
         self._reached = reached
         self.model = Model()
         self.taken: list[Message] = []
@@ -105,6 +105,7 @@ class World(RuleBasedStateMachine):
             "open": self.model.sids(State.WAITING, State.QUEUED, State.RUNNING),
             "queued": self.model.sids(State.QUEUED),
             "leases": self.model.sids(State.RUNNING),
+            "delayed": sorted(room.sid for room in self.model.rooms.values() if room.delayed),
             **{f"queue {tier}": [encoded(message) for message in self.model.queue_of(tier)] for tier in QUEUES},
             "conversations": [sid for sid, room in self.model.rooms.items() if room.conversation],
             "records": [encoded(message) for message in self.model.records],
@@ -138,8 +139,10 @@ class World(RuleBasedStateMachine):
         found = [message for tier in QUEUES for message in held[f"queue {tier}"]]
         assert len(found) == len(set(found))
         assert set(found) <= queued
-        # The others are in the hands of a worker, or were, when it died.
-        assert queued - set(found) <= self.away
+        # The others have a delay, are in the hands of a worker, or were, when it died.
+        delayed = {message for message in queued if message.split()[0] in held["delayed"]}
+        assert queued - set(found) <= self.away | delayed
+        assert not delayed & set(found)
 
     def _no_tenant_stays_eligible_without_a_waiting_room(self, eligible: list[str]) -> None:
         found = {tuple(member.split("\0")) for member in eligible}
@@ -169,6 +172,7 @@ class World(RuleBasedStateMachine):
                 keys.PERMITS,
                 keys.WAITLIST,
                 keys.UNANSWERED,
+                keys.DELAYED,
             ):
                 pipe.zrange(names, 0, -1)
             for tier in QUEUES:
@@ -181,8 +185,8 @@ class World(RuleBasedStateMachine):
             for sid in self._current:
                 pipe.hmget(keys.room(sid), ["state", "attempt", "uncounted"])
             answers = await pipe.execute()
-        sets, (premium, free, calls, dead, conversations, eligible, without_ttl, *states) = answers[:7], answers[7:]
-        opened, queued, leases, to_notify, permits, waitlist, unanswered = sets
+        sets, (premium, free, calls, dead, conversations, eligible, without_ttl, *states) = answers[:8], answers[8:]
+        opened, queued, leases, to_notify, permits, waitlist, unanswered, delayed = sets
         prefix = keys.conversation("")
         held = {
             "open": sorted(opened),
@@ -192,6 +196,7 @@ class World(RuleBasedStateMachine):
             "permits": sorted(f"{parts[0]} {parts[-1]}" for parts in (permit.split("\0") for permit in permits)),
             "waitlist": [member.split("\0")[-1] for member in waitlist],
             "unanswered": sorted(member.split("\0")[-1] for member in unanswered),
+            "delayed": sorted(delayed),
             "queue premium": premium,
             "queue free": free,
             "conversations": sorted(name.removeprefix(prefix) for name in conversations),
