@@ -12,7 +12,9 @@ _STEP = "at:"
 
 
 def _steps(fields: Mapping[str, str]) -> dict[str, int]:
-    steps = {name.removeprefix(_STEP): int(ms) for name, ms in fields.items() if name.startswith(_STEP)}
+    steps = {
+        name.removeprefix(_STEP): int(ms) for name, ms in fields.items() if name.startswith(_STEP) and ms.isdecimal()
+    }
     return dict(sorted(steps.items(), key=lambda step: step[1]))
 
 
@@ -45,22 +47,23 @@ class Room:
 
     @classmethod
     def read(cls, fields: Mapping[str, str]) -> Self:
-        """Return the room of a hash's fields."""
-        pid = fields.get("pid")
+        """Return the room of a hash's fields. Raises ValueError if they are no room's: without a state, or with an odd attempt."""
+        pid = fields.get("pid", "")
+        arrived = fields.get("arrived", "")
         return cls(
-            sid=fields["sid"],
+            sid=fields.get("sid", ""),
             name=fields.get("name", ""),
             tenant=fields.get("tenant", ""),
             tier=fields.get("tier", ""),
             queue=fields.get("queue", ""),
-            state=State(fields["state"]),
+            state=State(fields.get("state", "")),
             attempt=int(fields.get("attempt", "0")),
             worker=fields.get("worker", ""),
-            pid=int(pid) if pid else None,
+            pid=int(pid) if pid.isdecimal() else None,
             reason=fields.get("reason", ""),
             handed_over=fields.get("handed_over") == "1",
             steps_ms=_steps(fields),
-            arrived_us=int(fields.get("arrived", "0")),
+            arrived_us=int(arrived) if arrived.isdecimal() else 0,
             claimant=fields.get("claimant", ""),
             ended_by=fields.get("ended_by", ""),
             public_reason=fields.get("public_reason", ""),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from redis.exceptions import ResponseError
+
 from tasks.rooms import keys
 from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, WorkerStatus
 from tasks.rooms.scripts import Script
@@ -277,9 +279,9 @@ class RoomStore:
         await cast("Any", self.redis.ping())
 
     async def get(self, sid: str) -> Room | None:
-        """Return a room, or None."""
-        fields = cast("dict[str, str]", await cast("Any", self.redis.hgetall(keys.room(sid))))
-        return Room.read(fields) if fields else None
+        """Return a room, or None. One whose hash is not readable is as good as unknown, and soon forgotten."""
+        rooms = await self._rooms([sid])
+        return rooms[0] if rooms else None
 
     async def look_up(self, sids: Sequence[str]) -> dict[str, RoomSummary]:
         """Return the rooms among these that Redis knows. Those that are over stay known for another hour.
@@ -301,17 +303,19 @@ class RoomStore:
 
     async def list_open(self) -> list[Room]:
         """List every open room, the oldest first."""
-        return await self._rooms([keys.room(str(sid)) for sid in await self.redis.zrange(keys.ROOMS, 0, -1)])
+        return await self._rooms([str(sid) for sid in await self.redis.zrange(keys.ROOMS, 0, -1)])
 
     async def list_all(self) -> list[Room]:
         """List every room that Redis still knows, in no order."""
-        return await self._rooms([key async for key in self.redis.scan_iter(keys.room("*"), count=SCAN_BATCH)])
+        names = [str(key) async for key in self.redis.scan_iter(keys.room("*"), count=SCAN_BATCH)]
+        return await self._rooms([name.removeprefix(keys.ROOM_PREFIX) for name in names])
 
-    async def _rooms(self, names: list[str]) -> list[Room]:
+    async def _rooms(self, sids: list[str]) -> list[Room]:
         async with self.redis.pipeline(transaction=False) as pipe:
-            for name in names:
-                pipe.hgetall(name)
-            return [Room.read(fields) for fields in await pipe.execute() if fields]
+            for sid in sids:
+                pipe.hgetall(keys.room(sid))
+            answers = await pipe.execute(raise_on_error=False)
+        return [room for sid, answer in zip(sids, answers, strict=True) if (room := _readable(sid, answer))]
 
     async def list_workers(self) -> list[WorkerStatus]:
         """List every worker whose heartbeat is fresh, by name."""
@@ -332,3 +336,15 @@ class RoomStore:
 
     async def _newest(self, stream: str, limit: int | None) -> list[tuple[str, dict[str, str]]]:
         return cast("list[tuple[str, dict[str, str]]]", await self.redis.xrevrange(stream, count=limit))
+
+
+def _readable(sid: str, answer: Mapping[str, str] | Exception) -> Room | None:
+    """Return the room of a hash, or None if there is none, or no readable one. Raises what Redis answered otherwise."""
+    if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
+        return None
+    if isinstance(answer, Exception):
+        raise answer
+    try:
+        return Room.read({**answer, "sid": sid}) if answer else None
+    except ValueError:
+        return None

@@ -89,7 +89,7 @@ class Calls:
             costs = [
                 await self._each("open: room_started", self.open),
                 await self._each("open again: participant_joined", self.open),
-                await self._each("take a message: BRPOP, unacked, ack", worker.take_message),
+                await self._each("take a message: BRPOP, look at its room", worker.take_message),
                 await self._each("send 3 events for Flower", worker.send_events),
             ]
             before = await meter.connections()
