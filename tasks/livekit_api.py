@@ -132,8 +132,12 @@ class LiveKitClient:
 
 
 def is_caller(participant: models.ParticipantInfo) -> bool:
-    """Return whether the participant is somebody to answer: a person, a telephone, an ingress, and any kind to come."""
-    return participant.kind not in NON_CALLER_KINDS
+    """Return whether the participant is somebody to answer: a person, a telephone, an ingress, and any kind to come.
+
+    Not an agent or a recorder, and nobody whom the others in the room do not see.
+    """
+    permission = participant.permission
+    return participant.kind not in NON_CALLER_KINDS and not permission.hidden and not permission.recorder
 
 
 def created_at_ms(room: models.Room) -> int:
