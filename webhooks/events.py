@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from livekit.protocol import models
 
@@ -79,14 +79,14 @@ def _unix_ms(fields: Mapping[str, Any], name: str) -> int | None:
 
 def _participant(fields: Mapping[str, Any]) -> models.ParticipantInfo:
     """Return as much of the participant as decides whether it is a caller."""
-    permission = fields.get("permission") or {}
+    permission = fields.get("permission", {})
     if not isinstance(permission, dict):
         raise EventMalformed(problem="participant.permission is not an object")
     flags = {name: permission.get(name) is True for name in ("hidden", "recorder")}
     return models.ParticipantInfo(kind=_kind(fields), permission=models.ParticipantPermission(**flags))
 
 
-def _kind(fields: Mapping[str, Any]) -> models.ParticipantInfo.Kind.ValueType:
+def _kind(fields: Mapping[str, Any]) -> Any:
     kind = fields.get("kind", _KINDS.STANDARD)
     if isinstance(kind, str):
         # livekit-server may know kinds that this livekit-api does not. They are people like any other.
@@ -95,7 +95,7 @@ def _kind(fields: Mapping[str, Any]) -> models.ParticipantInfo.Kind.ValueType:
         raise EventMalformed(problem="participant.kind is neither a name nor a number")
     if not 0 <= kind < 1 << 31:
         raise EventMalformed(problem="participant.kind is not a number of a kind")
-    return cast("models.ParticipantInfo.Kind.ValueType", kind)
+    return kind
 
 
 def _object(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -86,8 +86,8 @@ def test_who_is_hidden_or_records_is_no_caller(kind: str | int, permission: dict
     assert not event.caller_joined
 
 
-@pytest.mark.parametrize("permission", [{}, None, {"canPublish": True}, {"hidden": False, "recorder": False}])
-def test_who_is_seen_is_a_caller(permission: dict[str, bool] | None) -> None:
+@pytest.mark.parametrize("permission", [{}, {"canPublish": True}, {"hidden": False, "recorder": False}])
+def test_who_is_seen_is_a_caller(permission: dict[str, bool]) -> None:
     assert events.parse(encoded(event="participant_joined", participant={"permission": permission})).caller_joined
 
 
