@@ -39,6 +39,13 @@ class UnknownTenant(SwitchboardError):
     """There is no tenant {tenant!r}. Declare it in a [tenants.{tenant}] table, and apply: switchboard tenants apply."""
 
 
+class UnknownTenantInName(SwitchboardError):
+    """The room's name is call-<tenant>-<id>, and none of these tenants is declared: {tenants}.
+
+    Declare the one that is meant, and apply: switchboard tenants apply.
+    """
+
+
 class UnknownNumber(SwitchboardError):
     """No tenant has the number that was called. Add it, in E.164, to the `numbers` of one."""
 

@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 import aiohttp
 from livekit import api
 from livekit.protocol import models
+from livekit.protocol.agent_dispatch import AgentDispatch
 
 from tasks.errors import SwitchboardError
 from tasks.settings import LivekitSettings
@@ -109,6 +110,11 @@ class LiveKitClient:
         """Return the participants of the room with this name."""
         request = api.ListParticipantsRequest(room=room)
         return list((await self._answer(self._api.room.list_participants(request))).participants)
+
+    async def list_dispatches(self, room: str) -> list[AgentDispatch]:
+        """Return the explicit dispatches of the room with this name: those that name an agent."""
+        listed = await self._answer(self._api.agent_dispatch.list_dispatch(room))
+        return [dispatch for dispatch in listed if dispatch.agent_name]
 
     async def update_participant(self, room: str, identity: str, attributes: Mapping[str, str]) -> None:
         """Set attributes of a participant; an empty value removes the attribute."""

@@ -118,7 +118,7 @@ class CallCreator:
             room = await self._livekit.create_room(
                 name, metadata=metadata, empty_seconds=wait_seconds, departure_seconds=DEPARTURE_SECONDS
             )
-        return RoomInfo(room.sid, room.name, room.metadata, created_at_ms(room))
+        return RoomInfo(room.sid, room.name, room.metadata, created_at_ms(room), requested=True)
 
     async def _delete_room(self, room: RoomInfo) -> None:
         logger.warning("room could not be dispatched; deleting it", extra={"sid": room.sid})

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from livekit.protocol import models
 
 from tasks.livekit_api import is_caller
 from tasks.queue.dispatcher import RoomInfo
+from tasks.queue.routing import SIP_ATTRIBUTES, called_number
 from webhooks.errors import EventMalformed
 
 ROOM_STARTED: Final = "room_started"
@@ -57,7 +58,9 @@ def parse(body: bytes) -> Event:
         return Event(name, event_id, _room(room, None))
     participant = _object(fields, "participant")
     joined_at_ms = _unix_ms(participant, "joinedAt")
-    return Event(name, event_id, _room(room, joined_at_ms), caller_joined=is_caller(_participant(participant)))
+    info = _participant(participant)
+    joined = replace(_room(room, joined_at_ms), called_number=called_number(info))
+    return Event(name, event_id, joined, caller_joined=is_caller(info))
 
 
 def _room(fields: Mapping[str, Any], joined_at_ms: int | None) -> RoomInfo:
@@ -78,12 +81,20 @@ def _unix_ms(fields: Mapping[str, Any], name: str) -> int | None:
 
 
 def _participant(fields: Mapping[str, Any]) -> models.ParticipantInfo:
-    """Return as much of the participant as decides whether it is a caller."""
+    """Return as much of the participant as decides whether it is a caller, and which number it has called."""
     permission = fields.get("permission", {})
     if not isinstance(permission, dict):
         raise EventMalformed(problem="participant.permission is not an object")
-    flags = {name: permission.get(name) is True for name in ("hidden", "recorder")}
-    return models.ParticipantInfo(kind=_kind(fields), permission=models.ParticipantPermission(**flags))
+    attributes = fields.get("attributes", {})
+    if not isinstance(attributes, dict):
+        raise EventMalformed(problem="participant.attributes is not an object")
+    return models.ParticipantInfo(
+        kind=_kind(fields),
+        permission=models.ParticipantPermission(
+            hidden=permission.get("hidden") is True, recorder=permission.get("recorder") is True
+        ),
+        attributes={name: _text(attributes, name) for name in SIP_ATTRIBUTES},
+    )
 
 
 def _kind(fields: Mapping[str, Any]) -> Any:

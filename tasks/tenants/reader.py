@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +17,10 @@ from tasks.tenants.tenant import Tenant, one_line
 if TYPE_CHECKING:
     import redis
     from redis import asyncio as aioredis
+
+UNREADABLE = "its record in Redis is not a JSON object; apply the tenants file again: switchboard tenants apply"
+
+logger = logging.getLogger("switchboard.tasks.tenants")
 
 
 class TenantReader:
@@ -33,6 +39,12 @@ class TenantReader:
         """Return a tenant, as it is now. Raises UnknownTenant or TenantInvalid."""
         return self._parse(tenant, await cast("Any", self._redis.hget(keys.TENANTS, tenant)))
 
+    async def get_first(self, tenants: Sequence[str]) -> Tenant | None:
+        """Return the first of these tenants that is declared, or None. Raises TenantInvalid."""
+        contents = await cast("Any", self._redis.hmget(keys.TENANTS, list(tenants))) if tenants else []
+        declared = [pair for pair in zip(tenants, contents, strict=True) if pair[1] is not None]
+        return self._parse(*declared[0]) if declared else None
+
     async def get_by_number(self, number: str) -> Tenant:
         """Return the tenant that has this telephone number, in E.164. Raises UnknownNumber or TenantInvalid."""
         tenant_and_content = await self._find_by_number(keys=[keys.NUMBERS, keys.TENANTS], args=[number])
@@ -46,12 +58,12 @@ class TenantReader:
             pipe.hget(keys.TENANTS, tenant)
             pipe.hget(keys.PROVIDER_KEYS, tenant)
             content, encrypted_keys = await pipe.execute()
-        return self._parse(tenant, content), json.loads(encrypted_keys or "{}")
+        return self._parse(tenant, content), _object(tenant, encrypted_keys or "{}")
 
     def _parse(self, name: str, content: str | None) -> Tenant:
         if content is None:
             raise UnknownTenant(tenant=name)
-        record = json.loads(content)
+        record = _object(name, content)
         # A newer version may have written fields that this one does not know. Callers are answered all the same.
         known = {field: record[field] for field in record.keys() & Tenant.model_fields.keys()}
         try:
@@ -70,5 +82,23 @@ def declared_agents(client: redis.Redis) -> set[str]:
 
     Raises RedisError or OSError.
     """
-    records = (json.loads(content) for content in cast("list[str]", client.hvals(keys.TENANTS)))
-    return {record["agent"] for record in records if "agent" in record}
+    agents: set[str] = set()
+    for tenant, content in cast("dict[str, str]", client.hgetall(keys.TENANTS)).items():
+        try:
+            agent = _object(tenant, content).get("agent")
+        except TenantInvalid as error:
+            logger.warning("agent of a tenant not known", extra={"problem": str(error)})
+        else:
+            agents |= {agent} if isinstance(agent, str) else set()
+    return agents
+
+
+def _object(tenant: str, content: str) -> dict[str, Any]:
+    try:
+        # RecursionError: a few thousand brackets.
+        parsed = json.loads(content)
+    except (ValueError, RecursionError):
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise TenantInvalid(tenant=tenant, problem=UNREADABLE)
+    return parsed
