@@ -1,10 +1,16 @@
-"""Encryption at rest of conversations and provider keys: Fernet, with key rotation, each content bound to its owner."""
+"""Encryption at rest: Fernet, with key rotation, each content bound to its owner.
+
+Conversations and provider keys are encrypted with the encryption keys, which receivers do not have. An agent's metadata
+comes from receivers and is read in calls, so its key is derived from what both have: the LiveKit secret.
+"""
 
 from __future__ import annotations
 
 import base64
 import hmac
 import json
+from collections.abc import Sequence
+from typing import Self
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -15,6 +21,7 @@ from tasks.settings import Settings
 # Part of the key derivation: another text here makes everything in Redis undecryptable.
 _ENCRYPTION = b"switchboard: encryption at rest"
 _FINGERPRINT = b"switchboard: fingerprint"
+_AGENT_METADATA = b"switchboard: agent metadata"
 
 FINGERPRINT_DIGITS = 12
 
@@ -27,18 +34,29 @@ class Encryption:
     """Encryption with the keys of the settings. Every worker of an installation has the same keys.
 
     What was encrypted for one owner cannot be decrypted for another. The first key encrypts; every key decrypts.
+    `keys`: others than the settings' encryption keys.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        configured = settings.tenants.encryption_keys
-        secret = settings.livekit.api_secret.get_secret_value().encode()
-        if configured is None:
-            keys = [_derive(secret, _ENCRYPTION)]
-        else:
-            keys = configured.get_secret_value().encode().split(b",")
-        self._first = Fernet(keys[0].strip())
-        self._fernet = MultiFernet([Fernet(key.strip()) for key in keys])
-        self._fingerprint_key = _derive(keys[0].strip(), _FINGERPRINT)
+    def __init__(self, settings: Settings, *, keys: Sequence[bytes] = ()) -> None:
+        if not keys:
+            configured = settings.tenants.encryption_keys
+            if configured is None:
+                keys = [_derive(settings.livekit.api_secret.get_secret_value().encode(), _ENCRYPTION)]
+            else:
+                keys = [key.strip() for key in configured.get_secret_value().encode().split(b",")]
+        self._first = Fernet(keys[0])
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+        self._fingerprint_key = _derive(keys[0], _FINGERPRINT)
+
+    @classmethod
+    def of_agent_metadata(cls, settings: Settings) -> Self:
+        """Return the encryption of what receivers hand to the agents of calls.
+
+        While the LiveKit secret is replaced, the old one decrypts if it is among the keys for webhooks.
+        """
+        first = settings.livekit.api_secret.get_secret_value()
+        secrets = [first, *(secret for secret in settings.livekit.signing_keys.values() if secret != first)]
+        return cls(settings, keys=[_derive(secret.encode(), _AGENT_METADATA) for secret in secrets])
 
     def encrypt(self, owner: str, content: str) -> bytes:
         """Encrypt the content for its owner, with the first key."""
@@ -72,6 +90,11 @@ class Encryption:
         """
         message = json.dumps([owner, content]).encode()
         return hmac.new(self._fingerprint_key, message, "sha256").hexdigest()[:FINGERPRINT_DIGITS]
+
+
+def agent_metadata_owner(room_name: str) -> str:
+    """Return the owner of the metadata for the agent of a room: its name, as it may have no sid yet."""
+    return f"agent metadata:{room_name}"
 
 
 def _derive(secret: bytes, purpose: bytes) -> bytes:

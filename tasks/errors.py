@@ -58,6 +58,13 @@ class KeyUnreadable(SwitchboardError):
     """Tenant {tenant!r}, {field}: {problem}."""
 
 
+class AgentMetadataUnreadable(SwitchboardError):
+    """The agent's metadata of this call cannot be decrypted.
+
+    Give receivers and workers the same LIVEKIT_API_SECRET; while it is replaced, the other in SWITCHBOARD_WEBHOOK_KEYS.
+    """
+
+
 class KeySourceUnavailable(SwitchboardError):
     """Tenant {tenant!r}, {field}: the key source did not answer within {seconds} s ({error})."""
 

@@ -140,7 +140,7 @@ class LiveKitClient:
 def is_caller(participant: models.ParticipantInfo) -> bool:
     """Return whether the participant is somebody to answer: a person, a telephone, an ingress, and any kind to come.
 
-    Not an agent or a recorder, and nobody whom the others in the room do not see.
+    Not an agent, a recorder, or a hidden participant, which the others in the room do not see.
     """
     permission = participant.permission
     return participant.kind not in NON_CALLER_KINDS and not permission.hidden and not permission.recorder

@@ -66,11 +66,13 @@ class CallCreator:
         metadata: Mapping[str, Any],
         *,
         wait_seconds: int,
+        agent_metadata: str = "",
         idempotency_key: IdempotencyKey | None = None,
     ) -> CreatedCall:
         """Create a call of the tenant, or return the one that was created with the same `idempotency_key`.
 
-        The room waits for its caller for `wait_seconds`.
+        The room waits for its caller for `wait_seconds`. `agent_metadata` is for the agent alone; `metadata` is the
+        room's.
 
         Raises LiveKitUnavailable, LiveKitRefused, RedisUnavailable, TenantUnusable, and IdempotencyKeyReused.
         """
@@ -79,6 +81,8 @@ class CallCreator:
             raise IdempotencyKeyReused
         if request.sid:
             return CreatedCall(request.room, request.sid, request.made_at, repeated=True)
+        if agent_metadata:
+            await self._dispatcher.save_agent_metadata(request.room, agent_metadata)
         content = json.dumps({**metadata, "tenant_id": tenant})
         room = await self._create_room(request.room, metadata=content, wait_seconds=wait_seconds)
         try:

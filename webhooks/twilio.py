@@ -36,7 +36,6 @@ CONNECTED, REPEATED = "connected", "repeated"
 UNKNOWN_NUMBER, RETRYING, GAVE_UP = "unknown_number", "retrying", "gave_up"
 
 
-
 class TwiML(Response):
     """A response with instructions for Twilio."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, Self, TypeVar
 
+from tasks.encryption import Encryption, agent_metadata_owner
 from tasks.errors import NoTenant, SwitchboardError, UnknownNumber, UnknownTenantInName
 from tasks.queue.explicit_dispatch import ExplicitDispatch, ExplicitDispatches
 from tasks.queue.message import call_message
@@ -77,6 +78,10 @@ class Dispatching(Protocol):
         """Return whether a room with this name and metadata is none of ours. Asks nobody."""
         ...
 
+    async def save_agent_metadata(self, name: str, metadata: str) -> None:
+        """Save metadata for the agent of a room that is about to be created with this name."""
+        ...
+
     async def close(self, sid: str) -> CloseResult:
         """Record that LiveKit has closed the room."""
         ...
@@ -111,6 +116,7 @@ class Dispatcher:
         self._rooms = rooms
         self._tenants = tenants
         self._explicit = explicit
+        self._encryption = Encryption.of_agent_metadata(settings)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -146,6 +152,13 @@ class Dispatcher:
         """Return whether the room is none of ours, by its metadata, else by its name."""
         return is_left_to_others(name, RoomMetadata.parse(metadata), self._settings.receiver.ignored_rooms)
 
+    async def save_agent_metadata(self, name: str, metadata: str) -> None:
+        """Save metadata for the agent of a room that is about to be created, encrypted. LiveKit never has it.
+
+        Before the room is created, because another receiver may get its webhook first.
+        """
+        await self._within_deadline(self._rooms.save_agent_metadata(name, self._encrypt(name, metadata)))
+
     async def close(self, sid: str) -> CloseResult:
         """Record that the room has finished: cancel it if it is unclaimed, ask its call to end if that runs."""
         result = await self._within_deadline(self._rooms.close(sid))
@@ -180,6 +193,7 @@ class Dispatcher:
             return DispatchResult.LEFT
         if isinstance(tenant, SwitchboardError):
             return await self._refuse(room, tenant, received_at_ms)
+        agent_metadata = self._encrypt(room.name, explicit.metadata).decode() if explicit and explicit.metadata else ""
         queue = self._settings.tiers.queues[tenant.tier]
         limits = Limits(
             tenant=tenant.max_calls,
@@ -198,6 +212,7 @@ class Dispatcher:
                 replay=replay,
                 ended_before_ms=room.joined_at_ms,
                 limits=limits,
+                agent_metadata=agent_metadata,
             )
 
         opened = await open_as(1)
@@ -210,6 +225,9 @@ class Dispatcher:
         fields = {"sid": room.sid, "tenant": tenant.id, "tier": tenant.tier, "queue": queue, "result": result}
         logger.info("room opened", extra=fields)
         return result
+
+    def _encrypt(self, name: str, metadata: str) -> bytes:
+        return self._encryption.encrypt(agent_metadata_owner(name), metadata)
 
     async def _find_tenant(self, room: RoomInfo, *, replay: bool) -> Tenant | SwitchboardError:
         """Return the tenant, or the error that no retry mends. Raises the others, and on a replay all."""

@@ -101,7 +101,8 @@ def called_number(participant: models.ParticipantInfo) -> str | None:
     server, and who is called by an agent came through no rule.
     """
     attributes = participant.attributes
-    if participant.kind != models.ParticipantInfo.Kind.SIP or not (attributes.get(TRUNK_ID) and attributes.get(RULE_ID)):
+    let_in = attributes.get(TRUNK_ID) and attributes.get(RULE_ID)
+    if participant.kind != models.ParticipantInfo.Kind.SIP or not let_in:
         return None
     number = e164(attributes.get(CALLED, ""))
     return number if number.startswith("+") else None

@@ -22,6 +22,7 @@ class Room:
 
     `handed_over`: the attempt before this one has handed the call over between two turns.
     `claimant`: the task run that has claimed it, or "".
+    `agent_metadata`: encrypted, or "" for the tenant's.
     `arrived_us`: when it began to wait for this attempt, unix µs; 0 for a room that was never opened.
     """
 
@@ -39,6 +40,7 @@ class Room:
     steps_ms: dict[str, int]
     arrived_us: int = 0
     claimant: str = ""
+    agent_metadata: str = ""
 
     @classmethod
     def read(cls, fields: Mapping[str, str]) -> Self:
@@ -59,6 +61,7 @@ class Room:
             steps_ms=_steps(fields),
             arrived_us=int(fields.get("arrived", "0")),
             claimant=fields.get("claimant", ""),
+            agent_metadata=fields.get("agent_metadata", ""),
         )
 
 

@@ -83,11 +83,10 @@ class ReceiverSettings(Group):
     ignore_rooms: str = Field("*-human-agent", validation_alias="SWITCHBOARD_IGNORE_ROOMS")
     """Patterns of names, `meeting-*,*-human-agent`: such rooms get no agent. The default is the second room of
     livekit-agents' warm transfer, where a person is asked whether to take the call."""
-    agent_names: str = Field("", validation_alias="SWITCHBOARD_AGENT_NAMES")
+    agent_names: str | None = Field(None, validation_alias="SWITCHBOARD_AGENT_NAMES")
     """Names of agents, `inbound,outbound`: a room for which LiveKit was asked to dispatch one of them gets a tenant's
     agent, with the metadata of that dispatch. A room that asks for another one is left to LiveKit."""
     api_docs: bool = Field(default=False, validation_alias="SWITCHBOARD_API_DOCS")
-
 
     @cached_property
     def ignored_rooms(self) -> tuple[str, ...]:
@@ -97,7 +96,7 @@ class ReceiverSettings(Group):
     @cached_property
     def answered_agents(self) -> frozenset[str]:
         """The names of the agents in whose stead a tenant's agent comes."""
-        return frozenset(_listed(self.agent_names))
+        return frozenset(_listed(self.agent_names or ""))
 
 
 class AfterWait(StrEnum):

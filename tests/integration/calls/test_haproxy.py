@@ -21,6 +21,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+
 @dataclass(frozen=True)
 class Balanced:
     """A client on each side of the load balancer."""

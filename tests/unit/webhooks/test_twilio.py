@@ -5,11 +5,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tasks.errors import InvalidSetting
+from tasks.queue.routing import e164
 from tasks.settings import Settings
 from tests.unit.webhooks.memory import KEY, SECRET, MemoryDispatcher
 from webhooks import twiml
 from webhooks.app import create_app
-from tasks.queue.routing import e164
 
 
 @pytest.mark.parametrize(

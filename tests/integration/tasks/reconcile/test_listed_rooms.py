@@ -123,7 +123,7 @@ async def test_a_room_whose_call_ended_for_any_other_reason_is_not_opened_again(
 
 
 async def test_a_dead_room_gets_no_second_letter(rooms: RoomStore, sweep: Sweep) -> None:
-    homeless = listed()
+    homeless = listed(started_ms_ago=60_000)
     homeless.name = "no tenant in this name"
     for _ in range(3):
         await sweep(homeless)
