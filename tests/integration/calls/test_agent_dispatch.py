@@ -117,7 +117,7 @@ async def test_the_agents_metadata_of_a_requested_call_reaches_the_agent_alone(
 
     (room,) = await rooms_named(server, made["room"])
     assert private not in room.metadata
-    dumps = [await dump(rooms, key) for key in await rooms.redis.keys()]
+    dumps = [await dump(rooms, str(key)) for key in await rooms.redis.keys()]
     assert [text for text in dumps if private in text] == []
     assert private not in written(directory)
     assert await job_metadata(rooms, made["sid"], settings) == private
@@ -134,10 +134,10 @@ def written(directory: Path) -> str:
 async def dump(rooms: RoomStore, key: str) -> str:
     kind = await rooms.redis.type(key)
     if kind == "hash":
-        return str(await rooms.redis.hgetall(key))  # type: ignore[misc]  # redis-py
+        return str(await rooms.redis.hgetall(key))
     if kind == "string":
         return str(await rooms.redis.get(key))
-    return str(await rooms.redis.lrange(key, 0, -1)) if kind == "list" else ""  # type: ignore[misc]  # redis-py
+    return str(await rooms.redis.lrange(key, 0, -1)) if kind == "list" else ""
 
 
 @pytest.mark.parametrize("wanted", [7, None, {"a": 1}, "\u00e9" * (8 << 10) + "x"])

@@ -149,7 +149,7 @@ async def test_metadata_of_any_content_is_a_dead_letter_and_no_exception(
 async def test_a_corrupt_record_of_a_tenant_is_a_dead_letter_that_says_so(
     dispatcher: Dispatcher, rooms: RoomStore, record: str, room: RoomInfo
 ) -> None:
-    await rooms.redis.hset(keys.TENANTS, "acme", record)  # type: ignore[misc]  # redis-py
+    await rooms.redis.hset(keys.TENANTS, "acme", record)
 
     assert await dispatcher.open(room) is DispatchResult.DEAD
     (letter,) = await rooms.list_dead_letters()
