@@ -54,6 +54,15 @@ class TenantInvalid(SwitchboardError):
     """Tenant {tenant!r} cannot be used: {problem}."""
 
 
+class TenantNotSealed(SwitchboardError):
+    """Tenant {tenant!r}: its record in Redis is not sealed with an encryption key that this worker has.
+
+    Give the worker the SWITCHBOARD_ENCRYPTION_KEYS (or, if there are none, the LIVEKIT_API_SECRET) that `switchboard
+    tenants apply` had, or apply the tenants file again with the worker's. If these are the same, another program has
+    changed the record: find out which.
+    """
+
+
 class KeyUnreadable(SwitchboardError):
     """Tenant {tenant!r}, {field}: {problem}."""
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
-from tasks.errors import TenantInvalid, UnknownNumber, UnknownTenant
+from tasks.errors import TenantInvalid, TenantNotSealed, UnknownNumber, UnknownTenant
 from tasks.tenants import keys
+from tasks.tenants.seal import TenantSeal
 from tasks.tenants.tenant import Tenant, one_line
 
 if TYPE_CHECKING:
@@ -26,11 +27,14 @@ logger = logging.getLogger("switchboard.tasks.tenants")
 class TenantReader:
     """A reader of tenants: one round trip for each. The client must decode responses.
 
+    `seal`: checks the seal of a call's tenant. Receivers, which have no encryption keys, have none.
+
     Every method raises RedisError or OSError when Redis is away.
     """
 
-    def __init__(self, redis: aioredis.Redis, tiers: frozenset[str]) -> None:
+    def __init__(self, redis: aioredis.Redis, tiers: frozenset[str], seal: TenantSeal | None = None) -> None:
         self._redis = redis
+        self._seal = seal
         self._tiers = tiers
         script = resources.files(__package__).joinpath("lua", "find_by_number.lua").read_text("utf-8")
         self._find_by_number = redis.register_script(script)
@@ -53,11 +57,19 @@ class TenantReader:
         return self._parse(*tenant_and_content)
 
     async def get_with_keys(self, tenant: str) -> tuple[Tenant, dict[str, str]]:
-        """Return a tenant and its encrypted keys by their paths. Raises UnknownTenant or TenantInvalid."""
+        """Return a tenant whose seal is right, and its encrypted keys by their paths.
+
+        Raises UnknownTenant, TenantNotSealed or TenantInvalid.
+        """
+        if self._seal is None:
+            raise TypeError("this reader has no encryption keys, so it cannot check a seal")
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hget(keys.TENANTS, tenant)
             pipe.hget(keys.PROVIDER_KEYS, tenant)
-            content, encrypted_keys = await pipe.execute()
+            pipe.hget(keys.SEALS, tenant)
+            content, encrypted_keys, seal = await pipe.execute()
+        if content is not None:
+            self._seal.require(tenant, content, encrypted_keys, seal)
         return self._parse(tenant, content), _object(tenant, encrypted_keys or "{}")
 
     def _parse(self, name: str, content: str | None) -> Tenant:
@@ -77,17 +89,23 @@ class TenantReader:
         return tenant
 
 
-def declared_agents(client: redis.Redis) -> set[str]:
-    """Return the agents that tenants name. A worker imports them before its first call.
+def declared_agents(client: redis.Redis, seal: TenantSeal) -> set[str]:
+    """Return the agents that tenants name. A worker imports them before its first call, if the seal is right.
 
     Raises RedisError or OSError.
     """
     agents: set[str] = set()
-    for tenant, content in cast("dict[str, str]", client.hgetall(keys.TENANTS)).items():
+    with client.pipeline(transaction=True) as pipe:
+        for name in (keys.TENANTS, keys.PROVIDER_KEYS, keys.SEALS):
+            pipe.hgetall(name)
+        records, encrypted_keys, seals = cast("list[dict[str, str]]", pipe.execute())
+    for tenant, content in records.items():
         try:
             agent = _object(tenant, content).get("agent")
-        except TenantInvalid as error:
-            logger.warning("agent of a tenant not known", extra={"problem": str(error)})
+            if agent:
+                seal.require(tenant, content, encrypted_keys.get(tenant), seals.get(tenant))
+        except (TenantInvalid, TenantNotSealed) as error:
+            logger.error("agent of a tenant not imported", extra={"problem": str(error)})  # noqa: TRY400 - no trace
         else:
             agents |= {agent} if isinstance(agent, str) else set()
     return agents
