@@ -80,7 +80,23 @@ class ReceiverSettings(Group):
     webhook_max_bytes: int = Field(1 << 20, gt=0, validation_alias="SWITCHBOARD_WEBHOOK_MAX_BYTES")
     api_keys: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_API_KEYS")
     """The keys for `POST /calls` and their tenants: see `webhooks.api_keys`. Nobody may if not set."""
+    ignore_rooms: str = Field("*-human-agent", validation_alias="SWITCHBOARD_IGNORE_ROOMS")
+    """Patterns of names, `meeting-*,*-human-agent`: such rooms get no agent. The default is the second room of
+    livekit-agents' warm transfer, where a person is asked whether to take the call."""
+    agent_names: str | None = Field(None, validation_alias="SWITCHBOARD_AGENT_NAMES")
+    """Names of agents, `inbound,outbound`: a room for which LiveKit was asked to dispatch one of them gets a tenant's
+    agent, with the metadata of that dispatch. A room that asks for another one is left to LiveKit."""
     api_docs: bool = Field(default=False, validation_alias="SWITCHBOARD_API_DOCS")
+
+    @cached_property
+    def ignored_rooms(self) -> tuple[str, ...]:
+        """The patterns of the names of rooms that get no agent."""
+        return _listed(self.ignore_rooms)
+
+    @cached_property
+    def answered_agents(self) -> frozenset[str]:
+        """The names of the agents in whose stead a tenant's agent comes."""
+        return frozenset(_listed(self.agent_names or ""))
 
 
 class AfterWait(StrEnum):
@@ -231,6 +247,10 @@ class LogSettings(Group):
     """The log of every process."""
 
     level: str = Field("INFO", validation_alias="SWITCHBOARD_LOG_LEVEL")
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())
 
 
 def _is_fernet_key(key: str) -> bool:

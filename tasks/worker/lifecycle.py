@@ -21,9 +21,10 @@ from tasks.encryption import Encryption
 from tasks.errors import InvalidSetting
 from tasks.queue.app import app
 from tasks.redis_client import connect_blocking
-from tasks.settings import RedisSettings, Settings
+from tasks.settings import Settings
 from tasks.tenants import key_source
 from tasks.tenants.reader import declared_agents
+from tasks.tenants.seal import TenantSeal
 from tasks.worker import death_signal
 from tasks.worker.sidecars.inference import inference
 from tasks.worker.sidecars.sidecar import Sidecar
@@ -53,7 +54,7 @@ class WorkerProcess:
         """Load what all calls share, and create the sidecars."""
         _export(self.settings)
         lsb_release.shadow(self._runtime_dir)
-        agents = {self.settings.call.agent} | _agents_of_tenants(self.settings.redis)
+        agents = {self.settings.call.agent} | _agents_of_tenants(self.settings)
         _prewarm(agents, self.settings)
         death_signal.install()
 
@@ -133,11 +134,11 @@ def _export(settings: Settings) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-def _agents_of_tenants(settings: RedisSettings) -> set[str]:
+def _agents_of_tenants(settings: Settings) -> set[str]:
     # Closed before the first fork: two children would read from one inherited connection.
-    with connect_blocking(settings) as client:
+    with connect_blocking(settings.redis) as client:
         try:
-            return declared_agents(client)
+            return declared_agents(client, TenantSeal(Encryption(settings)))
         except (RedisError, OSError) as error:
             logger.error(  # noqa: TRY400 - the reason is enough
                 "the tenants' agents are not known yet; each is imported in its first calls",
