@@ -9,6 +9,7 @@
       or another one of its name
     lease lost: `LeaseRenewer.lost`          nothing: it is stale       the attempt that has the room answers
     drain: `Drain.due`                       `queued`, conversation     the next attempt, on another worker; not counted
+    memory: `ScoreboardRow.hand_over`        `queued`, conversation     the next attempt; counted if it was soon
     an error that is `retryable`             `queued`, or else `dead`   the next attempt; after the last, an operator
     any other error                          `dead`, a dead letter      an operator
     child killed or hung, host lost          nothing                    the next attempt, queued when the main process
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from tasks.call.child import Child
 
 HAND_OVER_RETRY_SECONDS = 0.5
+SOON_SECONDS = 60.0
+"""A call that is over its memory limit so soon after its claim would be again: it counts as a failed attempt."""
 
 logger = logging.getLogger("switchboard.tasks.call")
 
@@ -100,7 +103,7 @@ async def _run_call(room: Room, child: Child, *, claimed_at: float) -> CallOutco
     finished = asyncio.create_task(call.run())
     lost = asyncio.create_task(lease.lost.wait())
     closing = asyncio.create_task(lease.closing.wait())
-    handed_over = asyncio.create_task(_hand_over(call, lease, room, child))
+    handed_over = asyncio.create_task(_hand_over(call, lease, room, child, claimed_at=claimed_at))
     pending: set[asyncio.Task[Any]] = {finished, lost, closing, handed_over}
     try:
         while True:
@@ -121,9 +124,17 @@ async def _run_call(room: Room, child: Child, *, claimed_at: float) -> CallOutco
         await asyncio.wait({renewing, *pending})
 
 
-async def _hand_over(call: Call, lease: LeaseRenewer, room: Room, child: Child) -> bool:
-    """Queue the room for another worker when this one's drain is over. Return False if the attempt is stale."""
-    await child.drain.due(call.between_turns)
+async def _hand_over(call: Call, lease: LeaseRenewer, room: Room, child: Child, *, claimed_at: float) -> bool:
+    """Queue the room for its next attempt when the drain of this worker is over, or the call over its memory limit.
+
+    Return False if the attempt is stale.
+    """
+    await child.drain.due(call.between_turns, lambda: child.row.hand_over)
+    cause, reason = LossCause.HANDED_OVER, "its worker stops"
+    if not child.drain.hand_over:
+        soon = time.monotonic() - claimed_at < SOON_SECONDS
+        cause = LossCause.FAILED if soon else LossCause.HANDED_OVER
+        reason = f"over its memory limit of {child.row.memory_limits.limit_mb:.0f} MB"
     lease.save_conversation(call.conversation_json())
     while True:
         try:
@@ -132,8 +143,8 @@ async def _hand_over(call: Call, lease: LeaseRenewer, room: Room, child: Child) 
                 room,
                 child.rooms,
                 child.settings.lease.max_attempts,
-                reason="its worker stops",
-                cause=LossCause.HANDED_OVER,
+                reason=reason,
+                cause=cause,
             )
         except (RedisError, OSError) as error:
             logger.warning("call not handed over yet", extra={"sid": room.sid, "error": type(error).__name__})

@@ -170,6 +170,10 @@ class CallSettings(Group):
     join_timeout_seconds: float = Field(60.0, gt=0, validation_alias="SWITCHBOARD_JOIN_TIMEOUT_SECONDS")
     empty_grace_seconds: float = Field(5.0, ge=0, validation_alias="SWITCHBOARD_EMPTY_GRACE_SECONDS")
     max_seconds: float = Field(3600.0, gt=0, validation_alias="SWITCHBOARD_MAX_CALL_SECONDS")
+    memory_warn_mb: float = Field(1000.0, ge=0, validation_alias="SWITCHBOARD_CALL_MEMORY_WARN_MB")
+    """The memory of a call's processes at which the log warns; 0 for never."""
+    memory_limit_mb: float = Field(0.0, ge=0, validation_alias="SWITCHBOARD_CALL_MEMORY_LIMIT_MB")
+    """The memory of a call's processes at which it is handed over to a fresh child; 0 for no limit."""
 
 
 class TelephoneSettings(Group):
