@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 
 ROWS = 1024
 """More children than any worker has."""
@@ -34,8 +35,11 @@ class MemoryLimits:
 class Scoreboard:
     """The rows of all children."""
 
-    def __init__(self) -> None:
-        self._shared = mmap.mmap(-1, ROWS * _ROW.size)
+    def __init__(self, file: Path) -> None:
+        """Create the scoreboard in a new file, by which each process that was forked from this one is known."""
+        with file.open("xb+") as content:
+            content.truncate(ROWS * _ROW.size)
+            self._shared = mmap.mmap(content.fileno(), ROWS * _ROW.size)
 
     def row(self, index: int) -> ScoreboardRow:
         """Return a child's row."""

@@ -1,18 +1,21 @@
 """The memory of calls: the log warns, then a call is handed over to a fresh child, then its child is killed.
 
-A call's memory is that of all its processes. Pages that several of them share, or that a child still shares with the
-worker, count in proportion (PSS), so an agent's own pool of processes cannot hide what it takes. Files do not count:
-the kernel can take their pages back.
+A call's memory is what all its processes have beside the worker's: a page that several of them share counts once, so an
+agent's own pool of processes cannot hide what it takes, and one that a child has from the worker does not count. Nor do
+files: the kernel can take their pages back.
 
-Reading that exactly takes milliseconds, as the kernel walks the page tables. So first a bound is read, which takes
-microseconds, and almost always it is under the limits.
+Reading that takes milliseconds, as the kernel walks the page tables. So first a bound is read, which takes
+microseconds. If it is over a limit, the memory itself is read when the bound has risen, and sometimes.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import time
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +27,9 @@ from tasks.worker.call_killer import CallKiller, RunningCall
 AT_ONCE = 2.0
 """A call over so many times its limit is killed at once: it takes more than a hand-over has time for."""
 
+RISE_MB = 20.0
+READ_SECONDS = 10.0
+
 _KB_IN_MB = 1024
 
 logger = logging.getLogger("switchboard.tasks.worker")
@@ -32,6 +38,8 @@ logger = logging.getLogger("switchboard.tasks.worker")
 @dataclass(slots=True)
 class _Watched:
     warned: bool = False
+    read_at: float = 0.0
+    bound_mb: float = 0.0
     handing_over_since: float | None = None
 
 
@@ -57,7 +65,7 @@ class CallMemory:
         if not lowest:
             return
         processes = call_processes.tree(call.pid)
-        if bound_mb(processes) <= lowest:
+        if not self._is_due(watched, bound_mb(processes), lowest):
             return
         memory = memory_mb(processes)
         fields = call.fields | {"memory_mb": round(memory), "limit_mb": limits.limit_mb, "processes": len(processes)}
@@ -67,6 +75,8 @@ class CallMemory:
         if not limits.limit_mb or memory <= limits.limit_mb:
             return
         now = time.monotonic()
+        # A hand-over has its time limit.
+        watched.read_at = 0.0
         reason = f"over its memory limit of {limits.limit_mb:.0f} MB"
         if memory > limits.limit_mb * AT_ONCE:
             self._killer.kill(call, f"{reason}, at {memory:.0f} MB")
@@ -78,20 +88,43 @@ class CallMemory:
             self._killer.kill(call, f"{reason}, and not handed over within {HAND_OVER_SECONDS:.0f} s")
 
 
+    @staticmethod
+    def _is_due(watched: _Watched, bound: float, lowest: float) -> bool:
+        """Return whether the memory of a call has to be read now. `lowest`: of its limits, in MB."""
+        now = time.monotonic()
+        if bound <= lowest or (bound < watched.bound_mb + RISE_MB and now - watched.read_at < READ_SECONDS):
+            return False
+        watched.read_at, watched.bound_mb = now, bound
+        return True
+
+
 def bound_mb(processes: Iterable[int]) -> float:
     """Return a bound of `memory_mb` that is read quickly."""
-    return sum(_sum_mb(pid, "status", {"RssAnon", "RssShmem", "VmSwap"}) for pid in processes)
+    return sum(_read_mb(pid, "status")[field] for pid in processes for field in ("RssAnon", "RssShmem", "VmSwap"))
 
 
 def memory_mb(processes: Iterable[int]) -> float:
-    """Return the memory of these processes in MB, without files. Pages shared with others count in proportion."""
-    return sum(_sum_mb(pid, "smaps_rollup", {"Pss_Anon", "Pss_Shmem", "SwapPss"}) for pid in processes)
+    """Return the memory in MB that these processes have beside this one's, from which they were forked."""
+    inherited = _shared_mb(_read_mb(os.getpid(), "smaps_rollup"))
+    total = 0.0
+    for pid in processes:
+        memory = _read_mb(pid, "smaps_rollup")
+        # What a forked process still shares with the worker is at most as much, and a program shares nothing with it.
+        total += memory["Pss_Anon"] + memory["Pss_Shmem"] + memory["SwapPss"] - min(_shared_mb(memory), inherited)
+    return total
 
 
-def _sum_mb(pid: int, name: str, fields: set[str]) -> float:
-    try:
-        lines = Path(f"/proc/{pid}/{name}").read_text("ascii", errors="replace").splitlines()
-    except OSError:
-        return 0.0
-    found = (line.partition(":") for line in lines)
-    return sum(int(value.split()[0]) for field, _, value in found if field in fields) / _KB_IN_MB
+def _shared_mb(memory: Mapping[str, float]) -> float:
+    """Return a process' share of the memory that it shares with others, without files."""
+    return max(0.0, memory["Pss_Anon"] - memory["Private_Dirty"])
+
+
+def _read_mb(pid: int, name: str) -> Mapping[str, float]:
+    """Return the fields of a file in /proc in MB; 0 for each that it does not have."""
+    found: defaultdict[str, float] = defaultdict(float)
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/{name}").read_text("ascii", errors="replace").splitlines():
+            field, _, value = line.partition(":")
+            if value.endswith(" kB"):
+                found[field] = int(value.split()[0]) / _KB_IN_MB
+    return found

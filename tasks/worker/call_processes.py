@@ -13,31 +13,29 @@ import logging
 import os
 import signal
 import time
-from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
+from tasks.worker.sidecars.janitor import ENVIRONMENT_VARIABLE, belongs
+
 _PR_SET_CHILD_SUBREAPER = 36
 _prctl = getattr(ctypes.CDLL(None), "prctl", None)
 
-ENVIRONMENT_VARIABLE = "SWITCHBOARD_CHILD"
-"""Set in a child to its process id, and so in the environment of each program that its agent starts."""
 GRACE_SECONDS = 3.0
 """The time that an orphan has to end after SIGTERM."""
 OOM_SCORE = 300
 """Added to a child's: the kernel, out of memory, kills a call rather than the worker with all its calls."""
-REMEMBERED_SESSIONS = 1000
 
 logger = logging.getLogger("switchboard.tasks.worker")
 
 
-def lead() -> None:
-    """Make this process, a fresh child, the leader of its call's processes."""
+def lead(folder: Path) -> None:
+    """Make this process, a fresh child, the leader of its call's processes. `folder`: the worker's."""
     os.setsid()
     become_subreaper()
-    os.environ[ENVIRONMENT_VARIABLE] = str(os.getpid())
+    os.environ[ENVIRONMENT_VARIABLE] = str(folder)
     with suppress(OSError, ValueError):
         score = Path("/proc/self/oom_score_adj")
         score.write_text(str(min(1000, int(score.read_text("ascii")) + OOM_SCORE)), "ascii")
@@ -76,55 +74,48 @@ class Orphans:
     Created in the main process before the first fork of a child: what it has started by then is none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        """Begin to watch. `folder`: the worker's, by which its processes are known."""
         become_subreaper()
+        self._folder = str(folder)
         self._own = {process.pid for process in psutil.Process().children()}
         self._session = os.getsid(0)
-        self._command = _read("self", "cmdline")
-        self._sessions: deque[int] = deque(maxlen=REMEMBERED_SESSIONS)
         self._since: dict[int, float] = {}
-
-    def remember(self, child: int) -> None:
-        """Remember that a child leads a session."""
-        self._sessions.append(child)
 
     def check(self, known: set[int]) -> None:
         """End the orphans, and wait for those that have ended. `known`: the children and the sidecars."""
         now = time.monotonic()
-        found = {pid for pid in _children() if pid not in known and pid not in self._own and self._is_orphan(pid)}
-        self._since = {pid: self._since.get(pid, now) for pid in found}
+        self._since = {pid: self._since.get(pid, now) for pid in self._find(known)}
         for pid, since in self._since.items():
-            with suppress(ChildProcessError):
-                if os.waitpid(pid, os.WNOHANG)[0]:
-                    continue
             overdue = now - since >= GRACE_SECONDS
             if since == now or overdue:
                 logger.info("ending a process that its call has left", extra={"pid": pid, "killed": overdue})
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL if overdue else signal.SIGTERM)
+                _signal(pid, signal.SIGKILL if overdue else signal.SIGTERM)
 
     def kill(self, known: set[int]) -> None:
         """Kill the orphans, when the worker stops."""
-        for pid in _children() - known - self._own:
-            if self._is_orphan(pid):
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
+        for pid in self._find(known):
+            _signal(pid, signal.SIGKILL)
 
-    def _is_orphan(self, pid: int) -> bool:
-        """Return whether a child of this process was left by a call.
+    def _find(self, known: set[int]) -> list[int]:
+        """Return the orphans that live, and wait for those that do not.
 
         Where this is the first process of a container, it gets the orphans of others, too, such as `docker exec`.
         """
-        try:
-            session = os.getsid(pid)
-        except ProcessLookupError:
-            return False
-        if session == self._session:
-            return False
-        # Of those with a session of their own, a program has the variable, and a mere fork the worker's command line.
-        # One that has ended has neither, and only has to be waited for.
-        marked = f"{ENVIRONMENT_VARIABLE}=".encode() in _read(pid, "environ")
-        return session in self._sessions or marked or _read(pid, "cmdline") in {self._command, b""}
+        found = []
+        for pid in _children() - known - self._own:
+            with suppress(ProcessLookupError, ChildProcessError):
+                # What this process has started itself is in its session, as its parent may wait for it.
+                if os.getsid(pid) == self._session or os.waitpid(pid, os.WNOHANG)[0]:
+                    continue
+                if belongs(pid, self._folder):
+                    found.append(pid)
+        return found
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
 
 
 def _send(child: int, number: signal.Signals) -> None:
@@ -141,10 +132,3 @@ def _children() -> set[int]:
         }
     except OSError:
         return {process.pid for process in psutil.Process().children()}
-
-
-def _read(pid: int | str, name: str) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/{name}").read_bytes()
-    except OSError:
-        return b""

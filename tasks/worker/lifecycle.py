@@ -31,6 +31,7 @@ from tasks.tenants.reader import declared_agents
 from tasks.worker import death_signal, room_actions, runtime_dir
 from tasks.worker.call_killer import CallKiller
 from tasks.worker.runtime_dir import RuntimeDir
+from tasks.worker.sidecars.janitor import SCOREBOARD
 from tasks.worker.sidecars.inference import inference
 from tasks.worker.sidecars.sidecar import Sidecar
 from tasks.worker.sidecars.turn_detector import turn_detector
@@ -49,11 +50,11 @@ class WorkerProcess:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.drain = Drain()
-        self.scoreboard = Scoreboard()
         self.killer = CallKiller()
         self.ignores_hangup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         """True if it was started so, by nohup: then its terminal may close."""
         self._runtime_dir = RuntimeDir.create()
+        self.scoreboard = Scoreboard(self.folder / SCOREBOARD)
         self._prefault = Prefault(self._runtime_dir.path / "pages")
         self._inference_address: Path | None = None
         self._sidecars: list[Sidecar] = []
@@ -61,6 +62,7 @@ class WorkerProcess:
     def start(self) -> None:
         """Load what all calls share, and create the sidecars."""
         _export(self.settings)
+        self._runtime_dir.watch()
         runtime_dir.remove_abandoned()
         lsb_release.shadow(self._runtime_dir.path)
         agents = {self.settings.call.agent} | _agents_of_tenants(self.settings.redis)
@@ -86,6 +88,11 @@ class WorkerProcess:
         for sidecar in self._sidecars:
             sidecar.stop()
         self._runtime_dir.remove()
+
+    @property
+    def folder(self) -> Path:
+        """The worker's own folder."""
+        return self._runtime_dir.path
 
     @property
     def sidecar_pids(self) -> set[int]:

@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Any
 
 from billiard.common import clear_terminate_handler_fired
+from celery import current_app
 from celery.concurrency import prefork
 from celery.concurrency.asynpool import AsynPool, Worker
 from celery.concurrency.prefork import TaskPool
@@ -61,7 +62,7 @@ class PoolChild:
 class _Child(Worker):
     def after_fork(self) -> None:
         # billiard's has SIGTERM, SIGHUP and SIGQUIT end the child.
-        call_processes.lead()
+        call_processes.lead(current_app.switchboard.folder)
         stop_signals.disregard()
         clear_terminate_handler_fired()
         self.inq._writer.close()
@@ -95,7 +96,7 @@ class _OneShotAsynPool(AsynPool):
     Worker = _Child
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        self.orphans = Orphans()
+        self.orphans = Orphans(current_app.switchboard.folder)
         super().__init__(*arguments, **options)
 
     def WorkerProcess(self, worker: Any) -> Any:  # noqa: N802 - AsynPool's name
@@ -106,9 +107,7 @@ class _OneShotAsynPool(AsynPool):
 
     def _create_worker_process(self, i: int) -> Any:
         with stop_signals.held():
-            process = super()._create_worker_process(i)
-        self.orphans.remember(process.pid)
-        return process
+            return super()._create_worker_process(i)
 
     def on_job_ready(self, job: object, i: object, obj: object, inqW_fd: int) -> None:  # noqa: N803 - AsynPool's name
         if self._maxtasksperchild != 1:

@@ -1,8 +1,8 @@
 """The folder of a worker: sockets, the recorded pages and the shadow of a command.
 
 The main process holds a lock on it (flock), by which systemd-tmpfiles leaves it alone however old its sockets are, and
-other workers know that its owner lives. Of a worker that was killed the folder stays, unlocked: the next worker that
-starts on the host removes it.
+other workers know that its owner lives. What a killed worker leaves is removed by its janitor, and if that was killed,
+too, by the next worker that starts on the host.
 """
 
 from __future__ import annotations
@@ -11,10 +11,15 @@ import fcntl
 import logging
 import os
 import shutil
-import stat
+import subprocess
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from subprocess import DEVNULL
+
+from tasks.worker import stop_signals
+from tasks.worker.sidecars import janitor
 
 PREFIX = "switchboard-worker-"
 
@@ -36,6 +41,13 @@ class RuntimeDir:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return cls(unlocked.rename(unlocked.with_name(unlocked.name[1:])), lock)
 
+    def watch(self) -> None:
+        """Start the janitor. Called before the first fork of a child."""
+        command = [sys.executable, "-I", "-S", janitor.__file__, str(os.getpid()), str(self.path)]
+        with stop_signals.held():
+            # It outlives this process, so nobody waits for it.
+            subprocess.Popen(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)  # noqa: S603
+
     def let_go(self) -> None:
         """Give up the lock in a child, which has inherited it: the worker's death has to release it."""
         os.close(self._lock)
@@ -53,13 +65,17 @@ def remove_abandoned() -> None:
 
 
 def _remove_if_abandoned(folder: Path) -> None:
-    """Remove a folder, if it is one of this user and nobody holds its lock. Raises OSError."""
+    """Remove a folder, if it is one of this user and nobody holds its lock. Raises OSError.
+
+    The processes of its worker's calls end, too.
+    """
     lock = _open(folder)
     try:
         status = os.fstat(lock)
-        if status.st_uid != os.geteuid() or not stat.S_ISDIR(status.st_mode):
+        if status.st_uid != os.geteuid() or not (folder / janitor.SCOREBOARD).exists():
             return
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        janitor.kill_rest(str(folder))
         shutil.rmtree(folder)
         logger.info("folder of a killed worker removed", extra={"path": str(folder)})
     finally:

@@ -103,9 +103,9 @@ async def test_they_work_and_end_with_the_call_even_if_the_child_is_killed_or_th
 
         async def clean() -> bool:
             left = [process.pid for process in main.children(recursive=True)]
-            return len(left) == 2 and not [pid for pid in left if pid in pids.values()]
+            return len(left) == 3 and not [pid for pid in left if pid in pids.values()]
 
-        # One idle child, and the sidecar.
+        # One idle child, the sidecar, and the janitor.
         await until(clean)
         assert [line["exit_code"] for line in worker.logged("sidecar died")] == []
         # Nor has the fork that returned from the task been taken for the child: the slot answers again.
@@ -116,3 +116,23 @@ async def test_they_work_and_end_with_the_call_even_if_the_child_is_killed_or_th
             return room is not None and room.state is State.ENDED
 
         await until(over)
+
+
+async def test_they_end_with_a_worker_that_is_killed_and_its_folder_goes(
+    redis_server: RedisServer, switchboard_env: dict[str, str], dispatcher: Dispatcher, rooms: RoomStore, tmp_path: Path
+) -> None:
+    told = tmp_path / "call-acme-1.json"
+
+    async def tells() -> bool:
+        return told.exists() and told.read_text().endswith("}")
+
+    (tmp_path / "tmp").mkdir()
+    env = {**switchboard_env, "TMPDIR": str(tmp_path / "tmp")}
+    async with calling(redis_server, env, dispatcher, rooms, tmp_path, AGENT, slots=1) as worker:
+        await until(tells)
+        assert [folder.name[:19] for folder in (tmp_path / "tmp").glob("*-worker-*")] == ["switchboard-worker-"]
+        rest = psutil.Process(worker.process.pid).children(recursive=True)
+        os.kill(worker.process.pid, signal.SIGKILL)
+        for process in rest:
+            await ends(process.pid, 10)
+        assert list((tmp_path / "tmp").glob("*-worker-*")) == []
