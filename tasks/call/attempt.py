@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from pipeline.outcome import CallOutcome
     from tasks.call.child import Child
 
+SOON_SECONDS = 60.0
+"""A call that is over its memory limit so soon after its claim would be again: it counts as a failed attempt."""
+
 logger = logging.getLogger("switchboard.tasks.call")
 
 
@@ -80,7 +83,7 @@ async def _run_call(room: Room, child: Child, watchdog: Watchdog, *, claimed_at:
     finished = asyncio.create_task(call.run())
     lost = asyncio.create_task(watchdog.lost.wait())
     closing = asyncio.create_task(watchdog.closing.wait())
-    handed_over = asyncio.create_task(_hand_over(call, child, watchdog))
+    handed_over = asyncio.create_task(_hand_over(call, child, watchdog, claimed_at=claimed_at))
     pending: set[asyncio.Task[Any]] = {finished, lost, closing, handed_over}
     try:
         while True:
@@ -99,11 +102,16 @@ async def _run_call(room: Room, child: Child, watchdog: Watchdog, *, claimed_at:
         await asyncio.gather(*pending, return_exceptions=True)
 
 
-async def _hand_over(call: Call, child: Child, watchdog: Watchdog) -> None:
-    """Queue the room for another worker when this one's drain is over."""
-    await child.drain.due(call.between_turns)
+async def _hand_over(call: Call, child: Child, watchdog: Watchdog, *, claimed_at: float) -> None:
+    """Queue the room for its next attempt when the drain of this worker is over, or the call over its memory limit."""
+    await child.drain.due(call.between_turns, lambda: child.row.hand_over)
+    cause, reason = LossCause.HANDED_OVER, "its worker stops"
+    if not child.drain.hand_over:
+        soon = time.monotonic() - claimed_at < SOON_SECONDS
+        cause = LossCause.FAILED if soon else LossCause.HANDED_OVER
+        reason = f"over its memory limit of {child.row.memory_limits.limit_mb:.0f} MB"
     watchdog.save_conversation(call.conversation_json())
-    await watchdog.end(Lost("its worker stops", LossCause.HANDED_OVER))
+    await watchdog.end(Lost(reason, cause))
 
 
 async def _conversation(room: Room, child: Child) -> Conversation:
