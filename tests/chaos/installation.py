@@ -32,6 +32,9 @@ class NetworkLink(Protocol):
     async def cut(self) -> None:
         """Cut the link."""
 
+    async def cut_livekit(self) -> None:
+        """Cut the link to everything but Redis."""
+
     async def restore(self) -> None:
         """Restore the link."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 from tests.chaos.conversation import ObservedCall, start_call
@@ -19,6 +20,23 @@ FAR_CALLS = 2
 async def cut(installation: ChaosInstallation, variation: Variation) -> Outcome:
     """Cut off the host of one worker, and connect it again after a while."""
     assert installation.network is not None
+    seconds = BRIEFLY_CUT_SECONDS if variation.brief else CUT_SECONDS
+    return await _cut(installation, variation, installation.network.cut, seconds)
+
+
+async def cut_livekit(installation: ChaosInstallation, variation: Variation) -> Outcome:
+    """Cut off the host of one worker from the LiveKit server alone, and connect it again after a while."""
+    assert installation.network is not None
+    return await _cut(installation, variation, installation.network.cut_livekit, CUT_SECONDS)
+
+
+async def _cut(
+    installation: ChaosInstallation,
+    variation: Variation,
+    cut_off: Callable[[], Awaitable[None]],
+    seconds: float,
+) -> Outcome:
+    assert installation.network is not None
     outcome = Outcome()
     node = installation.stack.workers[FAR].node
     async with AsyncExitStack() as stack:
@@ -33,10 +51,10 @@ async def cut(installation: ChaosInstallation, variation: Variation) -> Outcome:
         await asyncio.sleep(variation.delay(5))
         for call in far:
             call.mark_fault()
-        await installation.network.cut()
+        await cut_off()
         try:
             waiting = asyncio.gather(*(call.wait_for_replacement() for call in far))
-            await asyncio.sleep(BRIEFLY_CUT_SECONDS if variation.brief else CUT_SECONDS)
+            await asyncio.sleep(seconds)
         finally:
             await installation.network.restore()
         for call in far:
