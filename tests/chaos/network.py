@@ -115,62 +115,76 @@ class Network:
         await self.redis.restore()
 
 
+class Relay:
+    """A relay of TCP connections from an address of this machine to a Redis."""
+
+    def __init__(self, address: str) -> None:
+        self._address, self._port = address, PortPicker().pick()
+        self._target = ("", 0)
+        self._relaying: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    @asynccontextmanager
+    async def listen(cls, address: str) -> AsyncIterator[Self]:
+        """Listen on the address."""
+        relay = cls(address)
+        server = await asyncio.start_server(relay._relay, relay._address, relay._port)
+        try:
+            yield relay
+        finally:
+            server.close()
+            for task in relay._relaying:
+                task.cancel()
+            if relay._relaying:
+                await asyncio.wait(relay._relaying)
+
+    def to(self, url: str) -> str:
+        """Relay to this Redis from now on, and return its URL here."""
+        target = urlsplit(url)
+        assert target.hostname is not None
+        assert target.port is not None
+        self._target = (target.hostname, target.port)
+        return url.replace(f"{target.hostname}:{target.port}", f"{self._address}:{self._port}")
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._relaying.add(task)
+        try:
+            with contextlib.suppress(OSError, asyncio.CancelledError):
+                redis_reader, redis_writer = await asyncio.open_connection(*self._target)
+                await asyncio.gather(_pump(reader, redis_writer), _pump(redis_reader, writer))
+        finally:
+            writer.close()
+            self._relaying.discard(task)
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while received := await reader.read(65536):
+            writer.write(received)
+            await writer.drain()
+    except OSError:
+        return
+    finally:
+        writer.close()
+
+
 @asynccontextmanager
 async def two_hosts(binaries: Binaries, directory: Path) -> AsyncIterator[ChaosInstallation]:
     """Start an installation with a worker on this machine and one on another host. Raises NotPermitted."""
     near = WorkerSpec("near", ("premium",), slots=SLOTS)
     async with (
         Network.create() as network,
+        # It has to be there until the far worker has stopped.
+        Relay.listen(network.redis.address) as relay,
         start_installation(binaries, directory, [near], host=network.main.address) as installation,
-        _relay(installation.stack.redis_url, network.redis.address) as redis_url,
     ):
         installation.network = network
-        far = WorkerSpec(
-            FAR,
-            ("premium",),
-            slots=SLOTS,
-            env={"REDIS_URL": redis_url},
-            command_prefix=network.command_prefix,
-        )
+        env = {"REDIS_URL": relay.to(installation.stack.redis_url)}
+        far = WorkerSpec(FAR, ("premium",), slots=SLOTS, env=env, command_prefix=network.command_prefix)
         await installation.stack.add_worker(far)
         yield installation
-
-
-@asynccontextmanager
-async def _relay(url: str, address: str) -> AsyncIterator[str]:
-    """Relay TCP connections from an address of this machine to a Redis, and return its URL there."""
-    target = urlsplit(url)
-    port = PortPicker().pick()
-    relaying: set[asyncio.Task[None]] = set()
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while received := await reader.read(65536):
-                writer.write(received)
-                await writer.drain()
-        writer.close()
-
-    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        relaying.add(task)
-        try:
-            with contextlib.suppress(OSError, asyncio.CancelledError):
-                redis_reader, redis_writer = await asyncio.open_connection(target.hostname, target.port)
-                await asyncio.gather(pump(reader, redis_writer), pump(redis_reader, writer))
-        finally:
-            writer.close()
-            relaying.discard(task)
-
-    server = await asyncio.start_server(relay, address, port)
-    try:
-        yield url.replace(f"{target.hostname}:{target.port}", f"{address}:{port}")
-    finally:
-        server.close()
-        for task in list(relaying):
-            task.cancel()
-        if relaying:
-            await asyncio.wait(relaying)
 
 
 async def _ip(*arguments: str) -> None:
