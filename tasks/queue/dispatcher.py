@@ -41,11 +41,13 @@ class DispatchResult(StrEnum):
     """The result of dispatching a room.
 
     QUEUED: its message is in its queue. WAITING: it waits for a permit, because its tenant or its tier is at its limit.
+    BUSY: it was refused, because its tenant has as many waiting rooms as it may have.
     KNOWN: it was dispatched before. DEAD: it cannot be answered; a dead letter has the reason.
     """
 
     QUEUED = "queued"
     WAITING = "waiting"
+    BUSY = "busy"
     KNOWN = "known"
     DEAD = "dead"
 
@@ -151,6 +153,7 @@ class Dispatcher:
             tenant=tenant.max_calls,
             tier=self._settings.tiers.caps.get(tenant.tier),
             unclaimed=self._settings.tiers.queued_per_tenant,
+            waiting=self._settings.tiers.most_waiting(tenant.max_waiting),
         )
 
         async def open_as(attempt: int) -> OpenResult:
@@ -170,11 +173,14 @@ class Dispatcher:
         if opened is OpenResult.STALE:
             known = await self._rooms.get(room.sid)
             opened = await open_as(known.attempt + 1 if known else 1)
-        if opened not in {OpenResult.QUEUED, OpenResult.WAITING}:
+        if opened in {OpenResult.KNOWN, OpenResult.STALE}:
             return DispatchResult.KNOWN
         result = DispatchResult(opened)
         fields = {"sid": room.sid, "tenant": tenant.id, "tier": tenant.tier, "queue": queue, "result": result}
-        logger.info("room opened", extra=fields)
+        if opened is OpenResult.BUSY:
+            logger.warning("room refused; its tenant has too many waiting rooms", extra=fields)
+        else:
+            logger.info("room opened", extra=fields)
         return result
 
     async def _tenant_of(self, room: RoomInfo) -> Tenant:

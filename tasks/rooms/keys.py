@@ -47,6 +47,8 @@ OPEN_ROOM_MS = 24 * 3600 * 1000
 """The TTL of an open room; each claim and each renewal starts it again."""
 OVER_ROOM_MS = 3600 * 1000
 """The TTL of a room that is over: for so long a late webhook cannot open it a second time."""
+REFUSED_ROOM_MS = 60 * 1000
+"""The TTL of a room that was refused: long enough to notify its callers, and no longer, as there may be very many."""
 CONVERSATION_MS = 3600 * 1000
 STREAM_LENGTH = 10_000
 """Call records and dead letters kept, each."""

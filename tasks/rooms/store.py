@@ -87,6 +87,7 @@ class RoomStore:
         """
         opened = await self._open_room(
             room_key=keys.room(sid),
+            conversation_key=keys.conversation(sid),
             sid=sid,
             name=name,
             tenant=tenant,
@@ -101,7 +102,9 @@ class RoomStore:
             tenant_limit=limits.tenant,
             tier_limit=limits.tier,
             unclaimed_limit=limits.unclaimed,
+            waiting_limit=limits.waiting,
             open_ms=keys.OPEN_ROOM_MS,
+            over_ms=keys.REFUSED_ROOM_MS,
         )
         return OpenResult(opened)
 
