@@ -50,6 +50,7 @@ class DispatchResult(StrEnum):
     """The result of dispatching a room.
 
     QUEUED: its message is in its queue. WAITING: it waits for a permit, because its tenant or its tier is at its limit.
+    BUSY: it was refused, because its tenant has as many waiting rooms as it may have.
     KNOWN: it was dispatched before. DEAD: it cannot be answered; a dead letter has the reason.
     LEFT: it is none of ours: it has opted out, or asks for the agent of another worker.
     NO_TENANT_YET: it is so new that its metadata, or the caller whose number was called, may still come.
@@ -57,6 +58,7 @@ class DispatchResult(StrEnum):
 
     QUEUED = "queued"
     WAITING = "waiting"
+    BUSY = "busy"
     KNOWN = "known"
     DEAD = "dead"
     LEFT = "left"
@@ -199,6 +201,7 @@ class Dispatcher:
             tenant=tenant.max_calls,
             tier=self._settings.tiers.caps.get(tenant.tier),
             unclaimed=self._settings.tiers.queued_per_tenant,
+            waiting=self._settings.tiers.most_waiting(tenant.max_waiting),
         )
 
         async def open_as(attempt: int) -> OpenResult:
@@ -219,11 +222,14 @@ class Dispatcher:
         if opened is OpenResult.STALE:
             known = await self._rooms.get(room.sid)
             opened = await open_as(known.attempt + 1 if known else 1)
-        if opened not in {OpenResult.QUEUED, OpenResult.WAITING}:
+        if opened in {OpenResult.KNOWN, OpenResult.STALE}:
             return DispatchResult.KNOWN
         result = DispatchResult(opened)
         fields = {"sid": room.sid, "tenant": tenant.id, "tier": tenant.tier, "queue": queue, "result": result}
-        logger.info("room opened", extra=fields)
+        if opened is OpenResult.BUSY:
+            logger.warning("room refused; its tenant has too many waiting rooms", extra=fields)
+        else:
+            logger.info("room opened", extra=fields)
         return result
 
     def _encrypt(self, name: str, metadata: str) -> bytes:

@@ -48,6 +48,8 @@ OPEN_ROOM_MS = 24 * 3600 * 1000
 """The TTL of an open room; each claim and each renewal starts it again."""
 OVER_ROOM_MS = 3600 * 1000
 """The TTL of a room that is over: for so long a late webhook cannot open it a second time."""
+REFUSED_ROOM_MS = 60 * 1000
+"""The TTL of a room that was refused: long enough to notify its callers, and no longer, as there may be very many."""
 CONVERSATION_MS = 3600 * 1000
 AGENT_METADATA_MS = 2 * 3600 * 1000
 """The TTL of the agent's metadata until its room is opened, which takes the room's time to be joined at most."""

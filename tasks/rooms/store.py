@@ -89,6 +89,7 @@ class RoomStore:
         """
         opened = await self._open_room(
             room_key=keys.room(sid),
+            conversation_key=keys.conversation(sid),
             sid=sid,
             name=name,
             tenant=tenant,
@@ -105,7 +106,9 @@ class RoomStore:
             unclaimed_limit=limits.unclaimed,
             agent_metadata=agent_metadata,
             agent_metadata_key=keys.agent_metadata(name),
+            waiting_limit=limits.waiting,
             open_ms=keys.OPEN_ROOM_MS,
+            over_ms=keys.REFUSED_ROOM_MS,
         )
         return OpenResult(opened)
 

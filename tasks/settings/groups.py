@@ -118,10 +118,16 @@ class TierSettings(Group):
     """Tier -> the calls that may be queued or run at once, `premium=50,free=5`. No limit for the others."""
     queued_per_tenant: int = Field(2, gt=0, validation_alias="SWITCHBOARD_QUEUED_PER_TENANT")
     """The rooms of a tenant that may be queued and unclaimed at once; more wait until one is claimed."""
+    waiting_per_tenant: int = Field(1000, ge=0, validation_alias="SWITCHBOARD_WAITING_PER_TENANT")
+    """The rooms of a tenant that may wait for a permit at once; more are refused. A tenant's own limit may be lower."""
     max_wait_seconds: dict[str, PositiveFloat] = Field({}, validation_alias="SWITCHBOARD_MAX_WAIT_SECONDS")
     """Tier -> the longest time without an answer, `premium=30,free=120`. No limit for the others."""
     after_wait: dict[str, AfterWait] = Field({}, validation_alias="SWITCHBOARD_AFTER_WAIT")
     """Tier -> the action then, `premium=go on,free=end`; `end` in those that are not named."""
+
+    def most_waiting(self, of_tenant: int | None) -> int:
+        """Return how many rooms of a tenant may wait, which has this limit of its own."""
+        return self.waiting_per_tenant if of_tenant is None else min(of_tenant, self.waiting_per_tenant)
 
     @property
     def names(self) -> frozenset[str]:

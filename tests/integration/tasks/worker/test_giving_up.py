@@ -13,7 +13,7 @@ from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
 from tasks.worker.intake.gate import Intake
-from tests.integration.tasks.worker.dispatched import all_dead, intake_becomes, open_rooms
+from tests.integration.tasks.worker.dispatched import all_dead, intake_becomes, open_rooms, set_load
 from tests.support.tenants import declare
 
 GIVE_UP = 300
@@ -29,14 +29,14 @@ async def test_a_call_after_three_hundred_callers_who_gave_up_is_claimed_at_once
     await declare(rooms.redis, TENANTS)
     monkeypatch.setenv("SWITCHBOARD_QUEUED_PER_TENANT", str(in_queue))
     async with aclosing(Dispatcher.from_settings(Settings.read())) as receiver:
-        load.write_text("1")
+        set_load(load, "1")
         await intake_becomes(rooms, Intake.LOAD)
         gave_up = await open_rooms(receiver, "gave-up", GIVE_UP)
         # A BRPOP that had begun before the gate closed may have taken one, and returns it.
         assert in_queue - 1 <= await rooms.redis.llen("premium") <= in_queue
         for sid in gave_up:
             await receiver.close(sid)
-        load.write_text("0")
+        set_load(load, "0")
         await intake_becomes(rooms, Intake.OPEN)
         took_ms = []
         for number in range(CALLS):
