@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, Self, TypeVar
 
-from tasks.errors import SwitchboardError
+from tasks.errors import RedisUnavailable, SwitchboardError
 from tasks.queue.message import call_message
 from tasks.queue.routing import tenant_of
-from tasks.redis_client import connect, within_deadline
+from tasks.redis_client import Outage, connect, within_deadline
 from tasks.rooms import CloseResult, Limits, OpenResult, RoomStore
 from tasks.settings import Settings
 from tasks.tenants import Tenant, TenantReader
@@ -74,7 +74,7 @@ class Dispatching(Protocol):
         ...
 
     async def ping(self) -> None:
-        """Return if Redis answers."""
+        """Return if Redis takes a write."""
         ...
 
     async def aclose(self) -> None:
@@ -92,6 +92,7 @@ class Dispatcher:
         self._settings = settings
         self._rooms = rooms
         self._tenants = tenants
+        self._outage = Outage(settings.redis.server, logger)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -104,18 +105,18 @@ class Dispatcher:
 
     async def open(self, room: RoomInfo) -> DispatchResult:
         """Dispatch the room, in one Redis action that is idempotent by its sid."""
-        return await self._within_deadline(self._dispatch(room, replay=False))
+        return await self._written(self._dispatch(room, replay=False))
 
     async def replay(self, room: RoomInfo) -> DispatchResult:
         """Dispatch the room even if it is dead, because the cause may have been mended.
 
         Raises the SwitchboardError that still keeps it from being answered, such as UnknownTenant.
         """
-        return await self._within_deadline(self._dispatch(room, replay=True))
+        return await self._written(self._dispatch(room, replay=True))
 
     async def close(self, sid: str) -> CloseResult:
         """Record that the room has finished: cancel it if it is unclaimed, ask its call to end if that runs."""
-        result = await self._within_deadline(self._rooms.close(sid))
+        result = await self._written(self._rooms.close(sid))
         logger.info("room finished", extra={"sid": sid, "result": result})
         return result
 
@@ -128,8 +129,8 @@ class Dispatcher:
         return await self._within_deadline(self._tenants.get_by_number(number))
 
     async def ping(self) -> None:
-        """Return when Redis answers."""
-        await self._within_deadline(self._rooms.ping())
+        """Return when Redis has taken a write: a replica, or a Redis without memory, answers all the same."""
+        await self._written(self._rooms.prove_write())
 
     async def aclose(self) -> None:
         """Close the connection to Redis."""
@@ -182,5 +183,15 @@ class Dispatcher:
             tenant_of(name=room.name, metadata=room.metadata, default=self._settings.tenants.default)
         )
 
+    async def _written(self, action: Awaitable[T]) -> T:
+        """Return the result of an action that writes, which ends an outage."""
+        result = await self._within_deadline(action)
+        self._outage.answered()
+        return result
+
     async def _within_deadline(self, action: Awaitable[T]) -> T:
-        return await within_deadline(action, self._settings.redis.deadline_seconds)
+        try:
+            return await within_deadline(action, self._settings.redis.deadline_seconds)
+        except RedisUnavailable as error:
+            self._outage.failed(error)
+            raise

@@ -9,6 +9,7 @@ LEASES = f"{PREFIX}leases"
 CALLS = f"{PREFIX}calls"
 DEAD = f"{PREFIX}dead"
 LEADER = f"{PREFIX}reconciler"
+PROBE = f"{PREFIX}probe"
 PERMITS = f"{PREFIX}permits"
 WAITLIST = f"{PREFIX}waitlist"
 ELIGIBLE = f"{PREFIX}eligible"
@@ -27,6 +28,7 @@ FIXED = {
     "calls_key": CALLS,
     "dead_key": DEAD,
     "leader_key": LEADER,
+    "probe_key": PROBE,
     "permits_key": PERMITS,
     "waitlist_key": WAITLIST,
     "eligible_key": ELIGIBLE,
@@ -44,6 +46,7 @@ OPEN_ROOM_MS = 24 * 3600 * 1000
 OVER_ROOM_MS = 3600 * 1000
 """The TTL of a room that is over: for so long a late webhook cannot open it a second time."""
 CONVERSATION_MS = 3600 * 1000
+PROBE_MS = 60 * 1000
 STREAM_LENGTH = 10_000
 """Call records and dead letters kept, each."""
 

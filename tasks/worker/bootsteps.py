@@ -15,6 +15,7 @@ from celery.worker.control import control_command
 
 from tasks.redis_client import connect_blocking
 from tasks.rooms import WorkerStatus
+from tasks.worker.consumer import treat_error_replies_as_silence
 from tasks.worker.heartbeat import BEAT_SECONDS, Heartbeat
 from tasks.worker.intake.gate import IntakeGate
 from tasks.worker.intake.load import SAMPLE_SECONDS, CpuLoad
@@ -32,6 +33,7 @@ _UNUSED = {"celery.worker.consumer.gossip:Gossip"}
 
 def install(app: Celery) -> None:
     """Add our bootsteps to the workers of this app, and remove those that would only cost time."""
+    treat_error_replies_as_silence()
     app.steps["consumer"].update({IntakeStep, DrainStep})
     steps = Consumer.Blueprint.default_steps
     Consumer.Blueprint.default_steps = [step for step in steps if step not in _UNUSED]
@@ -58,13 +60,14 @@ class IntakeStep(bootsteps.StartStopStep):
             consumer.pool, self._load, self._reservations, settings.worker.load_threshold, self._process.drain
         )
         redis = connect_blocking(settings.redis)
-        self._heartbeat = Heartbeat(redis)
-        self._stale_children = StaleChildren(redis)
+        self._heartbeat = Heartbeat(redis, consumer.outage)
+        self._stale_children = StaleChildren(redis, consumer.outage)
         self._timers: list[Any] = []
 
     def start(self, consumer: Any) -> None:
         """Guard the new connection, and start the timers."""
         self._gate.guard(consumer.task_consumer.channel)
+        self._heartbeat.resume()
         self._cancel()
         self._timers = [
             consumer.hub.call_repeatedly(SAMPLE_SECONDS, self._sample, consumer),

@@ -15,6 +15,7 @@ from celery.worker import state
 from redis import Redis
 from redis.exceptions import RedisError
 
+from tasks.redis_client import Outage
 from tasks.rooms import State, keys
 
 CHECK_SECONDS = 2.0
@@ -28,8 +29,9 @@ logger = logging.getLogger("switchboard.tasks.worker")
 class StaleChildren:
     """The stale children of a worker. Those that have been stale for the grace time are killed."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, outage: Outage) -> None:
         self._redis = redis
+        self._outage = outage
         self._since: dict[int, float] = {}
         self._paused_until = 0.0
 
@@ -43,7 +45,7 @@ class StaleChildren:
         except (RedisError, OSError) as error:
             self._paused_until = time.monotonic() + BACKOFF_SECONDS
             self._since.clear()
-            logger.warning("stale children not checked", extra={"error": type(error).__name__})
+            self._outage.failed(error)
             return
         now = time.monotonic()
         stale = {request.worker_pid: request for request, holds in zip(requests, held, strict=True) if not holds}

@@ -2,11 +2,14 @@
 --
 -- KEYS  leases_key (zset)
 -- ARGV  most                  at most so many
+--       latest_ms             what Redis' clock can show at most, unix ms; '' for anything. If it shows more, it has
+--                             stepped forward, and no lease has expired by that
 -- Returns the sids.
 
 local leases_key = unpack(KEYS)
-local most = unpack(ARGV)
+local most, latest_ms = unpack(ARGV)
 
 --- @include "lib/clock"
 
-return redis.call('ZRANGEBYSCORE', leases_key, '-inf', now_ms, 'LIMIT', 0, most)
+local until_ms = math.min(now_ms, tonumber(latest_ms) or now_ms)
+return redis.call('ZRANGEBYSCORE', leases_key, '-inf', until_ms, 'LIMIT', 0, most)
