@@ -25,6 +25,8 @@ def load() -> dict[str, Any]:
             "unacked_restore_throttle": 1,
             # `-Q premium,standard` is strict; kombu's default alternates between the queues.
             "queue_order_strategy": "priority",
+            # Messages have no priority; kombu would look for each in four lists.
+            "priority_steps": [0],
             # A Redis that stopped answering is noticed in seconds, not when TCP gives up.
             "socket_timeout": 5,
             "socket_connect_timeout": 2,

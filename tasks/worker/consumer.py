@@ -36,6 +36,8 @@ _celery_logger = logging.getLogger("celery.worker.consumer.consumer")
 def treat_error_replies_as_silence() -> None:
     """Have kombu count every error of redis-py as a lost connection. Its Sentinel transport inherits it."""
     Transport.connection_errors = (*Transport.connection_errors, RedisError)
+    # It would log each connection, also one that fails at once.
+    logging.getLogger("celery.worker.consumer.connection").setLevel(logging.WARNING)
 
 
 class PatientConsumer(Consumer):

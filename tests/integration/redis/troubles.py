@@ -16,6 +16,7 @@ from ops.stack.redis import RedisServer
 from tests.support.waiting import until
 
 MEGABYTE = 1 << 20
+PASSWORD = "the-password-of-redis"
 
 
 class ConfiguredServer(RedisServer):
@@ -23,7 +24,8 @@ class ConfiguredServer(RedisServer):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.lines = {"rdbcompression": "no"}
+        self._password = PASSWORD
+        self.lines = {"rdbcompression": "no", "masterauth": PASSWORD, "repl-diskless-sync-delay": "0"}
 
     def command(self) -> list[str]:
         command = super().command()
@@ -126,13 +128,12 @@ async def busy(server: RedisServer) -> AsyncIterator[None]:
 async def other_password(server: RedisServer) -> AsyncIterator[None]:
     """Its password is changed, and connections have to log in again: WRONGPASS."""
     async with server.client() as client:
-        password = (await client.config_get("requirepass"))["requirepass"]
         await client.config_set("requirepass", "another one")
         await client.client_kill_filter(_type="normal", skipme=True)
         try:
             yield
         finally:
-            await client.config_set("requirepass", password)
+            await client.config_set("requirepass", PASSWORD)
 
 
 @asynccontextmanager
