@@ -24,7 +24,7 @@ async def healthz() -> JSONResponse:
 
 @router.get("/readyz")
 async def readyz(request: Request) -> JSONResponse:
-    """Answer 200 if a webhook could be dispatched now, 503 if Redis is away or refuses writes. The dispatcher logs it."""
+    """Answer 200 if a webhook could be dispatched now, 503 if Redis is away or takes no writes, as the log says."""
     endpoint: WebhookEndpoint = request.app.state.webhook_endpoint
     try:
         await endpoint.dispatcher.ping()

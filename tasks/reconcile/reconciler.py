@@ -30,13 +30,15 @@ logger = logging.getLogger("switchboard.tasks.reconcile")
 
 @dataclass(frozen=True, slots=True)
 class ReconcilerConfig:
-    """Intervals of the ticks."""
+    """Intervals of the ticks, and how the log calls Redis."""
 
     tick_seconds: float = 1.0
     term_ms: int = 3000
     """How long a leader that does not tick remains leader."""
     sync_seconds: float = 3.0
     """Least time between two syncs with the LiveKit server. They run in a tick, so it is at most 4 s."""
+    redis: str = "Redis"
+    """Host and port of Redis, for the log."""
 
 
 DEFAULTS = ReconcilerConfig()
@@ -45,8 +47,8 @@ DEFAULTS = ReconcilerConfig()
 class Reconciler:
     """Ticks until it is stopped, and sweeps while it is the leader.
 
-    Leases count only after Redis has answered for as long as one lasts, and its clock has not stepped: in that time each
-    call that lives has renewed its own. `clock`: Redis', as this process has seen it.
+    Leases count only after Redis has answered for as long as one lasts, and its clock has not stepped: in that time
+    each call that lives has renewed its own. `clock`: Redis', as this process has seen it.
 
     `livekit_sync` returns whether it should run again with the next tick. `sweeps` run in each tick.
     """
@@ -60,7 +62,6 @@ class Reconciler:
         livekit_sync: Callable[[], Awaitable[bool]],
         sweeps: Sequence[Callable[[], Awaitable[None]]] = (),
         clock: RedisClock | None = None,
-        outage: Outage | None = None,
         config: ReconcilerConfig = DEFAULTS,
     ) -> None:
         self._rooms = rooms
@@ -73,7 +74,7 @@ class Reconciler:
         self._name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
         self._stopping = asyncio.Event()
         self._clock = clock or RedisClock()
-        self._outage = outage or Outage("redis", logger)
+        self._outage = Outage(config.redis, logger)
         self._leases_valid_since = time.monotonic()
         self._leases_settled = False
         self._stepped_back = False
@@ -96,7 +97,7 @@ class Reconciler:
                 WaitNotifier(rooms, settings.livekit, settings.tiers).sweep,
             ),
             clock=clock,
-            outage=Outage(settings.redis.server, logger),
+            config=ReconcilerConfig(redis=str(settings.redis.server)),
         )
 
     def stop(self) -> None:

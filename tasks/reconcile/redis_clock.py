@@ -40,13 +40,13 @@ class RedisClock:
 
     @property
     def latest_ms(self) -> int | None:
-        """What it can show now at most, unix ms, unless it has stepped forward since the last reading."""
+        """The most that it can show now, unix ms, unless it has stepped forward since the last reading."""
         if self._read is None:
             return None
         now_ms, asked, _ = self._read
         return now_ms + round((self._monotonic() - asked) * 1000) + TOLERANCE_MS
 
     def stepped_forward_ms(self, seconds: float) -> int:
-        """Return by how much it has stepped forward within so many seconds: the length that a wait only seems to have."""
+        """Return by how many ms it has stepped forward within so many seconds: a wait only seems to be that longer."""
         since = self._monotonic() - seconds
         return sum(step for at, step in self._steps if at >= since and step > 0)

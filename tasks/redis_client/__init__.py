@@ -1,13 +1,13 @@
-"""Redis, for Switchboard's own keys: clients, the deadline on their answers, and its outages. Celery has its own client.
+"""Redis, for Switchboard's own keys: clients, the deadline on their answers, and outages. Celery has its own client.
 
     clients        clients for an event loop and for a process without one, and the deadline
     connections    connections that leave a server which takes no writes
     outage         one line in the log when Redis fails, and one when it answers again
 
-An error reply is an outage like silence: whoever waits out the one waits out the other. Redis may refuse what it is
-asked for (READONLY, OOM, MISCONF, NOPERM, LOADING, BUSY, NOAUTH) for seconds or for good, and nothing in a call is worth
-ending for it before `SWITCHBOARD_REDIS_OUTAGE_SECONDS` are over. redis-py raises a RedisError for each, and an OSError
-where it has not connected.
+An error reply is an outage like silence, and is waited out in the same way. Redis may refuse a request (READONLY, OOM,
+MISCONF, NOPERM, LOADING, BUSY, NOAUTH) for seconds or for good, and no call is ended for it before
+`SWITCHBOARD_REDIS_OUTAGE_SECONDS` are over. redis-py raises a RedisError for each, and an OSError where it has not
+connected.
 """
 
 from __future__ import annotations

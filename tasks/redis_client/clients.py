@@ -57,7 +57,8 @@ def connect(settings: RedisSettings) -> aioredis.Redis:
     options |= server.login()
     if not server.sentinels:
         kind = connections.Connection if server.tls is None else connections.TlsConnection
-        return aioredis.Redis.from_pool(aioredis.BlockingConnectionPool(connection_class=kind, **_at(settings), **options))
+        pooled = aioredis.BlockingConnectionPool(connection_class=kind, **_at(settings), **options)
+        return aioredis.Redis.from_pool(pooled)
     sentinel, pool = cast("Any", AsyncSentinel), cast("Any", _MasterPool)
     manager = sentinel(server.addresses, sentinel_kwargs=sentinel_options(settings))
     options["connection_class"] = (

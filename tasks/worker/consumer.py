@@ -65,7 +65,7 @@ class PatientConsumer(Consumer):
         self.outage.failed(exc)
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Report the outage, and have Celery close what is left of the connection, without the three lines of its own."""
+        """Report the outage, and have Celery close what is left of the connection, without lines of its own."""
         self.outage.failed(exc)
         level = _celery_logger.level
         _celery_logger.setLevel(logging.ERROR)

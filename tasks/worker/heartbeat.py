@@ -21,7 +21,7 @@ logger = logging.getLogger("switchboard.tasks.worker")
 
 
 class Heartbeat:
-    """The writer of a worker's status, which expires. After a slow failure it pauses: it blocks the main process' loop."""
+    """The writer of a worker's status, which expires. A failure that blocks the main process is followed by a pause."""
 
     def __init__(self, redis: Redis, outage: Outage) -> None:
         self._redis = redis

@@ -2,8 +2,7 @@
 --
 -- KEYS  leases_key (zset)
 -- ARGV  most                  at most so many
---       latest_ms             what Redis' clock can show at most, unix ms; '' for anything. If it shows more, it has
---                             stepped forward, and no lease has expired by that
+--       latest_ms             unix ms that Redis' clock can show at most, unless it has stepped forward; '' for any
 -- Returns the sids.
 
 local leases_key = unpack(KEYS)

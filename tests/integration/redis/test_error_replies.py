@@ -1,7 +1,7 @@
 """Redis answers with errors for a while: nothing ends for it, and afterwards all goes on by itself.
 
-A worker with a call, and a receiver with its reconciler, which is the leader, go through one trouble after another. They
-reach Redis by an address that may lead to another server, as that of a managed one does.
+A worker with a call, and a receiver with its reconciler, which is the leader, go through one trouble after another.
+They reach Redis by an address that may lead to another server, as that of a managed one does.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
@@ -62,9 +61,7 @@ def logged(part: ManagedProcess, message: str) -> list[dict[str, str]]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def installation(
-    binaries: Binaries, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Installation]:
+async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
     directory = tmp_path_factory.mktemp("answers")
     (directory / "silent_agents.py").write_text(AGENT, encoding="utf-8")
     (directory / "load").write_text("0", encoding="utf-8")
@@ -166,9 +163,7 @@ async def test_an_address_that_leads_to_a_replica_leads_to_the_master_again_by_i
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def standby(binaries: Binaries, tmp_path: Path) -> AsyncIterator[ConfiguredServer]:
-    started = ConfiguredServer(
-        tmp_path, environment.inherited(), binary=str(binaries.redis), port=PortPicker().pick()
-    )
+    started = ConfiguredServer(tmp_path, environment.inherited(), binary=str(binaries.redis), port=PortPicker().pick())
     await started.start()
     yield started
     await started.stop()

@@ -65,7 +65,8 @@ class TlsRedis(RedisServer):
             # As a hash: in this file a password with a space would be two words.
             users = users.replace(f">{role.upper()}_PASSWORD", f"#{sha256(password(role).encode()).hexdigest()}")
         (self.directory / "users.acl").write_text(f"{users}user all on >{self._password} ~* &* +@all\n")
-        kept = [line for line in config.read_text("utf-8").splitlines() if not line.startswith(("port ", "requirepass "))]
+        before = config.read_text("utf-8").splitlines()
+        kept = [line for line in before if not line.startswith(("port ", "requirepass "))]
         lines = [
             "port 0",
             f"tls-port {self.port}",
@@ -195,7 +196,8 @@ async def is_dead(server: TlsRedis, sid: str) -> bool:
 async def test_a_user_may_not_do_what_another_process_does(
     server: TlsRedis, role: str, command: tuple[str, ...]
 ) -> None:
-    async with connect(RedisSettings.read({"REDIS_URL": server.url_of(role)})) as client:
+    async with connect(RedisSettings.read({"REDIS_URL": server.url_of(role)})) as own:
+        client: Any = own
         await client.ping()
         with pytest.raises(NoPermissionError):
             await client.execute_command(*command)
@@ -268,7 +270,8 @@ async def test_a_client_shows_its_own_certificate_to_a_server_that_asks_for_one(
         trusted = f"?ssl_ca_certs={authority.certificate}"
         shown = f"{trusted}&ssl_certfile={own.certificate}&ssl_keyfile={own.key}"
         await way(Clients(RedisSettings.read({"REDIS_URL": asking.url_of("flower", shown)})))
-        await refused(way, {"REDIS_URL": asking.url_of("flower", trusted)}, "certificate required|reset by peer|closed|Broken pipe|EOF")
+        reason = "certificate required|reset by peer|closed|Broken pipe|EOF"
+        await refused(way, {"REDIS_URL": asking.url_of("flower", trusted)}, reason)
     finally:
         await asking.stop()
 

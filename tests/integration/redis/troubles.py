@@ -91,7 +91,8 @@ async def no_snapshot(server: RedisServer) -> AsyncIterator[None]:
 @asynccontextmanager
 async def no_permission(server: RedisServer) -> AsyncIterator[None]:
     """An ACL rule is taken away: NOPERM."""
-    async with server.client() as client:
+    async with server.client() as own:
+        client: Any = own
         await client.execute_command("ACL", "SETUSER", "default", "-@write", "-@scripting")
         try:
             yield

@@ -26,7 +26,7 @@ DOWN_AFTER_MS = 1000
 
 
 def tls_lines(authority: Authority, port: int) -> list[str]:
-    """Return the configuration of a Redis or a Sentinel that speaks TLS alone, with clients that have no certificate."""
+    """Return the configuration of a Redis or a Sentinel that speaks TLS alone and asks clients for no certificate."""
     own = authority.issue(HOST)
     return [
         "port 0",
@@ -158,9 +158,7 @@ class Replicated:
 
     @classmethod
     @asynccontextmanager
-    async def start(
-        cls, binary: Path, directory: Path, authority: Authority | None = None
-    ) -> AsyncIterator[Self]:
+    async def start(cls, binary: Path, directory: Path, authority: Authority | None = None) -> AsyncIterator[Self]:
         env, ports = environment.inherited(), PortPicker()
         parts: dict[str, Any] = {"binary": str(binary), "authority": authority}
         master = Node(directory / "master", env, port=ports.pick(), **parts)

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from livekit.protocol import models
@@ -127,7 +128,8 @@ async def test_a_planned_failover_ends_no_worker_and_the_next_call_is_answered(
         room = await rooms.get("RM_answered")
         return room is not None and room.state is State.DEAD and "claimed" in room.steps_ms
 
-    async with replicated.sentinels[0].client() as sentinel:
+    async with replicated.sentinels[0].client() as client:
+        sentinel: Any = client
         await sentinel.execute_command("SENTINEL", "FAILOVER", MASTER)
     await until(replicated.has_failed_over)
     assert await open_with_retries(dispatcher, RoomInfo("RM_answered", "call-acme-1")) is DispatchResult.QUEUED
