@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from celery.worker.consumer import Consumer
@@ -41,12 +42,17 @@ def treat_error_replies_as_silence() -> None:
 
 
 class PatientConsumer(Consumer):
-    """Celery's consumer, connected only while Redis takes writes. `outage`: that of the worker's main process."""
+    """Celery's consumer, connected only while Redis takes writes.
+
+    `outage`: that of the worker's main process. `chores`: what that has to do all the time and can do without Redis.
+    While the consumer waits, its event loop does not run, and so none of its timers.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         process: WorkerProcess = options["app"].switchboard
         self._settings = process.settings
         self.outage = Outage(self._settings.redis.server, logger)
+        self.chores: list[Callable[[], None]] = []
         self._connected_at = float("-inf")
         super().__init__(*args, **options)
 
@@ -56,6 +62,8 @@ class PatientConsumer(Consumer):
             time.sleep(RETRY_SECONDS)
         while not self._takes_a_write():
             time.sleep(RETRY_SECONDS)
+            for chore in self.chores:
+                chore()
             maybe_shutdown()
         self._connected_at = time.monotonic()
         return super().connect()

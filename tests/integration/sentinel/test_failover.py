@@ -19,12 +19,11 @@ from tasks.reconcile.livekit_sync import LiveKitSync
 from tasks.redis_client import connect
 from tasks.rooms import Room, RoomStore, State
 from tasks.settings import RedisSettings, Settings
-from tests.conftest import SECRET
 from tests.integration.sentinel.replicated import MASTER, Replicated
 from tests.support import redis_with_tls
 from tests.support.certificates import Authority
 from tests.support.fake_livekit_api import FakeLiveKitApi
-from tests.support.tenants import declare
+from tests.support.tenants import SECRET, declare
 from tests.support.waiting import until
 
 WITH_TLS = "with TLS"
