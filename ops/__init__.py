@@ -10,6 +10,7 @@
     flower/    Flower's configuration
     haproxy/   HAProxy's configuration
     livekit/   livekit-server's configuration
+    redis/     the users of Redis, one for each kind of process
 
 `ops` may import webhooks, tasks and pipeline.
 """

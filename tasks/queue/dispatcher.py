@@ -11,11 +11,11 @@ from enum import StrEnum
 from typing import Protocol, Self, TypeVar
 
 from tasks.encryption import Encryption, agent_metadata_owner
-from tasks.errors import NoTenant, SwitchboardError, UnknownNumber, UnknownTenantInName
+from tasks.errors import NoTenant, RedisUnavailable, SwitchboardError, UnknownNumber, UnknownTenantInName
 from tasks.queue.explicit_dispatch import ExplicitDispatch, ExplicitDispatches
 from tasks.queue.message import call_message
 from tasks.queue.routing import RoomMetadata, is_left_to_others, is_named_by_a_rule, tenants_in_name
-from tasks.redis_client import connect, within_deadline
+from tasks.redis_client import Outage, connect, within_deadline
 from tasks.rooms import CloseResult, Limits, OpenResult, RoomStore
 from tasks.settings import Settings
 from tasks.tenants import Tenant, TenantReader
@@ -97,7 +97,7 @@ class Dispatching(Protocol):
         ...
 
     async def ping(self) -> None:
-        """Return if Redis answers."""
+        """Return if Redis takes a write."""
         ...
 
     async def aclose(self) -> None:
@@ -117,6 +117,7 @@ class Dispatcher:
         self._settings = settings
         self._rooms = rooms
         self._tenants = tenants
+        self._outage = Outage(settings.redis.server, logger)
         self._explicit = explicit
         self._encryption = Encryption.of_agent_metadata(settings)
 
@@ -135,11 +136,11 @@ class Dispatcher:
         if self.is_left(name=room.name, metadata=room.metadata):
             return DispatchResult.LEFT
         if room.requested:
-            return await self._within_deadline(self._dispatch(room, replay=False))
+            return await self._written(self._dispatch(room, replay=False))
         # Side by side: the tenant takes a round trip to Redis, the explicit dispatches one to the LiveKit server.
         asked = asyncio.create_task(self._explicit.find(room.name))
         try:
-            return await self._within_deadline(self._dispatch(room, replay=False, asked=asked))
+            return await self._written(self._dispatch(room, replay=False, asked=asked))
         finally:
             asked.cancel()
 
@@ -148,7 +149,7 @@ class Dispatcher:
 
         Raises the SwitchboardError that still keeps it from being answered, such as UnknownTenant.
         """
-        return await self._within_deadline(self._dispatch(room, replay=True))
+        return await self._written(self._dispatch(room, replay=True))
 
     def is_left(self, *, name: str, metadata: str) -> bool:
         """Return whether the room is none of ours, by its metadata, else by its name."""
@@ -163,7 +164,7 @@ class Dispatcher:
 
     async def close(self, sid: str) -> CloseResult:
         """Record that the room has finished: cancel it if it is unclaimed, ask its call to end if that runs."""
-        result = await self._within_deadline(self._rooms.close(sid))
+        result = await self._written(self._rooms.close(sid))
         logger.info("room finished", extra={"sid": sid, "result": result})
         return result
 
@@ -176,8 +177,8 @@ class Dispatcher:
         return await self._within_deadline(self._tenants.get_by_number(number))
 
     async def ping(self) -> None:
-        """Return when Redis answers."""
-        await self._within_deadline(self._rooms.ping())
+        """Return when Redis has taken a write: a replica, or a Redis without memory, answers all the same."""
+        await self._written(self._rooms.prove_write())
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -273,8 +274,18 @@ class Dispatcher:
         written = await self._rooms.dead_letter(room.sid, attempt=None, name=room.name, reason=str(error))
         return DispatchResult.DEAD if written else DispatchResult.KNOWN
 
+    async def _written(self, action: Awaitable[T]) -> T:
+        """Return the result of an action that writes, which ends an outage."""
+        result = await self._within_deadline(action)
+        self._outage.answered()
+        return result
+
     async def _within_deadline(self, action: Awaitable[T]) -> T:
-        return await within_deadline(action, self._settings.redis.deadline_seconds)
+        try:
+            return await within_deadline(action, self._settings.redis.deadline_seconds)
+        except RedisUnavailable as error:
+            self._outage.failed(error)
+            raise
 
 
 def _is_new(room: RoomInfo, now_ms: int) -> bool:

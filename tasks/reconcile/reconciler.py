@@ -17,9 +17,10 @@ from tasks.errors import RedisUnavailable
 from tasks.queue.dispatcher import Dispatching
 from tasks.reconcile.admission import AdmissionSweep
 from tasks.reconcile.livekit_sync import LiveKitSync
+from tasks.reconcile.redis_clock import RedisClock
 from tasks.reconcile.rescuer import Rescuer
 from tasks.reconcile.wait_notifier import WaitNotifier
-from tasks.redis_client import connect
+from tasks.redis_client import Outage, connect
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
 from tasks.tenants import TenantReader
@@ -29,13 +30,15 @@ logger = logging.getLogger("switchboard.tasks.reconcile")
 
 @dataclass(frozen=True, slots=True)
 class ReconcilerConfig:
-    """Intervals of the ticks."""
+    """Intervals of the ticks, and how the log calls Redis."""
 
     tick_seconds: float = 1.0
     term_ms: int = 3000
     """How long a leader that does not tick remains leader."""
     sync_seconds: float = 3.0
     """Least time between two syncs with the LiveKit server. They run in a tick, so it is at most 4 s."""
+    redis: str = "Redis"
+    """Host and port of Redis, for the log."""
 
 
 DEFAULTS = ReconcilerConfig()
@@ -43,6 +46,9 @@ DEFAULTS = ReconcilerConfig()
 
 class Reconciler:
     """Ticks until it is stopped, and sweeps while it is the leader.
+
+    Leases count only after Redis has answered for as long as one lasts, and its clock has not stepped: in that time
+    each call that lives has renewed its own. `clock`: Redis', as this process has seen it.
 
     `livekit_sync` returns whether it should run again with the next tick. `sweeps` run in each tick.
     """
@@ -55,6 +61,7 @@ class Reconciler:
         lease_ms: int,
         livekit_sync: Callable[[], Awaitable[bool]],
         sweeps: Sequence[Callable[[], Awaitable[None]]] = (),
+        clock: RedisClock | None = None,
         config: ReconcilerConfig = DEFAULTS,
     ) -> None:
         self._rooms = rooms
@@ -66,7 +73,11 @@ class Reconciler:
         # Host and pid tell operators which process is the leader; the rest makes the name unique.
         self._name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
         self._stopping = asyncio.Event()
-        self._redis_answering_since = time.monotonic()
+        self._clock = clock or RedisClock()
+        self._outage = Outage(config.redis, logger)
+        self._leases_valid_since = time.monotonic()
+        self._leases_settled = False
+        self._stepped_back = False
         # The first sync is due at once: there may have been no receiver to take webhooks until now.
         self._synced_at = float("-inf")
 
@@ -75,15 +86,18 @@ class Reconciler:
         """Return the reconciler of this installation, with its own connection to Redis, which `aclose` closes."""
         rooms = RoomStore(connect(settings.redis), lease_ms=settings.lease.ttl_ms)
         tenants = TenantReader(rooms.redis, settings.tiers.names)
+        clock = RedisClock()
         return cls(
             rooms,
             Rescuer(rooms, settings.lease.max_attempts),
             lease_ms=settings.lease.ttl_ms,
             livekit_sync=LiveKitSync(rooms, dispatcher, settings.livekit).sweep,
             sweeps=(
-                AdmissionSweep(rooms, tenants, settings.tiers).sweep,
+                AdmissionSweep(rooms, tenants, settings.tiers, clock).sweep,
                 WaitNotifier(rooms, settings.livekit, settings.tiers).sweep,
             ),
+            clock=clock,
+            config=ReconcilerConfig(redis=str(settings.redis.server)),
         )
 
     def stop(self) -> None:
@@ -91,15 +105,17 @@ class Reconciler:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Tick until stopped. An outage of Redis is logged, and waited out."""
+        """Tick until stopped. An outage of Redis, also one with error replies, is logged once and waited out."""
         while not self._stopping.is_set():
             try:
                 await self.tick()
             except (RedisError, RedisUnavailable, OSError) as error:
-                self._redis_answering_since = time.monotonic()
-                logger.warning("tick of the reconciler failed", extra={"error": type(error).__name__})
+                self._distrust_leases()
+                self._outage.failed(error)
             except Exception:
                 logger.exception("tick of the reconciler failed")
+            else:
+                self._outage.answered()
             await self._pause()
 
     async def aclose(self) -> None:
@@ -108,11 +124,18 @@ class Reconciler:
 
     async def tick(self) -> int:
         """Reconcile once, if this one is the leader. Returns how many lost calls were requeued."""
-        if not await self._rooms.hold_leadership(self._name, self._config.term_ms):
+        asked = time.monotonic()
+        leads, now_ms = await self._rooms.hold_leadership(self._name, self._config.term_ms)
+        if step := self._clock.read(now_ms, asked):
+            logger.warning("Redis' clock has stepped; leases count again after one has passed", extra={"ms": step})
+            self._distrust_leases()
+            self._stepped_back = self._stepped_back or step < 0
+        if not leads:
             return 0
         requeued = 0
-        if time.monotonic() - self._redis_answering_since >= self._lease_seconds:
-            requeued = await self._rescuer.requeue_lost_calls()
+        if time.monotonic() - self._leases_valid_since >= self._lease_seconds:
+            await self._settle_step_back()
+            requeued = await self._rescuer.requeue_lost_calls(self._clock.latest_ms)
         await self._rescuer.requeue_lost_messages()
         for sweep in self._sweeps:
             await sweep()
@@ -121,6 +144,17 @@ class Reconciler:
             if await self._livekit_sync():
                 self._synced_at = float("-inf")
         return requeued
+
+    def _distrust_leases(self) -> None:
+        self._leases_valid_since = time.monotonic()
+        self._leases_settled = False
+
+    async def _settle_step_back(self) -> None:
+        """Once after each wait for the leases: by then a lease that is too long was given by an earlier clock."""
+        if not self._leases_settled:
+            await self._rescuer.settle_step_back(self._lease_seconds, seen=self._stepped_back)
+            self._leases_settled = True
+            self._stepped_back = False
 
     async def _pause(self) -> None:
         try:

@@ -12,12 +12,11 @@ from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationInf
 
 from tasks import cpu
 from tasks.errors import InvalidSetting
-from tasks.sentinel_url import SCHEME, Sentinels
+from tasks.redis_url import RedisUrl
 from tasks.settings.environment import Group, pairs
 
 SLOTS_PER_CORE = 4
 FERNET_KEY_BYTES = 32
-SCHEMES = ("redis", "rediss", SCHEME)
 
 
 class RedisSettings(Group):
@@ -32,20 +31,14 @@ class RedisSettings(Group):
     """The time that Redis has to answer a receiver. After it the receiver answers 503, and LiveKit delivers again."""
 
     @cached_property
-    def sentinels(self) -> Sentinels | None:
-        """The Sentinels to ask for the master; None if `url` is that of a Redis itself."""
-        url = self.url.get_secret_value()
-        return Sentinels.parse(url) if url.startswith(f"{SCHEME}://") else None
+    def server(self) -> RedisUrl:
+        """`url`, parsed."""
+        return RedisUrl.parse(self.url.get_secret_value())
 
     @field_validator("url")
     @classmethod
-    def _known_scheme(cls, value: SecretStr) -> SecretStr:
-        url = value.get_secret_value()
-        scheme = url.partition("://")[0]
-        if scheme not in SCHEMES:
-            raise ValueError(f"it begins with {', '.join(f'{each}://' for each in SCHEMES[:-1])} or {SCHEMES[-1]}://")
-        if scheme == SCHEME:
-            Sentinels.parse(url)
+    def _usable(cls, value: SecretStr) -> SecretStr:
+        RedisUrl.parse(value.get_secret_value())
         return value
 
 

@@ -1,6 +1,7 @@
 """The worker's main process. It forks, so it has no threads, no event loop of asyncio and no connections of one.
 
     lifecycle         the start and the end of the main process and of its children, by Celery's signals
+    consumer          Celery's consumer, which waits until Redis takes a write, whatever it answers instead
     bootsteps         steps of Celery's consumer: the timers of the main process, and the drain by signals
     pool              a prefork pool whose children answer one call each
     intake/           the gate in front of every BRPOP

@@ -40,6 +40,7 @@ class DrainStep(bootsteps.StartStopStep):
         self._drain = process.drain
         self._seconds = process.settings.worker.drain_seconds
         self._pool = consumer.pool
+        consumer.chores.append(self._tick)
         self._timer: Any = None
         self._signal: str | None = None
         self._signalled_at = 0.0

@@ -9,25 +9,33 @@ from typing import Any, cast
 from redis import Redis
 from redis.exceptions import RedisError
 
+from tasks.redis_client import Outage
 from tasks.rooms import WorkerStatus, keys
 
 BEAT_SECONDS = 0.5
 EXPIRE_MS = 5000
 BACKOFF_SECONDS = 5.0
+SLOW_SECONDS = 0.1
 
 logger = logging.getLogger("switchboard.tasks.worker")
 
 
 class Heartbeat:
-    """The writer of a worker's status, which expires. After a failure it pauses: it blocks the main process' loop."""
+    """The writer of a worker's status, which expires. A failure that blocks the main process is followed by a pause."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, outage: Outage) -> None:
         self._redis = redis
+        self._outage = outage
+        self._paused_until = 0.0
+
+    def resume(self) -> None:
+        """End a pause: Redis has answered somebody else."""
         self._paused_until = 0.0
 
     def beat(self, status: WorkerStatus) -> None:
         """Write the status."""
-        if time.monotonic() < self._paused_until:
+        began = time.monotonic()
+        if began < self._paused_until:
             return
         key = keys.worker(status.node)
         try:
@@ -36,8 +44,12 @@ class Heartbeat:
                 pipe.pexpire(key, EXPIRE_MS)
                 pipe.execute()
         except (RedisError, OSError) as error:
-            self._paused_until = time.monotonic() + BACKOFF_SECONDS
-            logger.warning("heartbeat not written", extra={"error": type(error).__name__})
+            # An error reply takes no time, and may be over with the next beat.
+            if time.monotonic() - began > SLOW_SECONDS:
+                self._paused_until = time.monotonic() + BACKOFF_SECONDS
+            self._outage.failed(error)
+        else:
+            self._outage.answered()
 
     def remove(self, node: str) -> None:
         """Remove the status of a worker that stops."""

@@ -6,6 +6,7 @@ import time
 
 from redis import Redis
 
+from tasks.redis_client import Outage
 from tasks.worker.call_killer import running_calls
 from tasks.worker.call_memory import CallMemory
 from tasks.worker.lifecycle import WorkerProcess
@@ -22,14 +23,19 @@ class Supervision:
     """All checks of the children, each at its own interval. `check` is called every CHECK_SECONDS."""
 
     def __init__(
-        self, process: WorkerProcess, pool: OneShotPool, redis: Redis, *, worker: str, start_seconds: float
+        self,
+        process: WorkerProcess,
+        pool: OneShotPool,
+        redis: Redis,
+        outage: Outage,
+        *,
+        worker: str,
+        start_seconds: float,
     ) -> None:
         self._process = process
         self._pool = pool
-        self._overdue = OverdueChildren(
-            start_seconds=start_seconds, call_seconds=process.settings.call.max_seconds
-        )
-        self._stale = StaleChildren(redis, process.killer, worker=worker)
+        self._overdue = OverdueChildren(start_seconds=start_seconds, call_seconds=process.settings.call.max_seconds)
+        self._stale = StaleChildren(redis, outage, process.killer, worker=worker)
         self._memory = CallMemory(process.scoreboard, process.killer)
         self._stale_due = self._memory_due = 0.0
 
