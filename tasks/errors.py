@@ -5,6 +5,7 @@ The docstring of each error is its message; `retryable` says whether another att
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -26,6 +27,20 @@ class RedisUnavailable(SwitchboardError):
 
 class InvalidSetting(SwitchboardError):
     """{name} = {value!r} is not usable: {cure}."""
+
+    def __init__(self, *, name: str, value: object, cure: object) -> None:
+        super().__init__(name=name, value=value, cure=cure)
+        self.name = name
+
+
+class InvalidSettings(InvalidSetting):
+    """Settings are not usable. The message has a line for each."""
+
+    def __init__(self, problems: Sequence[InvalidSetting]) -> None:
+        # Past the template: each problem is a message already, and may have braces in it.
+        Exception.__init__(self, "\n".join(map(str, problems)))
+        self.problems = tuple(problems)
+        self.name = problems[0].name
 
 
 class NoTenant(SwitchboardError):
