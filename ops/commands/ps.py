@@ -15,7 +15,6 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.commands import terminal
-from tasks.errors import InvalidSetting
 from tasks.redis_client import connect
 from tasks.rooms import Room, RoomStore, State, WorkerStatus
 from tasks.settings import RedisSettings
@@ -58,12 +57,11 @@ class View:
 
 
 def run(*, everything: bool, only_workers: bool, as_json: bool) -> int:
-    """Print the rooms and the workers. Return the exit status: 0, or 1 with the reason on stderr."""
-    try:
-        settings = RedisSettings.read()
-    except InvalidSetting as error:
-        print(error, file=sys.stderr)
-        return 1
+    """Print the rooms and the workers. Return the exit status: 0, or 1 with the reason on stderr.
+
+    Raises InvalidSettings.
+    """
+    settings = RedisSettings.read()
     try:
         view = asyncio.run(read_view(settings, everything=everything, only_workers=only_workers))
     except AuthenticationError:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from celery import Celery
 
+from tasks import flower
 from tasks.queue import celery_config
 
 app = Celery("switchboard")
 app.add_defaults(celery_config.load)
+flower.protect(app)

@@ -7,11 +7,12 @@ from typing import Any
 from kombu import Queue
 
 from tasks.redis_client import sentinel_options
-from tasks.settings import RedisSettings, TierSettings, WorkerSettings
+from tasks.settings import RedisSettings, TierSettings, WorkerSettings, check_celery_settings
 
 
 def load() -> dict[str, Any]:
-    """Return Celery's configuration for this installation."""
+    """Return Celery's configuration for this installation. Raises InvalidSettings."""
+    check_celery_settings()
     redis, tiers, worker = RedisSettings.read(), TierSettings.read(), WorkerSettings.read()
     return {
         "broker_url": redis.url.get_secret_value() if redis.sentinels is None else redis.sentinels.broker_url(),
