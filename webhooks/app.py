@@ -17,6 +17,7 @@ from tasks.reconcile import Reconciler
 from tasks.settings import Settings, unknown_settings
 from webhooks import calls, health, livekit, twilio
 from webhooks.call_creator import CallCreator
+from webhooks.key_check import check_key
 from webhooks.metrics import Metrics
 from webhooks.openapi import DocumentedApp
 
@@ -66,9 +67,13 @@ def create_app(
             app.state.twilio_endpoint = twilio.TwilioEndpoint.from_settings(chosen, creator, dispatcher, metrics)
             reconciler = Reconciler.from_settings(chosen, dispatcher) if settings is None else None
             reconciling = asyncio.create_task(reconciler.run()) if reconciler else None
+            checking = asyncio.create_task(check_key(chosen.livekit)) if settings is None else None
             try:
                 yield
             finally:
+                if checking:
+                    checking.cancel()
+                    await asyncio.wait({checking})
                 if reconciler and reconciling:
                     reconciler.stop()
                     await reconciling
