@@ -4,6 +4,8 @@ Plain asyncio on livekit-agents. It knows no Celery and no Redis, and reads no e
 livekit's client (in `runtime.rtc_client`): it is given frozen options and callbacks.
 
     call            one call: runs the agent, watches the room and the connection, returns how the call ended
+    outcome         the outcome of a call, and who ended it
+    phase           the phases of a call
     presence        callers in the room, and the limits at which a call ends, whichever agent answers
     agents          agents by the path that a tenant names: `load_agent`, `joins_early`
     runtime/        livekit-agents' job runner and livekit's client, driven in this process

@@ -9,19 +9,13 @@ from typing import Any
 
 from livekit.agents import AgentSession, CloseEvent, CloseReason, ErrorEvent, JobContext
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, SessionFailed
 from pipeline.failure_log import FailureLog
 from pipeline.options import Kind, VoiceAgentOptions
 
 GOODBYE_TIMEOUT_SECONDS = 10.0
 APOLOGY_INTERVAL_SECONDS = 5.0
 """Failures within this time of the last one get no apology of their own."""
-
-
-class SessionFailed(PipelineError):
-    """The session closed because of its {error}."""
-
-    retryable = True
 
 
 class ProviderRefused(PipelineError):

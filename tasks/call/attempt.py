@@ -5,9 +5,10 @@
     the call: its agent, an empty room,      `ended`, a call record     a caller who joins later is answered again
       its maximum length
     room finished: `LeaseRenewer.closing`    `ended`, a call record     LiveKit has closed the room
-    RoomGone: the server has no such room,   `ended`, a call record     that other room has a webhook of its own
-      or another one of its name
-    lease lost: `LeaseRenewer.lost`          nothing: it is stale       the attempt that has the room answers
+    the server has no such room, or          `ended`, a call record     that other room has a webhook of its own
+      another one of its name
+    lease lost: `LeaseRenewer.lost`          nothing if it is stale,    the attempt that has the room answers
+                                             else `queued`
     drain: `Drain.due`                       `queued`, conversation     the next attempt, on another worker; not counted
     an error that is `retryable`             `queued`, or else `dead`   the next attempt; after the last, an operator
     any other error                          `dead`, a dead letter      an operator
@@ -15,8 +16,8 @@
                                                                         notices the child's death or the lease expires
 
 Each write carries the attempt and its claimant, so a stale one changes nothing. An attempt whose lease counts as lost
-because Redis was away is not stale unless another one took the room: it is `ended`. A last write that Redis does not
-answer is not repeated, and the lease expires.
+because Redis was away is not stale unless another one took the room: it is queued again. A last write that
+Redis does not answer is not repeated, and the lease expires.
 """
 
 from __future__ import annotations
@@ -32,17 +33,17 @@ from redis.exceptions import RedisError
 
 from pipeline.call import Call
 from pipeline.conversation import Conversation
-from pipeline.errors import PipelineError, RoomGone
+from pipeline.errors import PipelineError
 from tasks.call.lease import LeaseRenewer
 from tasks.call.options import call_options
 from tasks.call.provider_keys import provider_keys
 from tasks.encryption import Encryption
 from tasks.errors import SwitchboardError
 from tasks.queue.requeue import requeue_call
-from tasks.rooms import ClaimRefusal, LossCause, RequeueResult, Room
+from tasks.rooms import ClaimRefusal, EndedBy, LossCause, RequeueResult, Room
 
 if TYPE_CHECKING:
-    from pipeline.call import CallOutcome
+    from pipeline.outcome import CallOutcome
     from tasks.call.child import Child
 
 HAND_OVER_RETRY_SECONDS = 0.5
@@ -68,17 +69,18 @@ async def _answer(room: Room, child: Child, *, claimed_at: float) -> str:
     logger.info("call claimed", extra=fields)
     try:
         outcome = await _run_call(room, child, claimed_at=claimed_at)
-    except RoomGone as error:
-        await child.rooms.end(room.sid, room.attempt, outcome="room gone", usage="[]", claimant=room.claimant)
-        logger.info("room gone", extra=fields | {"reason": str(error)})
-        return "room gone"
     except (SwitchboardError, PipelineError) as error:
         return await _fail(room, child, error)
     except Exception as error:  # a bug of ours must not leave the caller in silence
         logger.exception("call failed", extra=fields)
         return await _fail(room, child, error)
     await child.rooms.end(
-        room.sid, room.attempt, outcome=outcome.reason, usage=outcome.usage_json(), claimant=room.claimant
+        room.sid,
+        room.attempt,
+        outcome=outcome.reason,
+        usage=outcome.usage_json(),
+        ended_by=EndedBy(outcome.ended_by),
+        claimant=room.claimant,
     )
     child.answered = True
     logger.info("call ended", extra=fields | {"reason": outcome.reason})
@@ -159,7 +161,8 @@ async def _fail(room: Room, child: Child, error: Exception) -> str:
     """Queue the next attempt if it may mend the error, else write a dead letter."""
     reason = " ".join(str(error).split()) or type(error).__name__
     if getattr(error, "retryable", True):
-        result = await requeue_call(room, child.rooms, child.settings.lease.max_attempts, reason=reason)
+        cause = LossCause.FAILED if getattr(error, "counted", True) else LossCause.NOT_ITS_FAULT
+        result = await requeue_call(room, child.rooms, child.settings.lease.max_attempts, reason=reason, cause=cause)
         return f"lost: {result}"
     await child.rooms.dead_letter(room.sid, attempt=room.attempt, reason=reason, claimant=room.claimant)
     fields = {"sid": room.sid, "tenant": room.tenant, "attempt": room.attempt, "reason": type(error).__name__}

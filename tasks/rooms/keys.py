@@ -6,6 +6,7 @@ PREFIX = "switchboard:"
 ROOMS = f"{PREFIX}rooms"
 QUEUED = f"{PREFIX}queued"
 LEASES = f"{PREFIX}leases"
+DELAYED = f"{PREFIX}delayed"
 CALLS = f"{PREFIX}calls"
 DEAD = f"{PREFIX}dead"
 LEADER = f"{PREFIX}reconciler"
@@ -24,6 +25,7 @@ FIXED = {
     "rooms_key": ROOMS,
     "queued_key": QUEUED,
     "leases_key": LEASES,
+    "delayed_key": DELAYED,
     "calls_key": CALLS,
     "dead_key": DEAD,
     "leader_key": LEADER,
@@ -37,7 +39,9 @@ FIXED = {
     "conversation_prefix": CONVERSATION_PREFIX,
 }
 """The keys and prefixes that are the same in every call of a script, by their names in the Lua files."""
-PERMANENT = frozenset({ROOMS, QUEUED, LEASES, CALLS, DEAD, PERMITS, WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY})
+PERMANENT = frozenset(
+    {ROOMS, QUEUED, LEASES, DELAYED, CALLS, DEAD, PERMITS, WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY}
+)
 
 OPEN_ROOM_MS = 24 * 3600 * 1000
 """The TTL of an open room; each claim and each renewal starts it again."""

@@ -10,9 +10,9 @@ from typing import Any, cast
 import pytest
 
 from ops.stack.redis import RedisServer
-from pipeline.call import CallOutcome
 from pipeline.conversation import Conversation
-from pipeline.errors import AgentCrashed, AgentNotFound, RoomGone
+from pipeline.errors import AgentCrashed, AgentNotFound, AgentWithdrawn
+from pipeline.outcome import CallOutcome, EndedBy
 from tasks.call import attempt as attempts
 from tasks.call.attempt import run_attempt
 from tasks.call.child import Child
@@ -35,25 +35,24 @@ class MadeUpCall:
     def __init__(self, options: object, runner: object, conversation: Conversation, **_: object) -> None:
         del options, runner
         self.conversation = conversation
-        self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._ended: asyncio.Future[CallOutcome] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> CallOutcome:
         self.started.set()
         if self.error is not None:
             raise self.error
-        return CallOutcome("the agent is done" if self.done_by_itself else await self._ended, usage=[])
+        return CallOutcome("the agent is done", EndedBy.AGENT) if self.done_by_itself else await self._ended
 
-    def hang_up(self, reason: str) -> None:
-        self._end("hang up", reason)
+    # As in a call, only the first of these counts.
+    def hang_up(self, reason: str, ended_by: EndedBy = EndedBy.CALLERS) -> None:
+        if not self._ended.done():
+            self.commands.append(f"hang up: {reason}")
+            self._ended.set_result(CallOutcome(reason, ended_by))
 
     async def leave(self, reason: str) -> None:
-        self._end("leave", reason)
-
-    def _end(self, command: str, reason: str) -> None:
-        # As a call does: only the first reason counts.
         if not self._ended.done():
-            self.commands.append(f"{command}: {reason}")
-            self._ended.set_result(reason)
+            self.commands.append(f"leave: {reason}")
+            self._ended.set_exception(AgentWithdrawn(reason=reason))
 
     async def between_turns(self, _: float) -> None:
         return
@@ -146,19 +145,13 @@ async def test_a_room_that_has_finished_makes_its_call_hang_up(
     assert await state(rooms) == (State.ENDED, 1, "room finished")
 
 
-async def test_a_room_that_is_gone_is_ended(rooms: RoomStore, run: Run, call: type[MadeUpCall]) -> None:
-    call.error = RoomGone(sid="RM_1")
-    assert await run() == "room gone"
-    assert await state(rooms) == (State.ENDED, 1, "room gone")
-
-
 async def test_a_call_that_has_lost_its_lease_leaves_and_changes_nothing(
     rooms: RoomStore, run: Run, call: type[MadeUpCall]
 ) -> None:
     running = asyncio.create_task(run())
     await call.started.wait()
     await rooms.requeue("RM_1", 1, queue="premium", message=b"", reason="lost", max_attempts=5)
-    assert await running == "lease lost"
+    assert await running == "lost: stale"
     assert call.commands == ["leave: lease lost"]
     assert await state(rooms) == (State.QUEUED, 2, "lost")
 
@@ -169,7 +162,7 @@ async def test_a_drain_hands_the_call_over_with_its_conversation(
     running = asyncio.create_task(run())
     await call.started.wait()
     drain.begin(0)
-    assert await running == "handed over"
+    assert await running == "lost: stale"
     assert call.commands == ["leave: handed over"]
     assert await state(rooms) == (State.QUEUED, 2, "its worker stops")
     room = await rooms.get("RM_1")
