@@ -1,6 +1,7 @@
 """The errors between a webhook and a call.
 
-The docstring of each error is its message; `retryable` says whether another attempt can help.
+The docstring of each error is its message; `retryable` says whether another attempt can help, and `of_worker` whether
+another worker may succeed where this one does not.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ class SwitchboardError(Exception):
     """Something went wrong."""
 
     retryable: ClassVar[bool] = False
+    of_worker: ClassVar[bool] = False
 
     def __init__(self, **fields: object) -> None:
         template = " ".join((type(self).__doc__ or "").split())
@@ -27,6 +29,8 @@ class RedisUnavailable(SwitchboardError):
 
 class InvalidSetting(SwitchboardError):
     """{name} = {value!r} is not usable: {cure}."""
+
+    of_worker = True
 
     def __init__(self, *, name: str, value: object, cure: object) -> None:
         super().__init__(name=name, value=value, cure=cure)
@@ -64,6 +68,8 @@ class TenantInvalid(SwitchboardError):
 
 class KeyUnreadable(SwitchboardError):
     """Tenant {tenant!r}, {field}: {problem}."""
+
+    of_worker = True
 
 
 class KeySourceUnavailable(SwitchboardError):

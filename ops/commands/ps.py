@@ -136,6 +136,7 @@ def as_object(view: View) -> dict[str, object]:
                 "reserved": worker.reserved,
                 "state": worker.state,
                 "pid": worker.pid,
+                "problem": worker.problem,
             }
             for worker in view.workers
         ],
@@ -169,7 +170,8 @@ def workers_table(view: View) -> Table:
     for column in ("calls", "slots", "load", "reserved"):
         table.add_column(column, justify="right")
     for worker in view.workers:
-        cells = [worker.node, ",".join(worker.queues), worker.state, str(worker.slots - worker.idle)]
+        state = f"{worker.state}: {worker.problem}" if worker.problem else worker.state
+        cells = [worker.node, ",".join(worker.queues), state, str(worker.slots - worker.idle)]
         cells += [str(worker.slots), f"{worker.load:.0%}", f"{worker.reserved:.0%}"]
         table.add_row(*(Text(cell) for cell in cells))
     if not view.workers:

@@ -34,12 +34,13 @@ from redis.exceptions import RedisError
 from pipeline.call import Call
 from pipeline.conversation import Conversation
 from pipeline.errors import PipelineError
+from tasks.call.failure import CallFailed
 from tasks.call.lease import LeaseRenewer
 from tasks.call.options import call_options
 from tasks.call.provider_keys import provider_keys
 from tasks.encryption import Encryption
 from tasks.errors import SwitchboardError
-from tasks.queue.requeue import requeue_call
+from tasks.queue.requeue import REASON_CHARACTERS, requeue_call
 from tasks.rooms import ClaimRefusal, EndedBy, LossCause, RequeueResult, Room
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from tasks.call.child import Child
 
 HAND_OVER_RETRY_SECONDS = 0.5
+WORKER_ATTEMPTS = 3
+"""Attempts at a call whose fault may be its worker's alone: another worker has one of them, if there is another."""
 
 logger = logging.getLogger("switchboard.tasks.call")
 
@@ -160,11 +163,15 @@ async def _conversation(room: Room, child: Child) -> Conversation:
 async def _fail(room: Room, child: Child, error: Exception) -> str:
     """Queue the next attempt if it may mend the error, else write a dead letter."""
     reason = " ".join(str(error).split()) or type(error).__name__
-    if getattr(error, "retryable", True):
+    child.failure = CallFailed(reason[:REASON_CHARACTERS], getattr(error, "of_host", False))
+    of_worker = getattr(error, "of_worker", False)
+    most = child.settings.lease.max_attempts
+    if getattr(error, "retryable", True) or of_worker:
+        most = min(most, WORKER_ATTEMPTS) if of_worker else most
         cause = LossCause.FAILED if getattr(error, "counted", True) else LossCause.NOT_ITS_FAULT
-        result = await requeue_call(room, child.rooms, child.settings.lease.max_attempts, reason=reason, cause=cause)
+        result = await requeue_call(room, child.rooms, most, reason=reason, cause=cause)
         return f"lost: {result}"
     await child.rooms.dead_letter(room.sid, attempt=room.attempt, reason=reason, claimant=room.claimant)
-    fields = {"sid": room.sid, "tenant": room.tenant, "attempt": room.attempt, "reason": type(error).__name__}
+    fields = {"sid": room.sid, "tenant": room.tenant, "attempt": room.attempt, "reason": reason[:REASON_CHARACTERS]}
     logger.error("call cannot be answered", extra=fields)
     return f"dead: {reason}"

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 from redis.exceptions import RedisError
 
-from pipeline.errors import PipelineError
 from pipeline.runtime import rtc_client
 from pipeline.runtime.job_runner import Inference, JobRunner
 from pipeline.runtime.prewarm import prewarm_child
 from tasks.call.drain import Drain
+from tasks.call.failure import CallFailed
 from tasks.redis_client import connect
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
@@ -32,7 +32,7 @@ class Child:
     """A child of the worker. `redis` belongs to `loop`, and is connected already if Redis was there.
 
     `drain`: the worker's. `inference`: the client of the worker's inference process, or None where there is none.
-    `answered`: its call has run to its end.
+    `answered`: its call has run to its end. `failure`: its call has failed.
     """
 
     settings: Settings
@@ -43,21 +43,19 @@ class Child:
     drain: Drain
     inference: Inference | None = None
     answered: bool = False
+    failure: CallFailed | None = None
     _default_runner: JobRunner | None = None
 
     @classmethod
     def prewarmed(cls, settings: Settings, drain: Drain, inference: Inference | None) -> Child:
         """Return a child with the default agent prewarmed and Redis connected.
 
-        The call tries again what fails here, and then reports it.
+        Raises what the agent's prewarm raises, SystemExit too. Redis is tried again in the call.
         """
         redis = connect(settings.redis)
         rooms = RoomStore(redis, lease_ms=settings.lease.ttl_ms)
         child = cls(settings, _event_loop(), redis, rooms, TenantReader(redis, settings.tiers.names), drain, inference)
-        try:
-            child._default_runner = prewarm_child(settings.call.agent, inference)
-        except PipelineError as error:
-            logger.error("default agent not prewarmed", extra={"reason": str(error)})  # noqa: TRY400 - no trace
+        child._default_runner = prewarm_child(settings.call.agent, inference)
         try:
             child.loop.run(child._connect())
         except (RedisError, OSError) as error:
@@ -92,7 +90,7 @@ _current: list[Child] = []
 
 
 def prewarm(settings: Settings, drain: Drain, inference: Inference | None) -> None:
-    """Prewarm this process, a fresh child."""
+    """Prewarm this process, a fresh child. Raises what the default agent's prewarm raises."""
     _current[:] = [Child.prewarmed(settings, drain, inference)]
 
 

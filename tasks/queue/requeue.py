@@ -7,6 +7,8 @@ import logging
 from tasks.queue.message import call_message
 from tasks.rooms import LossCause, RequeueResult, Room, RoomStore
 
+REASON_CHARACTERS = 500
+
 logger = logging.getLogger("switchboard.tasks.queue")
 
 
@@ -28,6 +30,7 @@ async def requeue_call(
             tenant=room.tenant,
             tier=room.tier,
             queue=room.queue,
+            avoid="" if cause is LossCause.HANDED_OVER else room.worker,
         ),
         reason=reason,
         max_attempts=max_attempts,
@@ -37,5 +40,5 @@ async def requeue_call(
     if result is not RequeueResult.STALE:
         level = logging.ERROR if result is RequeueResult.DEAD else logging.WARNING
         fields = {"sid": room.sid, "tenant": room.tenant, "attempt": room.attempt, "result": result}
-        logger.log(level, "call lost", extra=fields)
+        logger.log(level, "call lost", extra=fields | {"reason": reason[:REASON_CHARACTERS]})
     return result

@@ -18,6 +18,7 @@ from tasks.queue.dispatcher import Dispatching
 from tasks.reconcile.admission import AdmissionSweep
 from tasks.reconcile.livekit_sync import LiveKitSync
 from tasks.reconcile.rescuer import Rescuer
+from tasks.reconcile.settings_publisher import SettingsPublisher
 from tasks.reconcile.wait_notifier import WaitNotifier
 from tasks.redis_client import connect
 from tasks.rooms import RoomStore
@@ -83,6 +84,7 @@ class Reconciler:
             sweeps=(
                 AdmissionSweep(rooms, tenants, settings.tiers).sweep,
                 WaitNotifier(rooms, settings.livekit, settings.tiers).sweep,
+                SettingsPublisher(rooms, settings).sweep,
             ),
         )
 

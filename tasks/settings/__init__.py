@@ -35,6 +35,7 @@ from tasks.settings.unknown import unknown_variables
 
 __all__ = [
     "AfterWait",
+    "CallSettings",
     "FlowerSettings",
     "LivekitSettings",
     "LogSettings",
@@ -51,6 +52,7 @@ _CELERY: dict[str, type[Group]] = {
     "redis": RedisSettings,
     "tiers": TierSettings,
     "worker": WorkerSettings,
+    "call": CallSettings,
     "log": LogSettings,
 }
 

@@ -199,6 +199,8 @@ class CallSettings(Group):
 
     agent: str = Field("pipeline.voice_agent:entrypoint", validation_alias="SWITCHBOARD_AGENT")
     """The agent of a tenant that names none, as `module:function` or `module:server`."""
+    prewarm_seconds: float = Field(60.0, ge=1, le=600, validation_alias="SWITCHBOARD_PREWARM_SECONDS")
+    """The time that a child has to get ready for its call, with the agent's prewarm."""
     join_timeout_seconds: float = Field(60.0, gt=0, validation_alias="SWITCHBOARD_JOIN_TIMEOUT_SECONDS")
     empty_grace_seconds: float = Field(5.0, ge=0, validation_alias="SWITCHBOARD_EMPTY_GRACE_SECONDS")
     max_seconds: float = Field(3600.0, gt=0, validation_alias="SWITCHBOARD_MAX_CALL_SECONDS")

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,23 @@ from celery import signals
 from redis.exceptions import RedisError
 
 from pipeline import providers
+from pipeline.errors import PipelineError
 from pipeline.runtime import prewarm
 from pipeline.runtime.inference_server import InferenceClient
 from tasks import logs
 from tasks.call import child
 from tasks.call.drain import Drain
 from tasks.encryption import Encryption
-from tasks.errors import InvalidSetting
+from tasks.errors import InvalidSetting, SwitchboardError
 from tasks.queue.app import app
 from tasks.redis_client import connect_blocking
-from tasks.settings import RedisSettings, Settings
+from tasks.settings import RedisSettings, Settings, unknown_settings
 from tasks.tenants import key_source
 from tasks.tenants.reader import declared_agents
-from tasks.worker import death_signal, room_actions
+from tasks.worker import command_line, death_signal, room_actions, trial
+from tasks.worker.intake.breaker import CircuitBreaker
+from tasks.worker.node_name import NodeNameTaken, claim_node_name
+from tasks.worker.prewarm_state import POLL_SECONDS, PrewarmState
 from tasks.worker.sidecars.inference import inference
 from tasks.worker.sidecars.sidecar import Sidecar
 from tasks.worker.sidecars.turn_detector import turn_detector
@@ -46,14 +51,23 @@ class WorkerProcess:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.drain = Drain()
+        self.breaker = CircuitBreaker()
+        self.predecessor = ""
+        """A process that has ended and whose node name this worker has."""
         self._runtime_dir = Path(tempfile.mkdtemp(prefix="switchboard-worker-"))
         """Sockets, the recorded pages and the shadow of a command. Only the worker's own user can read it."""
         self._prefault = Prefault(self._runtime_dir / "pages")
+        self.prewarm_state = PrewarmState(self._runtime_dir / "prewarm")
         self._inference_address: Path | None = None
         self._sidecars: list[Sidecar] = []
 
-    def start(self) -> None:
-        """Load what all calls share, and create the sidecars."""
+    def start(self, node: str) -> None:
+        """Load what all calls share, and create the sidecars.
+
+        Raises NodeNameTaken, AgentNotFound, TrialFailed or KeyRefused if this worker could answer no call.
+        """
+        with connect_blocking(self.settings.redis) as client:
+            self.predecessor = claim_node_name(client, node)
         _export(self.settings)
         lsb_release.shadow(self._runtime_dir)
         agents = {self.settings.call.agent} | _agents_of_tenants(self.settings.redis)
@@ -68,6 +82,7 @@ class WorkerProcess:
             self._sidecars.append(served)
         if (detector := turn_detector(self._runtime_dir)) is not None:
             self._sidecars.append(detector)
+        trial.run(self.settings, self._inference_client())
 
     def ensure_sidecars_running(self) -> None:
         """Start the sidecars, and those again that have died."""
@@ -81,10 +96,19 @@ class WorkerProcess:
         shutil.rmtree(self._runtime_dir, ignore_errors=True)
 
     def prewarm_child(self) -> None:
-        """Get a fresh child ready for its call."""
+        """Get a fresh child ready for its call. One that cannot be ends after a pause, and another one tries."""
         self._prefault.prefault()
-        client = None if self._inference_address is None else InferenceClient(self._inference_address)
-        child.prewarm(self.settings, self.drain, client)
+        try:
+            child.prewarm(self.settings, self.drain, self._inference_client())
+        except BaseException as error:  # noqa: BLE001 - an agent may raise SystemExit too
+            deadline = time.monotonic() + self.prewarm_state.fail(error)
+            while time.monotonic() < deadline and not self.drain.begun:
+                time.sleep(POLL_SECONDS)
+            os._exit(os.EX_OK)
+        self.prewarm_state.succeed()
+
+    def _inference_client(self) -> InferenceClient | None:
+        return None if self._inference_address is None else InferenceClient(self._inference_address)
 
     def record_pages(self) -> None:
         """Record the pages that a child has copied for its call, which is over."""
@@ -93,8 +117,8 @@ class WorkerProcess:
 
 
 @signals.worker_init.connect(weak=False)
-def start_worker(**_: object) -> None:
-    """Load what all calls share, before the first child is forked."""
+def start_worker(sender: Any, **_: object) -> None:
+    """Load what all calls share, before the first child is forked. Raises SystemExit with the reason if it cannot."""
     try:
         settings = Settings.read()
     except InvalidSetting as error:
@@ -102,8 +126,16 @@ def start_worker(**_: object) -> None:
         raise SystemExit(str(error)) from None
     # Celery does it later, and the reasons for which an agent cannot be imported would be lost.
     logs.set_up(settings.log.level)
-    app.switchboard = WorkerProcess(settings)
-    app.switchboard.start()
+    for problem in unknown_settings():
+        logger.warning("unknown setting", extra={"problem": problem})
+    for option in command_line.without_effect():
+        logger.warning("option without effect", extra={"option": option})
+    process = app.switchboard = WorkerProcess(settings)
+    try:
+        process.start(sender.hostname)
+    except (NodeNameTaken, PipelineError, SwitchboardError) as error:
+        process.stop()
+        raise SystemExit(str(error)) from None
 
 
 @signals.worker_shutdown.connect(weak=False)
@@ -170,6 +202,8 @@ def _prewarm(agents: set[str], settings: Settings) -> None:
     Encryption(settings).encrypt("", "")
     report = prewarm.prewarm_worker(agents)
     for missing in report.missing:
+        if missing.path == settings.call.agent:
+            raise missing
         logger.error("agent cannot be imported", extra={"reason": str(missing)})
     if report.threads:
         logger.warning("importing the agents has started threads in the worker", extra={"threads": report.threads})

@@ -12,7 +12,9 @@ from typing import Any
 
 from celery.worker.strategy import default
 
+from tasks.queue.message import AVOID
 from tasks.worker.intake.gate import IntakeGate
+from tasks.worker.intake.request import tenant_of
 from tasks.worker.lifecycle import WorkerProcess
 from tasks.worker.room_actions import return_message
 
@@ -32,7 +34,20 @@ def start_or_return(task: Any, app: Any, consumer: Any, **options: Any) -> Calla
             if return_message(arguments["sid"], arguments["attempt"], settings=process.settings):
                 ack(logger, consumer.connection_errors)
                 return None
+        if message.headers.get(AVOID) == consumer.hostname and _yield(message, consumer):
+            ack(logger, consumer.connection_errors)
+            return None
+        process.breaker.started(message.headers["id"], tenant_of(message.headers.get("kwargsrepr")))
         gate.reserve(message.headers["id"])
         return start(message, body, ack, reject, callbacks, **rest)
 
     return receive
+
+
+def _yield(message: Any, consumer: Any) -> bool:
+    """Return the message for another worker, if one could take it now. Return False if this one has to."""
+    if not consumer.other_workers.one_can_take(message.delivery_info["routing_key"]):
+        return False
+    _, arguments, _ = message.payload
+    consumer.intake_gate.yield_call()
+    return return_message(arguments["sid"], arguments["attempt"], settings=consumer.app.switchboard.settings)
