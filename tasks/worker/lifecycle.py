@@ -205,5 +205,9 @@ def _prewarm(agents: set[str], settings: Settings) -> None:
         if missing.path == settings.call.agent:
             raise missing
         logger.error("agent cannot be imported", extra={"reason": str(missing)})
+    for agent, options in report.without_effect.items():
+        if options:
+            fields = {"agent": agent, "options": "; ".join(options)}
+            logger.warning("options of the agent's server without effect", extra=fields)
     if report.threads:
         logger.warning("importing the agents has started threads in the worker", extra={"threads": report.threads})
