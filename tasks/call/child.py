@@ -16,10 +16,12 @@ from pipeline.runtime.job_runner import Inference, JobRunner
 from pipeline.runtime.prewarm import prewarm_child
 from tasks.call.drain import Drain
 from tasks.call.failure import CallFailed
+from tasks.encryption import Encryption
 from tasks.redis_client import connect
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
 from tasks.tenants import TenantReader
+from tasks.tenants.seal import TenantSeal
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -54,7 +56,8 @@ class Child:
         """
         redis = connect(settings.redis)
         rooms = RoomStore(redis, lease_ms=settings.lease.ttl_ms)
-        child = cls(settings, _event_loop(), redis, rooms, TenantReader(redis, settings.tiers.names), drain, inference)
+        tenants = TenantReader(redis, settings.tiers.names, TenantSeal(Encryption(settings)))
+        child = cls(settings, _event_loop(), redis, rooms, tenants, drain, inference)
         child._default_runner = prewarm_child(settings.call.agent, inference)
         try:
             child.loop.run(child._connect())

@@ -20,6 +20,7 @@ from tasks.worker.intake.gate import IntakeGate
 from tasks.worker.intake.load import SAMPLE_SECONDS, CpuLoad
 from tasks.worker.intake.others import OtherWorkers
 from tasks.worker.intake.reservation import Reservations
+from tasks.worker.intake.stale_messages import StaleMessages
 from tasks.worker.lifecycle import WorkerProcess
 from tasks.worker.presence import WorkerPresence
 from tasks.worker.stale_children import CHECK_SECONDS, StaleChildren, kill
@@ -66,6 +67,7 @@ class IntakeStep(bootsteps.StartStopStep):
             self._process.prewarm_state,
         )
         redis = connect_blocking(settings.redis)
+        consumer.stale_messages = StaleMessages(redis)
         consumer.other_workers = OtherWorkers(redis, consumer.hostname)
         self._heartbeat = Heartbeat(redis, self._process.predecessor)
         self._presence = WorkerPresence(redis, settings, self._heartbeat)

@@ -7,11 +7,9 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from billiard.exceptions import WorkerLostError
 from celery import signals
 from redis.exceptions import RedisError
 
@@ -26,10 +24,11 @@ from tasks.encryption import Encryption
 from tasks.errors import InvalidSetting, SwitchboardError
 from tasks.queue.app import app
 from tasks.redis_client import connect_blocking
-from tasks.settings import RedisSettings, Settings, unknown_settings
+from tasks.settings import Settings, unknown_settings
 from tasks.tenants import key_source
-from tasks.tenants.reader import declared_agents
-from tasks.worker import command_line, death_signal, room_actions, trial
+from tasks.tenants.reader import declared_agents, require_own_seals
+from tasks.tenants.seal import TenantSeal
+from tasks.worker import command_line, death_signal, trial
 from tasks.worker.intake.breaker import CircuitBreaker
 from tasks.worker.node_name import NodeNameTaken, claim_node_name
 from tasks.worker.prewarm_state import POLL_SECONDS, PrewarmState
@@ -64,13 +63,13 @@ class WorkerProcess:
     def start(self, node: str) -> None:
         """Load what all calls share, and create the sidecars.
 
-        Raises NodeNameTaken, AgentNotFound, TrialFailed or KeyRefused if this worker could answer no call.
+        Raises NodeNameTaken, NoTenantSealed, AgentNotFound, TrialFailed or KeyRefused if it could answer no call.
         """
         with connect_blocking(self.settings.redis) as client:
             self.predecessor = claim_node_name(client, node)
         _export(self.settings)
         lsb_release.shadow(self._runtime_dir)
-        agents = {self.settings.call.agent} | _agents_of_tenants(self.settings.redis)
+        agents = {self.settings.call.agent} | _agents_of_tenants(self.settings)
         _prewarm(agents, self.settings)
         death_signal.install()
 
@@ -144,17 +143,6 @@ def stop_worker(**_: object) -> None:
     app.switchboard.stop()
 
 
-@signals.task_failure.connect(weak=False)
-def requeue_lost_call(exception: BaseException, kwargs: Mapping[str, Any], **_: object) -> None:
-    """Queue a room again whose child has died; Celery sends this signal in the main process then.
-
-    Any other exception comes from a child, where the attempt has handled it.
-    """
-    if isinstance(exception, WorkerLostError):
-        settings = app.switchboard.settings
-        room_actions.requeue_lost_call(kwargs["sid"], kwargs["attempt"], reason=str(exception), settings=settings)
-
-
 @signals.worker_process_init.connect(weak=False)
 def prewarm_child(**_: object) -> None:
     """Get a fresh child ready for its call."""
@@ -179,11 +167,14 @@ def _export(settings: Settings) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-def _agents_of_tenants(settings: RedisSettings) -> set[str]:
+def _agents_of_tenants(settings: Settings) -> set[str]:
+    """Return the agents that tenants name. Raises NoTenantSealed."""
+    seal = TenantSeal(Encryption(settings))
     # Closed before the first fork: two children would read from one inherited connection.
-    with connect_blocking(settings) as client:
+    with connect_blocking(settings.redis) as client:
         try:
-            return declared_agents(client)
+            require_own_seals(client, seal)
+            return declared_agents(client, seal)
         except (RedisError, OSError) as error:
             logger.error(  # noqa: TRY400 - the reason is enough
                 "the tenants' agents are not known yet; each is imported in its first calls",

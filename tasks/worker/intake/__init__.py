@@ -3,7 +3,6 @@
     gate           open while a child is idle, the worker does not drain, its calls go well, and the load allows it
     breaker        the circuit breaker: closed gate while one call after another fails here
     others         the other workers that could take a call now
-    request        the end of a task, as the main process learns it
     load           the CPU load of the host or the container, as a moving average
     reservation    CPU that calls just started will use, and that the load does not show yet
     strategy       the start of a task that was taken, or the return of its message

@@ -7,6 +7,7 @@ on its host, or a secret of its own. Its message names the worker that had it (`
 from __future__ import annotations
 
 import logging
+from enum import StrEnum
 from typing import cast
 
 from redis import Redis
@@ -16,6 +17,15 @@ from tasks.rooms import keys
 from tasks.worker.intake.gate import Intake
 
 SCAN_BATCH = 1000
+
+
+class Others(StrEnum):
+    """The other workers of a queue: one is open, all are closed (full, for a while), or there is none that answers."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    NONE = "none"
+
 
 logger = logging.getLogger("switchboard.tasks.worker")
 
@@ -27,8 +37,8 @@ class OtherWorkers:
         self._redis = redis
         self._node = node
 
-    def one_can_take(self, queue: str) -> bool:
-        """Return whether the gate of another worker of this queue is open. While Redis is away nobody's is."""
+    def of(self, queue: str) -> Others:
+        """Return the state of the others of this queue. While Redis is away there are none."""
         try:
             own = keys.worker(self._node)
             found = self._redis.scan_iter(f"{keys.WORKERS}*", count=SCAN_BATCH)
@@ -39,8 +49,9 @@ class OtherWorkers:
                 beats = cast("list[list[str | None]]", pipe.execute())
         except (RedisError, OSError) as error:
             logger.warning("other workers not known", extra={"error": type(error).__name__})
-            return False
-        return any(
-            queue in (queues or "").split(",") and state == Intake.OPEN and int(idle or "0") > 0
-            for queues, state, idle in beats
-        )
+            return Others.NONE
+        states = [(state, int(idle or "0")) for queues, state, idle in beats if queue in (queues or "").split(",")]
+        if any(state == Intake.OPEN and idle > 0 for state, idle in states):
+            return Others.OPEN
+        unusable = {Intake.DRAINING, Intake.FAILING, Intake.PREWARM}
+        return Others.CLOSED if any(state not in unusable for state, _ in states) else Others.NONE

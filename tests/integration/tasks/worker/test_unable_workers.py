@@ -12,16 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 
 from ops.stack import Worker, WorkerSpec, environment
 from ops.stack.binaries import Binaries
 from ops.stack.errors import ProcessDied
 from ops.stack.redis import RedisServer
-from tasks.queue.dispatcher import Dispatcher
-from tasks.rooms import RoomStore, WorkerStatus
+from tasks.livekit_api import LiveKitClient
+from tasks.queue.dispatcher import Dispatcher, RoomInfo
+from tasks.reconcile.rescuer import Rescuer
+from tasks.rooms import RoomStore, State, WorkerStatus
+from tasks.settings import Settings
 from tests.integration.tasks.worker.dispatched import all_dead, open_rooms
 from tests.support.livekit_server import livekit_without_webhooks
-from tests.support.tenants import declare
+from tests.support.tenants import declare, seal
 from tests.support.waiting import until
 
 AGENT = """
@@ -29,6 +33,7 @@ import os, pathlib, sys, time
 
 async def entrypoint(ctx):
     await ctx.connect()
+    ctx.shutdown("done")
 
 def prewarm(proc):
     where = pathlib.Path(__file__).with_name("prewarm")
@@ -172,31 +177,78 @@ async def test_a_worker_with_another_secret_than_livekit_does_not_start(
     assert wrong not in log
 
 
-async def test_a_call_that_fails_on_a_worker_goes_to_another_one_first_and_the_gate_closes(
-    make: Callable[..., Worker], agents: Path, rooms: RoomStore, dispatcher: Dispatcher
+async def test_a_worker_with_other_encryption_keys_does_not_start(
+    make: Callable[..., Worker], dispatcher: Dispatcher
 ) -> None:
-    await declare(rooms.redis, '[tenants.acme]\ntier = "premium"\nagent = "theirs:entrypoint"\n')
-    bad, good = make("bad"), make("good", folders=(agents,))
-    async with running(bad, good):
-        await until(lambda: is_open(rooms, good), 30)
-        sids = await open_rooms(dispatcher, "LOCAL", 6)
+    # The fixture has declared a tenant.
+    other = Fernet.generate_key().decode()
+    log = await refused(make(SWITCHBOARD_ENCRYPTION_KEYS=other))
+    assert "None of the 1 tenants in Redis is sealed with an encryption key that this worker has." in log
+    assert other not in log
 
-        async def all_on_the_good_one() -> bool:
-            return {line["sid"] for line in logged(good, "call claimed")} == set(sids)
 
-        async def is_failing() -> bool:
-            found = await status(rooms, bad)
-            return found is not None and found.state == "calls fail" and "theirs:entrypoint" in found.problem
+async def test_calls_that_fail_on_a_worker_go_to_another_one_and_its_gate_closes(
+    make: Callable[..., Worker], agents: Path, rooms: RoomStore, binaries: Binaries, tmp_path: Path
+) -> None:
+    async with livekit_without_webhooks(binaries, tmp_path) as livekit:
+        env = {
+            "LIVEKIT_URL": livekit.url,
+            "LIVEKIT_API_KEY": livekit.api_key,
+            "LIVEKIT_API_SECRET": livekit.api_secret,
+        }
+        settings = Settings.read(env | {"REDIS_URL": make().env["REDIS_URL"]})
+        tenant = '[tenants.acme]\ntier = "premium"\nagent = "theirs:entrypoint"\n'
+        await declare(rooms.redis, tenant, sealed_by=seal(secret=livekit.api_secret))
+        bad, good = make("bad", **env), make("good", folders=(agents,), **env)
+        async with running(bad, good), receiving(settings, rooms) as dispatcher:
+            await until(lambda: is_open(rooms, good), 30)
+            sids = await real_rooms(settings, dispatcher, 5)
 
-        # There it fails for want of a LiveKit server, which comes after the import of its agent.
-        await until(all_on_the_good_one, 60)
-        await until(is_failing, 60)
-    first = {(line["sid"], line["attempt"]) for line in logged(bad, "call claimed")}
-    second = {(line["sid"], line["attempt"]) for line in logged(good, "call claimed")}
-    failed_first = {sid for sid, attempt in first if attempt == 1}
-    assert failed_first
-    assert {(sid, 2) for sid in failed_first} <= second
+            async def all_ended() -> bool:
+                found = [await rooms.get(sid) for sid in sids]
+                return all(room is not None and room.state is State.ENDED for room in found)
+
+            async def is_failing() -> bool:
+                found = await status(rooms, bad)
+                return found is not None and found.state == "calls fail" and "theirs:entrypoint" in found.problem
+
+            await until(is_failing, 60)
+            await until(all_ended, 60)
+        assert await rooms.list_dead_letters() == []
+    assert {line["sid"] for line in logged(good, "call ended") if line["ending"] == "Ended"} == set(sids)
     assert len(logged(bad, "calls fail on this worker; it takes none for a while")) == 1
+
+
+@asynccontextmanager
+async def receiving(settings: Settings, rooms: RoomStore) -> AsyncIterator[Dispatcher]:
+    """A receiver's dispatcher and what puts delayed rooms back into their queues."""
+    dispatcher = Dispatcher.from_settings(settings)
+    rescuer = Rescuer(rooms, settings.lease.max_attempts)
+
+    async def sweep() -> None:
+        while True:
+            await rescuer.requeue_lost_messages()
+            await asyncio.sleep(0.2)
+
+    sweeping = asyncio.create_task(sweep())
+    try:
+        yield dispatcher
+    finally:
+        sweeping.cancel()
+        await asyncio.wait({sweeping})
+        await dispatcher.aclose()
+
+
+async def real_rooms(settings: Settings, dispatcher: Dispatcher, count: int) -> list[str]:
+    """Create rooms on the LiveKit server, open them, and return their sids."""
+    async with LiveKitClient.from_settings(settings.livekit) as livekit:
+        created = [
+            await livekit.create_room(f"call-acme-{number}", metadata="", empty_seconds=60, departure_seconds=60)
+            for number in range(count)
+        ]
+    for room in created:
+        await dispatcher.open(RoomInfo(room.sid, room.name))
+    return [room.sid for room in created]
 
 
 async def is_open(rooms: RoomStore, worker: Worker) -> bool:

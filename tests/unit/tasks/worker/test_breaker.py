@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tasks.worker.call_request import tenant_of
 from tasks.worker.intake.breaker import (
     FAILURES,
     FIRST_PAUSE_SECONDS,
@@ -10,7 +11,6 @@ from tasks.worker.intake.breaker import (
     CircuitBreaker,
     Failure,
 )
-from tasks.worker.intake.request import tenant_of
 
 
 class Clock:
