@@ -21,6 +21,7 @@ Each write carries the attempt and its claimant: where another attempt has the r
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,8 @@ from tasks.rooms import EndedBy, LossCause
 
 if TYPE_CHECKING:
     from tasks.rooms import Room, RoomStore
+
+logger = logging.getLogger("switchboard.tasks.call")
 
 REASON_CHARACTERS = 500
 """The longest reason that is kept of an error, which may hold whatever a provider has answered."""
@@ -78,6 +81,8 @@ class Lost:
     async def write(self, room: Room, rooms: RoomStore, max_attempts: int) -> str:
         """Write it, and return the result in a few words. Raises what Redis raises."""
         if self.unable and not await _has_another_worker(room, rooms):
+            fields = {"sid": room.sid, "tenant": room.tenant, "attempt": room.attempt, "reason": self.reason}
+            logger.error("call cannot be answered here, and there is no other worker", extra=fields)
             return await Unanswerable(self.reason).write(room, rooms, max_attempts)
         result = await requeue_call(room, rooms, max_attempts, reason=self.reason, cause=self.cause, unable=self.unable)
         return f"{'handed over' if self.cause is LossCause.HANDED_OVER else 'lost'}: {result}"

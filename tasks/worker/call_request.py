@@ -10,7 +10,7 @@ from celery.worker.request import Request
 
 from tasks.call.failure import CallFailed
 from tasks.worker import room_actions
-from tasks.worker.intake.breaker import Failure
+from tasks.worker.breaker import Failure
 
 CHILD_DIED = (WorkerLostError, Terminated, SystemExit, KeyboardInterrupt)
 """The exceptions with which Celery reports a child that has ended, instead of a task that has failed.

@@ -35,7 +35,7 @@ class Heartbeat:
         self.name_holder = ""
         """Another process that has this worker's name; "" as long as nobody else has it."""
         self.installation_digest = ""
-        """The digest of the receivers' settings: see `tasks.installation`."""
+        """The digest of the receivers' settings: see `tasks.settings.shared`."""
 
     def beat(self, status: WorkerStatus) -> None:
         """Write the status, unless another process has the name."""

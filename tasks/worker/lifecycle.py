@@ -29,7 +29,7 @@ from tasks.tenants import key_source
 from tasks.tenants.reader import declared_agents, require_own_seals
 from tasks.tenants.seal import TenantSeal
 from tasks.worker import command_line, death_signal, trial
-from tasks.worker.intake.breaker import CircuitBreaker
+from tasks.worker.breaker import CircuitBreaker
 from tasks.worker.node_name import NodeNameTaken, claim_node_name
 from tasks.worker.prewarm_state import POLL_SECONDS, PrewarmState
 from tasks.worker.sidecars.inference import inference

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+from typing import Any, cast
 
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tasks.installation import differences, shared_settings
 from tasks.rooms import keys
 from tasks.settings import Settings
+from tasks.settings.shared import FINGERPRINTED, shared_settings
 from tasks.worker.heartbeat import Heartbeat
 from tasks.worker.node_name import NodeNameTaken
 
@@ -54,7 +55,7 @@ class WorkerPresence:
 
     def _compare(self, digest: str) -> None:
         try:
-            found = differences(self._redis, keys.INSTALLATION, self._shared) if digest else []
+            found = self._find_differences() if digest else []
         except (RedisError, OSError) as error:
             logger.warning("settings not compared yet", extra={"error": type(error).__name__})
             return
@@ -64,3 +65,12 @@ class WorkerPresence:
         elif self._differences and digest and not found:
             logger.info("settings are the receivers' again")
         self._differences = found
+
+    def _find_differences(self) -> list[str]:
+        """Return a phrase for each setting that the receivers have differently. Raises RedisError or OSError."""
+        theirs = cast("dict[str, str]", cast("Any", self._redis.hgetall(keys.INSTALLATION)))
+        return [
+            f"{name} is another" if name == FINGERPRINTED else f"{name} is {value} here and {theirs[name]} there"
+            for name, value in self._shared.items()
+            if name in theirs and theirs[name] != value
+        ]

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from tasks.call.drain import Drain
-from tasks.worker.intake.breaker import CircuitBreaker
+from tasks.worker.breaker import CircuitBreaker
 from tasks.worker.intake.load import CpuLoad
 from tasks.worker.intake.reservation import Reservations
 from tasks.worker.pool import OneShotPool

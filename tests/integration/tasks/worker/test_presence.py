@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from redis import Redis
 
-from tasks import installation
+from tasks.reconcile.settings_publisher import SettingsPublisher
 from tasks.redis_client import connect_blocking
 from tasks.rooms import RoomStore, WorkerStatus, keys
 from tasks.settings import RedisSettings, Settings
@@ -90,8 +90,7 @@ async def test_settings_that_differ_from_the_receivers_are_said_once_for_each_ch
     redis: Redis, rooms: RoomStore, switchboard_env: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     async def publish(**changed: str) -> None:
-        theirs = installation.shared_settings(Settings.read(switchboard_env | changed))
-        await installation.publish(rooms.redis, keys.INSTALLATION, theirs)
+        await SettingsPublisher(rooms, Settings.read(switchboard_env | changed)).publish()
         for _ in range(3):
             heartbeat.beat(STATUS)
             presence.report()

@@ -261,7 +261,7 @@ async def test_a_failed_call_is_a_failed_task_with_its_reason(
 ) -> None:
     await declare(rooms.redis, '[tenants.acme]\ntier = "premium"\nagent = "no_such_module:entrypoint"\n')
     await all_dead(rooms, await open_rooms(dispatcher, "FAILS", 1))
-    (line,) = logged(worker, "call lost")
+    (line,) = logged(worker, "call cannot be answered here, and there is no other worker")
     assert line["level"] == "ERROR"
     assert line["reason"].startswith("No agent at 'no_such_module:entrypoint'")
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.worker.call_request import tenant_of
-from tasks.worker.intake.breaker import (
+from tasks.worker.breaker import (
     FAILURES,
     FIRST_PAUSE_SECONDS,
     LONGEST_PAUSE_SECONDS,
@@ -11,6 +10,7 @@ from tasks.worker.intake.breaker import (
     CircuitBreaker,
     Failure,
 )
+from tasks.worker.call_request import tenant_of
 
 
 class Clock:

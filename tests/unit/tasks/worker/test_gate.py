@@ -7,7 +7,7 @@ from typing import cast
 
 from tasks.call.drain import Drain
 from tasks.cpu import Cpu
-from tasks.worker.intake.breaker import CircuitBreaker
+from tasks.worker.breaker import CircuitBreaker
 from tasks.worker.intake.gate import Intake, IntakeGate
 from tasks.worker.intake.load import SAMPLE_SECONDS, CpuLoad
 from tasks.worker.intake.reservation import Reservations
