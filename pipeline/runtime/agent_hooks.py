@@ -43,6 +43,8 @@ class AgentHooks:
     """What the agent may do in its room."""
     without_effect: tuple[str, ...] = ()
     """Options of its server that have no effect here: see `pipeline.runtime.server_options`."""
+    memory_warn_mb: float = 0.0
+    memory_limit_mb: float = 0.0
 
     @property
     def joins_early(self) -> bool:
@@ -68,4 +70,6 @@ def load_hooks(path: str) -> AgentHooks:
         agent_name=server._agent_name,
         permissions=server._permissions,
         without_effect=server_options.without_effect(server),
+        memory_warn_mb=server._job_memory_warn_mb,
+        memory_limit_mb=server._job_memory_limit_mb,
     )

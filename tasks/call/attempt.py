@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from pipeline.outcome import CallOutcome
     from tasks.call.child import Child
 
+SOON_SECONDS = 60.0
+"""A call that is over its memory limit so soon after its claim would be again: it counts as a failed attempt."""
+
 logger = logging.getLogger("switchboard.tasks.call")
 
 
@@ -37,7 +40,9 @@ async def run_attempt(sid: str, attempt: int, *, worker: str, child: Child) -> s
             if isinstance(room, ClaimRefusal):
                 logger.info("claim refused", extra={"sid": sid, "attempt": attempt, "refusal": room})
                 return f"refused: {room}"
-            ending = await _answer(room, child, watchdog)
+            claimed_at = time.monotonic()
+            watchdog.guard(room, claimed_at=claimed_at)
+            ending = await _answer(room, child, watchdog, claimed_at=claimed_at)
             child.answered = isinstance(ending, Ended)
             child.failure = failure_of(ending)
             return await watchdog.end(ending)
@@ -45,19 +50,19 @@ async def run_attempt(sid: str, attempt: int, *, worker: str, child: Child) -> s
         await child.redis.aclose()
 
 
-async def _answer(room: Room, child: Child, watchdog: Watchdog) -> Ending:
+async def _answer(room: Room, child: Child, watchdog: Watchdog, *, claimed_at: float) -> Ending:
     """Run the room's call and return how it ended."""
     fields = {"sid": room.sid, "tenant": room.tenant, "tier": room.tier, "attempt": room.attempt}
     logger.info("call claimed", extra=fields)
-    claimed_at = time.monotonic()
-    watchdog.guard(room, claimed_at=claimed_at)
+    end: CallOutcome | Exception
     try:
-        ending = ending_of(await _run_call(room, child, watchdog, claimed_at=claimed_at))
+        end = await _run_call(room, child, watchdog, claimed_at=claimed_at)
     except (SwitchboardError, PipelineError, RedisError, OSError) as error:
-        ending = ending_of(error)
+        end = error
     except Exception as error:
         logger.exception("call failed", extra=fields)
-        ending = ending_of(error)
+        end = error
+    ending = ending_of(end)
     level = logging.ERROR if isinstance(ending, Unanswerable) else logging.INFO
     logger.log(level, "call ended", extra=fields | {"ending": type(ending).__name__, "reason": ending.reason})
     return ending
@@ -69,8 +74,9 @@ async def _run_call(room: Room, child: Child, watchdog: Watchdog, *, claimed_at:
     conversation = await _conversation(room, child)
     tenant, encrypted_keys = await child.tenants.get_with_keys(room.tenant)
     keys = await provider_keys(tenant, encrypted_keys, settings)
+    options = call_options(room, tenant, keys, settings, claimed_at=claimed_at)
     call = Call(
-        call_options(room, tenant, keys, settings, claimed_at=claimed_at),
+        options,
         child.runner_for(tenant.agent),
         conversation,
         on_step=watchdog.record_step,
@@ -81,7 +87,7 @@ async def _run_call(room: Room, child: Child, watchdog: Watchdog, *, claimed_at:
     finished = asyncio.create_task(call.run())
     lost = asyncio.create_task(watchdog.lost.wait())
     closing = asyncio.create_task(watchdog.closing.wait())
-    handed_over = asyncio.create_task(_hand_over(call, child, watchdog))
+    handed_over = asyncio.create_task(_hand_over(call, child, watchdog, claimed_at=claimed_at))
     pending: set[asyncio.Task[Any]] = {finished, lost, closing, handed_over}
     try:
         while True:
@@ -100,11 +106,16 @@ async def _run_call(room: Room, child: Child, watchdog: Watchdog, *, claimed_at:
         await asyncio.gather(*pending, return_exceptions=True)
 
 
-async def _hand_over(call: Call, child: Child, watchdog: Watchdog) -> None:
-    """Queue the room for another worker when this one's drain is over."""
-    await child.drain.due(call.between_turns)
+async def _hand_over(call: Call, child: Child, watchdog: Watchdog, *, claimed_at: float) -> None:
+    """Queue the room for its next attempt when the drain of this worker is over, or the call over its memory limit."""
+    await child.drain.due(call.between_turns, lambda: child.row.hand_over)
+    cause, reason = LossCause.HANDED_OVER, "its worker stops"
+    if not child.drain.hand_over:
+        soon = time.monotonic() - claimed_at < SOON_SECONDS
+        cause = LossCause.FAILED if soon else LossCause.HANDED_OVER
+        reason = f"over its memory limit of {child.row.memory_limits.limit_mb:.0f} MB"
     watchdog.save_conversation(call.conversation_json())
-    await watchdog.end(Lost("its worker stops", LossCause.HANDED_OVER))
+    await watchdog.end(Lost(reason, cause))
 
 
 async def _conversation(room: Room, child: Child) -> Conversation:

@@ -9,7 +9,7 @@
     a fault that an attempt may mend       Lost             `queued`, at last       the next attempt; after the last
                                                             `dead`, dead letter     one an operator
     a fault of host, LiveKit or Redis      Lost, uncounted  `queued`                the next attempt
-    the worker's drain                     Lost, uncounted  `queued`, conversation  the next attempt, elsewhere
+    the worker's drain, the memory limit   Lost, uncounted  `queued`, conversation  the next attempt, in a fresh child
     a fault of this worker alone           Lost, unable     `queued`, or `dead`     the next attempt on another worker;
                                                             without another one     an operator
     a fault that no attempt can mend       Unanswerable     `dead`, dead letter     callers as for a limit; an operator

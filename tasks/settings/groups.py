@@ -230,6 +230,10 @@ class CallSettings(Group):
     """The time that the call's event loop may stand still, blocked by the agent, before another attempt takes over."""
     livekit_away_seconds: float = Field(8.0, gt=0, validation_alias="SWITCHBOARD_LIVEKIT_AWAY_SECONDS")
     """The time that an agent may be without its connection to the LiveKit server, before another attempt takes over."""
+    memory_warn_mb: float = Field(1000.0, ge=0, validation_alias="SWITCHBOARD_CALL_MEMORY_WARN_MB")
+    """The memory of a call's processes at which the log warns; 0 for never."""
+    memory_limit_mb: float = Field(0.0, ge=0, validation_alias="SWITCHBOARD_CALL_MEMORY_LIMIT_MB")
+    """The memory of a call's processes at which it is handed over to a fresh child; 0 for no limit."""
 
 
 class TelephoneSettings(Group):

@@ -28,13 +28,15 @@ class CallRequest(Request):
         answer = super().on_failure(exc_info, send_failed_event, return_ok)
         self._record(error)
         if isinstance(error, CHILD_DIED) and self.worker_pid:
+            process = self.app.switchboard
+            sid, attempt = self.kwargs["sid"], self.kwargs["attempt"]
             room_actions.requeue_lost_call(
-                self.kwargs["sid"],
-                self.kwargs["attempt"],
+                sid,
+                attempt,
                 node=self.hostname,
                 pid=self.worker_pid,
-                reason=str(error) or type(error).__name__,
-                settings=self.app.switchboard.settings,
+                reason=process.killer.reason(sid, attempt) or str(error) or type(error).__name__,
+                settings=process.settings,
             )
         return answer
 

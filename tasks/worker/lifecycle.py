@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import tempfile
+import signal
 import time
 from pathlib import Path
 from typing import Any
 
+import billiard
 from celery import signals
 from redis.exceptions import RedisError
 
@@ -20,6 +20,7 @@ from pipeline.runtime.inference_server import InferenceClient
 from tasks import logs
 from tasks.call import child
 from tasks.call.drain import Drain
+from tasks.call.scoreboard import Scoreboard
 from tasks.encryption import Encryption
 from tasks.errors import InvalidSetting, SwitchboardError
 from tasks.queue.app import app
@@ -28,11 +29,14 @@ from tasks.settings import Settings, unknown_settings
 from tasks.tenants import key_source
 from tasks.tenants.reader import declared_agents, require_own_seals
 from tasks.tenants.seal import TenantSeal
-from tasks.worker import command_line, death_signal, trial
+from tasks.worker import command_line, death_signal, runtime_dir, trial
 from tasks.worker.breaker import CircuitBreaker
+from tasks.worker.call_killer import CallKiller
 from tasks.worker.node_name import NodeNameTaken, claim_node_name
 from tasks.worker.prewarm_state import POLL_SECONDS, PrewarmState
+from tasks.worker.runtime_dir import RuntimeDir
 from tasks.worker.sidecars.inference import inference
+from tasks.worker.sidecars.janitor import SCOREBOARD
 from tasks.worker.sidecars.sidecar import Sidecar
 from tasks.worker.sidecars.turn_detector import turn_detector
 from tasks.worker.tuning import lsb_release
@@ -51,12 +55,15 @@ class WorkerProcess:
         self.settings = settings
         self.drain = Drain()
         self.breaker = CircuitBreaker()
+        self.killer = CallKiller()
         self.predecessor = ""
         """A process that has ended and whose node name this worker has."""
-        self._runtime_dir = Path(tempfile.mkdtemp(prefix="switchboard-worker-"))
-        """Sockets, the recorded pages and the shadow of a command. Only the worker's own user can read it."""
-        self._prefault = Prefault(self._runtime_dir / "pages")
-        self.prewarm_state = PrewarmState(self._runtime_dir / "prewarm")
+        self.ignores_hangup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        """True if it was started so, by nohup: then its terminal may close."""
+        self._runtime_dir = RuntimeDir.create()
+        self.scoreboard = Scoreboard(self.folder / SCOREBOARD)
+        self._prefault = Prefault(self._runtime_dir.path / "pages")
+        self.prewarm_state = PrewarmState(self._runtime_dir.path / "prewarm")
         self._inference_address: Path | None = None
         self._sidecars: list[Sidecar] = []
 
@@ -68,18 +75,20 @@ class WorkerProcess:
         with connect_blocking(self.settings.redis) as client:
             self.predecessor = claim_node_name(client, node)
         _export(self.settings)
-        lsb_release.shadow(self._runtime_dir)
+        self._runtime_dir.watch()
+        runtime_dir.remove_abandoned()
+        lsb_release.shadow(self._runtime_dir.path)
         agents = {self.settings.call.agent} | _agents_of_tenants(self.settings)
         _prewarm(agents, self.settings)
         death_signal.install()
 
-        address = self._runtime_dir / "inference"
+        address = self._runtime_dir.path / "inference"
         if (served := inference(agents, address)) is not None:
             # Now, because loading its models takes a while. The turn detector's are loaded already.
             served.ensure_running()
             self._inference_address = address
             self._sidecars.append(served)
-        if (detector := turn_detector(self._runtime_dir)) is not None:
+        if (detector := turn_detector(self._runtime_dir.path)) is not None:
             self._sidecars.append(detector)
         trial.run(self.settings, self._inference_client())
 
@@ -92,13 +101,25 @@ class WorkerProcess:
         """Stop the sidecars and remove the runtime directory."""
         for sidecar in self._sidecars:
             sidecar.stop()
-        shutil.rmtree(self._runtime_dir, ignore_errors=True)
+        self._runtime_dir.remove()
+
+    @property
+    def folder(self) -> Path:
+        """The worker's own folder."""
+        return self._runtime_dir.path
+
+    @property
+    def sidecar_pids(self) -> set[int]:
+        """The process ids of the sidecars."""
+        return {sidecar.pid for sidecar in self._sidecars if sidecar.pid is not None}
 
     def prewarm_child(self) -> None:
         """Get a fresh child ready for its call. One that cannot be ends after a pause, and another one tries."""
+        self._runtime_dir.let_go()
         self._prefault.prefault()
+        row = self.scoreboard.row(billiard.current_process().index)
         try:
-            child.prewarm(self.settings, self.drain, self._inference_client())
+            child.prewarm(self.settings, self.drain, row, self._inference_client())
         except BaseException as error:  # noqa: BLE001 - an agent may raise SystemExit too
             deadline = time.monotonic() + self.prewarm_state.fail(error)
             while time.monotonic() < deadline and not self.drain.begun:

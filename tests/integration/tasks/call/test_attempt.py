@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -18,6 +19,7 @@ from tasks.call import attempt as attempts
 from tasks.call.attempt import run_attempt
 from tasks.call.child import Child
 from tasks.call.drain import Drain
+from tasks.call.scoreboard import Scoreboard
 from tasks.rooms import RoomStore, State
 from tasks.settings import Settings
 from tasks.tenants import Tenant
@@ -100,6 +102,7 @@ async def run(
     call: type[MadeUpCall],
     drain: Drain,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> Run:
     """Answer the room RM_1, which is queued, in its first attempt. `rooms` stays open for the test."""
     monkeypatch.setenv("SWITCHBOARD_LEASE_RENEW_MS", "50")
@@ -118,7 +121,13 @@ async def run(
     async def answer() -> str:
         redis = redis_server.client()
         child = Child(
-            Settings.read(), cast("asyncio.Runner", None), redis, RoomStore(redis), cast("Any", OneTenant()), drain
+            Settings.read(),
+            cast("asyncio.Runner", None),
+            redis,
+            RoomStore(redis),
+            cast("Any", OneTenant()),
+            drain,
+            Scoreboard(tmp_path / "scoreboard").row(0),
         )
         return await asyncio.wait_for(run_attempt("RM_1", 1, worker="celery@one", child=child), 10)
 
