@@ -19,6 +19,7 @@ from tasks.reconcile.admission import AdmissionSweep
 from tasks.reconcile.livekit_sync import LiveKitSync
 from tasks.reconcile.redis_clock import RedisClock
 from tasks.reconcile.rescuer import Rescuer
+from tasks.reconcile.settings_publisher import SettingsPublisher
 from tasks.reconcile.wait_notifier import WaitNotifier
 from tasks.redis_client import Outage, connect
 from tasks.rooms import RoomStore
@@ -95,6 +96,7 @@ class Reconciler:
             sweeps=(
                 AdmissionSweep(rooms, tenants, settings.tiers, clock).sweep,
                 WaitNotifier(rooms, settings.livekit, settings.tiers).sweep,
+                SettingsPublisher(rooms, settings).sweep,
             ),
             clock=clock,
             config=ReconcilerConfig(redis=str(settings.redis.server)),

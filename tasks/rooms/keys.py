@@ -18,6 +18,7 @@ ADMISSION = f"{PREFIX}admission"
 UNANSWERED = f"{PREFIX}unanswered"
 NOTIFY = f"{PREFIX}notify"
 WORKERS = f"{PREFIX}worker:"
+INSTALLATION = f"{PREFIX}installation"
 
 ROOM_PREFIX = f"{PREFIX}room:"
 CONVERSATION_PREFIX = f"{PREFIX}conversation:"

@@ -57,6 +57,7 @@ class RoomStore:
         self._requeue_room = Script(redis, "requeue_room")
         self._dead_letter_room = Script(redis, "dead_letter_room")
         self._return_message = Script(redis, "return_message")
+        self._delay_room = Script(redis, "delay_room")
         self._save_conversation = Script(redis, "save_conversation")
         self._list_expired_leases = Script(redis, "list_expired_leases")
         self._requeue_lost_messages = Script(redis, "requeue_lost_messages")
@@ -223,6 +224,10 @@ class RoomStore:
     async def return_message(self, sid: str, attempt: int) -> bool:
         """Return the message of a queued room to the front of its queue. Returns False if the room waits for none."""
         return bool(await self._return_message(room_key=keys.room(sid), attempt=attempt))
+
+    async def delay(self, sid: str, attempt: int, delay_ms: int) -> bool:
+        """Put the message of a queued room into its queue after a delay. Returns False if the room waits for none."""
+        return bool(await self._delay_room(room_key=keys.room(sid), sid=sid, attempt=attempt, delay_ms=delay_ms))
 
     async def save_conversation(self, sid: str, attempt: int, encrypted: bytes, *, claimant: str = "") -> bool:
         """Save the conversation for an attempt that may have to go on. Returns False if the attempt is stale."""

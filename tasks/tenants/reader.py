@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
-from tasks.errors import TenantInvalid, TenantNotSealed, UnknownNumber, UnknownTenant
+from tasks.encryption import SealState
+from tasks.errors import NoTenantSealed, TenantInvalid, TenantNotSealed, UnknownNumber, UnknownTenant
 from tasks.tenants import keys
 from tasks.tenants.seal import TenantSeal
 from tasks.tenants.tenant import Tenant, one_line
@@ -109,6 +110,23 @@ def declared_agents(client: redis.Redis, seal: TenantSeal) -> set[str]:
         else:
             agents |= {agent} if isinstance(agent, str) else set()
     return agents
+
+
+def require_own_seals(client: redis.Redis, seal: TenantSeal) -> None:
+    """Raise NoTenantSealed if there are tenants, and none is sealed with a key that this process has.
+
+    It could answer no call. Raises RedisError or OSError.
+    """
+    with client.pipeline(transaction=True) as pipe:
+        for name in (keys.TENANTS, keys.PROVIDER_KEYS, keys.SEALS):
+            pipe.hgetall(name)
+        records, encrypted_keys, seals = cast("list[dict[str, str]]", pipe.execute())
+    states = (
+        seal.check(tenant, content, encrypted_keys.get(tenant), seals.get(tenant))
+        for tenant, content in records.items()
+    )
+    if records and all(state is SealState.BROKEN for state in states):
+        raise NoTenantSealed(count=len(records))
 
 
 def _object(tenant: str, content: str) -> dict[str, Any]:

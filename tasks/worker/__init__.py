@@ -5,10 +5,18 @@
     bootsteps         steps of Celery's consumer: the timers of the main process, and the drain by signals
     pool              a prefork pool whose children answer one call each
     intake/           the gate in front of every BRPOP
+    breaker           the circuit breaker: no call is taken while one after another fails here
     call_request      a message in the main process, which notices that its child has died
     room_actions      requeue of a lost call, and return of a message, from the main process
+    command_line      the options of `celery worker` that are refused, and those without effect
+    trial             what a child does before its call, tried once at the start
+    prewarm_state     whether the last child could be prewarmed
+    process_identity  the identity of the main process, which no other process has
+    node_name         the worker's name, which one process has at a time
+    presence          other workers with its name, and settings that differ from the receivers'
     stale_children    kills children that go on with a call that is no longer theirs
     heartbeat         the worker's status in Redis
+    lua/              the script that writes the heartbeat
     healthcheck       the command that checks it
     sidecars/         processes beside the children, for models that all calls share
     death_signal      the kernel's signal to a process whose parent has ended

@@ -128,7 +128,9 @@ def _children() -> set[int]:
     """Return the children of this process, those included that have ended."""
     try:
         return {
-            int(pid) for thread in Path("/proc/self/task").iterdir() for pid in (thread / "children").read_text().split()
+            int(pid)
+            for thread in Path("/proc/self/task").iterdir()
+            for pid in (thread / "children").read_text().split()
         }
     except OSError:
         return {process.pid for process in psutil.Process().children()}
