@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, Self, TypeVar
 
-from tasks.errors import SwitchboardError
+from tasks.errors import NoTenant, SwitchboardError, UnknownTenant
 from tasks.queue.message import call_message
-from tasks.queue.routing import tenant_of
+from tasks.queue.routing import metadata_names_tenant, tenant_of
 from tasks.redis_client import connect, within_deadline
 from tasks.rooms import CloseResult, Limits, OpenResult, RoomStore
 from tasks.settings import Settings
@@ -41,13 +41,15 @@ class DispatchResult(StrEnum):
     """The result of dispatching a room.
 
     QUEUED: its message is in its queue. WAITING: it waits for a permit, because its tenant or its tier is at its limit.
-    KNOWN: it was dispatched before. DEAD: it cannot be answered; a dead letter has the reason.
+    KNOWN: it was dispatched before. DEAD: it cannot be answered; a dead letter has the reason. NO_TENANT: it names no
+    tenant yet, and waits for one; a later event or the reconciler finds it.
     """
 
     QUEUED = "queued"
     WAITING = "waiting"
     KNOWN = "known"
     DEAD = "dead"
+    NO_TENANT = "no tenant"
 
 
 class Dispatching(Protocol):
@@ -142,6 +144,8 @@ class Dispatcher:
         except SwitchboardError as error:
             if error.retryable or replay:
                 raise
+            if await self._may_get_tenant(room, error):
+                return DispatchResult.NO_TENANT
             logger.warning("room cannot be answered", extra={"sid": room.sid, "reason": type(error).__name__})
             written = await self._rooms.dead_letter(room.sid, attempt=None, name=room.name, reason=str(error))
             return DispatchResult.DEAD if written else DispatchResult.KNOWN
@@ -181,6 +185,13 @@ class Dispatcher:
         return await self._tenants.get(
             tenant_of(name=room.name, metadata=room.metadata, default=self._settings.tenants.default)
         )
+
+    async def _may_get_tenant(self, room: RoomInfo, error: SwitchboardError) -> bool:
+        """Return whether the room waits for a backend that sets its metadata just after somebody has created it."""
+        if not isinstance(error, NoTenant | UnknownTenant) or metadata_names_tenant(room.metadata):
+            return False
+        waited_ms = await self._rooms.await_tenant(room.sid, room.name)
+        return waited_ms is not None and waited_ms < self._settings.tenants.wait_seconds * 1000
 
     async def _within_deadline(self, action: Awaitable[T]) -> T:
         return await within_deadline(action, self._settings.redis.deadline_seconds)

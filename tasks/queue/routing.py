@@ -37,16 +37,25 @@ def tenant_of(*, name: str, metadata: str, default: str | None) -> str:
     raise NoTenant(metadata=problem)
 
 
+def metadata_names_tenant(metadata: str) -> bool:
+    """Return whether the metadata names a tenant, whether there is such a tenant or not."""
+    return _in_metadata(metadata)[0] is not None
+
+
 def _in_metadata(metadata: str) -> tuple[str | None, str]:
     if not metadata:
         return None, "it has no metadata"
     try:
         content = json.loads(metadata)
-    except ValueError:
+    except (ValueError, RecursionError):
+        # RecursionError: metadata can nest a hundred thousand brackets.
         return None, "its metadata is not JSON"
     if not isinstance(content, dict):
         return None, "its metadata is not a JSON object"
     tenant = content.get("tenant_id")
     if not isinstance(tenant, str) or not tenant:
         return None, "its metadata has no tenant_id"
+    if any("\ud800" <= character <= "\udfff" for character in tenant):
+        # JSON can escape what UTF-8 cannot encode.
+        return None, "its tenant_id is not text"
     return tenant, ""

@@ -15,6 +15,7 @@ ELIGIBLE = f"{PREFIX}eligible"
 ADMISSION = f"{PREFIX}admission"
 UNANSWERED = f"{PREFIX}unanswered"
 NOTIFY = f"{PREFIX}notify"
+TENANTLESS = f"{PREFIX}tenantless"
 WORKERS = f"{PREFIX}worker:"
 
 ROOM_PREFIX = f"{PREFIX}room:"
@@ -33,11 +34,14 @@ FIXED = {
     "admission_key": ADMISSION,
     "unanswered_key": UNANSWERED,
     "notify_key": NOTIFY,
+    "tenantless_key": TENANTLESS,
     "room_prefix": ROOM_PREFIX,
     "conversation_prefix": CONVERSATION_PREFIX,
 }
 """The keys and prefixes that are the same in every call of a script, by their names in the Lua files."""
-PERMANENT = frozenset({ROOMS, QUEUED, LEASES, CALLS, DEAD, PERMITS, WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY})
+PERMANENT = frozenset(
+    {ROOMS, QUEUED, LEASES, CALLS, DEAD, PERMITS, WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY, TENANTLESS}
+)
 
 OPEN_ROOM_MS = 24 * 3600 * 1000
 """The TTL of an open room; each claim and each renewal starts it again."""

@@ -66,24 +66,33 @@ class CloseResult(StrEnum):
     """The result of closing a room that has finished on the LiveKit server.
 
     CANCELLED: it had not been claimed. CLOSING: its call runs and is asked to end.
-    UNKNOWN: it was never opened, and now cannot be. ALREADY_OVER: nothing was changed.
+    UNKNOWN: it was never opened, and now cannot be. ALREADY_OVER: nothing was changed. RUNNING: only an unclaimed room
+    was to be closed; nothing was changed.
     """
 
     CANCELLED = "cancelled"
     CLOSING = "closing"
     UNKNOWN = "unknown"
     ALREADY_OVER = "over"
+    RUNNING = "running"
 
 
 class LossCause(StrEnum):
     """The cause for which an attempt loses its call. A hand-over does not count as a failed attempt.
 
     LEASE_EXPIRED: only if the lease has expired; one that was renewed meanwhile keeps its call.
+    AGENT_ABSENT: a caller is in the room and the agent is not, as seen from outside. It does not count either.
     """
 
     FAILED = "failed"
     LEASE_EXPIRED = "lease expired"
     HANDED_OVER = "handed over"
+    AGENT_ABSENT = "agent absent"
+
+    @property
+    def is_counted(self) -> bool:
+        """True if the attempt counts as a failed one."""
+        return self not in {LossCause.HANDED_OVER, LossCause.AGENT_ABSENT}
 
 
 class RequeueResult(StrEnum):

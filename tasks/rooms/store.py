@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from tasks.rooms import keys
-from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, WorkerStatus
+from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, WorkerStatus
 from tasks.rooms.scripts import Script
 from tasks.rooms.states import ClaimRefusal, CloseResult, LossCause, OpenResult, RenewResult, RequeueResult, State
 from tasks.rooms.waitlist import WaitList
@@ -44,6 +44,8 @@ class RoomStore:
         self._requeue_lost_messages = Script(redis, "requeue_lost_messages")
         self._hold_leadership = Script(redis, "hold_leadership")
         self._look_up_rooms = Script(redis, "look_up_rooms")
+        self._await_tenant = Script(redis, "await_tenant")
+        self._list_tenantless = Script(redis, "list_tenantless")
 
     async def open(  # noqa: PLR0913 - one argument for each thing that is known of a new room
         self,
@@ -63,7 +65,7 @@ class RoomStore:
     ) -> OpenResult:
         """Open a room, and put its Celery message onto its queue or onto the waitlist, unless the room is known.
 
-        `replay`: open it also if it is dead. `ended_before_ms`: open it also if it ended before this (unix ms). Such a
+        A room that is dead because it could not be opened counts as unknown. `replay`: open it also if it is dead. `ended_before_ms`: open it also if it ended before this (unix ms). Such a
         room may have had attempts; `attempt`, which `message` is for, has to be one more.
         """
         opened = await self._open_room(
@@ -134,10 +136,14 @@ class RoomStore:
         )
         return bool(ended)
 
-    async def close(self, sid: str) -> CloseResult:
-        """Close a room that has finished on the LiveKit server."""
+    async def close(self, sid: str, *, unclaimed: bool = False) -> CloseResult:
+        """Close a room that has finished on the LiveKit server. `unclaimed`: unless its call runs."""
         closed = await self._close_room(
-            room_key=keys.room(sid), conversation_key=keys.conversation(sid), sid=sid, over_ms=keys.OVER_ROOM_MS
+            room_key=keys.room(sid),
+            conversation_key=keys.conversation(sid),
+            sid=sid,
+            unclaimed=unclaimed,
+            over_ms=keys.OVER_ROOM_MS,
         )
         return CloseResult(closed)
 
@@ -167,6 +173,7 @@ class RoomStore:
             max_attempts=max_attempts,
             only_if_expired=cause is LossCause.LEASE_EXPIRED,
             handed_over=cause is LossCause.HANDED_OVER,
+            counted=cause.is_counted,
             message=message,
             reason=reason,
             open_ms=keys.OPEN_ROOM_MS,
@@ -233,6 +240,19 @@ class RoomStore:
         )
         return bool(written)
 
+    async def await_tenant(self, sid: str, name: str) -> int | None:
+        """Let a room that names no tenant wait for one. Returns for how many ms it has; None if the room is known."""
+        waited_ms = int(await self._await_tenant(room_key=keys.room(sid), sid=sid, name=name))
+        return None if waited_ms < 0 else waited_ms
+
+    async def list_tenantless(self, limit: int) -> list[TenantlessRoom]:
+        """List rooms that wait for a tenant, the longest wait first."""
+        return [TenantlessRoom(sid, name, int(ms)) for sid, name, ms in await self._list_tenantless(most=limit)]
+
+    async def forget_tenantless(self, room: TenantlessRoom) -> None:
+        """Take a room from those that wait for a tenant."""
+        await self.redis.zrem(keys.TENANTLESS, f"{room.sid}\0{room.name}")
+
     async def ping(self) -> None:
         """Return when Redis answers."""
         await cast("Any", self.redis.ping())
@@ -259,6 +279,10 @@ class RoomStore:
         # In pieces: ten thousand in one answer take redis-py 100 ms to read, in which the event loop does nothing else.
         scan = self.redis.zscan_iter(keys.ROOMS, count=SCAN_BATCH)
         return {str(sid): int(ms) async for sid, ms in scan}
+
+    async def list_running(self) -> set[str]:
+        """Return the sid of every running room."""
+        return {str(sid) async for sid, _ in self.redis.zscan_iter(keys.LEASES, count=SCAN_BATCH)}
 
     async def list_open(self) -> list[Room]:
         """List every open room, the oldest first."""

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from tasks.settings.environment import Environment, Group
 from tasks.settings.groups import (
+    AfterLimit,
     AfterWait,
     CallSettings,
     LeaseSettings,
@@ -29,7 +30,17 @@ from tasks.settings.groups import (
     WorkerSettings,
 )
 
-__all__ = ["AfterWait", "LivekitSettings", "LogSettings", "RedisSettings", "Settings", "TierSettings", "WorkerSettings"]
+__all__ = [
+    "AfterLimit",
+    "AfterWait",
+    "CallSettings",
+    "LivekitSettings",
+    "LogSettings",
+    "RedisSettings",
+    "Settings",
+    "TierSettings",
+    "WorkerSettings",
+]
 
 
 class Settings(BaseModel):

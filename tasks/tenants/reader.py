@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
@@ -46,12 +47,12 @@ class TenantReader:
             pipe.hget(keys.TENANTS, tenant)
             pipe.hget(keys.PROVIDER_KEYS, tenant)
             content, encrypted_keys = await pipe.execute()
-        return self._parse(tenant, content), json.loads(encrypted_keys or "{}")
+        return self._parse(tenant, content), _record(tenant, encrypted_keys or "{}")
 
     def _parse(self, name: str, content: str | None) -> Tenant:
         if content is None:
             raise UnknownTenant(tenant=name)
-        record = json.loads(content)
+        record = _record(name, content)
         # A newer version may have written fields that this one does not know. Callers are answered all the same.
         known = {field: record[field] for field in record.keys() & Tenant.model_fields.keys()}
         try:
@@ -64,11 +65,23 @@ class TenantReader:
             raise TenantInvalid(tenant=name, problem=problem)
         return tenant
 
-
 def declared_agents(client: redis.Redis) -> set[str]:
     """Return the agents that tenants name. A worker imports them before its first call.
 
-    Raises RedisError or OSError.
+    A record that is not readable is the matter of its tenant's calls alone. Raises RedisError or OSError.
     """
-    records = (json.loads(content) for content in cast("list[str]", client.hvals(keys.TENANTS)))
-    return {record["agent"] for record in records if "agent" in record}
+    agents = set()
+    for tenant, content in cast("dict[str, str]", client.hgetall(keys.TENANTS)).items():
+        with contextlib.suppress(TenantInvalid):
+            agents.add(_record(tenant, content).get("agent"))
+    return {agent for agent in agents if isinstance(agent, str)}
+
+
+def _record(tenant: str, content: str) -> dict[str, Any]:
+    try:
+        record = json.loads(content)
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict):
+        raise TenantInvalid(tenant=tenant, problem="its record in Redis is not readable; apply the tenants again")
+    return record

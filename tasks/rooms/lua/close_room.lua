@@ -6,17 +6,22 @@
 --
 -- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset), then those of lib/admission
 -- ARGV  sid
+--       unclaimed             '1': leave a running call alone
 --       over_ms               TTL of the room
 --       then that of lib/admission
--- Returns 'cancelled', 'closing', 'unknown' (never opened) or 'over' (before this; nothing was changed).
+-- Returns 'cancelled', 'closing', 'unknown' (never opened), or 'over' (before this) or 'running', where nothing was
+-- changed.
 
 local room_key, conversation_key, rooms_key, leases_key = unpack(KEYS)
-local sid, over_ms = unpack(ARGV)
+local sid, unclaimed, over_ms = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/finish_room"
 
 local state = redis.call('HGET', room_key, 'state')
+if state == 'running' and unclaimed == '1' then
+  return 'running'
+end
 if state == 'running' then
   redis.call('HSET', room_key, 'closing', now_ms)
   return 'closing'

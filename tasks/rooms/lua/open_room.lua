@@ -2,7 +2,8 @@
 -- it.
 --
 -- A room that is over can be opened again where its caller has come back or an operator replays its dead letter: as the
--- next attempt, so that all writes of earlier ones stay stale, and with the count of failed attempts at zero.
+-- next attempt, so that all writes of earlier ones stay stale, and with the count of failed attempts at zero. A room that
+-- is dead because it could not be opened needs neither: its tenant is known by now.
 --
 -- KEYS  room_key (hash), rooms_key (zset), then those of lib/admission
 -- ARGV  sid, name, tenant, tier, queue
@@ -26,7 +27,7 @@ local sid, name, tenant, tier, queue, message, started_at_ms, received_at_ms, at
 
 local known = redis.call('HMGET', room_key, 'state', 'attempt', 'at:ended')
 local state, attempts, ended_ms = known[1], tonumber(known[2] or 0), tonumber(known[3] or 0)
-local replayed = state == 'dead' and replay == '1'
+local replayed = state == 'dead' and (replay == '1' or attempts == 0)
 local came_back = state == 'ended' and ended_before_ms ~= '' and ended_ms < tonumber(ended_before_ms)
 if state and not replayed and not came_back then
   return 'known'

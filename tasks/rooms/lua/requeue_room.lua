@@ -7,7 +7,8 @@
 --       claimant              '' for any
 --       max_attempts          failed attempts allowed
 --       only_if_expired       '1': only if the lease has expired
---       handed_over           '1': it is no failed attempt
+--       handed_over           '1': between two turns, by an attempt that lives
+--       counted               '1': it is a failed attempt
 --       message               of Celery, for the next attempt
 --       reason                one line
 --       open_ms, over_ms      TTL of an open room, of one that is over
@@ -17,8 +18,8 @@
 -- has its record) or 'stale' (also: the lease was renewed meanwhile; nothing was changed).
 
 local room_key, conversation_key, queue_key, rooms_key, leases_key, dead_key, calls_key = unpack(KEYS)
-local sid, attempt, claimant, max_attempts, only_if_expired, handed_over, message, reason, open_ms, over_ms,
-  stream_length = unpack(ARGV)
+local sid, attempt, claimant, max_attempts, only_if_expired, handed_over, counted, message, reason, open_ms,
+  over_ms, stream_length = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/fencing"
@@ -42,7 +43,7 @@ if closing then
   write_call_record(sid, room_key, 'room finished', '[]')
   return 'closed'
 end
-uncounted = tonumber(uncounted or 0) + tonumber(handed_over)
+uncounted = tonumber(uncounted or 0) + 1 - counted
 if attempt - uncounted >= tonumber(max_attempts) then
   finish(sid, room_key, conversation_key, 'dead', reason)
   release(sid)
