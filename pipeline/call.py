@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -17,10 +18,10 @@ from pipeline.conversation import Conversation
 from pipeline.errors import AgentCrashed, PipelineError, RoomGone, RoomUnreachable
 from pipeline.failure_log import FailureLog
 from pipeline.options import CallOptions
-from pipeline.presence import Presence
+from pipeline.presence import Presence, callers
 from pipeline.runtime import rtc_client
 from pipeline.runtime.early_join import join_early
-from pipeline.runtime.job import build_job, fetch_room, room_stub, still_ours
+from pipeline.runtime.job import build_job, caller_listened, fetch_room, room_stub, still_ours
 from pipeline.runtime.job_runner import JobRunner
 from pipeline.userdata import USERDATA_KEY, CallUserdata
 
@@ -163,6 +164,7 @@ class Call:
         ctx.room.on("connection_state_changed", lambda state: self._on_connection(ctx.room, state))
         ctx.room.on("room_updated", lambda: self._begin(self._compare_sid(ctx.room)))
         ctx.room.on("local_track_published", lambda *_: self._on_published())
+        ctx.room.on("local_track_subscribed", lambda *_: self._begin(self._note_listener(ctx.room)))
 
     def _on_connection(self, room: rtc.Room, state: rtc.ConnectionState.ValueType) -> None:
         if state == rtc.ConnectionState.CONN_RECONNECTING:
@@ -186,6 +188,14 @@ class Call:
     async def _compare_sid(self, room: rtc.Room) -> None:
         if await room.sid != self._options.room_sid:
             await self._leave_replaced()
+
+    async def _note_listener(self, room: rtc.Room) -> None:
+        # A caller who leaves within the first moments is never announced: that somebody listened is all there is of it.
+        if self._presence is None or callers(room):
+            return
+        with contextlib.suppress(RoomUnreachable):
+            if await caller_listened(self._options):
+                self._presence.note_unannounced_caller()
 
     async def _check_room_again(self) -> None:
         # After a reconnection the client has the new room's sid only with the room's next update, up to 5 s later. And

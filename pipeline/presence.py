@@ -12,6 +12,9 @@ from pipeline.options import CallLimits
 NON_CALLER_KINDS = (rtc.ParticipantKind.PARTICIPANT_KIND_AGENT, rtc.ParticipantKind.PARTICIPANT_KIND_EGRESS)
 """Kinds of participant that keep no call alive: agents leave with the last caller, a recorder alone records nobody."""
 
+ANNOUNCED_SECONDS = 3.5
+"""livekit-server announces a participant to the others with its first track, or else within 3 s."""
+
 _EVENTS: tuple[rtc.room.EventTypes, ...] = (
     "connection_state_changed",
     "participant_connected",
@@ -61,6 +64,14 @@ class Presence:
             self._room.off(event, self._update)
         self._empty_timer.cancel()
         self._length_timer.cancel()
+
+    def note_unannounced_caller(self) -> None:
+        """Count a caller who is not announced yet, and may leave without having been."""
+        if not self._came and not callers(self._room):
+            self._came = True
+            self._empty_timer.cancel()
+            grace_seconds = max(self._limits.empty_grace_seconds, ANNOUNCED_SECONDS)
+            self._empty_timer = self._end_after(grace_seconds, EndReason.EMPTY)
 
     def _update(self, *_: object) -> None:
         if callers(self._room):

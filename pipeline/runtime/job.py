@@ -23,6 +23,7 @@ from livekit.protocol import models
 
 from pipeline.errors import RoomGone, RoomUnreachable
 from pipeline.options import CallOptions
+from pipeline.presence import is_caller
 from pipeline.runtime.agent_hooks import AgentHooks
 
 ROOM_CHECK_SECONDS = 5.0
@@ -66,6 +67,17 @@ async def still_ours(options: CallOptions) -> bool:
             return False
         listed = await server.room.list_participants(api.ListParticipantsRequest(room=options.room_name))
     return not any(options.is_successor(person.identity) for person in listed.participants)
+
+
+async def caller_listened(options: CallOptions) -> bool:
+    """Tell whether the first who listened to the agent was a caller, who may have left again. Raises RoomUnreachable.
+
+    A recorder listens too, but does not leave at once: where one is listed and no caller, it was that one.
+    """
+    async with _server(options) as server:
+        listed = await server.room.list_participants(api.ListParticipantsRequest(room=options.room_name))
+    kinds = [person.kind for person in listed.participants if person.kind != models.ParticipantInfo.Kind.AGENT]
+    return not kinds or any(is_caller(kind) for kind in kinds)
 
 
 async def fetch_room(options: CallOptions) -> models.Room:

@@ -11,11 +11,8 @@ from livekit.protocol import models
 
 from tasks.livekit_api import LiveKitClient, LiveKitError, created_at_ms, is_caller
 from tasks.queue.dispatcher import Dispatching, RoomInfo
-from tasks.rooms import RoomStore, RoomSummary, State
+from tasks.rooms import EndedBy, RoomStore, RoomSummary, State
 from tasks.settings import LivekitSettings
-
-NO_CALLER_REASONS = frozenset({"nobody came", "room empty"})
-"""Reasons for which a call ends without a caller: of `pipeline.presence`, which a receiver must not import."""
 
 logger = logging.getLogger("switchboard.tasks.reconcile")
 
@@ -110,7 +107,7 @@ class LiveKitSync:
     def _was_left(self, room: RoomSummary, asked_ms: int) -> bool:
         """Return whether the agent left because nobody was there, long enough ago for the server to have noticed."""
         ended_ms = asked_ms if room.ended_ms is None else room.ended_ms
-        left = room.state is State.ENDED and room.reason in NO_CALLER_REASONS
+        left = room.state is State.ENDED and room.ended_by == EndedBy.CALLERS
         return left and ended_ms < asked_ms - self._config.announced_ms
 
     def _is_new(self, room: models.Room, asked_ms: int) -> bool:

@@ -22,9 +22,10 @@ bytes to it, a queue is the name of a list, and limits and lifetimes are passed 
                     '-- wait expired --+------> dead <----------' attempts used up, or cannot be answered
 
     waiting     open, but its tenant or its tier has no permit for it; in no queue
-    queued      its message is in its queue, or on its way from there to a claim
+    queued      its message is in its queue, or on its way from there to a claim; or, after several attempts that
+                failed quickly, it has a delay until the next one
     running     an attempt has claimed it and has its lease
-    ended       its call is over; a caller who comes back opens it again
+    ended       its call is over; a caller who comes back opens it again, if it was the callers who had ended it
     cancelled   the room finished before it was claimed
     dead        a dead letter says why it could not be answered; an operator can open it again with a replay
 
@@ -104,12 +105,13 @@ counts expired leases only when they could have been renewed (decision 9).
     switchboard:rooms               zset    open rooms by the time they were opened; permanent, as all below
     switchboard:queued              zset    queued rooms by the time their message was last seen in its queue
     switchboard:leases              zset    running rooms by the time their lease expires
+    switchboard:delayed             zset    queued rooms whose message is held back, by the time until when
     switchboard:permits             zset    the permits that queued and running rooms hold
     switchboard:waitlist            zset    waiting rooms by tenant and arrival
     switchboard:eligible            zset    tenants whose first waiting room is kept back by the tier's limit alone
     switchboard:admission           hash    the limits, and the tenant of each tier that was served last
     switchboard:unanswered          zset    waiting and queued rooms by tier and arrival
-    switchboard:notify              zset    rooms whose callers have to be notified that their wait is over
+    switchboard:notify              zset    rooms whose callers have to be notified: their wait, or their call, is over
     switchboard:tenantless          zset    rooms that name no tenant yet, by the time they were first seen
     switchboard:calls               stream  call records, capped
     switchboard:dead                stream  dead letters, capped
@@ -119,7 +121,17 @@ counts expired leases only when they could have been renewed (decision 9).
 from __future__ import annotations
 
 from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, Wait, WorkerStatus
-from tasks.rooms.states import ClaimRefusal, CloseResult, LossCause, OpenResult, RenewResult, RequeueResult, State
+from tasks.rooms.states import (
+    ClaimRefusal,
+    CloseResult,
+    EndedBy,
+    LossCause,
+    OpenResult,
+    PublicReason,
+    RenewResult,
+    RequeueResult,
+    State,
+)
 from tasks.rooms.store import RoomStore
 from tasks.rooms.waitlist import RepairCursor, WaitList
 
@@ -128,9 +140,11 @@ __all__ = [
     "ClaimRefusal",
     "CloseResult",
     "DeadLetter",
+    "EndedBy",
     "Limits",
     "LossCause",
     "OpenResult",
+    "PublicReason",
     "RenewResult",
     "RepairCursor",
     "RequeueResult",

@@ -6,6 +6,7 @@ PREFIX = "switchboard:"
 ROOMS = f"{PREFIX}rooms"
 QUEUED = f"{PREFIX}queued"
 LEASES = f"{PREFIX}leases"
+DELAYED = f"{PREFIX}delayed"
 CALLS = f"{PREFIX}calls"
 DEAD = f"{PREFIX}dead"
 LEADER = f"{PREFIX}reconciler"
@@ -25,6 +26,7 @@ FIXED = {
     "rooms_key": ROOMS,
     "queued_key": QUEUED,
     "leases_key": LEASES,
+    "delayed_key": DELAYED,
     "calls_key": CALLS,
     "dead_key": DEAD,
     "leader_key": LEADER,
@@ -40,7 +42,10 @@ FIXED = {
 }
 """The keys and prefixes that are the same in every call of a script, by their names in the Lua files."""
 PERMANENT = frozenset(
-    {ROOMS, QUEUED, LEASES, CALLS, DEAD, PERMITS, WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY, TENANTLESS}
+    {
+        *(ROOMS, QUEUED, LEASES, DELAYED, CALLS, DEAD, PERMITS),
+        *(WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY, TENANTLESS),
+    }
 )
 
 OPEN_ROOM_MS = 24 * 3600 * 1000

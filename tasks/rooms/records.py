@@ -22,6 +22,7 @@ class Room:
 
     `handed_over`: the attempt before this one has handed the call over between two turns.
     `claimant`: the task run that has claimed it, or "".
+    `ended_by`, `public_reason`: an `EndedBy` and a `PublicReason` if it is over, or "".
     `arrived_us`: when it began to wait for this attempt, unix µs; 0 for a room that was never opened.
     """
 
@@ -39,6 +40,8 @@ class Room:
     steps_ms: dict[str, int]
     arrived_us: int = 0
     claimant: str = ""
+    ended_by: str = ""
+    public_reason: str = ""
 
     @classmethod
     def read(cls, fields: Mapping[str, str]) -> Self:
@@ -59,6 +62,8 @@ class Room:
             steps_ms=_steps(fields),
             arrived_us=int(fields.get("arrived", "0")),
             claimant=fields.get("claimant", ""),
+            ended_by=fields.get("ended_by", ""),
+            public_reason=fields.get("public_reason", ""),
         )
 
 
@@ -90,10 +95,13 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class RoomSummary:
-    """The part of a room that decides whether it is opened again. `ended_ms`: unix ms, if it is over."""
+    """The part of a room that decides whether it is opened again. `ended_ms`: unix ms, if it is over.
+
+    `ended_by`: an `EndedBy` if it is over, or "".
+    """
 
     state: State
-    reason: str
+    ended_by: str
     ended_ms: int | None
 
 

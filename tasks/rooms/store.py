@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any, cast
 from tasks.rooms import keys
 from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, WorkerStatus
 from tasks.rooms.scripts import Script
-from tasks.rooms.states import ClaimRefusal, CloseResult, LossCause, OpenResult, RenewResult, RequeueResult, State
+from tasks.rooms.states import (
+    ClaimRefusal,
+    CloseResult,
+    EndedBy,
+    LossCause,
+    OpenResult,
+    PublicReason,
+    RenewResult,
+    RequeueResult,
+    State,
+)
 from tasks.rooms.waitlist import WaitList
 
 if TYPE_CHECKING:
@@ -17,18 +27,24 @@ if TYPE_CHECKING:
 
 NO_LIMITS = Limits()
 SCAN_BATCH = 1000
+LONGEST_DELAY_MS = 8000
+"""The longest time between two attempts after quick failures. The caller waits meanwhile."""
 
 
 class RoomStore:
     """The rooms in one Redis. The client must decode responses.
 
+    `quick_failure_ms`: an attempt that fails within this time of its claim has failed quickly, and the next one is
+    likely to fail the same way.
+
     Every method raises `redis.RedisError` or `OSError` when Redis is away. `claimant` is the one of the claim; where it
     is left out, the attempt alone decides whether a write counts.
     """
 
-    def __init__(self, redis: Redis, *, lease_ms: int = 6000) -> None:
+    def __init__(self, redis: Redis, *, lease_ms: int = 6000, quick_failure_ms: int = 5000) -> None:
         self.redis = redis
         self._lease_ms = lease_ms
+        self._quick_failure_ms = quick_failure_ms
         self.waitlist = WaitList(redis)
         self._open_room = Script(redis, "open_room")
         self._claim_room = Script(redis, "claim_room")
@@ -42,6 +58,7 @@ class RoomStore:
         self._save_conversation = Script(redis, "save_conversation")
         self._list_expired_leases = Script(redis, "list_expired_leases")
         self._requeue_lost_messages = Script(redis, "requeue_lost_messages")
+        self._queue_delayed_rooms = Script(redis, "queue_delayed_rooms")
         self._hold_leadership = Script(redis, "hold_leadership")
         self._look_up_rooms = Script(redis, "look_up_rooms")
         self._await_tenant = Script(redis, "await_tenant")
@@ -121,7 +138,16 @@ class RoomStore:
         pairs: list[str | int] = [part for step in steps.items() for part in step]
         return bool(await self._record_steps(*pairs, room_key=keys.room(sid), attempt=attempt, claimant=claimant))
 
-    async def end(self, sid: str, attempt: int, *, outcome: str, usage: str, claimant: str = "") -> bool:
+    async def end(
+        self,
+        sid: str,
+        attempt: int,
+        *,
+        outcome: str,
+        usage: str,
+        ended_by: EndedBy = EndedBy.CALLERS,
+        claimant: str = "",
+    ) -> bool:
         """End the call and write its record; `usage` is JSON. Returns False if the attempt is stale."""
         ended = await self._end_call(
             room_key=keys.room(sid),
@@ -130,6 +156,8 @@ class RoomStore:
             attempt=attempt,
             claimant=claimant,
             outcome=outcome,
+            ended_by=ended_by,
+            public_reason=PublicReason.ENDED if ended_by is EndedBy.LIMIT else "",
             usage=usage,
             over_ms=keys.OVER_ROOM_MS,
             stream_length=keys.STREAM_LENGTH,
@@ -161,7 +189,8 @@ class RoomStore:
     ) -> RequeueResult:
         """Requeue a room whose call this attempt has lost, or hands over; `message` is for the next attempt.
 
-        When `max_attempts` have failed, a dead letter with this `reason` is written instead.
+        After several attempts that failed quickly, one waits for `queue_delayed_rooms`. When `max_attempts` have
+        failed, a dead letter with this `reason` is written instead.
         """
         requeued = await self._requeue_room(
             room_key=keys.room(sid),
@@ -172,10 +201,14 @@ class RoomStore:
             claimant=claimant,
             max_attempts=max_attempts,
             only_if_expired=cause is LossCause.LEASE_EXPIRED,
+            counted=cause.counted,
             handed_over=cause is LossCause.HANDED_OVER,
-            counted=cause.is_counted,
+            backs_off=cause.backs_off,
+            quick_ms=self._quick_failure_ms,
+            longest_delay_ms=LONGEST_DELAY_MS,
             message=message,
             reason=reason,
+            public_reason=PublicReason.UNAVAILABLE,
             open_ms=keys.OPEN_ROOM_MS,
             over_ms=keys.OVER_ROOM_MS,
             stream_length=keys.STREAM_LENGTH,
@@ -207,6 +240,10 @@ class RoomStore:
         """Requeue the messages of rooms that were queued so long ago and are in no queue. Returns their sids."""
         return list(await self._requeue_lost_messages(queued_ms_ago=queued_ms_ago, most=limit))
 
+    async def queue_delayed_rooms(self, limit: int) -> list[str]:
+        """Queue the messages of rooms whose delay after quick failures is over. Returns their sids."""
+        return list(await self._queue_delayed_rooms(most=limit))
+
     async def list_expired_leases(self, limit: int) -> list[str]:
         """List the sids of running rooms whose lease has expired, the longest ago first."""
         return list(await self._list_expired_leases(most=limit))
@@ -235,6 +272,7 @@ class RoomStore:
             claimant=claimant,
             name=name,
             reason=reason,
+            public_reason=PublicReason.UNAVAILABLE,
             over_ms=keys.OVER_ROOM_MS,
             stream_length=keys.STREAM_LENGTH,
         )
@@ -269,8 +307,8 @@ class RoomStore:
         """
         summaries = await self._look_up_rooms(more_keys=[keys.room(sid) for sid in sids], over_ms=keys.OVER_ROOM_MS)
         return {
-            sid: RoomSummary(State(state), reason, int(ended) if ended else None)
-            for sid, (state, reason, ended) in zip(sids, summaries, strict=True)
+            sid: RoomSummary(State(state), ended_by, int(ended) if ended else None)
+            for sid, (state, ended_by, ended) in zip(sids, summaries, strict=True)
             if state
         }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tasks.rooms import keys
 from tasks.rooms.records import Wait
 from tasks.rooms.scripts import Script
-from tasks.rooms.states import State
+from tasks.rooms.states import PublicReason, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,6 +72,7 @@ class WaitList:
             tier=tier,
             longest_ms=longest_ms,
             reason=reason,
+            public_reason=PublicReason.BUSY,
             most=limit,
             over_ms=keys.OVER_ROOM_MS,
             stream_length=keys.STREAM_LENGTH,

@@ -4,7 +4,8 @@
 -- is asked to end. A room that was never opened is remembered as cancelled, because its room_started may still be on
 -- the way.
 --
--- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset), then those of lib/admission
+-- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset),
+--       delayed_key (zset), then those of lib/admission
 -- ARGV  sid
 --       unclaimed             '1': leave a running call alone
 --       over_ms               TTL of the room
@@ -12,7 +13,7 @@
 -- Returns 'cancelled', 'closing', 'unknown' (never opened), or 'over' (before this) or 'running', where nothing was
 -- changed.
 
-local room_key, conversation_key, rooms_key, leases_key = unpack(KEYS)
+local room_key, conversation_key, rooms_key, leases_key, delayed_key = unpack(KEYS)
 local sid, unclaimed, over_ms = unpack(ARGV)
 
 --- @include "lib/admission"
@@ -30,6 +31,6 @@ if state and state ~= 'queued' and state ~= 'waiting' then
   return 'over'
 end
 
-finish(sid, room_key, conversation_key, 'cancelled', 'room finished')
+finish(sid, room_key, conversation_key, 'cancelled', 'room finished', 'callers', '')
 release(sid)
 return state and 'cancelled' or 'unknown'

@@ -5,13 +5,13 @@
 --
 -- KEYS  the rooms' hashes, any number
 -- ARGV  over_ms               TTL of a room that is over
--- Returns {{state, reason, unix ms of its end}, …} in the order of the keys, each with '' for what is not known.
+-- Returns {{state, ended_by, unix ms of its end}, …} in the order of the keys, each with '' for what is not known.
 
 local over_ms = unpack(ARGV)
 
 local rooms = {}
 for i, room_key in ipairs(KEYS) do
-  local room = redis.call('HMGET', room_key, 'state', 'reason', 'at:ended')
+  local room = redis.call('HMGET', room_key, 'state', 'ended_by', 'at:ended')
   if room[1] and room[1] ~= 'waiting' and room[1] ~= 'queued' and room[1] ~= 'running' then
     redis.call('PEXPIRE', room_key, over_ms)
   end

@@ -12,7 +12,7 @@
 --       received_at_ms        unix ms
 --       attempt               one more than the room has had; 1 for a new room
 --       replay                '1': open it also if it is dead
---       ended_before_ms       open it also if it has ended before this, unix ms; or ''
+--       ended_before_ms       open it also if its callers have ended it before this, unix ms; or ''
 --       tenant_limit, tier_limit, unclaimed_limit    '' for none
 --       open_ms               TTL of the room
 --       then that of lib/admission
@@ -25,10 +25,11 @@ local sid, name, tenant, tier, queue, message, started_at_ms, received_at_ms, at
 
 --- @include "lib/admission"
 
-local known = redis.call('HMGET', room_key, 'state', 'attempt', 'at:ended')
+local known = redis.call('HMGET', room_key, 'state', 'attempt', 'at:ended', 'ended_by')
 local state, attempts, ended_ms = known[1], tonumber(known[2] or 0), tonumber(known[3] or 0)
 local replayed = state == 'dead' and (replay == '1' or attempts == 0)
-local came_back = state == 'ended' and ended_before_ms ~= '' and ended_ms < tonumber(ended_before_ms)
+local left = state == 'ended' and known[4] == 'callers'
+local came_back = left and ended_before_ms ~= '' and ended_ms < tonumber(ended_before_ms)
 if state and not replayed and not came_back then
   return 'known'
 end

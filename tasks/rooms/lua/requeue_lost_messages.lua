@@ -37,13 +37,14 @@ end
 
 local requeued = {}
 for _, sid in ipairs(redis.call('ZRANGEBYSCORE', queued_key, '-inf', now_ms - queued_ms_ago, 'LIMIT', 0, most)) do
-  local state, queue, message = unpack(redis.call('HMGET', room_prefix .. sid, 'state', 'queue', 'message'))
+  local state, queue, message, not_before =
+    unpack(redis.call('HMGET', room_prefix .. sid, 'state', 'queue', 'message', 'not_before'))
   if state ~= 'queued' then
     redis.call('ZREM', queued_key, sid)
   else
     -- Behind all others, so that a long queue is checked in parts.
     redis.call('ZADD', queued_key, now_ms, sid)
-    if not is_in(queue, message) then
+    if not not_before and not is_in(queue, message) then
       redis.call('RPUSH', queue, message)
       table.insert(requeued, sid)
     end

@@ -17,7 +17,7 @@ async def ended(sender: Sender, rooms: RoomStore) -> tuple[str, int]:
     await rooms.redis.delete("premium")
     claim = await rooms.claim(sid, 1, claimant="a", worker="celery@one", pid=7)
     assert not isinstance(claim, ClaimRefusal)
-    assert await rooms.end(sid, 1, outcome="ended by the agent or the room", usage="[]")
+    assert await rooms.end(sid, 1, outcome="room empty", usage="[]")
     room = await rooms.get(sid)
     assert room is not None
     return sid, room.steps_ms["ended"]

@@ -284,6 +284,16 @@ class RoomMachine(World):
             self.model.rooms[sid].waited = True
         self.do(self._redis.zadd(keys.QUEUED, dict.fromkeys(sids, LONG_AGO_MS)))
 
+    @knows(State.QUEUED)
+    @rule()
+    def let_the_delays_of_failed_attempts_pass(self) -> None:
+        delayed = [room.sid for room in self.model.rooms.values() if room.delayed]
+        if delayed:
+            self.do(self._redis.zadd(keys.DELAYED, dict.fromkeys(delayed, LONG_AGO_MS)))
+        queued = self.do(self._store.queue_delayed_rooms(100))
+        assert queued == self.model.queue_delayed_rooms()
+        self._reached["queue delayed rooms", min(2, len(queued))] += 1
+
     def teardown(self) -> None:
         """Answer and end each open room, with one good worker and a reconciler, after any sequence of actions."""
         # The messages that workers had taken are lost with them.
@@ -291,6 +301,7 @@ class RoomMachine(World):
         for sid in self.model.sids(State.RUNNING):
             self.end_call(sid)
         if self.model.sids(State.QUEUED):
+            self.let_the_delays_of_failed_attempts_pass()
             self.let_time_pass_for_queued_rooms()
             self.requeue_lost_messages(len(self.model.rooms))
         # From here on only a call that ends lets others in.

@@ -41,7 +41,7 @@ class World(RuleBasedStateMachine):
         super().__init__()
         self._runner = runner
         self._redis = redis
-        self._store = RoomStore(redis, lease_ms=3_600_000)
+        self._store = RoomStore(redis, lease_ms=3_600_000, quick_failure_ms=3_600_000)
         self._reached = reached
         self.model = Model()
         self.taken: list[Message] = []
@@ -92,6 +92,7 @@ class World(RuleBasedStateMachine):
             "open": self.model.sids(State.WAITING, State.QUEUED, State.RUNNING),
             "queued": self.model.sids(State.QUEUED),
             "leases": self.model.sids(State.RUNNING),
+            "delayed": sorted(room.sid for room in self.model.rooms.values() if room.delayed),
             "queue": [encoded(message) for message in self.model.queue],
             "conversations": [sid for sid, room in self.model.rooms.items() if room.conversation],
             "records": [encoded(message) for message in self.model.records],
@@ -139,6 +140,7 @@ class World(RuleBasedStateMachine):
                 keys.PERMITS,
                 keys.WAITLIST,
                 keys.UNANSWERED,
+                keys.DELAYED,
             ):
                 pipe.zrange(names, 0, -1)
             pipe.lrange(QUEUE, 0, -1)
@@ -147,8 +149,8 @@ class World(RuleBasedStateMachine):
             pipe.keys(keys.conversation("*"))
             for sid in self._current:
                 pipe.hmget(keys.room(sid), ["state", "attempt", "uncounted"])
-            sets, (queue, calls, dead, conversations, *states) = (answers := await pipe.execute())[:7], answers[7:]
-        opened, queued, leases, to_notify, permits, waitlist, unanswered = sets
+            sets, (queue, calls, dead, conversations, *states) = (answers := await pipe.execute())[:8], answers[8:]
+        opened, queued, leases, to_notify, permits, waitlist, unanswered, delayed = sets
         prefix = keys.conversation("")
         held = {
             "open": sorted(opened),
@@ -158,6 +160,7 @@ class World(RuleBasedStateMachine):
             "permits": sorted(f"{parts[0]} {parts[-1]}" for parts in (permit.split("\0") for permit in permits)),
             "waitlist": [member.split("\0")[-1] for member in waitlist],
             "unanswered": sorted(member.split("\0")[-1] for member in unanswered),
+            "delayed": sorted(delayed),
             "queue": queue,
             "conversations": sorted(name.removeprefix(prefix) for name in conversations),
             "records": [f"{fields['sid']} {fields['attempt']}" for _, fields in calls],
