@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from tasks.queue.requeue import requeue_call
+from tasks.reconcile.failures import Failures
 from tasks.rooms import LossCause, RequeueResult, RoomStore
 
 logger = logging.getLogger("switchboard.tasks.reconcile")
@@ -33,11 +34,21 @@ class Rescuer:
         self._rooms = rooms
         self._max_attempts = max_attempts
         self._config = config
+        self._failures = Failures()
+        self._unreadable: set[str] = set()
 
     async def requeue_lost_calls(self) -> int:
         """Requeue rooms whose lease has expired. Returns how many were requeued."""
-        expired = await self._rooms.list_expired_leases(self._config.leases)
-        return sum([await self._requeue(sid) for sid in expired])
+        # Rooms that cannot be requeued stay in front, and must not take the places of others.
+        expired = await self._rooms.list_expired_leases(self._config.leases + len(self._unreadable))
+        requeued, failed = 0, set()
+        for sid in expired:
+            failed.add(sid)
+            with self._failures.of_room("lost calls", sid):
+                requeued += await self._requeue(sid)
+                failed.remove(sid)
+        self._unreadable = failed
+        return requeued
 
     async def requeue_lost_messages(self) -> int:
         """Put back the messages of rooms that are queued and in no queue. Returns how many were put back.

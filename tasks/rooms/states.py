@@ -66,8 +66,8 @@ class CloseResult(StrEnum):
     """The result of closing a room that has finished on the LiveKit server.
 
     CANCELLED: it had not been claimed. CLOSING: its call runs and is asked to end.
-    UNKNOWN: it was never opened, and now cannot be. ALREADY_OVER: nothing was changed. RUNNING: only an unclaimed room
-    was to be closed; nothing was changed.
+    UNKNOWN: it was never opened, and now cannot be. ALREADY_OVER: nothing was changed. RUNNING: a list lacks it,
+    and its call runs; nothing was changed.
     """
 
     CANCELLED = "cancelled"

@@ -82,8 +82,9 @@ class RoomStore:
     ) -> OpenResult:
         """Open a room, and put its Celery message onto its queue or onto the waitlist, unless the room is known.
 
-        A room that is dead because it could not be opened counts as unknown. `replay`: open it also if it is dead. `ended_before_ms`: open it also if it ended before this (unix ms). Such a
-        room may have had attempts; `attempt`, which `message` is for, has to be one more.
+        A room that is dead because it could not be opened counts as unknown. `replay`: open it also if it is dead.
+        `ended_before_ms`: open it also if its callers ended it before this (unix ms). Such a room may have had
+        attempts; `attempt`, which `message` is for, has to be one more.
         """
         opened = await self._open_room(
             room_key=keys.room(sid),
@@ -164,13 +165,16 @@ class RoomStore:
         )
         return bool(ended)
 
-    async def close(self, sid: str, *, unclaimed: bool = False) -> CloseResult:
-        """Close a room that has finished on the LiveKit server. `unclaimed`: unless its call runs."""
+    async def close(self, sid: str, *, missing: bool = False) -> CloseResult:
+        """Close a room that has finished on the LiveKit server.
+
+        `missing`: only the server's list lacks it, which may be wrong, so a running call is left alone.
+        """
         closed = await self._close_room(
             room_key=keys.room(sid),
             conversation_key=keys.conversation(sid),
             sid=sid,
-            unclaimed=unclaimed,
+            missing=missing,
             over_ms=keys.OVER_ROOM_MS,
         )
         return CloseResult(closed)

@@ -5,7 +5,7 @@
 -- next attempt, so that all writes of earlier ones stay stale, and with the count of failed attempts at zero. A room that
 -- is dead because it could not be opened needs neither: its tenant is known by now.
 --
--- KEYS  room_key (hash), rooms_key (zset), then those of lib/admission
+-- KEYS  room_key (hash), rooms_key (zset), notify_key (zset), then those of lib/admission
 -- ARGV  sid, name, tenant, tier, queue
 --       message               of Celery, for `attempt`
 --       started_at_ms         unix ms of room_started, or ''
@@ -17,9 +17,10 @@
 --       open_ms               TTL of the room
 --       then that of lib/admission
 -- Returns 'queued', 'waiting' (opened, but there is no permit), 'known' (opened before), or 'stale' (the room has had
--- other attempts than `attempt` says). Nothing was changed in the last two cases.
+-- other attempts than `attempt` says). Nothing was changed in the last two cases, except that whoever joins a room that a
+-- limit has ended is notified of it.
 
-local room_key, rooms_key = unpack(KEYS)
+local room_key, rooms_key, notify_key = unpack(KEYS)
 local sid, name, tenant, tier, queue, message, started_at_ms, received_at_ms, attempt, replay, ended_before_ms,
   tenant_limit, tier_limit, unclaimed_limit, open_ms = unpack(ARGV)
 
@@ -31,6 +32,9 @@ local replayed = state == 'dead' and (replay == '1' or attempts == 0)
 local left = state == 'ended' and known[4] == 'callers'
 local came_back = left and ended_before_ms ~= '' and ended_ms < tonumber(ended_before_ms)
 if state and not replayed and not came_back then
+  if ended_before_ms ~= '' and known[4] == 'limit' then
+    redis.call('ZADD', notify_key, 'NX', now_ms, sid)
+  end
   return 'known'
 end
 if tonumber(attempt) ~= attempts + 1 then

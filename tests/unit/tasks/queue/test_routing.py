@@ -34,6 +34,8 @@ def test_the_metadata_names_the_tenant_else_the_name_else_the_default(
         ("[]", "is not a JSON object"),
         ("{}", "has no tenant_id"),
         ('{"tenant_id": ""}', "has no tenant_id"),
+        ("[" * 60_000, "is not JSON"),
+        (r'{"tenant_id": "\ud800"}', "tenant_id is not text"),
     ],
 )
 def test_a_room_of_nobody_says_what_is_missing(metadata: str, problem: str) -> None:
