@@ -140,7 +140,9 @@ class Model:
         self.records.append((room.sid, attempt))
         return True
 
-    def close(self, room: RoomModel) -> CloseResult:
+    def close(self, room: RoomModel, *, missing: bool = False) -> CloseResult:
+        if room.state is State.RUNNING and missing:
+            return CloseResult.RUNNING
         if room.state is State.RUNNING:
             room.closing = True
             return CloseResult.CLOSING
