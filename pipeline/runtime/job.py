@@ -21,7 +21,7 @@ from livekit.agents.types import ATTRIBUTE_AGENT_NAME
 from livekit.protocol import agent as agent_proto
 from livekit.protocol import models
 
-from pipeline.errors import RoomGone, RoomUnreachable
+from pipeline.errors import RequestHookCrashed, RoomGone, RoomUnreachable
 from pipeline.options import CallOptions
 from pipeline.presence import is_caller
 from pipeline.runtime.agent_hooks import AgentHooks
@@ -36,7 +36,7 @@ def room_stub(options: CallOptions) -> models.Room:
 
 
 async def build_job(options: CallOptions, agent: AgentHooks, room: models.Room) -> RunningJobInfo | None:
-    """Build the job. Returns None if the agent's request hook rejected it."""
+    """Build the job. Returns None if the agent's request hook rejected it. Raises RequestHookCrashed."""
     job = _job_message(options, agent, room)
     accepted = await _request(agent, job)
     if accepted is None:
@@ -76,8 +76,8 @@ async def caller_listened(options: CallOptions) -> bool:
     """
     async with _server(options) as server:
         listed = await server.room.list_participants(api.ListParticipantsRequest(room=options.room_name))
-    kinds = [person.kind for person in listed.participants if person.kind != models.ParticipantInfo.Kind.AGENT]
-    return not kinds or any(is_caller(kind) for kind in kinds)
+    people = [person for person in listed.participants if person.kind != models.ParticipantInfo.Kind.AGENT]
+    return not people or any(is_caller(person) for person in people)
 
 
 async def fetch_room(options: CallOptions) -> models.Room:
@@ -149,7 +149,10 @@ async def _request(agent: AgentHooks, job: agent_proto.Job) -> JobAcceptArgument
     async def reject(terminate: bool) -> None:  # noqa: FBT001 - livekit-agents calls it so
         del terminate
 
-    await agent.request(JobRequest(job=job, on_reject=reject, on_accept=accept))
+    try:
+        await agent.request(JobRequest(job=job, on_reject=reject, on_accept=accept))
+    except Exception as error:
+        raise RequestHookCrashed(error=f"{type(error).__name__}: {error}") from error
     return accepted
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from livekit.protocol import models
 
 from tasks.livekit_api import LiveKitClient, LiveKitError, LiveKitRequestFailed, created_at_ms, is_caller
-from tasks.queue.dispatcher import Dispatching, RoomInfo
+from tasks.queue.dispatcher import Dispatching, DispatchResult, RoomInfo
+from tasks.queue.routing import called_number
 from tasks.reconcile.absent_agents import AbsentAgents
 from tasks.reconcile.failures import Failures
 from tasks.reconcile.missing_rooms import MissingRooms
@@ -77,7 +78,7 @@ class LiveKitSync:
             async with LiveKitClient.from_settings(self._livekit, deadline_seconds=deadline_seconds) as livekit:
                 listed = await livekit.list_rooms()
                 opened_ms = await self._rooms.opened_ms()
-                unknown = [room for room in listed if room.sid not in opened_ms]
+                unknown = [room for room in listed if room.sid not in opened_ms and not self._is_left(room)]
                 # Each by itself: a room that cannot be opened must not keep agents from being replaced.
                 with self._failures.of_sweep("unannounced rooms"):
                     await self._open(livekit, unknown, asked_ms)
@@ -98,10 +99,12 @@ class LiveKitSync:
         deadline = time.monotonic() + self._config.budget_seconds
         async for room, reason in self._unanswered(unknown, asked_ms):
             with self._failures.of_room("unannounced rooms", room.sid):
-                if await _has_caller(room, livekit):
-                    logger.warning(reason, extra={"sid": room.sid})
-                    info = RoomInfo(room.sid, room.name, room.metadata, created_at_ms(room), asked_ms)
-                    await self._dispatcher.open(info)
+                if callers := await _callers(room, livekit):
+                    number = next(filter(None, map(called_number, callers)), None)
+                    info = RoomInfo(room.sid, room.name, room.metadata, created_at_ms(room), asked_ms, number)
+                    result = await self._dispatcher.open(info)
+                    if result not in {DispatchResult.LEFT, DispatchResult.NO_TENANT_YET}:
+                        logger.warning(reason, extra={"sid": room.sid, "result": result})
             self._last_seen = room.sid
             if time.monotonic() > deadline:
                 logger.warning("LiveKit sync not finished; the next sweep continues")
@@ -137,17 +140,20 @@ class LiveKitSync:
         left = room.state is State.ENDED and room.ended_by == EndedBy.CALLERS
         return left and ended_ms < asked_ms - self._config.announced_ms
 
+    def _is_left(self, room: models.Room) -> bool:
+        return self._dispatcher.is_left(name=room.name, metadata=room.metadata)
+
     def _is_new(self, room: models.Room, asked_ms: int) -> bool:
         return created_at_ms(room) >= asked_ms - self._config.announced_ms
 
 
-async def _has_caller(room: models.Room, livekit: LiveKitClient) -> bool:
-    """Return whether a caller is in the room, by the list of participants, which the server keeps up to date.
+async def _callers(room: models.Room, livekit: LiveKitClient) -> list[models.ParticipantInfo]:
+    """Return the callers in the room, by the list of participants, which the server keeps up to date.
 
     Raises LiveKitUnreachable.
     """
     try:
-        return any(is_caller(participant) for participant in await livekit.list_participants(room.name))
+        return [participant for participant in await livekit.list_participants(room.name) if is_caller(participant)]
     except LiveKitRequestFailed:
         # The room is gone, or the next sweep will find out.
-        return False
+        return []

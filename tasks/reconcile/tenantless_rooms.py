@@ -17,7 +17,7 @@ from livekit.protocol import models
 
 from tasks.livekit_api import LiveKitClient, LiveKitError, LiveKitRequestFailed, created_at_ms, is_caller
 from tasks.queue.dispatcher import Dispatching, DispatchResult, RoomInfo
-from tasks.queue.routing import metadata_names_tenant
+from tasks.queue.routing import RoomMetadata, called_number
 from tasks.reconcile.failures import Failures
 from tasks.rooms import RoomStore, TenantlessRoom
 from tasks.settings import LivekitSettings, TenantSettings
@@ -91,18 +91,22 @@ class TenantlessRooms:
         """Dispatch the room if it may have a tenant, or its time is over. Return whether it waits no longer."""
         if listed is None:
             return room.waited_ms > self._config.listed_ms
-        if not metadata_names_tenant(listed.metadata):
+        number = None
+        metadata = RoomMetadata.parse(listed.metadata)
+        if metadata.tenant is None and metadata.answered is None:
             if room.waited_ms < self._wait_ms:
                 return False
-            if not await _has_caller(livekit, room.name):
+            callers = await _callers(livekit, room.name)
+            if not callers:
                 return True
-        info = RoomInfo(room.sid, room.name, listed.metadata, created_at_ms(listed))
-        return await self._dispatcher.open(info) is not DispatchResult.NO_TENANT
+            number = next(filter(None, map(called_number, callers)), None)
+        info = RoomInfo(room.sid, room.name, listed.metadata, created_at_ms(listed), called_number=number)
+        return await self._dispatcher.open(info) is not DispatchResult.NO_TENANT_YET
 
 
-async def _has_caller(livekit: LiveKitClient, name: str) -> bool:
-    """Return whether a caller is in the room. Raises LiveKitUnreachable."""
+async def _callers(livekit: LiveKitClient, name: str) -> list[models.ParticipantInfo]:
+    """Return the callers in the room; none if it is gone. Raises LiveKitUnreachable."""
     try:
-        return any(map(is_caller, await livekit.list_participants(name)))
+        return list(filter(is_caller, await livekit.list_participants(name)))
     except LiveKitRequestFailed:
-        return False
+        return []

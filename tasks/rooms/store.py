@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from redis.exceptions import ResponseError
+
 from tasks.rooms import keys
 from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, WorkerStatus
 from tasks.rooms.scripts import Script
@@ -79,12 +81,14 @@ class RoomStore:
         replay: bool = False,
         ended_before_ms: int | None = None,
         limits: Limits = NO_LIMITS,
+        agent_metadata: str = "",
     ) -> OpenResult:
         """Open a room, and put its Celery message onto its queue or onto the waitlist, unless the room is known.
 
         A room that is dead because it could not be opened counts as unknown. `replay`: open it also if it is dead.
         `ended_before_ms`: open it also if its callers ended it before this (unix ms). Such a room may have had
-        attempts; `attempt`, which `message` is for, has to be one more.
+        attempts; `attempt`, which `message` is for, has to be one more. `agent_metadata`: encrypted;
+        without it the room keeps what it has, or what `save_agent_metadata` has saved.
         """
         opened = await self._open_room(
             room_key=keys.room(sid),
@@ -102,6 +106,8 @@ class RoomStore:
             tenant_limit=limits.tenant,
             tier_limit=limits.tier,
             unclaimed_limit=limits.unclaimed,
+            agent_metadata=agent_metadata,
+            agent_metadata_key=keys.agent_metadata(name),
             open_ms=keys.OPEN_ROOM_MS,
         )
         return OpenResult(opened)
@@ -235,6 +241,10 @@ class RoomStore:
         )
         return bool(saved)
 
+    async def save_agent_metadata(self, name: str, encrypted: bytes) -> None:
+        """Save the metadata for the agent of a room that is about to be created with this name."""
+        await self.redis.set(keys.agent_metadata(name), encrypted, px=keys.AGENT_METADATA_MS)
+
     async def conversation(self, sid: str) -> bytes | None:
         """Return the conversation that an earlier attempt has saved, encrypted, or None."""
         encrypted = cast("str | None", await self.redis.get(keys.conversation(sid)))
@@ -300,9 +310,9 @@ class RoomStore:
         await cast("Any", self.redis.ping())
 
     async def get(self, sid: str) -> Room | None:
-        """Return a room, or None."""
-        fields = cast("dict[str, str]", await cast("Any", self.redis.hgetall(keys.room(sid))))
-        return Room.read(fields) if fields else None
+        """Return a room, or None. One whose hash is not readable is as good as unknown, and soon forgotten."""
+        rooms = await self._rooms([sid])
+        return rooms[0] if rooms else None
 
     async def look_up(self, sids: Sequence[str]) -> dict[str, RoomSummary]:
         """Return the rooms among these that Redis knows. Those that are over stay known for another hour.
@@ -328,17 +338,19 @@ class RoomStore:
 
     async def list_open(self) -> list[Room]:
         """List every open room, the oldest first."""
-        return await self._rooms([keys.room(str(sid)) for sid in await self.redis.zrange(keys.ROOMS, 0, -1)])
+        return await self._rooms([str(sid) for sid in await self.redis.zrange(keys.ROOMS, 0, -1)])
 
     async def list_all(self) -> list[Room]:
         """List every room that Redis still knows, in no order."""
-        return await self._rooms([key async for key in self.redis.scan_iter(keys.room("*"), count=SCAN_BATCH)])
+        names = [str(key) async for key in self.redis.scan_iter(keys.room("*"), count=SCAN_BATCH)]
+        return await self._rooms([name.removeprefix(keys.ROOM_PREFIX) for name in names])
 
-    async def _rooms(self, names: list[str]) -> list[Room]:
+    async def _rooms(self, sids: list[str]) -> list[Room]:
         async with self.redis.pipeline(transaction=False) as pipe:
-            for name in names:
-                pipe.hgetall(name)
-            return [Room.read(fields) for fields in await pipe.execute() if fields]
+            for sid in sids:
+                pipe.hgetall(keys.room(sid))
+            answers = await pipe.execute(raise_on_error=False)
+        return [room for sid, answer in zip(sids, answers, strict=True) if (room := _readable(sid, answer))]
 
     async def list_workers(self) -> list[WorkerStatus]:
         """List every worker whose heartbeat is fresh, by name."""
@@ -359,3 +371,15 @@ class RoomStore:
 
     async def _newest(self, stream: str, limit: int | None) -> list[tuple[str, dict[str, str]]]:
         return cast("list[tuple[str, dict[str, str]]]", await self.redis.xrevrange(stream, count=limit))
+
+
+def _readable(sid: str, answer: Mapping[str, str] | Exception) -> Room | None:
+    """Return the room of a hash, or None if there is none, or no readable one. Raises what Redis answered otherwise."""
+    if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
+        return None
+    if isinstance(answer, Exception):
+        raise answer
+    try:
+        return Room.read({**answer, "sid": sid}) if answer else None
+    except ValueError:
+        return None

@@ -38,6 +38,7 @@ __all__ = [
     "LogSettings",
     "RedisSettings",
     "Settings",
+    "TenantSettings",
     "TierSettings",
     "WorkerSettings",
 ]

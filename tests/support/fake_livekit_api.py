@@ -74,23 +74,24 @@ class FakeLiveKitApi:
         await asyncio.sleep(self.delay_seconds)
         if code := self.refused.get(name):
             return web.json_response({"code": code, "msg": "no"}, status=503 if code == "unavailable" else 400)
-        match name:
-            case "ListRooms":
-                return _protobuf(self._all)
-            case "ListRooms by name":
-                names = api.ListRoomsRequest.FromString(body).names
-                return _protobuf(_encode(room for room in self._rooms if room.name in names))
-            case "ListParticipants":
-                return self._list_participants(api.ListParticipantsRequest.FromString(body).room)
-            case "UpdateParticipant":
-                return self._update(api.UpdateParticipantRequest.FromString(body))
-            case "UpdateSubscriptions":
-                return self._update_subscriptions(api.UpdateSubscriptionsRequest.FromString(body))
-            case "DeleteRoom":
-                return self._delete(api.DeleteRoomRequest.FromString(body).room)
-        return web.json_response({"code": "bad_route", "msg": name}, status=404)
+        answers = {
+            "ListRooms": lambda _: _protobuf(self._all),
+            "ListRooms by name": self._list_by_name,
+            "ListParticipants": self._list_participants,
+            "UpdateParticipant": self._update,
+            "UpdateSubscriptions": self._update_subscriptions,
+            "DeleteRoom": self._delete,
+        }
+        if name not in answers:
+            return web.json_response({"code": "bad_route", "msg": name}, status=404)
+        return answers[name](body)
 
-    def _list_participants(self, name: str) -> web.Response:
+    def _list_by_name(self, body: bytes) -> web.Response:
+        names = api.ListRoomsRequest.FromString(body).names
+        return _protobuf(_encode(room for room in self._rooms if room.name in names))
+
+    def _list_participants(self, body: bytes) -> web.Response:
+        name = api.ListParticipantsRequest.FromString(body).room
         self.looked_at.add(name)
         room = next((room for room in self._rooms if room.name == name), None)
         if name in self.participants:
@@ -100,7 +101,8 @@ class FakeLiveKitApi:
             participants = [models.ParticipantInfo(identity=str(number)) for number in range(count)]
         return _protobuf(api.ListParticipantsResponse(participants=participants).SerializeToString())
 
-    def _update(self, wanted: api.UpdateParticipantRequest) -> web.Response:
+    def _update(self, body: bytes) -> web.Response:
+        wanted = api.UpdateParticipantRequest.FromString(body)
         if wanted.identity in self.refused_identities:
             return web.json_response({"code": "invalid_argument", "msg": "attributes exceed limits"}, status=400)
         for participant in self.participants.get(wanted.room, []):
@@ -108,12 +110,14 @@ class FakeLiveKitApi:
                 participant.attributes.update(wanted.attributes)
         return _protobuf(b"")
 
-    def _update_subscriptions(self, wanted: api.UpdateSubscriptionsRequest) -> web.Response:
+    def _update_subscriptions(self, body: bytes) -> web.Response:
+        wanted = api.UpdateSubscriptionsRequest.FromString(body)
         if wanted.identity in self.connected:
             return _protobuf(b"")
         return web.json_response({"code": "unavailable", "msg": "no response from servers"}, status=503)
 
-    def _delete(self, name: str) -> web.Response:
+    def _delete(self, body: bytes) -> web.Response:
+        name = api.DeleteRoomRequest.FromString(body).room
         self.deleted.append(name)
         self.list_rooms([room for room in self._rooms if room.name != name])
         return _protobuf(b"")

@@ -24,8 +24,8 @@ for _, member in ipairs(members) do
   local sid = string.sub(member, #group + 18)
   local room_key = room_prefix .. sid
   local state, arrived, name, tenant, attempt =
-    unpack(redis.call('HMGET', room_key, 'state', 'arrived', 'name', 'tenant', 'attempt'))
-  if (state == 'waiting' or state == 'queued') and member == group .. arrived .. '\0' .. sid then
+    read_room(room_key, 'state', 'arrived', 'name', 'tenant', 'attempt')
+  if (state == 'waiting' or state == 'queued') and member == group .. (arrived or '') .. '\0' .. sid then
     finish(sid, room_key, conversation_prefix .. sid, 'dead', reason, 'limit', public_reason)
     write_dead_letter(sid, name, tenant, tier, attempt, reason)
     redis.call('ZADD', notify_key, now_ms, sid)

@@ -5,7 +5,9 @@
 -- next attempt, so that all writes of earlier ones stay stale, and with the count of failed attempts at zero. A room that
 -- is dead because it could not be opened needs neither: its tenant is known by now.
 --
--- KEYS  room_key (hash), rooms_key (zset), notify_key (zset), then those of lib/admission
+-- KEYS  room_key (hash), rooms_key (zset)
+--       agent_metadata_key (string)    of a room that was requested
+--       notify_key (zset), then those of lib/admission
 -- ARGV  sid, name, tenant, tier, queue
 --       message               of Celery, for `attempt`
 --       started_at_ms         unix ms of room_started, or ''
@@ -14,15 +16,16 @@
 --       replay                '1': open it also if it is dead
 --       ended_before_ms       open it also if its callers have ended it before this, unix ms; or ''
 --       tenant_limit, tier_limit, unclaimed_limit    '' for none
+--       agent_metadata        encrypted; '' for what the room has already, or was requested with
 --       open_ms               TTL of the room
 --       then that of lib/admission
 -- Returns 'queued', 'waiting' (opened, but there is no permit), 'known' (opened before), or 'stale' (the room has had
 -- other attempts than `attempt` says). Nothing was changed in the last two cases, except that whoever joins a room that a
 -- limit has ended is notified of it.
 
-local room_key, rooms_key, notify_key = unpack(KEYS)
+local room_key, rooms_key, agent_metadata_key, notify_key = unpack(KEYS)
 local sid, name, tenant, tier, queue, message, started_at_ms, received_at_ms, attempt, replay, ended_before_ms,
-  tenant_limit, tier_limit, unclaimed_limit, open_ms = unpack(ARGV)
+  tenant_limit, tier_limit, unclaimed_limit, agent_metadata, open_ms = unpack(ARGV)
 
 --- @include "lib/admission"
 
@@ -41,12 +44,18 @@ if tonumber(attempt) ~= attempts + 1 then
   return 'stale'
 end
 
+if agent_metadata == '' then
+  agent_metadata = redis.call('GET', agent_metadata_key) or redis.call('HGET', room_key, 'agent_metadata') or ''
+end
 redis.call('DEL', room_key)
 redis.call('HSET', room_key, 'sid', sid, 'name', name, 'tenant', tenant, 'tier', tier, 'queue', queue,
   'message', message, 'state', 'waiting', 'attempt', attempt, 'uncounted', attempts, 'arrived', now_us,
   'at:received', received_at_ms)
 if started_at_ms ~= '' then
   redis.call('HSET', room_key, 'at:room_started', started_at_ms)
+end
+if agent_metadata ~= '' then
+  redis.call('HSET', room_key, 'agent_metadata', agent_metadata)
 end
 redis.call('PEXPIRE', room_key, open_ms)
 redis.call('ZADD', rooms_key, now_ms, sid)

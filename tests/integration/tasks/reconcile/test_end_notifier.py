@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 from livekit.protocol import models
@@ -80,10 +80,10 @@ async def test_callers_read_a_public_reason_and_then_their_room_is_deleted(
     server: FakeLiveKitApi,
     notifier_of: NotifierOf,
     caller: models.ParticipantInfo,
-    end: Callable[[RoomStore, Dispatcher], object],
+    end: Callable[[RoomStore, Dispatcher], Awaitable[object]],
     reason: str,
 ) -> None:
-    await end(rooms, dispatcher)  # type: ignore[misc] - each of them is a coroutine function
+    await end(rooms, dispatcher)
     notifier = notifier_of()
     await notifier.sweep()
     assert (read(caller), server.deleted) == (("ended", reason), [])

@@ -24,7 +24,9 @@ ANNOUNCED_MS = LiveKitSyncConfig().announced_ms
 class Sweep:
     """Sweeps of a server, each with the rooms that it lists then."""
 
-    def __init__(self, rooms: RoomStore, dispatcher: Dispatcher, server: FakeLiveKitApi, livekit: LivekitSettings) -> None:
+    def __init__(
+        self, rooms: RoomStore, dispatcher: Dispatcher, server: FakeLiveKitApi, livekit: LivekitSettings
+    ) -> None:
         self._server = server
         self._make = partial(LiveKitSync, rooms, dispatcher, livekit, max_attempts=MAX_ATTEMPTS)
         self.configure(LiveKitSyncConfig())
@@ -38,9 +40,7 @@ class Sweep:
 
 
 @pytest.fixture
-def sweep(
-    rooms: RoomStore, dispatcher: Dispatcher, server: FakeLiveKitApi, livekit_settings: LivekitSettings
-) -> Sweep:
+def sweep(rooms: RoomStore, dispatcher: Dispatcher, server: FakeLiveKitApi, livekit_settings: LivekitSettings) -> Sweep:
     return Sweep(rooms, dispatcher, server, livekit_settings)
 
 

@@ -44,7 +44,7 @@ async def test_a_room_whose_tenant_comes_after_it_is_answered_within_a_tick(
     name: str,
     metadata: str,
 ) -> None:
-    assert await dispatcher.open(RoomInfo(SID, name, metadata)) is DispatchResult.NO_TENANT
+    assert await dispatcher.open(RoomInfo(SID, name, metadata)) is DispatchResult.NO_TENANT_YET
     server.list_rooms([listed_room(SID, name, metadata=metadata)])
     sweep = asyncio.create_task(tenantless.sweep())
 
@@ -85,7 +85,7 @@ async def test_a_room_that_gets_none_is_one_dead_letter_and_only_if_a_caller_is_
     assert await rooms.list_tenantless(10) == []
     # The next caller in the empty one begins its wait anew.
     assert await rooms.get("RM_2") is None
-    assert await dispatcher.open(RoomInfo("RM_2", "RM_2", joined_at_ms=now_ms())) is DispatchResult.NO_TENANT
+    assert await dispatcher.open(RoomInfo("RM_2", "RM_2", joined_at_ms=now_ms())) is DispatchResult.NO_TENANT_YET
 
 
 async def test_its_wait_survives_the_receivers_and_another_event_may_end_it(

@@ -56,7 +56,7 @@ class RoomModel:
 
 @dataclass
 class Model:
-    """All rooms. `queue`: as in Redis, taken from its end. `records`, `letters`: sids and attempts.
+    """All rooms. `queue`: of all tiers, taken from its end; each tier's has its own part of it. `records`, `letters`: sids and attempts.
 
     `to_notify`: rooms whose callers were notified that they wait, and that no longer do.
     """
@@ -76,8 +76,15 @@ class Model:
         room.state = State.QUEUED
         self.queue.insert(0, (sid, room.attempt))
 
+    def queue_of(self, tier: str) -> list[Message]:
+        return [message for message in self.queue if TENANTS[self.rooms[message[0]].tenant] == tier]
+
+    def _leave_queue(self, room: RoomModel) -> None:
+        self.queue = [message for message in self.queue if message[0] != room.sid]
+
     def end_room(self, room: RoomModel, state: State) -> None:
         room.becomes(state)
+        self._leave_queue(room)
         self.admission.release(room.sid, room.tenant)
 
     def open(
@@ -102,6 +109,7 @@ class Model:
 
     def return_message(self, room: RoomModel, attempt: int) -> bool:
         if room.waits(attempt):
+            self._leave_queue(room)
             self.queue.append((room.sid, attempt))
         return room.waits(attempt)
 
@@ -120,6 +128,7 @@ class Model:
         if room.notified:
             self.to_notify.add(room.sid)
         room.notified, room.delayed = False, False
+        self._leave_queue(room)
         self.admission.claim(room.sid, room.tenant)
         return None
 
@@ -196,6 +205,7 @@ class Model:
         ended = [room for room in self.unanswered() if TENANTS[room.tenant] == tier][:limit]
         for room in ended:
             room.becomes(State.DEAD)
+            self._leave_queue(room)
             self.letters.append((room.sid, room.attempt))
             self.to_notify.add(room.sid)
             if room.sid in (waitlist := self.admission.waitlists[room.tenant]):
