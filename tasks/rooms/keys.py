@@ -17,6 +17,7 @@ ELIGIBLE = f"{PREFIX}eligible"
 ADMISSION = f"{PREFIX}admission"
 UNANSWERED = f"{PREFIX}unanswered"
 NOTIFY = f"{PREFIX}notify"
+TENANTLESS = f"{PREFIX}tenantless"
 WORKERS = f"{PREFIX}worker:"
 INSTALLATION = f"{PREFIX}installation"
 
@@ -39,12 +40,16 @@ FIXED = {
     "admission_key": ADMISSION,
     "unanswered_key": UNANSWERED,
     "notify_key": NOTIFY,
+    "tenantless_key": TENANTLESS,
     "room_prefix": ROOM_PREFIX,
     "conversation_prefix": CONVERSATION_PREFIX,
 }
 """The keys and prefixes that are the same in every call of a script, by their names in the Lua files."""
 PERMANENT = frozenset(
-    {ROOMS, QUEUED, LEASES, DELAYED, CALLS, DEAD, PERMITS, WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY}
+    {
+        *(ROOMS, QUEUED, LEASES, DELAYED, CALLS, DEAD, PERMITS),
+        *(WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY, TENANTLESS),
+    }
 )
 
 OPEN_ROOM_MS = 24 * 3600 * 1000

@@ -114,6 +114,15 @@ class RoomSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantlessRoom:
+    """A room that waits for a tenant."""
+
+    sid: str
+    name: str
+    waited_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A room that could not be answered. `reason`: one line."""
 

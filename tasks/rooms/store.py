@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from redis.exceptions import ResponseError
 
 from tasks.rooms import keys
-from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, WorkerStatus
+from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, WorkerStatus
 from tasks.rooms.scripts import Script
 from tasks.rooms.states import (
     ClaimRefusal,
@@ -66,6 +66,8 @@ class RoomStore:
         self._hold_leadership = Script(redis, "hold_leadership")
         self._prove_write = Script(redis, "prove_write")
         self._look_up_rooms = Script(redis, "look_up_rooms")
+        self._await_tenant = Script(redis, "await_tenant")
+        self._list_tenantless = Script(redis, "list_tenantless")
 
     async def open(  # noqa: PLR0913 - one argument for each thing that is known of a new room
         self,
@@ -86,8 +88,9 @@ class RoomStore:
     ) -> OpenResult:
         """Open a room, and put its Celery message onto its queue or onto the waitlist, unless the room is known.
 
-        `replay`: open it also if it is dead. `ended_before_ms`: open it also if it ended before this (unix ms). Such a
-        room may have had attempts; `attempt`, which `message` is for, has to be one more. `agent_metadata`: encrypted;
+        A room that is dead because it could not be opened counts as unknown. `replay`: open it also if it is dead.
+        `ended_before_ms`: open it also if its callers ended it before this (unix ms). Such a room may have had
+        attempts; `attempt`, which `message` is for, has to be one more. `agent_metadata`: encrypted;
         without it the room keeps what it has, or what `save_agent_metadata` has saved.
         """
         opened = await self._open_room(
@@ -174,10 +177,17 @@ class RoomStore:
         )
         return bool(ended)
 
-    async def close(self, sid: str) -> CloseResult:
-        """Close a room that has finished on the LiveKit server."""
+    async def close(self, sid: str, *, missing: bool = False) -> CloseResult:
+        """Close a room that has finished on the LiveKit server.
+
+        `missing`: only the server's list lacks it, which may be wrong, so a running call is left alone.
+        """
         closed = await self._close_room(
-            room_key=keys.room(sid), conversation_key=keys.conversation(sid), sid=sid, over_ms=keys.OVER_ROOM_MS
+            room_key=keys.room(sid),
+            conversation_key=keys.conversation(sid),
+            sid=sid,
+            missing=missing,
+            over_ms=keys.OVER_ROOM_MS,
         )
         return CloseResult(closed)
 
@@ -311,6 +321,19 @@ class RoomStore:
         """Return when Redis has run a script that writes. A Redis without memory, or a replica, answers a PING too."""
         await self._prove_write(probe_ms=keys.PROBE_MS)
 
+    async def await_tenant(self, sid: str, name: str) -> int | None:
+        """Let a room that names no tenant wait for one. Returns for how many ms it has; None if the room is known."""
+        waited_ms = int(await self._await_tenant(room_key=keys.room(sid), sid=sid, name=name))
+        return None if waited_ms < 0 else waited_ms
+
+    async def list_tenantless(self, limit: int) -> list[TenantlessRoom]:
+        """List rooms that wait for a tenant, the longest wait first."""
+        return [TenantlessRoom(sid, name, int(ms)) for sid, name, ms in await self._list_tenantless(most=limit)]
+
+    async def forget_tenantless(self, room: TenantlessRoom) -> None:
+        """Take a room from those that wait for a tenant."""
+        await self.redis.zrem(keys.TENANTLESS, f"{room.sid}\0{room.name}")
+
     async def get(self, sid: str) -> Room | None:
         """Return a room, or None. One whose hash is not readable is as good as unknown, and soon forgotten."""
         rooms = await self._rooms([sid])
@@ -333,6 +356,10 @@ class RoomStore:
         # In pieces: ten thousand in one answer take redis-py 100 ms to read, in which the event loop does nothing else.
         scan = self.redis.zscan_iter(keys.ROOMS, count=SCAN_BATCH)
         return {str(sid): int(ms) async for sid, ms in scan}
+
+    async def list_running(self) -> set[str]:
+        """Return the sid of every running room."""
+        return {str(sid) async for sid, _ in self.redis.zscan_iter(keys.LEASES, count=SCAN_BATCH)}
 
     async def list_open(self) -> list[Room]:
         """List every open room, the oldest first."""

@@ -209,14 +209,25 @@ class WorkerSettings(Group):
     """The extras whose plugins a worker imports before its first call, `google,groq`, of those that are installed."""
 
 
+class AfterLimit(StrEnum):
+    """The action on a room whose call a limit of ours has ended, or that could not be answered."""
+
+    DELETE = "delete"
+    LEAVE = "leave"
+
+
 class CallSettings(Group):
-    """The calls: their agent, and how long they last."""
+    """The calls: their agent, how long they last, and what their callers are told at the end."""
 
     agent: str = Field("pipeline.voice_agent:entrypoint", validation_alias="SWITCHBOARD_AGENT")
     """The agent of a tenant that names none, as `module:function` or `module:server`."""
     join_timeout_seconds: float = Field(60.0, gt=0, validation_alias="SWITCHBOARD_JOIN_TIMEOUT_SECONDS")
     empty_grace_seconds: float = Field(5.0, ge=0, validation_alias="SWITCHBOARD_EMPTY_GRACE_SECONDS")
     max_seconds: float = Field(3600.0, gt=0, validation_alias="SWITCHBOARD_MAX_CALL_SECONDS")
+    after_limit: AfterLimit = Field(AfterLimit.DELETE, validation_alias="SWITCHBOARD_AFTER_LIMIT")
+    """The action on a room that was ended by a limit or is a dead letter, once its callers could read why."""
+    notice_seconds: float = Field(3.0, ge=0, validation_alias="SWITCHBOARD_NOTICE_SECONDS")
+    """The time that callers have to read why, before that."""
     prewarm_seconds: float = Field(60.0, ge=1, validation_alias="SWITCHBOARD_PREWARM_SECONDS")
     """The time for what precedes a call: reading the tenant and its keys, importing and prewarming its agent."""
     request_seconds: float = Field(10.0, gt=0, validation_alias="SWITCHBOARD_REQUEST_SECONDS")
@@ -256,6 +267,8 @@ class TenantSettings(Group):
     """The tenants: the default one, and where their provider keys come from."""
 
     default: str | None = Field(None, validation_alias="SWITCHBOARD_DEFAULT_TENANT")
+    wait_seconds: float = Field(5.0, ge=0, validation_alias="SWITCHBOARD_TENANT_WAIT_SECONDS")
+    """The time that a room without a tenant has to get one, before it is a dead letter."""
     encryption_keys: SecretStr | None = Field(None, min_length=1, validation_alias="SWITCHBOARD_ENCRYPTION_KEYS")
     """Fernet keys, `key,key`: the first encrypts, all decrypt. Derived from the LiveKit secret if not set."""
     key_source: str | None = Field(None, validation_alias="SWITCHBOARD_KEY_SOURCE")
