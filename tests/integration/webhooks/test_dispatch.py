@@ -96,7 +96,7 @@ async def test_a_room_that_has_finished_is_not_opened_by_a_webhook_that_comes_la
     ("metadata", "why"),
     [
         ('{"tenant_id": "nobody"}', "There is no tenant 'nobody'"),
-        ('{"tenant_id": "broken"}', "its record in Redis is not readable"),
+        ('{"tenant_id": "broken"}', "its record in Redis is not a JSON object"),
         ("not JSON", "its metadata is not JSON"),
         ("[" * 60_000, "its metadata is not JSON"),
         ("", "it has no metadata"),
