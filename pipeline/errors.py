@@ -54,6 +54,12 @@ class RequestHookCrashed(AgentCrashed):
     """The agent's request hook raised {error}."""
 
 
+class AgentNeverJoined(PipelineError):
+    """The agent did not join the room within {seconds} s: call `ctx.connect()`, or start a session in `ctx.room`."""
+
+    retryable = True
+
+
 class SessionFailed(PipelineError):
     """The agent's session closed because of its {error}, and a caller is there."""
 

@@ -76,8 +76,8 @@ async def caller_listened(options: CallOptions) -> bool:
     """
     async with _server(options) as server:
         listed = await server.room.list_participants(api.ListParticipantsRequest(room=options.room_name))
-    kinds = [person.kind for person in listed.participants if person.kind != models.ParticipantInfo.Kind.AGENT]
-    return not kinds or any(is_caller(kind) for kind in kinds)
+    people = [person for person in listed.participants if person.kind != models.ParticipantInfo.Kind.AGENT]
+    return not people or any(is_caller(person) for person in people)
 
 
 async def fetch_room(options: CallOptions) -> models.Room:

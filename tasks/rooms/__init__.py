@@ -99,6 +99,7 @@ counts expired leases only when they could have been renewed (decision 9).
 
     switchboard:room:<sid>          hash    the room; a day while open, an hour when it is over
     switchboard:conversation:<sid>  string  the conversation so far, encrypted; an hour, and no longer than the call
+    switchboard:agent_metadata:<name>  string  of a room that is about to be created, encrypted; two hours
     switchboard:worker:<node>       hash    a worker's heartbeat; seconds
     switchboard:reconciler          string  the leader of the reconcilers; seconds
     switchboard:rooms               zset    open rooms by the time they were opened; permanent, as all below

@@ -20,6 +20,7 @@ WORKERS = f"{PREFIX}worker:"
 
 ROOM_PREFIX = f"{PREFIX}room:"
 CONVERSATION_PREFIX = f"{PREFIX}conversation:"
+AGENT_METADATA_PREFIX = f"{PREFIX}agent_metadata:"
 
 FIXED = {
     "rooms_key": ROOMS,
@@ -50,6 +51,8 @@ OVER_ROOM_MS = 3600 * 1000
 REFUSED_ROOM_MS = 60 * 1000
 """The TTL of a room that was refused: long enough to notify its callers, and no longer, as there may be very many."""
 CONVERSATION_MS = 3600 * 1000
+AGENT_METADATA_MS = 2 * 3600 * 1000
+"""The TTL of the agent's metadata until its room is opened, which takes the room's time to be joined at most."""
 STREAM_LENGTH = 10_000
 """Call records and dead letters kept, each."""
 
@@ -62,6 +65,11 @@ def room(sid: str) -> str:
 def conversation(sid: str) -> str:
     """Return the key of the conversation in a room so far."""
     return f"{CONVERSATION_PREFIX}{sid}"
+
+
+def agent_metadata(name: str) -> str:
+    """Return the key of the metadata for the agent of a room that is about to be created, by the room's name."""
+    return f"{AGENT_METADATA_PREFIX}{name}"
 
 
 def worker(node: str) -> str:

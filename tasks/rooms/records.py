@@ -24,6 +24,7 @@ class Room:
 
     `handed_over`: the attempt before this one has handed the call over between two turns.
     `claimant`: the task run that has claimed it, or "".
+    `agent_metadata`: encrypted, or "" for the tenant's.
     `ended_by`, `public_reason`: an `EndedBy` and a `PublicReason` if it is over, or "".
     `arrived_us`: when it began to wait for this attempt, unix µs; 0 for a room that was never opened.
     """
@@ -42,6 +43,7 @@ class Room:
     steps_ms: dict[str, int]
     arrived_us: int = 0
     claimant: str = ""
+    agent_metadata: str = ""
     ended_by: str = ""
     public_reason: str = ""
 
@@ -65,6 +67,7 @@ class Room:
             steps_ms=_steps(fields),
             arrived_us=int(arrived) if arrived.isdecimal() else 0,
             claimant=fields.get("claimant", ""),
+            agent_metadata=fields.get("agent_metadata", ""),
             ended_by=fields.get("ended_by", ""),
             public_reason=fields.get("public_reason", ""),
         )

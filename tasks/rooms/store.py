@@ -79,11 +79,13 @@ class RoomStore:
         replay: bool = False,
         ended_before_ms: int | None = None,
         limits: Limits = NO_LIMITS,
+        agent_metadata: str = "",
     ) -> OpenResult:
         """Open a room, and put its Celery message onto its queue or onto the waitlist, unless the room is known.
 
         `replay`: open it also if it is dead. `ended_before_ms`: open it also if it ended before this (unix ms). Such a
-        room may have had attempts; `attempt`, which `message` is for, has to be one more.
+        room may have had attempts; `attempt`, which `message` is for, has to be one more. `agent_metadata`: encrypted;
+        without it the room keeps what it has, or what `save_agent_metadata` has saved.
         """
         opened = await self._open_room(
             room_key=keys.room(sid),
@@ -103,6 +105,8 @@ class RoomStore:
             tier_limit=limits.tier,
             unclaimed_limit=limits.unclaimed,
             waiting_limit=limits.waiting,
+            agent_metadata=agent_metadata,
+            agent_metadata_key=keys.agent_metadata(name),
             open_ms=keys.OPEN_ROOM_MS,
             over_ms=keys.REFUSED_ROOM_MS,
         )
@@ -229,6 +233,10 @@ class RoomStore:
             conversation_ms=keys.CONVERSATION_MS,
         )
         return bool(saved)
+
+    async def save_agent_metadata(self, name: str, encrypted: bytes) -> None:
+        """Save the metadata for the agent of a room that is about to be created with this name."""
+        await self.redis.set(keys.agent_metadata(name), encrypted, px=keys.AGENT_METADATA_MS)
 
     async def conversation(self, sid: str) -> bytes | None:
         """Return the conversation that an earlier attempt has saved, encrypted, or None."""

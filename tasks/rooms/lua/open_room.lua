@@ -9,7 +9,9 @@
 -- notified already it is forgotten at once, and tried again with the next look at the LiveKit server's list.
 --
 -- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset), delayed_key (zset),
---       notify_key (zset), then those of lib/admission
+--       notify_key (zset)
+--       agent_metadata_key (string)    of a room that was requested
+--       then those of lib/admission
 -- ARGV  sid, name, tenant, tier, queue
 --       message               of Celery, for `attempt`
 --       started_at_ms         unix ms of room_started, or ''
@@ -18,15 +20,16 @@
 --       replay                '1': open it also if it is dead
 --       ended_before_ms       open it also if its callers have ended it before this, unix ms; or ''
 --       tenant_limit, tier_limit, unclaimed_limit, waiting_limit    '' for none
+--       agent_metadata        encrypted; '' for what the room has already, or was requested with
 --       open_ms               TTL of the room
 --       over_ms               TTL of a room that is refused
 --       then that of lib/admission
 -- Returns 'queued', 'waiting' (opened, but there is no permit), 'busy' (refused, now or before), 'known' (opened
 -- before), or 'stale' (the room has had other attempts than `attempt` says). Nothing was changed in the last two cases.
 
-local room_key, conversation_key, rooms_key, leases_key, delayed_key, notify_key = unpack(KEYS)
+local room_key, conversation_key, rooms_key, leases_key, delayed_key, notify_key, agent_metadata_key = unpack(KEYS)
 local sid, name, tenant, tier, queue, message, started_at_ms, received_at_ms, attempt, replay, ended_before_ms,
-  tenant_limit, tier_limit, unclaimed_limit, waiting_limit, open_ms, over_ms = unpack(ARGV)
+  tenant_limit, tier_limit, unclaimed_limit, waiting_limit, agent_metadata, open_ms, over_ms = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/finish_room"
@@ -36,7 +39,7 @@ local MOST_TO_NOTIFY = 1000
 
 local state, attempts, ended_ms, ended_by, refused =
   read_room(room_key, 'state', 'attempt', 'at:ended', 'ended_by', 'refused')
-attempts, ended_ms = tonumber(attempts or 0), tonumber(ended_ms or 0)
+attempts, ended_ms = tonumber(attempts or '') or 0, tonumber(ended_ms or '') or 0
 local replayed = state == 'dead' and replay == '1'
 local left = state == 'ended' and ended_by == 'callers' or state == 'dead' and refused
 local came_back = left and ended_before_ms ~= '' and ended_ms < tonumber(ended_before_ms)
@@ -47,12 +50,18 @@ if tonumber(attempt) ~= attempts + 1 then
   return 'stale'
 end
 
+if agent_metadata == '' then
+  agent_metadata = redis.call('GET', agent_metadata_key) or read_room(room_key, 'agent_metadata') or ''
+end
 redis.call('DEL', room_key)
 redis.call('HSET', room_key, 'sid', sid, 'name', name, 'tenant', tenant, 'tier', tier, 'queue', queue,
   'message', message, 'state', 'waiting', 'attempt', attempt, 'uncounted', attempts, 'arrived', now_us,
   'at:received', received_at_ms)
 if started_at_ms ~= '' then
   redis.call('HSET', room_key, 'at:room_started', started_at_ms)
+end
+if agent_metadata ~= '' then
+  redis.call('HSET', room_key, 'agent_metadata', agent_metadata)
 end
 redis.call('PEXPIRE', room_key, open_ms)
 redis.call('ZADD', rooms_key, now_ms, sid)

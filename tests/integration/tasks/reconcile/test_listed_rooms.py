@@ -120,7 +120,7 @@ async def test_a_room_whose_call_was_not_ended_by_its_callers_is_not_opened_agai
 
 
 async def test_a_dead_room_gets_no_second_letter(rooms: RoomStore, sweep: Sweep) -> None:
-    homeless = listed()
+    homeless = listed(started_ms_ago=60_000)
     homeless.name = "no tenant in this name"
     for _ in range(3):
         await sweep(homeless)

@@ -10,6 +10,7 @@ from tasks import livekit_api
 
 def test_receivers_and_calls_count_the_same_kinds_of_participants_as_callers() -> None:
     kinds = models.ParticipantInfo.Kind
-    receivers = [livekit_api.is_caller(models.ParticipantInfo(kind=name)) for name in kinds.keys()]  # noqa: SIM118 - protobuf's wrapper is no mapping
-    assert receivers == [presence.is_caller(kind) for kind in kinds.values()]
+    people = [models.ParticipantInfo(kind=name) for name in kinds.keys()]  # noqa: SIM118 - protobuf's wrapper is no mapping
+    receivers = [livekit_api.is_caller(person) for person in people]
+    assert receivers == [presence.is_caller(person) for person in people]
     assert receivers.count(False) == 2
