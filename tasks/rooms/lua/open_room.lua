@@ -41,7 +41,7 @@ local MOST_TO_NOTIFY = 1000
 
 local state, attempts, ended_ms, ended_by, refused =
   read_room(room_key, 'state', 'attempt', 'at:ended', 'ended_by', 'refused')
-attempts, ended_ms = tonumber(attempts or 0), tonumber(ended_ms or 0)
+attempts, ended_ms = tonumber(attempts or '') or 0, tonumber(ended_ms or '') or 0
 local never_opened = attempts == 0 and not refused
 local replayed = state == 'dead' and (replay == '1' or never_opened)
 local left = state == 'ended' and ended_by == 'callers' or state == 'dead' and refused
@@ -57,7 +57,7 @@ if tonumber(attempt) ~= attempts + 1 then
 end
 
 if agent_metadata == '' then
-  agent_metadata = redis.call('GET', agent_metadata_key) or redis.call('HGET', room_key, 'agent_metadata') or ''
+  agent_metadata = redis.call('GET', agent_metadata_key) or read_room(room_key, 'agent_metadata') or ''
 end
 redis.call('DEL', room_key)
 redis.call('HSET', room_key, 'sid', sid, 'name', name, 'tenant', tenant, 'tier', tier, 'queue', queue,
