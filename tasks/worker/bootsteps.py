@@ -14,6 +14,7 @@ from celery.worker.control import control_command
 
 from tasks.redis_client import connect_blocking
 from tasks.rooms import WorkerStatus
+from tasks.worker import outage
 from tasks.worker.drain_step import DrainStep
 from tasks.worker.heartbeat import BEAT_SECONDS, Heartbeat
 from tasks.worker.intake.gate import IntakeGate
@@ -29,6 +30,7 @@ _UNUSED = {"celery.worker.consumer.gossip:Gossip"}
 def install(app: Celery) -> None:
     """Add our bootsteps to the workers of this app, and remove those that would only cost time."""
     app.steps["consumer"].update({IntakeStep, DrainStep})
+    outage.install(app)
     steps = Consumer.Blueprint.default_steps
     Consumer.Blueprint.default_steps = [step for step in steps if step not in _UNUSED]
     # Mingle waits a second at every start to hear of revoked tasks, which we do not use: a cancel is in the room's
@@ -63,6 +65,12 @@ class IntakeStep(bootsteps.StartStopStep):
             start_seconds=consumer.app.conf.worker_proc_alive_timeout,
         )
         self._timers: list[Any] = []
+        self._process.outage_checks += [
+            self._process.ensure_sidecars_running,
+            # Celery's pool has it only once it has started.
+            lambda: consumer.pool.maintain_pool(),
+            self._supervision.check_without_redis,
+        ]
 
     def start(self, consumer: Any) -> None:
         """Guard the new connection, and start the timers."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ class WorkerProcess:
         self.settings = settings
         self.drain = Drain()
         self.killer = CallKiller()
+        self.outage_checks: list[Callable[[], object]] = []
+        """What is also done while Redis is away, about once a second."""
         self.ignores_hangup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         """True if it was started so, by nohup: then its terminal may close."""
         self._runtime_dir = RuntimeDir.create()
