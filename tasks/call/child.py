@@ -17,10 +17,12 @@ from pipeline.runtime.job_runner import Inference, JobRunner
 from pipeline.runtime.prewarm import prewarm_child
 from tasks.call.drain import Drain
 from tasks.call.scoreboard import MemoryLimits, ScoreboardRow
+from tasks.encryption import Encryption
 from tasks.redis_client import connect
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
 from tasks.tenants import TenantReader
+from tasks.tenants.seal import TenantSeal
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -55,7 +57,7 @@ class Child:
         """
         redis = connect(settings.redis)
         rooms = RoomStore(redis, lease_ms=settings.lease.ttl_ms)
-        tenants = TenantReader(redis, settings.tiers.names)
+        tenants = TenantReader(redis, settings.tiers.names, TenantSeal(Encryption(settings)))
         child = cls(settings, _event_loop(), redis, rooms, tenants, drain, row, inference)
         row.clear()
         try:

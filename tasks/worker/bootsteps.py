@@ -20,6 +20,7 @@ from tasks.worker.heartbeat import BEAT_SECONDS, Heartbeat
 from tasks.worker.intake.gate import IntakeGate
 from tasks.worker.intake.load import SAMPLE_SECONDS, CpuLoad
 from tasks.worker.intake.reservation import Reservations
+from tasks.worker.intake.stale_messages import StaleMessages
 from tasks.worker.lifecycle import WorkerProcess
 from tasks.worker.supervision import CHECK_SECONDS, Supervision
 
@@ -56,6 +57,7 @@ class IntakeStep(bootsteps.StartStopStep):
             consumer.pool, self._load, self._reservations, settings.worker.load_threshold, self._process.drain
         )
         redis = connect_blocking(settings.redis)
+        consumer.stale_messages = StaleMessages(redis)
         self._heartbeat = Heartbeat(redis)
         self._supervision = Supervision(
             self._process,

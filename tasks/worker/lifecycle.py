@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import billiard
-from billiard.exceptions import WorkerLostError
 from celery import signals
 from redis.exceptions import RedisError
 
@@ -25,14 +23,15 @@ from tasks.encryption import Encryption
 from tasks.errors import InvalidSetting
 from tasks.queue.app import app
 from tasks.redis_client import connect_blocking
-from tasks.settings import RedisSettings, Settings
+from tasks.settings import Settings
 from tasks.tenants import key_source
 from tasks.tenants.reader import declared_agents
-from tasks.worker import death_signal, room_actions, runtime_dir
+from tasks.tenants.seal import TenantSeal
+from tasks.worker import death_signal, runtime_dir
 from tasks.worker.call_killer import CallKiller
 from tasks.worker.runtime_dir import RuntimeDir
-from tasks.worker.sidecars.janitor import SCOREBOARD
 from tasks.worker.sidecars.inference import inference
+from tasks.worker.sidecars.janitor import SCOREBOARD
 from tasks.worker.sidecars.sidecar import Sidecar
 from tasks.worker.sidecars.turn_detector import turn_detector
 from tasks.worker.tuning import lsb_release
@@ -67,7 +66,7 @@ class WorkerProcess:
         self._runtime_dir.watch()
         runtime_dir.remove_abandoned()
         lsb_release.shadow(self._runtime_dir.path)
-        agents = {self.settings.call.agent} | _agents_of_tenants(self.settings.redis)
+        agents = {self.settings.call.agent} | _agents_of_tenants(self.settings)
         _prewarm(agents, self.settings)
         death_signal.install()
 
@@ -135,19 +134,6 @@ def stop_worker(**_: object) -> None:
     app.switchboard.stop()
 
 
-@signals.task_failure.connect(weak=False)
-def requeue_lost_call(exception: BaseException, kwargs: Mapping[str, Any], **_: object) -> None:
-    """Queue a room again whose child has died; Celery sends this signal in the main process then.
-
-    Any other exception comes from a child, where the attempt has handled it.
-    """
-    if isinstance(exception, WorkerLostError):
-        process: WorkerProcess = app.switchboard
-        sid, attempt = kwargs["sid"], kwargs["attempt"]
-        reason = process.killer.reason(sid, attempt) or str(exception)
-        room_actions.requeue_lost_call(sid, attempt, reason=reason, settings=process.settings)
-
-
 @signals.worker_process_init.connect(weak=False)
 def prewarm_child(**_: object) -> None:
     """Get a fresh child ready for its call."""
@@ -172,11 +158,11 @@ def _export(settings: Settings) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-def _agents_of_tenants(settings: RedisSettings) -> set[str]:
+def _agents_of_tenants(settings: Settings) -> set[str]:
     # Closed before the first fork: two children would read from one inherited connection.
-    with connect_blocking(settings) as client:
+    with connect_blocking(settings.redis) as client:
         try:
-            return declared_agents(client)
+            return declared_agents(client, TenantSeal(Encryption(settings)))
         except (RedisError, OSError) as error:
             logger.error(  # noqa: TRY400 - the reason is enough
                 "the tenants' agents are not known yet; each is imported in its first calls",

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import multiprocessing.process
 import os
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum

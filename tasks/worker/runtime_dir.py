@@ -46,7 +46,7 @@ class RuntimeDir:
         command = [sys.executable, "-I", "-S", janitor.__file__, str(os.getpid()), str(self.path)]
         with stop_signals.held():
             # It outlives this process, so nobody waits for it.
-            subprocess.Popen(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)  # noqa: S603
+            subprocess.Popen(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)
 
     def let_go(self) -> None:
         """Give up the lock in a child, which has inherited it: the worker's death has to release it."""

@@ -85,7 +85,7 @@ async def ends(pid: int, seconds: float = 20) -> None:
 
 
 @asynccontextmanager
-async def calling(  # noqa: PLR0913 - the fixtures of a test
+async def calling(
     redis_server: RedisServer,
     switchboard_env: Mapping[str, str],
     dispatcher: Dispatcher,
