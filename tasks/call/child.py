@@ -34,8 +34,8 @@ logger = logging.getLogger("switchboard.tasks.call")
 class Child:
     """A child of the worker. `redis` belongs to `loop`, and is connected already if Redis was there.
 
-    `drain`: the worker's. `row`: this child's of the worker's scoreboard. `inference`: the client of the worker's inference process, or None where there is none.
-    `answered`: its call has run to its end.
+    `drain`: the worker's. `row`: this child's of the worker's scoreboard. `inference`: the client of the worker's
+    inference process, or None where there is none. `answered`: its call has run to its end.
     """
 
     settings: Settings

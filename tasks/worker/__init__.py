@@ -1,15 +1,24 @@
 """The worker's main process. It forks, so it has no threads, no event loop of asyncio and no connections of one.
 
     lifecycle         the start and the end of the main process and of its children, by Celery's signals
-    bootsteps         steps of Celery's consumer: the timers of the main process, and the drain by signals
+    bootsteps         steps of Celery's consumer: the intake, and the timers of the main process
+    drain_step        the drain, which signals begin, and the log lines about it
+    outage            the checks of the main process while Redis is away
     pool              a prefork pool whose children answer one call each
     intake/           the gate in front of every BRPOP
     call_request      a message in the main process, which notices that its child has died
     room_actions      requeue of a lost call, and return of a message, from the main process
+    supervision       the watch over the children, in these four
     stale_children    kills children that go on with a call that is no longer theirs
+    overdue_children  kills children that do not start, accept, end or exit in time
+    call_memory       the memory limits of calls
+    call_processes    the processes of a call, its orphans included
+    call_killer       kills a call's processes, and keeps the reason
+    stop_signals      SIGTERM and the like, kept from children and sidecars
+    runtime_dir       the worker's own folder in /tmp, and those of killed workers
     heartbeat         the worker's status in Redis
     healthcheck       the command that checks it
-    sidecars/         processes beside the children, for models that all calls share
+    sidecars/         processes beside the children: models that all calls share, and a janitor
     death_signal      the kernel's signal to a process whose parent has ended
     tuning/           a faster first word and smaller children; calls work without it
 

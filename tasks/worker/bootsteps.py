@@ -70,7 +70,7 @@ class IntakeStep(bootsteps.StartStopStep):
         self._process.outage_checks += [
             self._process.ensure_sidecars_running,
             # Celery's pool has it only once it has started.
-            lambda: consumer.pool.maintain_pool(),
+            lambda: consumer.pool.maintain_pool(),  # noqa: PLW0108
             self._supervision.check_without_redis,
         ]
 

@@ -26,9 +26,7 @@ class Supervision:
     ) -> None:
         self._process = process
         self._pool = pool
-        self._overdue = OverdueChildren(
-            start_seconds=start_seconds, call_seconds=process.settings.call.max_seconds
-        )
+        self._overdue = OverdueChildren(start_seconds=start_seconds, call_seconds=process.settings.call.max_seconds)
         self._stale = StaleChildren(redis, process.killer, worker=worker)
         self._memory = CallMemory(process.scoreboard, process.killer)
         self._stale_due = self._memory_due = 0.0

@@ -97,7 +97,7 @@ async def calling(
     names: tuple[str, ...] = ("call-acme-1",),
     opened: int | None = None,
     command_prefix: tuple[str, ...] = (),
-    **settings: str,
+    settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[CallingWorker]:
     """Start a worker whose agent is the `entrypoint` in the Python source `agent`, and wait until its calls run.
 
@@ -109,7 +109,7 @@ async def calling(
         "SWITCHBOARD_LOAD_FILE": str(folder / "load"),
         "SWITCHBOARD_CALL_CORES": "0",
         "SWITCHBOARD_AGENT": "written_agent:entrypoint",
-        **settings,
+        **(settings or {}),
     }
     listed = [models.Room(sid=f"RM_a{number}", name=name) for number, name in enumerate(names)]
     async with FakeLiveKitApi.serve(listed) as server:

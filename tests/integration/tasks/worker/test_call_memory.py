@@ -79,7 +79,7 @@ async def test_a_call_over_the_limit_of_its_agent_is_handed_over_and_one_far_ove
     how.write_text("keeps 190")
     settings = {"SWITCHBOARD_AGENT": "written_agent:server", "SWITCHBOARD_CALL_MEMORY_LIMIT_MB": "400"}
     async with calling(
-        redis_server, switchboard_env, dispatcher, rooms, tmp_path, LEAK, slots=1, **settings
+        redis_server, switchboard_env, dispatcher, rooms, tmp_path, LEAK, slots=1, settings=settings
     ) as worker:
         child = await worker.child()
 

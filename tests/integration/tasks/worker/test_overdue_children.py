@@ -75,13 +75,13 @@ async def test_children_of_calls_that_are_over_and_stopped_ones_do_not_keep_thei
 
 
 @pytest.mark.parametrize("phase", [Phase.STARTING, Phase.SENT, Phase.BUSY, Phase.FINISHED])
-async def test_a_child_in_a_phase_for_too_long_is_killed_and_another_is_not(
+def test_a_child_in_a_phase_for_too_long_is_killed_and_another_is_not(
     phase: Phase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    now = 0.0
     monkeypatch.setattr("tasks.worker.overdue_children.time.monotonic", lambda: now)
     stuck, idle = (subprocess.Popen(["sleep", "1000"], start_new_session=True) for _ in range(2))
     os.kill(stuck.pid, signal.SIGSTOP)
-    now = 0.0
     children = [PoolChild(stuck.pid, 0, phase), PoolChild(idle.pid, 1, Phase.IDLE)]
     overdue = OverdueChildren(start_seconds=30, call_seconds=3600)
     try:
