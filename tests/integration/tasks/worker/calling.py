@@ -17,6 +17,7 @@ from ops.stack.redis import RedisServer
 from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
 from tasks.rooms import Room, RoomStore
 from tests.support.fake_livekit_api import FakeLiveKitApi
+from tests.support.tenants import declare
 from tests.support.waiting import until
 
 SID = "RM_a0"
@@ -105,7 +106,10 @@ async def calling(
     """
     (folder / "written_agent.py").write_text(agent)
     (folder / "load").write_text("0")
+    # Without keys of providers, and with agents that do not join.
+    await declare(rooms.redis, '[tenants.acme]\ntier = "premium"\n')
     env = {
+        "SWITCHBOARD_CONNECT_SECONDS": "3600",
         "SWITCHBOARD_LOAD_FILE": str(folder / "load"),
         "SWITCHBOARD_CALL_CORES": "0",
         "SWITCHBOARD_AGENT": "written_agent:entrypoint",

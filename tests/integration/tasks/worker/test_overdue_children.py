@@ -25,8 +25,8 @@ async def entrypoint(ctx):
     # Its steps are written.
     await asyncio.sleep(1)
     kind = ctx.job.room.name.rpartition("-")[2]
-    if kind == "hangs":
-        time.sleep(1000)
+    if kind == "stays":
+        return
     if kind == "thread":
         threading.Thread(target=time.sleep, args=(1000,)).start()
     if kind == "exit":
@@ -38,13 +38,14 @@ async def entrypoint(ctx):
 async def test_children_of_calls_that_are_over_and_stopped_ones_do_not_keep_their_slots(
     redis_server: RedisServer, switchboard_env: dict[str, str], dispatcher: Dispatcher, rooms: RoomStore, tmp_path: Path
 ) -> None:
-    names = ("call-acme-hangs", "call-acme-thread", "call-acme-exit")
+    names = ("call-acme-stays", "call-acme-thread", "call-acme-exit")
     async with calling(
         redis_server, switchboard_env, dispatcher, rooms, tmp_path, AGENT, slots=2, names=names, opened=1
     ) as worker:
-        # As if its room had ended elsewhere: it will never know.
-        await rooms.redis.hset(keys.room("RM_a0"), "state", State.ENDED)
+        # Its room has ended elsewhere, and neither it nor its watchdog will ever know.
         hung = await worker.child()
+        os.kill(hung, signal.SIGSTOP)
+        await rooms.redis.hset(keys.room("RM_a0"), "state", State.ENDED)
         (stopped,) = [child.pid for child in worker.children() if child.pid != hung]
         os.kill(stopped, signal.SIGSTOP)
         # Each is sent to a child that does not accept it, and then to its successor.
