@@ -77,7 +77,12 @@ class IntakeStep(bootsteps.StartStopStep):
             worker=consumer.hostname,
             start_seconds=consumer.app.conf.worker_proc_alive_timeout,
         )
-        consumer.chores += [self._process.ensure_sidecars_running, self._supervision.check]
+        consumer.chores += [
+            self._process.ensure_sidecars_running,
+            # Celery's pool has it only once it has started.
+            lambda: consumer.pool.maintain_pool(),  # noqa: PLW0108
+            self._supervision.check_without_redis,
+        ]
         self._timers: list[Any] = []
 
     def start(self, consumer: Any) -> None:
