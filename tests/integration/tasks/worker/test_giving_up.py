@@ -78,7 +78,8 @@ async def test_a_message_that_is_not_ours_does_not_stop_the_worker(
     worker: Worker, dispatcher: Dispatcher, rooms: RoomStore
 ) -> None:
     ours = json.loads(call_message(sid="RM_x", attempt=1, name="", tenant="acme", tier="premium", queue="premium"))
-    for body in ([[], {}, {}], [["RM_x"], {"sid": "RM_x"}, {}], {"sid": "RM_x"}, "odd", None):
+    bodies: list[object] = [[[], {}, {}], [["RM_x"], {"sid": "RM_x"}, {}], {"sid": "RM_x"}, "odd", None]
+    for body in bodies:
         odd = ours | {"body": base64.b64encode(json.dumps(body).encode()).decode()}
         await rooms.redis.lpush("premium", json.dumps(odd))
     pid = worker.pid
