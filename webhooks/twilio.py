@@ -60,12 +60,8 @@ class TwilioEndpoint:
     def from_settings(cls, settings: Settings, creator: CallCreator, dispatcher: Dispatching, metrics: Metrics) -> Self:
         """Return the endpoint. Raises InvalidSetting if a setting is missing."""
         telephone = settings.telephone
+        check(settings)
         tokens = telephone.twilio_auth_tokens.get_secret_value() if telephone.twilio_auth_tokens else ""
-        if tokens:
-            for name in ("public_url", "sip_uri"):
-                if not getattr(telephone, name):
-                    cure = "set it, because SWITCHBOARD_TWILIO_AUTH_TOKENS is set"
-                    raise InvalidSetting(name=f"SWITCHBOARD_{name.upper()}", value=None, cure=cure)
         return cls(
             creator=creator,
             dispatcher=dispatcher,
@@ -82,6 +78,15 @@ class TwilioEndpoint:
         """Return the TwiML that connects a call to a room. The user part of the SIP address is the room's name."""
         scheme, _, rest = self.sip_uri.partition(":")
         return twiml.dial(f"{scheme}:{room}@{rest}", username=self.sip_username, password=self.sip_password)
+
+
+def check(settings: Settings) -> None:
+    """Raise InvalidSetting if a setting is missing that calls by telephone need."""
+    telephone = settings.telephone
+    for name in ("public_url", "sip_uri") if telephone.twilio_auth_tokens else ():
+        if not getattr(telephone, name):
+            cure = "set it, because SWITCHBOARD_TWILIO_AUTH_TOKENS is set"
+            raise InvalidSetting(name=f"SWITCHBOARD_{name.upper()}", value=None, cure=cure)
 
 
 @router.post(PATH, response_class=TwiML)

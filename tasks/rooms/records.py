@@ -114,6 +114,15 @@ class RoomSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantlessRoom:
+    """A room that waits for a tenant."""
+
+    sid: str
+    name: str
+    waited_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A room that could not be answered. `reason`: one line."""
 
@@ -176,7 +185,7 @@ class WorkerStatus:
     """A worker's last heartbeat.
 
     `slots`: children that it may have. `idle`: children that can take a call now. `load`, `reserved`: fractions of all
-    cores. `state`: `open`, or the reason why the intake gate is closed.
+    cores. `state`: `open`, or the reason why the intake gate is closed. `problem`: why calls fail there, or "".
     """
 
     node: str
@@ -187,6 +196,7 @@ class WorkerStatus:
     reserved: float
     state: str
     pid: int
+    problem: str = ""
 
     @classmethod
     def read(cls, node: str, fields: Mapping[str, str]) -> Self:
@@ -200,6 +210,7 @@ class WorkerStatus:
             reserved=float(fields.get("reserved", "0")),
             state=fields["state"],
             pid=int(fields["pid"]),
+            problem=fields.get("problem", ""),
         )
 
     def fields(self) -> dict[str, str]:
@@ -212,4 +223,5 @@ class WorkerStatus:
             "reserved": f"{self.reserved:.3f}",
             "state": self.state,
             "pid": str(self.pid),
+            "problem": self.problem,
         }

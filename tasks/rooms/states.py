@@ -68,13 +68,15 @@ class CloseResult(StrEnum):
     """The result of closing a room that has finished on the LiveKit server.
 
     CANCELLED: it had not been claimed. CLOSING: its call runs and is asked to end.
-    UNKNOWN: it was never opened, and now cannot be. ALREADY_OVER: nothing was changed.
+    UNKNOWN: it was never opened, and now cannot be. ALREADY_OVER: nothing was changed. RUNNING: a list lacks it,
+    and its call runs; nothing was changed.
     """
 
     CANCELLED = "cancelled"
     CLOSING = "closing"
     UNKNOWN = "unknown"
     ALREADY_OVER = "over"
+    RUNNING = "running"
 
 
 class EndedBy(StrEnum):
@@ -106,12 +108,14 @@ class LossCause(StrEnum):
     LEASE_EXPIRED: only if the lease has expired; one that was renewed meanwhile keeps its call.
     NOT_ITS_FAULT: the host, the LiveKit server or Redis failed, so this is no failed attempt.
     HANDED_OVER: between two turns, to another worker; no failed attempt either.
+    AGENT_ABSENT: the LiveKit server has a caller in the room and no agent; no failed attempt either.
     """
 
     FAILED = "failed"
     LEASE_EXPIRED = "lease expired"
     NOT_ITS_FAULT = "not its fault"
     HANDED_OVER = "handed over"
+    AGENT_ABSENT = "agent absent"
 
     @property
     def counted(self) -> bool:

@@ -2,7 +2,8 @@
 -- it.
 --
 -- A room that is over can be opened again where its caller has come back or an operator replays its dead letter: as the
--- next attempt, so that all writes of earlier ones stay stale, and with the count of failed attempts at zero.
+-- next attempt, so that all writes of earlier ones stay stale, and with the count of failed attempts at zero. A room that
+-- is dead because it could not be opened needs neither: its tenant is known by now.
 --
 -- Where its tenant has as many waiting rooms as it may have, a room is refused: it is over, its callers are notified
 -- that their tenant is busy, and there is no dead letter of it. It is soon forgotten. If very many callers are to be
@@ -25,7 +26,8 @@
 --       over_ms               TTL of a room that is refused
 --       then that of lib/admission
 -- Returns 'queued', 'waiting' (opened, but there is no permit), 'busy' (refused, now or before), 'known' (opened
--- before), or 'stale' (the room has had other attempts than `attempt` says). Nothing was changed in the last two cases.
+-- before), or 'stale' (the room has had other attempts than `attempt` says). Nothing was changed in the last two cases,
+-- except that whoever joins a room that a limit has ended is notified of it.
 
 local room_key, conversation_key, rooms_key, leases_key, delayed_key, notify_key, agent_metadata_key = unpack(KEYS)
 local sid, name, tenant, tier, queue, message, started_at_ms, received_at_ms, attempt, replay, ended_before_ms,
@@ -40,10 +42,14 @@ local MOST_TO_NOTIFY = 1000
 local state, attempts, ended_ms, ended_by, refused =
   read_room(room_key, 'state', 'attempt', 'at:ended', 'ended_by', 'refused')
 attempts, ended_ms = tonumber(attempts or '') or 0, tonumber(ended_ms or '') or 0
-local replayed = state == 'dead' and replay == '1'
+local never_opened = attempts == 0 and not refused
+local replayed = state == 'dead' and (replay == '1' or never_opened)
 local left = state == 'ended' and ended_by == 'callers' or state == 'dead' and refused
 local came_back = left and ended_before_ms ~= '' and ended_ms < tonumber(ended_before_ms)
 if state and not replayed and not came_back then
+  if ended_before_ms ~= '' and ended_by == 'limit' then
+    redis.call('ZADD', notify_key, 'NX', now_ms, sid)
+  end
   return state == 'dead' and refused and 'busy' or 'known'
 end
 if tonumber(attempt) ~= attempts + 1 then

@@ -93,9 +93,11 @@ class Model:
     def open(
         self, room: RoomModel, attempt: int, *, replay: bool, after_its_end: bool, limits: Limits | None = None
     ) -> OpenResult:
-        replayed = room.state is State.DEAD and replay
+        replayed = room.state is State.DEAD and (replay or (not room.attempt and not room.refused))
         back = (room.state is State.ENDED or room.refused) and after_its_end
         if room.state is not None and not replayed and not back:
+            if room.state is State.DEAD and after_its_end:
+                self.to_notify.add(room.sid)
             return OpenResult.BUSY if room.refused else OpenResult.KNOWN
         if attempt != room.attempt + 1:
             return OpenResult.STALE
@@ -146,9 +148,9 @@ class Model:
         room.expired = False
         return RenewResult.CLOSING if room.closing else RenewResult.RENEWED
 
-    def save_conversation(self, room: RoomModel, attempt: int) -> bool:
+    def save_conversation(self, room: RoomModel, attempt: int) -> RenewResult:
         room.conversation |= room.runs(attempt)
-        return room.runs(attempt)
+        return self.renew(room, attempt)
 
     def end(self, room: RoomModel, attempt: int) -> bool:
         if not room.runs(attempt):
@@ -157,7 +159,9 @@ class Model:
         self.records.append((room.sid, attempt))
         return True
 
-    def close(self, room: RoomModel) -> CloseResult:
+    def close(self, room: RoomModel, *, missing: bool = False) -> CloseResult:
+        if room.state is State.RUNNING and missing:
+            return CloseResult.RUNNING
         if room.state is State.RUNNING:
             room.closing = True
             return CloseResult.CLOSING
@@ -199,6 +203,8 @@ class Model:
 
     def dead_letter(self, room: RoomModel, attempt: int | None) -> bool:
         if room.state is not None if attempt is None else not room.runs(attempt):
+            if attempt is None and room.state is State.DEAD:
+                self.to_notify.add(room.sid)
             return False
         self.end_room(room, State.DEAD)
         self.letters.append((room.sid, attempt or 0))
