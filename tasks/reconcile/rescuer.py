@@ -39,7 +39,7 @@ class Rescuer:
 
     async def requeue_lost_calls(self) -> int:
         """Requeue rooms whose lease has expired. Returns how many were requeued."""
-        # Rooms that cannot be requeued stay in front, and must not take the places of others.
+        # Rooms that cannot be requeued stay in front, and must not keep others from being listed.
         expired = await self._rooms.list_expired_leases(self._config.leases + len(self._unreadable))
         requeued, failed = 0, set()
         for sid in expired:

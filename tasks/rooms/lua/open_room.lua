@@ -20,8 +20,8 @@
 --       open_ms               TTL of the room
 --       then that of lib/admission
 -- Returns 'queued', 'waiting' (opened, but there is no permit), 'known' (opened before), or 'stale' (the room has had
--- other attempts than `attempt` says). Nothing was changed in the last two cases, except that whoever joins a room that a
--- limit has ended is notified of it.
+-- other attempts than `attempt` says). Nothing was changed in the last two cases, except that a caller who joins a
+-- room that a limit has ended is notified of it.
 
 local room_key, rooms_key, agent_metadata_key, notify_key = unpack(KEYS)
 local sid, name, tenant, tier, queue, message, started_at_ms, received_at_ms, attempt, replay, ended_before_ms,
