@@ -1,6 +1,7 @@
 """The reconciler: finds what no webhook, worker or child is left to report, and repairs it.
 
     reconciler           leadership in Redis, and the ticks of the leader
+    redis_clock          notices that Redis' clock has stepped
     failures             keeps a sweep or a room that fails from all others
     rescuer              requeues lost calls and lost messages
     admission            repairs permits, applies changed limits, ends waits that are too long
@@ -11,6 +12,7 @@
     wait_notifier        shows waiting callers their position
     wait_estimate        estimates a wait from the lengths of the last calls
     end_notifier         tells callers that their call is over and why, and deletes the room
+    settings_publisher   publishes the settings that workers compare with theirs
     caller_attributes    the attributes of callers' participants, by which they are notified
 
 It runs inside the receivers. One of them at a time is the leader: it holds a key in Redis for a term of a few ticks,
@@ -23,7 +25,8 @@ and keeps no other from its turn.
 
 **Lost calls.** The lease has expired, because the worker, its host or its network is gone. The room is requeued, in
 front. While Redis is away no lease can be renewed, so leases count only after Redis has answered for as long as a lease
-lasts.
+lasts. A step of Redis' clock is such an outage: a step forward makes every lease look expired, and one back makes the
+leases of dead calls look fresh, which are ended after that time.
 
 **Lost messages.** A room has been queued for a while and its message is in no queue: the worker that had taken it died
 before it claimed the room. The message is put back.

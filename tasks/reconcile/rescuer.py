@@ -22,6 +22,12 @@ class RescuerConfig:
     """Most queued rooms whose message is checked in a sweep."""
     queued_ms: int = 5000
     """A room that was queued more recently is not checked. From queue to claim a message takes some milliseconds."""
+    settled_ms: int = 1000
+    """A lease that has longer to go than its TTL and this was given before a step of Redis' clock that was seen."""
+    unseen_ms: int = 60_000
+    """The same where no step was seen: a receiver may have started after it."""
+    settled: int = 10_000
+    """Most leases, and as many messages, that are settled after a step of Redis' clock."""
 
 
 DEFAULTS = RescuerConfig()
@@ -37,10 +43,14 @@ class Rescuer:
         self._failures = Failures()
         self._unreadable: set[str] = set()
 
-    async def requeue_lost_calls(self) -> int:
-        """Requeue rooms whose lease has expired. Returns how many were requeued."""
+    async def requeue_lost_calls(self, latest_ms: int | None = None) -> int:
+        """Requeue rooms whose lease has expired. Returns how many were requeued.
+
+        `latest_ms`: what Redis' clock can show at most (unix ms), if it has not stepped forward.
+        """
         # Rooms that cannot be requeued stay in front, and must not keep others from being listed.
-        expired = await self._rooms.list_expired_leases(self._config.leases + len(self._unreadable))
+        most = self._config.leases + len(self._unreadable)
+        expired = await self._rooms.list_expired_leases(most, latest_ms=latest_ms)
         requeued, failed = 0, set()
         for sid in expired:
             failed.add(sid)
@@ -49,6 +59,17 @@ class Rescuer:
                 failed.remove(sid)
         self._unreadable = failed
         return requeued
+
+    async def settle_step_back(self, lease_seconds: float, *, seen: bool) -> None:
+        """Settle what a clock that has stepped back has left behind. `seen`: this process has seen it step back."""
+        # Workers may have been given a longer lease than this process. Only a step that was seen makes it less likely.
+        tolerated = self._config.settled_ms if seen else self._config.unseen_ms
+        leases, messages = await self._rooms.settle_step_back(
+            round(lease_seconds * 1000) + tolerated, self._config.settled
+        )
+        if leases or messages:
+            fields = {"leases": leases, "messages": messages}
+            logger.warning("stamped before Redis' clock stepped back; settled", extra=fields)
 
     async def requeue_lost_messages(self) -> int:
         """Put back the messages of rooms that are queued and in no queue. Returns how many were put back.

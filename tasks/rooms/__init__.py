@@ -103,6 +103,8 @@ counts expired leases only when they could have been renewed (decision 9).
     switchboard:agent_metadata:<name>  string  of a room that is about to be created, encrypted; two hours
     switchboard:worker:<node>       hash    a worker's heartbeat; seconds
     switchboard:reconciler          string  the leader of the reconcilers; seconds
+    switchboard:probe               string  the last proof that Redis takes a write; a minute
+    switchboard:installation        hash    the settings that workers compare with theirs; a minute
     switchboard:rooms               zset    open rooms by the time they were opened; permanent, as all below
     switchboard:queued              zset    queued rooms by the time their message was last seen in its queue
     switchboard:leases              zset    running rooms by the time their lease expires

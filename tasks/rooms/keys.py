@@ -10,6 +10,7 @@ DELAYED = f"{PREFIX}delayed"
 CALLS = f"{PREFIX}calls"
 DEAD = f"{PREFIX}dead"
 LEADER = f"{PREFIX}reconciler"
+PROBE = f"{PREFIX}probe"
 PERMITS = f"{PREFIX}permits"
 WAITLIST = f"{PREFIX}waitlist"
 ELIGIBLE = f"{PREFIX}eligible"
@@ -18,6 +19,7 @@ UNANSWERED = f"{PREFIX}unanswered"
 NOTIFY = f"{PREFIX}notify"
 TENANTLESS = f"{PREFIX}tenantless"
 WORKERS = f"{PREFIX}worker:"
+INSTALLATION = f"{PREFIX}installation"
 
 ROOM_PREFIX = f"{PREFIX}room:"
 CONVERSATION_PREFIX = f"{PREFIX}conversation:"
@@ -31,6 +33,7 @@ FIXED = {
     "calls_key": CALLS,
     "dead_key": DEAD,
     "leader_key": LEADER,
+    "probe_key": PROBE,
     "permits_key": PERMITS,
     "waitlist_key": WAITLIST,
     "eligible_key": ELIGIBLE,
@@ -53,7 +56,10 @@ OPEN_ROOM_MS = 24 * 3600 * 1000
 """The TTL of an open room; each claim and each renewal starts it again."""
 OVER_ROOM_MS = 3600 * 1000
 """The TTL of a room that is over: for so long a late webhook cannot open it a second time."""
+REFUSED_ROOM_MS = 60 * 1000
+"""The TTL of a room that was refused: long enough to notify its callers, and no longer, as there may be very many."""
 CONVERSATION_MS = 3600 * 1000
+PROBE_MS = 60 * 1000
 AGENT_METADATA_MS = 2 * 3600 * 1000
 """The TTL of the agent's metadata until its room is opened, which takes the room's time to be joined at most."""
 STREAM_LENGTH = 10_000

@@ -26,12 +26,14 @@ class OpenResult(StrEnum):
 
     QUEUED: opened, and its message is in its queue.
     WAITING: opened, but it waits for a permit.
+    BUSY: refused, because its tenant has as many waiting rooms as it may have.
     KNOWN: it was opened before; nothing was changed.
     STALE: it may be opened again, but `attempt` is not one more than it has had; nothing was changed.
     """
 
     QUEUED = "queued"
     WAITING = "waiting"
+    BUSY = "busy"
     KNOWN = "known"
     STALE = "stale"
 
