@@ -7,12 +7,13 @@ from typing import Any
 from kombu import Queue
 
 from tasks.redis_client import sentinel_options
-from tasks.settings import RedisSettings, TierSettings, WorkerSettings
+from tasks.settings import CallSettings, RedisSettings, TierSettings, WorkerSettings, check_celery_settings
 
 
 def load() -> dict[str, Any]:
-    """Return Celery's configuration for this installation."""
-    redis, tiers, worker = RedisSettings.read(), TierSettings.read(), WorkerSettings.read()
+    """Return Celery's configuration for this installation. Raises InvalidSettings."""
+    check_celery_settings()
+    redis, tiers, worker, call = RedisSettings.read(), TierSettings.read(), WorkerSettings.read(), CallSettings.read()
     return {
         "broker_url": redis.server.broker_url(),
         "broker_use_ssl": False if redis.server.tls is None else redis.server.tls.options(),
@@ -49,7 +50,7 @@ def load() -> dict[str, Any]:
         "worker_max_tasks_per_child": 1,
         # No prefetch of Celery's own: the intake gate decides, task by task.
         "worker_prefetch_multiplier": 0,
-        "worker_proc_alive_timeout": 30,
+        "worker_proc_alive_timeout": call.prewarm_seconds,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,

@@ -24,9 +24,6 @@ logger = logging.getLogger("switchboard.tasks.queue")
 
 T = TypeVar("T")
 
-NO_TENANT_SECONDS = 5.0
-"""The time that a new room has to get a tenant: from its metadata, which may be set late, or from its first caller."""
-
 
 @dataclass(frozen=True, slots=True)
 class RoomInfo:
@@ -50,13 +47,16 @@ class DispatchResult(StrEnum):
     """The result of dispatching a room.
 
     QUEUED: its message is in its queue. WAITING: it waits for a permit, because its tenant or its tier is at its limit.
+    BUSY: it was refused, because its tenant has as many waiting rooms as it may have.
     KNOWN: it was dispatched before. DEAD: it cannot be answered; a dead letter has the reason.
     LEFT: it is none of ours: it has opted out, or asks for the agent of another worker.
-    NO_TENANT_YET: it is so new that its metadata, or the caller whose number was called, may still come.
+    NO_TENANT_YET: its metadata, or the caller whose number was called, may still come. A later event or the reconciler
+    finds it.
     """
 
     QUEUED = "queued"
     WAITING = "waiting"
+    BUSY = "busy"
     KNOWN = "known"
     DEAD = "dead"
     LEFT = "left"
@@ -192,14 +192,20 @@ class Dispatcher:
         if explicit is not None and not explicit.is_ours:
             logger.info("room asks for another agent", extra={"sid": room.sid})
             return DispatchResult.LEFT
+        if isinstance(tenant, NoTenant | UnknownTenantInName):
+            if await self._waits_for_tenant(room):
+                logger.info("room has no tenant yet", extra={"sid": room.sid})
+                return DispatchResult.NO_TENANT_YET
+            tenant = await self._find_tenant(room, replay=replay, last=True)
         if isinstance(tenant, SwitchboardError):
-            return await self._refuse(room, tenant, received_at_ms)
+            return await self._refuse(room, tenant)
         agent_metadata = self._encrypt(room.name, explicit.metadata).decode() if explicit and explicit.metadata else ""
         queue = self._settings.tiers.queues[tenant.tier]
         limits = Limits(
             tenant=tenant.max_calls,
             tier=self._settings.tiers.caps.get(tenant.tier),
             unclaimed=self._settings.tiers.queued_per_tenant,
+            waiting=self._settings.tiers.most_waiting(tenant.max_waiting),
         )
 
         async def open_as(attempt: int) -> OpenResult:
@@ -220,26 +226,41 @@ class Dispatcher:
         if opened is OpenResult.STALE:
             known = await self._rooms.get(room.sid)
             opened = await open_as(known.attempt + 1 if known else 1)
-        if opened not in {OpenResult.QUEUED, OpenResult.WAITING}:
+        if opened in {OpenResult.KNOWN, OpenResult.STALE}:
             return DispatchResult.KNOWN
         result = DispatchResult(opened)
         fields = {"sid": room.sid, "tenant": tenant.id, "tier": tenant.tier, "queue": queue, "result": result}
-        logger.info("room opened", extra=fields)
+        if opened is OpenResult.BUSY:
+            logger.warning("room refused; its tenant has too many waiting rooms", extra=fields)
+        else:
+            logger.info("room opened", extra=fields)
         return result
 
     def _encrypt(self, name: str, metadata: str) -> bytes:
         return self._encryption.encrypt(agent_metadata_owner(name), metadata)
 
-    async def _find_tenant(self, room: RoomInfo, *, replay: bool) -> Tenant | SwitchboardError:
-        """Return the tenant, or the error that no retry mends. Raises the others, and on a replay all."""
+    async def _find_tenant(self, room: RoomInfo, *, replay: bool, last: bool = False) -> Tenant | SwitchboardError:
+        """Return the tenant, or the error that no retry mends. Raises the others, and on a replay all.
+
+        `last`: nothing more is to come that names one.
+        """
         try:
-            return await self._tenant_of(room)
+            return await self._tenant_of(room, last=last or replay)
         except SwitchboardError as error:
             if error.retryable or replay:
                 raise
             return error
 
-    async def _tenant_of(self, room: RoomInfo) -> Tenant:
+    async def _waits_for_tenant(self, room: RoomInfo) -> bool:
+        """Return whether the room may still get a tenant.
+
+        A room that a join has created has no metadata until its backend sets it, and no webhook says so. Redis measures
+        the wait, so that it survives this receiver, and the reconciler looks at the room until then.
+        """
+        waited_ms = await self._rooms.waitlist.await_tenant(room.sid, room.name)
+        return waited_ms is not None and waited_ms < self._settings.tenants.wait_seconds * 1000
+
+    async def _tenant_of(self, room: RoomInfo, *, last: bool) -> Tenant:
         metadata, default = RoomMetadata.parse(room.metadata), self._settings.tenants.default
         if metadata.tenant is not None:
             return await self._tenants.get(metadata.tenant)
@@ -255,15 +276,12 @@ class Dispatcher:
         if named:
             raise UnknownTenantInName(tenants=", ".join(map(repr, named)))
         # LiveKit announces a call's room before its caller, who has the number.
-        number_may_come = room.called_number is None and is_named_by_a_rule(room.name) and _is_new(room, _now_ms())
+        number_may_come = room.called_number is None and is_named_by_a_rule(room.name) and not last
         if default is None or number_may_come:
             raise NoTenant(metadata=metadata.problem)
         return await self._tenants.get(default)
 
-    async def _refuse(self, room: RoomInfo, error: SwitchboardError, now_ms: int) -> DispatchResult:
-        if isinstance(error, NoTenant) and _is_new(room, now_ms):
-            logger.info("room has no tenant yet", extra={"sid": room.sid})
-            return DispatchResult.NO_TENANT_YET
+    async def _refuse(self, room: RoomInfo, error: SwitchboardError) -> DispatchResult:
         logger.warning("room cannot be answered", extra={"sid": room.sid, "reason": type(error).__name__})
         written = await self._rooms.dead_letter(room.sid, attempt=None, name=room.name, reason=str(error))
         return DispatchResult.DEAD if written else DispatchResult.KNOWN
@@ -280,10 +298,6 @@ class Dispatcher:
         except RedisUnavailable as error:
             self._outage.failed(error)
             raise
-
-
-def _is_new(room: RoomInfo, now_ms: int) -> bool:
-    return room.started_at_ms is not None and abs(now_ms - room.started_at_ms) < NO_TENANT_SECONDS * 1000
 
 
 def _now_ms() -> int:

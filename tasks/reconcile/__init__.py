@@ -1,12 +1,13 @@
 """The reconciler: finds what no webhook, worker or child is left to report, and repairs it.
 
-    reconciler       leadership in Redis, and the ticks of the leader
-    redis_clock      notices that Redis' clock has stepped
-    rescuer          requeues lost calls and lost messages
-    admission        repairs permits, applies changed limits, ends waits that are too long
-    wait_notifier    shows waiting callers their position, as attributes of their participants
-    wait_estimate    estimates a wait from the lengths of the last calls
-    livekit_sync     compares Redis with the LiveKit server's rooms, for webhooks that were lost
+    reconciler            leadership in Redis, and the ticks of the leader
+    redis_clock           notices that Redis' clock has stepped
+    rescuer               requeues lost calls and lost messages
+    admission             repairs permits, applies changed limits, ends waits that are too long
+    wait_notifier         shows waiting callers their position, as attributes of their participants
+    wait_estimate         estimates a wait from the lengths of the last calls
+    settings_publisher    publishes the settings that workers compare with theirs
+    livekit_sync          compares Redis with the LiveKit server's rooms, for webhooks that were lost
 
 It runs inside the receivers. One of them at a time is the leader: it holds a key in Redis for a term of a few ticks,
 and renews it with each tick. A leader that was paused past its term may finish one more tick. That does no harm,

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from tasks.queue.requeue import requeue_call
+from tasks.reconcile.failures import Failures
 from tasks.rooms import LossCause, RequeueResult, RoomStore
 
 logger = logging.getLogger("switchboard.tasks.reconcile")
@@ -39,14 +40,25 @@ class Rescuer:
         self._rooms = rooms
         self._max_attempts = max_attempts
         self._config = config
+        self._failures = Failures()
+        self._unreadable: set[str] = set()
 
     async def requeue_lost_calls(self, latest_ms: int | None = None) -> int:
         """Requeue rooms whose lease has expired. Returns how many were requeued.
 
         `latest_ms`: what Redis' clock can show at most (unix ms), if it has not stepped forward.
         """
-        expired = await self._rooms.list_expired_leases(self._config.leases, latest_ms=latest_ms)
-        return sum([await self._requeue(sid) for sid in expired])
+        # Rooms that cannot be requeued stay in front, and must not take the places of others.
+        most = self._config.leases + len(self._unreadable)
+        expired = await self._rooms.list_expired_leases(most, latest_ms=latest_ms)
+        requeued, failed = 0, set()
+        for sid in expired:
+            failed.add(sid)
+            with self._failures.of_room("lost calls", sid):
+                requeued += await self._requeue(sid)
+                failed.remove(sid)
+        self._unreadable = failed
+        return requeued
 
     async def settle_step_back(self, lease_seconds: float, *, seen: bool) -> None:
         """Settle what a clock that has stepped back has left behind. `seen`: this process has seen it step back."""

@@ -57,6 +57,7 @@ class RoomStore:
         self._requeue_room = Script(redis, "requeue_room")
         self._dead_letter_room = Script(redis, "dead_letter_room")
         self._return_message = Script(redis, "return_message")
+        self._delay_room = Script(redis, "delay_room")
         self._save_conversation = Script(redis, "save_conversation")
         self._list_expired_leases = Script(redis, "list_expired_leases")
         self._requeue_lost_messages = Script(redis, "requeue_lost_messages")
@@ -85,12 +86,14 @@ class RoomStore:
     ) -> OpenResult:
         """Open a room, and put its Celery message onto its queue or onto the waitlist, unless the room is known.
 
-        `replay`: open it also if it is dead. `ended_before_ms`: open it also if it ended before this (unix ms). Such a
-        room may have had attempts; `attempt`, which `message` is for, has to be one more. `agent_metadata`: encrypted;
+        A room that is dead because it could not be opened counts as unknown. `replay`: open it also if it is dead.
+        `ended_before_ms`: open it also if its callers ended it before this (unix ms). Such a room may have had
+        attempts; `attempt`, which `message` is for, has to be one more. `agent_metadata`: encrypted;
         without it the room keeps what it has, or what `save_agent_metadata` has saved.
         """
         opened = await self._open_room(
             room_key=keys.room(sid),
+            conversation_key=keys.conversation(sid),
             sid=sid,
             name=name,
             tenant=tenant,
@@ -107,7 +110,9 @@ class RoomStore:
             unclaimed_limit=limits.unclaimed,
             agent_metadata=agent_metadata,
             agent_metadata_key=keys.agent_metadata(name),
+            waiting_limit=limits.waiting,
             open_ms=keys.OPEN_ROOM_MS,
+            over_ms=keys.REFUSED_ROOM_MS,
         )
         return OpenResult(opened)
 
@@ -170,10 +175,17 @@ class RoomStore:
         )
         return bool(ended)
 
-    async def close(self, sid: str) -> CloseResult:
-        """Close a room that has finished on the LiveKit server."""
+    async def close(self, sid: str, *, missing: bool = False) -> CloseResult:
+        """Close a room that has finished on the LiveKit server.
+
+        `missing`: only the server's list lacks it, which may be wrong, so a running call is left alone.
+        """
         closed = await self._close_room(
-            room_key=keys.room(sid), conversation_key=keys.conversation(sid), sid=sid, over_ms=keys.OVER_ROOM_MS
+            room_key=keys.room(sid),
+            conversation_key=keys.conversation(sid),
+            sid=sid,
+            missing=missing,
+            over_ms=keys.OVER_ROOM_MS,
         )
         return CloseResult(closed)
 
@@ -220,6 +232,10 @@ class RoomStore:
     async def return_message(self, sid: str, attempt: int) -> bool:
         """Return the message of a queued room to the front of its queue. Returns False if the room waits for none."""
         return bool(await self._return_message(room_key=keys.room(sid), attempt=attempt))
+
+    async def delay(self, sid: str, attempt: int, delay_ms: int) -> bool:
+        """Put the message of a queued room into its queue after a delay. Returns False if the room waits for none."""
+        return bool(await self._delay_room(room_key=keys.room(sid), sid=sid, attempt=attempt, delay_ms=delay_ms))
 
     async def save_conversation(self, sid: str, attempt: int, encrypted: bytes, *, claimant: str = "") -> bool:
         """Save the conversation for an attempt that may have to go on. Returns False if the attempt is stale."""
@@ -325,6 +341,10 @@ class RoomStore:
         # In pieces: ten thousand in one answer take redis-py 100 ms to read, in which the event loop does nothing else.
         scan = self.redis.zscan_iter(keys.ROOMS, count=SCAN_BATCH)
         return {str(sid): int(ms) async for sid, ms in scan}
+
+    async def list_running(self) -> set[str]:
+        """Return the sid of every running room."""
+        return {str(sid) async for sid, _ in self.redis.zscan_iter(keys.LEASES, count=SCAN_BATCH)}
 
     async def list_open(self) -> list[Room]:
         """List every open room, the oldest first."""

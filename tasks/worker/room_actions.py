@@ -20,6 +20,9 @@ from tasks.settings import Settings
 
 T = TypeVar("T")
 
+DELAY_MS = 1000
+"""The time after which a call that this worker cannot answer is offered again, while the others are full."""
+
 logger = logging.getLogger("switchboard.tasks.worker")
 
 
@@ -62,6 +65,18 @@ def prove_write(settings: Settings) -> None:
     Raises RedisUnavailable within the deadline.
     """
     _run(lambda rooms: within_deadline(rooms.prove_write(), settings.redis.deadline_seconds), settings)
+
+
+def delay_room(sid: str, attempt: int, *, settings: Settings) -> bool:
+    """Put the room's message back into its queue after a moment. Returns False if Redis is away."""
+    fields = {"sid": sid, "attempt": attempt}
+    try:
+        delayed = _run(lambda rooms: rooms.delay(sid, attempt, DELAY_MS), settings)
+    except (RedisError, OSError) as error:
+        logger.warning("room not delayed", extra=fields | {"error": type(error).__name__})
+        return False
+    logger.info("room waits for another worker" if delayed else "message dropped; no room waits for it", extra=fields)
+    return True
 
 
 def _run(action: Callable[[RoomStore], Awaitable[T]], settings: Settings) -> T:

@@ -41,13 +41,17 @@ class Supervision:
 
     def check(self) -> None:
         """Do the checks that are due."""
+        self.check_without_redis()
         now = time.monotonic()
-        self._pool.check_orphans(self._process.sidecar_pids)
-        self._overdue.check(self._pool.children)
-        calls = running_calls(self._pool)
-        if now >= self._memory_due:
-            self._memory_due = now + MEMORY_CHECK_SECONDS
-            self._memory.check(calls)
         if now >= self._stale_due:
             self._stale_due = now + STALE_CHECK_SECONDS
-            self._stale.check(calls)
+            self._stale.check(running_calls(self._pool))
+
+    def check_without_redis(self) -> None:
+        """Do the checks that are due and do not need Redis."""
+        self._pool.check_orphans(self._process.sidecar_pids)
+        self._overdue.check(self._pool.children)
+        now = time.monotonic()
+        if now >= self._memory_due:
+            self._memory_due = now + MEMORY_CHECK_SECONDS
+            self._memory.check(running_calls(self._pool))

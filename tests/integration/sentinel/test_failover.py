@@ -165,7 +165,7 @@ async def test_a_room_that_was_not_replicated_is_opened_again_by_the_reconciler(
     listed = models.Room(sid="RM_lost", name="call-acme-1", creation_time_ms=1, num_participants=1)
     async with FakeLiveKitApi.serve([listed]) as server:
         settings = Settings.read(os.environ | {"LIVEKIT_URL": server.url})
-        await LiveKitSync(rooms, dispatcher, settings.livekit).sweep()
+        await LiveKitSync(rooms, dispatcher, settings.livekit, max_attempts=5).sweep()
     room = await rooms.get("RM_lost")
     assert room is not None
     assert room.state is State.QUEUED

@@ -90,7 +90,7 @@ async def reconciling(rooms: RoomStore) -> AsyncIterator[None]:
         swept.set()
 
     one = Reconciler(
-        rooms, rescuer, lease_ms=LEASE_MS, livekit_sync=no_sync, sweeps=(last_sweep,), clock=clock, config=TICKS
+        rooms, rescuer, lease_ms=LEASE_MS, livekit_sync=no_sync, sweeps={"sweep": last_sweep}, clock=clock, config=TICKS
     )
     running = asyncio.create_task(one.run())
     await swept.wait()
