@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import Agent, AgentSession, JobContext, JobProcess, function_tool, inference
+from livekit.agents import Agent, AgentSession, JobContext, JobProcess, RunContext, function_tool, inference
 
 from tests.campaign import tone
 
@@ -59,7 +59,7 @@ class Job:
         """The attempt, from the identity."""
         return int(self.ctx.local_participant_identity.rpartition("-")[2])
 
-    def note(self, act: str, seconds: float = 0.0) -> None:
+    def note(self, act: str, seconds: float = 0.0, call: str = "") -> None:
         """Note that this agent begins an act that takes so long."""
         entry = {
             "at": time.time(),
@@ -68,6 +68,7 @@ class Job:
             "attempt": self.attempt,
             "act": act,
             "seconds": seconds,
+            "call": call,
         }
         with (_folder() / ACTS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
@@ -83,10 +84,10 @@ class Clerk(Agent):
         self._turns = 0
 
     @function_tool
-    async def order(self) -> str:
+    async def order(self, context: RunContext[None]) -> str:
         """Take an order."""
         self._turns += 1
-        self._job.note("order")
+        self._job.note("order", call=context.function_call.call_id)
         if self._on_turn is not None:
             await self._on_turn(self._turns)
         return "taken"
@@ -188,21 +189,25 @@ async def leaks(ctx: JobContext) -> None:
 
 
 async def uses_processes(ctx: JobContext) -> None:
-    """Compute in other processes, of a pool and alone."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as pool:
-        loop = asyncio.get_running_loop()
+    """Compute in other processes, of a pool and alone, and leave the last one running."""
+    job = Job.of(ctx)
+    try:
+        pool = ProcessPoolExecutor(1)
+        alone = multiprocessing.Process(target=time.sleep, args=(FOR_EVER_SECONDS,))
+        alone.start()
+    except Exception as error:
+        job.note(f"failed: {type(error).__name__}: {error}")
+        raise
+    ctx.proc.userdata["processes"] = [pool, alone]
 
-        async def compute(_: int) -> None:
-            await loop.run_in_executor(pool, sum, range(SUMMANDS))
+    async def compute(_: int) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(pool, sum, range(SUMMANDS))
+        except Exception as error:
+            job.note(f"failed: {type(error).__name__}: {error}")
+            raise
 
-        ended = asyncio.Event()
-
-        async def end() -> None:
-            ended.set()
-
-        ctx.add_shutdown_callback(end)
-        await _start(ctx, Clerk(Job.of(ctx), compute))
-        await ended.wait()
+    await _start(ctx, Clerk(job, compute))
 
 
 async def _start(ctx: JobContext, agent: Agent) -> AgentSession[None]:

@@ -16,7 +16,9 @@ from tests.campaign.proxy import LinkPlan, Mode, ProxyPlan
 class Links(ManagedProcess):
     """The links between the parts of an installation, by name."""
 
-    def __init__(self, directory: Path, env: Mapping[str, str], *, control_port: int, links: Sequence[LinkPlan]) -> None:
+    def __init__(
+        self, directory: Path, env: Mapping[str, str], *, control_port: int, links: Sequence[LinkPlan]
+    ) -> None:
         super().__init__("links", directory, env)
         self.names = [link.name for link in links]
         self._plan = ProxyPlan(control_port, tuple(links))

@@ -44,7 +44,7 @@ class Network:
         """Create the namespace and connect it. Raises NotPermitted."""
         network = cls()
         try:
-            await _ip("netns", "add", network.name)
+            await ip("netns", "add", network.name)
         except OSError as error:
             raise NotPermitted from error
         try:
@@ -57,7 +57,7 @@ class Network:
                 ("address", "delete", f"{network.address}/32", "dev", "lo"),
             ):
                 with contextlib.suppress(OSError):
-                    await _ip(*undo)
+                    await ip(*undo)
 
     @property
     def command_prefix(self) -> tuple[str, ...]:
@@ -66,23 +66,23 @@ class Network:
 
     async def cut(self) -> None:
         """Cut the link."""
-        await _ip("link", "set", self._near_end, "down")
+        await ip("link", "set", self._near_end, "down")
 
     async def restore(self) -> None:
         """Restore the link."""
-        await _ip("link", "set", self._near_end, "up")
-        await _ip("route", "replace", self._far_address, "dev", self._near_end)
+        await ip("link", "set", self._near_end, "up")
+        await ip("route", "replace", self._far_address, "dev", self._near_end)
 
     async def _connect(self) -> None:
         in_namespace = ("-n", self.name)
-        await _ip("address", "add", f"{self.address}/32", "dev", "lo")
-        await _ip("link", "add", self._near_end, "type", "veth", "peer", "name", self._far_end, "netns", self.name)
+        await ip("address", "add", f"{self.address}/32", "dev", "lo")
+        await ip("link", "add", self._near_end, "type", "veth", "peer", "name", self._far_end, "netns", self.name)
         await self.restore()
-        await _ip(*in_namespace, "link", "set", "lo", "up")
-        await _ip(*in_namespace, "address", "add", f"{self._far_address}/32", "dev", self._far_end)
-        await _ip(*in_namespace, "link", "set", self._far_end, "up")
+        await ip(*in_namespace, "link", "set", "lo", "up")
+        await ip(*in_namespace, "address", "add", f"{self._far_address}/32", "dev", self._far_end)
+        await ip(*in_namespace, "link", "set", self._far_end, "up")
         # No default route: name resolution fails at once, and does not wait for a name server.
-        await _ip(*in_namespace, "route", "add", self.address, "dev", self._far_end)
+        await ip(*in_namespace, "route", "add", self.address, "dev", self._far_end)
 
 
 @asynccontextmanager
@@ -98,7 +98,7 @@ async def two_hosts(binaries: Binaries, directory: Path) -> AsyncIterator[ChaosI
             yield installation
 
 
-async def _ip(*arguments: str) -> None:
+async def ip(*arguments: str) -> None:
     """Run `ip`. Raises OSError."""
     process = await asyncio.create_subprocess_exec(
         "ip", *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
