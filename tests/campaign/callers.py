@@ -32,8 +32,8 @@ PREFIX = "switchboard."
 KINDS: dict[str, api.AccessToken.ParticipantKind] = {"person": "standard", "hidden": "standard", "telephone": "sip"}
 UNDECIDED_SECONDS = 0.25
 
-Undecided = Callable[[VisitSeen], bool]
-"""Whether an answer may still come in time, so that the caller stays a little."""
+Undecided = Callable[[VisitSeen, float], bool]
+"""Whether an answer to a question of that time may still come in time, so that the caller stays a little."""
 
 
 @cache
@@ -104,10 +104,13 @@ async def _hang_up_while_connecting(plan: CallerPlan, visit: Visit, line: Line) 
     url = f"{line.server.url}/rtc?access_token={line.token(replace(visit, kind='person'))}&auto_subscribe=1&protocol=16"
     line.seen.note(plan.name, "connects, and hangs up at once")
     with suppress(aiohttp.ClientError, TimeoutError):
-        async with asyncio.timeout(visit.end - visit.begin), aiohttp.ClientSession() as session:
-            async with session.ws_connect(url) as socket:
-                async for _ in socket:
-                    pass
+        async with (
+            asyncio.timeout(visit.end - visit.begin),
+            aiohttp.ClientSession() as session,
+            session.ws_connect(url) as socket,
+        ):
+            async for _ in socket:
+                pass
 
 
 class _Stay:
@@ -150,7 +153,8 @@ class _Stay:
             seconds = self._seen.plan.end - self._line.clock.now()
             await asyncio.wait({talking, over}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if not (talking.done() or over.done()):
-                while self._last and self._waits(caller) and not over.done():
+                # Polled: what excuses silence is in files of other processes.
+                while self._last and self._waits(caller) and not over.done():  # noqa: ASYNC110
                     await asyncio.sleep(UNDECIDED_SECONDS)
             elif talking.done() and not over.done():
                 await asyncio.wait({over}, timeout=max(0.0, self._seen.plan.end - self._line.clock.now()))
@@ -164,9 +168,9 @@ class _Stay:
 
     def _waits(self, caller: Caller) -> bool:
         """Return whether an answer has not come and may still come in time."""
-        asked = self._seen.asks and self._seen.asks[-1].end
         heard = caller.listener._last_sound + self._offset
-        return bool(asked) and heard <= asked and self._line.undecided(self._seen)
+        unanswered = [ask.end for ask in self._seen.asks if ask.end > heard]
+        return bool(unanswered) and self._line.undecided(self._seen, unanswered[0])
 
     async def _talk(self, caller: Caller) -> None:
         voice = self._seen.plan.voice
@@ -179,7 +183,7 @@ class _Stay:
         while True:
             if voice != "talks over" and not hums:
                 with suppress(CallError):
-                    await caller.listener.wait_for_silence(QUIET_SECONDS, ANSWER_SECONDS)
+                    await caller.listener.wait_for_silence(QUIET_SECONDS, ANSWER_SECONDS / 2)
             answered = await self._ask(caller, "tell me a long story" if voice == "talks over" else "hello")
             if answered and voice == "mutes" and not self._muted_once:
                 await self._mute(caller)

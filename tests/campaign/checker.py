@@ -70,11 +70,11 @@ class Checker:
         """Return the excuses that hold for all rooms."""
         return Excuses(self._seen.faults, (), slack=self._slack)
 
-    def undecided(self, room: RoomSeen, visit: VisitSeen) -> bool:
-        """Return whether the last question of a visit may still be answered in time."""
-        if not visit.asks:
+    def undecided(self, room: RoomSeen, visit: VisitSeen, asked: float) -> bool:
+        """Return whether the answer to a question may still come in time."""
+        if any(act.act == "end" and act.sid == visit.sid for act in self._seen.acts):
             return False
-        waited = self.excuses(room, visit.sid).net(visit.asks[-1].end, self._seen.clock.now())
+        waited = self.excuses(room, visit.sid).net(asked, self._seen.clock.now())
         return waited <= ANSWER_SECONDS * self._slack
 
     def verdicts(self) -> list[Violation]:

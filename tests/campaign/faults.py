@@ -323,9 +323,7 @@ def _cut_or_held(fault: FaultPlan) -> Mode:
     return "held" if fault.target % 2 else "cut"
 
 
-async def _linked(
-    site: Site, names: Sequence[str], mode: Mode, seconds: float, begun: Begun, error: str = ""
-) -> None:
+async def _linked(site: Site, names: Sequence[str], mode: Mode, seconds: float, begun: Begun, error: str = "") -> None:
     links = site.installation.stack.links
     async with site.alone(*names):
         begun(f"{', '.join(names)} {mode} {error.split(' ', maxsplit=1)[0]}".rstrip())

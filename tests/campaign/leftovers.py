@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import aiohttp
 import psutil
@@ -67,7 +67,7 @@ class Leftovers:
         try:
             await self._installation.all_calls_over(OVER_SECONDS * self._slack)
         except AssertionError as error:
-            yield Violation("left over", "rooms", str(error))
+            yield _left("rooms", str(error))
 
     async def _delete_rooms(self, names: set[str]) -> list[Violation]:
         """Delete the rooms on the server, which keeps them for a while. That must not begin anything."""
@@ -77,7 +77,7 @@ class Leftovers:
                 with suppress(api.TwirpError, aiohttp.ClientError):
                     await livekit.room.delete_room(api.DeleteRoomRequest(room=room.name))
             left = {room.name for room in (await livekit.room.list_rooms(api.ListRoomsRequest())).rooms}
-        return [Violation("left over", name, "on the LiveKit server") for name in left & names]
+        return [_left(name, "on the LiveKit server") for name in left & names]
 
     async def _gone(self, check: Callable[[], Awaitable[list[Violation]]]) -> list[Violation]:
         found: list[Violation] = []
@@ -92,26 +92,20 @@ class Leftovers:
         return found
 
     async def _redis(self) -> list[Violation]:
-        redis = self._installation.rooms.redis
-        found = []
-        for key in SETS:
-            if members := await redis.zrange(key, 0, -1):
-                found.append(Violation("left over", key, str(members)))
-        for queue in TIERS:
-            if length := await cast("Any", redis.llen(queue)):
-                found.append(Violation("left over", queue, f"{length} messages"))
-        for key in HASHES:
-            if await redis.exists(key):
-                found.append(Violation("left over", key, "unacknowledged messages"))
-        found += [Violation("left over", key, "has no TTL") for key in await leaked_keys(redis)]
-        found += [
-            Violation("left over", key, "a conversation")
-            async for key in redis.scan_iter(f"{keys.CONVERSATION_PREFIX}*")
+        redis: Any = self._installation.rooms.redis
+        sets = [(key, await redis.zrange(key, 0, -1)) for key in SETS]
+        queues = [(queue, await redis.llen(queue)) for queue in TIERS]
+        kept = [key async for key in redis.scan_iter(f"{keys.CONVERSATION_PREFIX}*")]
+        return [
+            *(_left(key, str(members)) for key, members in sets if members),
+            *(_left(queue, f"{length} messages") for queue, length in queues if length),
+            *[_left(key, "unacknowledged messages") for key in HASHES if await redis.exists(key)],
+            *(_left(key, "has no TTL") for key in await leaked_keys(redis)),
+            *(_left(key, "a conversation") for key in kept),
         ]
-        return found
 
     async def _processes(self) -> list[Violation]:
-        """Each worker has its children and sidecars, and no child has processes of its own or is dead and not reaped."""
+        """Return zombies, processes that children have started, orphans, and main processes with too many files."""
         return await asyncio.to_thread(self._processes_now)
 
     def _processes_now(self) -> list[Violation]:
@@ -124,19 +118,17 @@ class Leftovers:
                 zombies = [child.pid for child in children if child.status() == ZOMBIE]
                 files = main.num_fds()
             except psutil.Error:
-                found.append(Violation("left over", worker.name, "a process has just ended, or the worker is down"))
+                found.append(_left(worker.name, "a process has just ended, or the worker is down"))
                 continue
             if zombies:
-                found.append(Violation("left over", worker.name, f"zombies {zombies}"))
+                found.append(_left(worker.name, f"zombies {zombies}"))
             if grandchildren:
-                found.append(
-                    Violation("left over", worker.name, f"processes of calls: {list(map(_command, grandchildren))}")
-                )
+                found.append(_left(worker.name, f"processes of calls: {list(map(_command, grandchildren))}"))
             before = self._files.get(worker.pid, files)
             if files > before + TOO_MANY_FILES:
-                found.append(Violation("left over", worker.name, f"{files} open files, {before} at the begin"))
+                found.append(_left(worker.name, f"{files} open files, {before} at the begin"))
         found += [
-            Violation("left over", "orphans", _command(orphan))
+            _left("orphans", _command(orphan))
             for orphan in psutil.process_iter()
             if _is_orphan(orphan, str(self._installation.folder))
         ]
@@ -146,18 +138,18 @@ class Leftovers:
         now = {worker.pid for worker in self._installation.workers}
         statuses = [status for status in await self._installation.rooms.list_workers() if status.pid in now]
         found = [
-            Violation("left over", status.node, f"{status.idle} of {status.slots} children idle, {status.state}")
+            _left(status.node, f"{status.idle} of {status.slots} children idle, {status.state}")
             for status in statuses
             if status.idle != status.slots or status.state != "open"
         ]
         silent = now - {status.pid for status in statuses}
-        return [*found, *(Violation("left over", str(pid), "a worker without a heartbeat") for pid in silent)]
+        return [*found, *(_left(str(pid), "a worker without a heartbeat") for pid in silent)]
 
     async def _temporary_files(self) -> list[Violation]:
         new = await asyncio.to_thread(self._temporary) - self._folders
         # An agent that leaks a folder has made it itself, with Python's tempfile, as the worker's own child.
         ours = {path for path in new if not path.name.startswith("leaked-")}
-        return [Violation("left over", str(path), "in the temporary folder") for path in sorted(ours)]
+        return [_left(str(path), "in the temporary folder") for path in sorted(ours)]
 
     def _temporary(self) -> set[Path]:
         # A worker that was killed leaves its own folder; the next start of it must remove it.
@@ -170,7 +162,7 @@ class Leftovers:
         return [room for room in await self._installation.get_rooms(sids) if room.name in names]
 
     async def _records(self, rooms: list[Room], before: set[str]) -> AsyncIterator[Violation]:
-        redis = self._installation.rooms.redis
+        redis: Any = self._installation.rooms.redis
         records = [
             CallRecord.read(entry, fields) for entry, fields in await redis.xrange(keys.CALLS, min=f"({self._record}")
         ]
@@ -178,17 +170,17 @@ class Leftovers:
         counts = Counter((record.sid, record.attempt) for record in records)
         for (sid, attempt), count in counts.items():
             if count > 1:
-                yield Violation("left over", sid, f"{count} records of attempt {attempt}")
+                yield _left(sid, f"{count} records of attempt {attempt}")
         recorded = {record.sid for record in records}
         for room in rooms:
             if room.sid not in before:
-                yield Violation("left over", room.sid, "opened when its room was deleted")
+                yield _left(room.sid, "opened when its room was deleted")
             if room.state.is_open:
-                yield Violation("left over", room.sid, f"is {room.state}")
+                yield _left(room.sid, f"is {room.state}")
             if room.state is State.ENDED and room.sid not in recorded:
-                yield Violation("left over", room.sid, "has ended without a record")
+                yield _left(room.sid, "has ended without a record")
             if room.state is State.DEAD and not letters[room.sid]:
-                yield Violation("left over", room.sid, "is dead without a letter")
+                yield _left(room.sid, "is dead without a letter")
 
     def _parts(self) -> list[Any]:
         return [*self._installation.workers, *self._installation.stack.receivers]
@@ -197,6 +189,10 @@ class Leftovers:
 async def _last(redis: Any, stream: str) -> str:
     newest = await redis.xrevrange(stream, count=1)
     return str(newest[0][0]) if newest else "0-0"
+
+
+def _left(subject: str, text: str) -> Violation:
+    return Violation("left over", subject, text)
 
 
 def _command(process: psutil.Process) -> str:

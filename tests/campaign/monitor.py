@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import aiohttp
 from livekit import api
@@ -19,10 +20,8 @@ async def sample_for_ever(server: LiveKitServer, seen: Observations) -> None:
     """Sample until cancelled. A server that does not answer gives no sample."""
     async with api.LiveKitAPI(server.url, server.api_key, server.api_secret) as livekit:
         while True:
-            try:
+            with suppress(api.TwirpError, aiohttp.ClientError, TimeoutError, OSError):
                 await _sample(livekit, seen)
-            except (api.TwirpError, aiohttp.ClientError, TimeoutError, OSError):
-                pass
             await asyncio.sleep(SAMPLE_SECONDS)
 
 

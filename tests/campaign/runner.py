@@ -74,7 +74,7 @@ class Runner:
             await asyncio.wait({monitor})
         self._read_acts(seen)
         violations += checker.verdicts() + left
-        steps = [room for room in await self._rooms(seen)]
+        steps = await self._rooms(seen)
         timeline = render(seen, violations, logs, steps)
         return Result(history, violations, _occurred(seen), timeline, seen.clock.now())
 
@@ -86,9 +86,9 @@ class Runner:
             group.create_task(run_faults(site, seen))
             for room in seen.rooms:
 
-                def undecided(visit: VisitSeen, room: RoomSeen = room) -> bool:
+                def undecided(visit: VisitSeen, asked: float, room: RoomSeen = room) -> bool:
                     self._read_acts(seen)
-                    return checker.undecided(room, visit)
+                    return checker.undecided(room, visit, asked)
 
                 line = Line(installation.server, room, seen, undecided)
                 for caller in room.plan.callers:

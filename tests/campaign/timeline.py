@@ -55,11 +55,8 @@ def _event(part: str, line: str, seen: Observations, last: float) -> Event | Non
     try:
         fields = json.loads(text)
         level = str(fields.pop("level", "")).upper()
-        if "at" in fields:
-            at = datetime.fromisoformat(fields.pop("at")).timestamp()
-        else:
-            # livekit-server's.
-            at = float(fields.pop("ts"))
+        # livekit-server has seconds in `ts`.
+        at = datetime.fromisoformat(fields.pop("at")).timestamp() if "at" in fields else float(fields.pop("ts"))
     except (ValueError, TypeError, KeyError, AttributeError):
         return Event(last, part, text[:TEXT_LENGTH])
     if level not in LEVELS or str(fields.get("logger", "")).startswith(QUIET_LOGGERS) or part == "livekit-server":
