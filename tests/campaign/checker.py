@@ -66,10 +66,6 @@ class Checker:
         ]
         return Excuses(self._seen.faults, acts, slack=self._slack)
 
-    def faults_only(self) -> Excuses:
-        """Return the excuses that hold for all rooms."""
-        return Excuses(self._seen.faults, (), slack=self._slack)
-
     def undecided(self, room: RoomSeen, visit: VisitSeen, asked: float) -> bool:
         """Return whether the answer to a question may still come in time."""
         if any(act.act == "end" and act.sid == visit.sid for act in self._seen.acts):
@@ -142,16 +138,16 @@ class Checker:
             return
         at, reason = visit.thrown_out
         deleted = any(0 <= at - when < DELETED_SECONDS for when in room.deleted)
-        restarted = any(
-            fault.kind == "LiveKit restarted" and fault.begin is not None and fault.begin < at
-            for fault in self._seen.faults
+        restarts = Excuses(
+            [fault for fault in self._seen.faults if fault.kind == "LiveKit restarted"], (), slack=self._slack
         )
-        if not (deleted or restarted or "DUPLICATE" in reason):
+        if not (deleted or restarts.touches(at, at) or "DUPLICATE" in reason):
             yield Violation("thrown out", visit.caller, f"{reason} at {at:.1f} s, in {visit.sid}")
 
     def _came_back(self, room: RoomSeen) -> Iterator[Violation]:
+        faults = Excuses(self._seen.faults, (), slack=self._slack)
         for act in (act for act in self._seen.acts if act.room == room.name and act.act == "end"):
-            if self.faults_only().touches(act.at - ENDED_SECONDS, act.at + LEAVE_SECONDS):
+            if faults.touches(act.at - ENDED_SECONDS, act.at + LEAVE_SECONDS):
                 continue
             for visit in room.visits:
                 for agent in visit.agents:

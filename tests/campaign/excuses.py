@@ -35,7 +35,7 @@ class Excuses:
 
     def touches(self, begin: float, end: float) -> bool:
         """Return whether any excused time lies between two times."""
-        return any(window.begin < end and begin < window.end for window in self.windows)
+        return any(window.begin <= end and begin <= window.end for window in self.windows)
 
     def _after_fault(self, fault: FaultSeen) -> Interval | None:
         if fault.begin is None:
