@@ -3,52 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from livekit import rtc
 from livekit.agents import AgentStateChangedEvent, ConversationItemAddedEvent, JobContext
 
 from pipeline.conversation import Conversation
-from pipeline.errors import AgentCrashed, PipelineError, RoomGone, RoomUnreachable
+from pipeline.errors import AgentWithdrawn, PipelineError, RoomGone, RoomUnreachable
 from pipeline.failure_log import FailureLog
 from pipeline.options import CallOptions
-from pipeline.presence import Presence
+from pipeline.outcome import CallOutcome, End, EndedBy
+from pipeline.phase import Phase
+from pipeline.room_watch import RoomWatch
 from pipeline.runtime import rtc_client
 from pipeline.runtime.early_join import join_early
-from pipeline.runtime.job import build_job, fetch_room, room_stub, still_ours
-from pipeline.runtime.job_runner import JobRunner
+from pipeline.runtime.job import build_job, caller_listened, fetch_room, room_stub, still_ours
+from pipeline.runtime.job_runner import JobRunner, JobShutdown
+from pipeline.runtime.sessions import Session
 from pipeline.userdata import USERDATA_KEY, CallUserdata
 
 OnStep = Callable[[str], None]
 """Called with the name of each step, when the call reaches it."""
 OnConversation = Callable[[str], None]
 """Called after each turn with the conversation so far, as JSON."""
+OnPhase = Callable[[Phase], None]
+"""Called with each phase, when the call enters it."""
+OnOver = Callable[[End], None]
+"""Called once, when it is known how the call has ended, before the agent's shutdown callbacks run."""
 
 SILENCE_SECONDS = 1.0
 """The silence that separates two turns: long enough for the end of a turn to be noticed."""
 POLL_SECONDS = 0.05
 
 logger = logging.getLogger("switchboard.pipeline.call")
-
-
-@dataclass(frozen=True, slots=True)
-class CallOutcome:
-    """The end of a call.
-
-    `usage`: the use of each of the agent's models, as livekit-agents counts it, and the failures of its providers.
-    """
-
-    reason: str
-    usage: list[dict[str, Any]]
-
-    def usage_json(self) -> str:
-        """Return `usage` as JSON."""
-        return json.dumps(self.usage, default=str)
 
 
 class Call:
@@ -62,29 +54,34 @@ class Call:
         *,
         on_step: OnStep,
         on_conversation: OnConversation,
+        on_phase: OnPhase = lambda _: None,
+        on_over: OnOver = lambda _: None,
     ) -> None:
         self._options = options
         self._runner = runner
         self._on_step = on_step
         self._on_conversation = on_conversation
+        self._on_phase = on_phase
+        self._on_over = on_over
         self._conversation = conversation
         self._failures = FailureLog(sid=options.room_sid)
         self._steps: set[str] = set()
-        self._end_reason: str | None = None
+        self._end: End | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._presence: Presence | None = None
-        self._replaced = False
+        self._room_watch: RoomWatch | None = None
 
-    def hang_up(self, reason: str) -> None:
+    def hang_up(self, reason: str, ended_by: EndedBy = EndedBy.CALLERS) -> None:
         """End the call in order: the session closes, shutdown callbacks run, the agent leaves."""
-        if self._end_reason is None:
-            self._end_reason = reason
-            self._runner.shutdown(reason)
+        self._finish(CallOutcome(reason, ended_by))
+        self._runner.shutdown(reason)
 
     async def leave(self, reason: str) -> None:
-        """Leave the room at once: another agent may be about to answer it."""
-        self.hang_up(reason)
-        await self._runner.leave()
+        """Leave the room at once: another agent may be about to answer it. `run` then raises AgentWithdrawn."""
+        await self._leave(AgentWithdrawn(reason=reason))
+
+    def outcome_so_far(self) -> End | None:
+        """Return the end of the call as soon as it is known, else None. Any thread may ask."""
+        return self._end
 
     async def between_turns(self, patience_seconds: float) -> None:
         """Return when neither side is in the middle of a turn, at the latest after so many seconds."""
@@ -103,49 +100,75 @@ class Call:
         return self._conversation.to_json(None if session is None else session.history)
 
     async def run(self) -> CallOutcome:
-        """Run the call to its end.
+        """Run the call to its end, shutdown callbacks included.
 
-        Raises RoomGone if the room no longer exists, RoomUnreachable if the LiveKit server does not answer,
-        AgentCrashed if the agent's entrypoint raised, and SessionFailed if the voice agent's session did.
+        Raises the error that `outcome_so_far` then is, for a call that has failed.
         """
+        self._on_phase(Phase.REQUESTING)
+        try:
+            await self._run()
+        except RoomGone:
+            self._finish(CallOutcome("room gone", EndedBy.CALLERS))
+        except PipelineError as error:
+            self._finish(error)
+        end = self._end or CallOutcome("ended by the agent", EndedBy.AGENT)
+        if isinstance(end, Exception):
+            raise end
+        return replace(end, usage=self._usage())
+
+    async def _run(self) -> None:
         options, agent = self._options, self._runner.agent
         early = agent.joins_early and options.announced_at is not None
         job = await build_job(options, agent, room_stub(options) if early else await fetch_room(options))
         if job is None:
-            return CallOutcome(reason="rejected by the agent", usage=[])
-        if self._end_reason is not None:
-            return CallOutcome(reason=self._end_reason, usage=[])
-
+            self._finish(CallOutcome("rejected by the agent", EndedBy.AGENT))
+        if job is None or self._end is not None:
+            return
         self._runner.userdata[USERDATA_KEY] = CallUserdata(
             voice=options.voice,
             conversation=self._conversation,
             announced_at=options.announced_at,
             failures=self._failures,
         )
+        self._on_phase(Phase.CONNECTING)
         self._step("connecting")
         try:
-            await self._runner.run(job, on_start=self._join if early else self._watch)
+            await self._runner.run(
+                job, on_start=self._join if early else self._watch, on_shutdown=self._on_job_shutdown
+            )
         finally:
-            if self._presence is not None:
-                self._presence.close()
-        return self._outcome()
+            if self._room_watch is not None:
+                self._room_watch.close()
 
-    def _outcome(self) -> CallOutcome:
-        if self._replaced:
-            raise RoomGone(sid=self._options.room_sid)
-        crash = self._runner.crash
-        if isinstance(crash, PipelineError):
-            raise crash
-        if isinstance(crash, rtc.ConnectError):
-            raise RoomUnreachable(error=str(crash)) from crash
-        if crash is not None and self._end_reason is None:
-            raise AgentCrashed(error=f"{type(crash).__name__}: {crash}") from crash
-        if self._failures.fatal is not None:
-            raise self._failures.fatal
+    def _finish(self, end: End) -> None:
+        """Note how the call has ended, unless that is known already."""
+        if self._end is not None:
+            return
+        self._end = replace(end, usage=self._usage()) if isinstance(end, CallOutcome) else end
+        self._on_phase(Phase.ENDING)
+        self._on_over(self._end)
+
+    async def _leave(self, end: End) -> None:
+        self._finish(end)
+        self._runner.shutdown(end.reason if isinstance(end, CallOutcome) else str(end))
+        await self._runner.leave()
+
+    def _on_room_end(self, end: End) -> None:
+        if self._end is not None:
+            return
+        if isinstance(end, CallOutcome):
+            self.hang_up(end.reason, end.ended_by)
+        else:
+            self._begin(self._leave(end))
+
+    def _on_job_shutdown(self, shutdown: JobShutdown) -> None:
+        if self._room_watch is not None:
+            self._finish(self._room_watch.end_of_job(shutdown, self._runner.crash))
+
+    def _usage(self) -> list[dict[str, Any]]:
         session = self._runner.session
         usage = [model.model_dump() for model in session.usage.model_usage] if session else []
-        usage += self._failures.records()
-        return CallOutcome(reason=self._end_reason or "ended by the agent or the room", usage=usage)
+        return usage + self._failures.records()
 
     async def _join(self, ctx: JobContext) -> None:
         """Join the room without asking the server for it first, as it was announced just now.
@@ -158,11 +181,13 @@ class Call:
         await asyncio.sleep(0)
 
     async def _watch(self, ctx: JobContext) -> None:
-        self._presence = Presence(ctx.room, self._options.limits)
-        self._presence.ended.add_done_callback(lambda ended: self.hang_up(ended.result().value))
+        self._room_watch = watch = RoomWatch(
+            ctx, self._options.limits, self._failures, on_end=self._on_room_end, on_session=self._on_session
+        )
         ctx.room.on("connection_state_changed", lambda state: self._on_connection(ctx.room, state))
         ctx.room.on("room_updated", lambda: self._begin(self._compare_sid(ctx.room)))
-        ctx.room.on("local_track_published", lambda *_: self._on_published())
+        ctx.room.on("local_track_published", lambda *_: self._step("published"))
+        ctx.room.on("local_track_subscribed", lambda *_: self._begin(self._note_listener(watch)))
 
     def _on_connection(self, room: rtc.Room, state: rtc.ConnectionState.ValueType) -> None:
         if state == rtc.ConnectionState.CONN_RECONNECTING:
@@ -177,6 +202,8 @@ class Call:
             else:
                 self._begin(self._compare_sid(room))
                 self._step("joined")
+                if self._end is None:
+                    self._on_phase(Phase.RUNNING)
 
     def _begin(self, action: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(action)
@@ -186,6 +213,13 @@ class Call:
     async def _compare_sid(self, room: rtc.Room) -> None:
         if await room.sid != self._options.room_sid:
             await self._leave_replaced()
+
+    async def _note_listener(self, watch: RoomWatch) -> None:
+        # A caller who leaves within the first moments is never announced: that somebody listened is all there is of it.
+        if not watch.presence.callers:
+            with contextlib.suppress(RoomUnreachable):
+                if await caller_listened(self._options):
+                    watch.presence.note_unannounced_caller()
 
     async def _check_room_again(self) -> None:
         # After a reconnection the client has the new room's sid only with the room's next update, up to 5 s later. And
@@ -199,13 +233,10 @@ class Call:
             await self._leave_replaced()
 
     async def _leave_replaced(self) -> None:
-        self._replaced = True
-        await self.leave("room replaced")
+        await self._leave(CallOutcome("room gone", EndedBy.CALLERS))
 
-    def _on_published(self) -> None:
-        self._step("published")
-        session = self._runner.session
-        if session is not None:
+    def _on_session(self, session: Session) -> None:
+        if session is self._runner.session:
             session.on("agent_state_changed", self._on_agent_state)
             session.on("conversation_item_added", self._on_item)
 

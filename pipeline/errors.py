@@ -1,6 +1,7 @@
 """The errors of a call.
 
-The docstring of each error is its message. `retryable`: another attempt may help.
+The docstring of each error is its message. `retryable`: another attempt may help. `counted`: that attempt is one of the
+few that a call has; not so when the fault is the host's or the LiveKit server's, or nobody's.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ class PipelineError(Exception):
     """The call failed."""
 
     retryable: ClassVar[bool] = False
+    counted: ClassVar[bool] = True
 
     def __init__(self, **fields: object) -> None:
         template = " ".join((type(self).__doc__ or "").split())
@@ -48,7 +50,45 @@ class AgentCrashed(PipelineError):
     retryable = True
 
 
+class RequestHookCrashed(AgentCrashed):
+    """The agent's request hook raised {error}."""
+
+
+class AgentNeverJoined(PipelineError):
+    """The agent did not join the room within {seconds} s: call `ctx.connect()`, or start a session in `ctx.room`."""
+
+    retryable = True
+
+
+class SessionFailed(PipelineError):
+    """The agent's session closed because of its {error}, and a caller is there."""
+
+    retryable = True
+
+
+class SessionClosed(PipelineError):
+    """The agent's session closed because its participant left, and a caller is there."""
+
+    retryable = True
+    counted = False
+
+
+class AgentWithdrawn(PipelineError):
+    """The agent left the room before the call was over: {reason}."""
+
+    retryable = True
+    counted = False
+
+
+class LiveKitLost(PipelineError):
+    """The agent has lost the LiveKit server: {problem}."""
+
+    retryable = True
+    counted = False
+
+
 class RoomUnreachable(PipelineError):
     """The LiveKit server did not answer: {error}."""
 
     retryable = True
+    counted = False

@@ -1,10 +1,17 @@
-"""Encryption at rest of conversations and provider keys: Fernet, with key rotation, each content bound to its owner."""
+"""Encryption at rest: Fernet, with key rotation, each content bound to its owner. And seals of what stays readable.
+
+Conversations and provider keys are encrypted with the encryption keys, which receivers do not have. An agent's metadata
+comes from receivers and is read in calls, so its key is derived from what both have: the LiveKit secret.
+"""
 
 from __future__ import annotations
 
 import base64
 import hmac
 import json
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Self
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -15,8 +22,18 @@ from tasks.settings import Settings
 # Part of the key derivation: another text here makes everything in Redis undecryptable.
 _ENCRYPTION = b"switchboard: encryption at rest"
 _FINGERPRINT = b"switchboard: fingerprint"
+_AGENT_METADATA = b"switchboard: agent metadata"
+_SEAL = b"switchboard: seal"
 
 FINGERPRINT_DIGITS = 12
+
+
+class SealState(StrEnum):
+    """The result of checking a seal. BROKEN: none of the keys has made it for this content."""
+
+    OF_THE_FIRST_KEY = "first key"
+    OF_A_LATER_KEY = "later key"
+    BROKEN = "broken"
 
 
 class DecryptionFailed(ValueError):
@@ -27,18 +44,30 @@ class Encryption:
     """Encryption with the keys of the settings. Every worker of an installation has the same keys.
 
     What was encrypted for one owner cannot be decrypted for another. The first key encrypts; every key decrypts.
+    `keys`: others than the settings' encryption keys.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        configured = settings.tenants.encryption_keys
-        secret = settings.livekit.api_secret.get_secret_value().encode()
-        if configured is None:
-            keys = [_derive(secret, _ENCRYPTION)]
-        else:
-            keys = configured.get_secret_value().encode().split(b",")
-        self._first = Fernet(keys[0].strip())
-        self._fernet = MultiFernet([Fernet(key.strip()) for key in keys])
-        self._fingerprint_key = _derive(keys[0].strip(), _FINGERPRINT)
+    def __init__(self, settings: Settings, *, keys: Sequence[bytes] = ()) -> None:
+        if not keys:
+            configured = settings.tenants.encryption_keys
+            if configured is None:
+                keys = [_derive(settings.livekit.api_secret.get_secret_value().encode(), _ENCRYPTION)]
+            else:
+                keys = [key.strip() for key in configured.get_secret_value().encode().split(b",")]
+        self._first = Fernet(keys[0])
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+        self._fingerprint_key = _derive(keys[0], _FINGERPRINT)
+        self._seal_keys = [_derive(key, _SEAL) for key in keys]
+
+    @classmethod
+    def of_agent_metadata(cls, settings: Settings) -> Self:
+        """Return the encryption of what receivers hand to the agents of calls.
+
+        While the LiveKit secret is replaced, the old one decrypts if it is among the keys for webhooks.
+        """
+        first = settings.livekit.api_secret.get_secret_value()
+        secrets = [first, *(secret for secret in settings.livekit.signing_keys.values() if secret != first)]
+        return cls(settings, keys=[_derive(secret.encode(), _AGENT_METADATA) for secret in secrets])
 
     def encrypt(self, owner: str, content: str) -> bytes:
         """Encrypt the content for its owner, with the first key."""
@@ -65,13 +94,33 @@ class Encryption:
                 raise DecryptionFailed from error
         return None
 
+    def seal(self, owner: str, content: str) -> str:
+        """Return an authentication code of the owner's content, with the first key. The content stays readable."""
+        return _mac(self._seal_keys[0], owner, content)
+
+    def check_seal(self, owner: str, content: str, seal: str) -> SealState:
+        """Return whether a seal is one of this content."""
+        presented = seal.encode()
+        for index, key in enumerate(self._seal_keys):
+            if hmac.compare_digest(_mac(key, owner, content).encode(), presented):
+                return SealState.OF_A_LATER_KEY if index else SealState.OF_THE_FIRST_KEY
+        return SealState.BROKEN
+
     def fingerprint(self, owner: str, content: str) -> str:
         """Return a keyed fingerprint of the owner's content. It reveals nothing without the first key.
 
         It is keyed because a short or weak content could otherwise be found by trying.
         """
-        message = json.dumps([owner, content]).encode()
-        return hmac.new(self._fingerprint_key, message, "sha256").hexdigest()[:FINGERPRINT_DIGITS]
+        return _mac(self._fingerprint_key, owner, content)[:FINGERPRINT_DIGITS]
+
+
+def agent_metadata_owner(room_name: str) -> str:
+    """Return the owner of the metadata for the agent of a room: its name, as it may have no sid yet."""
+    return f"agent metadata:{room_name}"
+
+
+def _mac(key: bytes, owner: str, content: str) -> str:
+    return hmac.new(key, json.dumps([owner, content]).encode(), "sha256").hexdigest()
 
 
 def _derive(secret: bytes, purpose: bytes) -> bytes:

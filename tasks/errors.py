@@ -1,6 +1,7 @@
 """The errors between a webhook and a call.
 
-The docstring of each error is its message; `retryable` says whether another attempt can help.
+The docstring of each error is its message; `retryable` says whether another attempt can help, and `counted` whether
+that attempt is one of the few that a call has.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ class SwitchboardError(Exception):
     """Something went wrong."""
 
     retryable: ClassVar[bool] = False
+    counted: ClassVar[bool] = True
 
     def __init__(self, **fields: object) -> None:
         template = " ".join((type(self).__doc__ or "").split())
@@ -39,6 +41,13 @@ class UnknownTenant(SwitchboardError):
     """There is no tenant {tenant!r}. Declare it in a [tenants.{tenant}] table, and apply: switchboard tenants apply."""
 
 
+class UnknownTenantInName(SwitchboardError):
+    """The room's name is call-<tenant>-<id>, and none of these tenants is declared: {tenants}.
+
+    Declare the one that is meant, and apply: switchboard tenants apply.
+    """
+
+
 class UnknownNumber(SwitchboardError):
     """No tenant has the number that was called. Add it, in E.164, to the `numbers` of one."""
 
@@ -47,8 +56,24 @@ class TenantInvalid(SwitchboardError):
     """Tenant {tenant!r} cannot be used: {problem}."""
 
 
+class TenantNotSealed(SwitchboardError):
+    """Tenant {tenant!r}: its record in Redis is not sealed with an encryption key that this worker has.
+
+    Give the worker the SWITCHBOARD_ENCRYPTION_KEYS (or, if there are none, the LIVEKIT_API_SECRET) that `switchboard
+    tenants apply` had, or apply the tenants file again with the worker's. If these are the same, another program has
+    changed the record: find out which.
+    """
+
+
 class KeyUnreadable(SwitchboardError):
     """Tenant {tenant!r}, {field}: {problem}."""
+
+
+class AgentMetadataUnreadable(SwitchboardError):
+    """The agent's metadata of this call cannot be decrypted.
+
+    Give receivers and workers the same LIVEKIT_API_SECRET; while it is replaced, the other in SWITCHBOARD_WEBHOOK_KEYS.
+    """
 
 
 class KeySourceUnavailable(SwitchboardError):

@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 import aiohttp
 from livekit import api
 from livekit.protocol import models
+from livekit.protocol.agent_dispatch import AgentDispatch
 
 from tasks.errors import SwitchboardError
 from tasks.settings import LivekitSettings
@@ -110,6 +111,11 @@ class LiveKitClient:
         request = api.ListParticipantsRequest(room=room)
         return list((await self._answer(self._api.room.list_participants(request))).participants)
 
+    async def list_dispatches(self, room: str) -> list[AgentDispatch]:
+        """Return the explicit dispatches of the room with this name: those that name an agent."""
+        listed = await self._answer(self._api.agent_dispatch.list_dispatch(room))
+        return [dispatch for dispatch in listed if dispatch.agent_name]
+
     async def update_participant(self, room: str, identity: str, attributes: Mapping[str, str]) -> None:
         """Set attributes of a participant; an empty value removes the attribute."""
         request = api.UpdateParticipantRequest(room=room, identity=identity, attributes=attributes)
@@ -132,8 +138,12 @@ class LiveKitClient:
 
 
 def is_caller(participant: models.ParticipantInfo) -> bool:
-    """Return whether the participant is somebody to answer: a person, a telephone, an ingress, and any kind to come."""
-    return participant.kind not in NON_CALLER_KINDS
+    """Return whether the participant is somebody to answer: a person, a telephone, an ingress, and any kind to come.
+
+    Not an agent, a recorder, or a hidden participant, which the others in the room do not see.
+    """
+    permission = participant.permission
+    return participant.kind not in NON_CALLER_KINDS and not permission.hidden and not permission.recorder
 
 
 def created_at_ms(room: models.Room) -> int:

@@ -16,8 +16,7 @@ from ops.stack.redis import RedisServer
 from tasks.rooms import RoomStore
 from tests import lanes
 from tests.support.key_leaks import leaked_keys
-
-SECRET = "a-secret-that-is-long-enough-for-hs256"
+from tests.support.tenants import SECRET
 
 
 @pytest.hookimpl(optionalhook=True)

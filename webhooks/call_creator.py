@@ -66,11 +66,13 @@ class CallCreator:
         metadata: Mapping[str, Any],
         *,
         wait_seconds: int,
+        agent_metadata: str = "",
         idempotency_key: IdempotencyKey | None = None,
     ) -> CreatedCall:
         """Create a call of the tenant, or return the one that was created with the same `idempotency_key`.
 
-        The room waits for its caller for `wait_seconds`.
+        The room waits for its caller for `wait_seconds`. `agent_metadata` is for the agent alone; `metadata` is the
+        room's.
 
         Raises LiveKitUnavailable, LiveKitRefused, RedisUnavailable, TenantUnusable, and IdempotencyKeyReused.
         """
@@ -79,6 +81,8 @@ class CallCreator:
             raise IdempotencyKeyReused
         if request.sid:
             return CreatedCall(request.room, request.sid, request.made_at, repeated=True)
+        if agent_metadata:
+            await self._dispatcher.save_agent_metadata(request.room, agent_metadata)
         content = json.dumps({**metadata, "tenant_id": tenant})
         room = await self._create_room(request.room, metadata=content, wait_seconds=wait_seconds)
         try:
@@ -118,7 +122,7 @@ class CallCreator:
             room = await self._livekit.create_room(
                 name, metadata=metadata, empty_seconds=wait_seconds, departure_seconds=DEPARTURE_SECONDS
             )
-        return RoomInfo(room.sid, room.name, room.metadata, created_at_ms(room))
+        return RoomInfo(room.sid, room.name, room.metadata, created_at_ms(room), requested=True)
 
     async def _delete_room(self, room: RoomInfo) -> None:
         logger.warning("room could not be dispatched; deleting it", extra={"sid": room.sid})

@@ -29,7 +29,7 @@ from webhooks.schemas import CallRequest, CallResponse
 logger = logging.getLogger("switchboard.webhooks")
 router = APIRouter()
 
-MAX_BYTES = 32 << 10
+MAX_BYTES = 64 << 10
 MADE, REPEATED = "made", "repeated"
 _MAX_FIELD_PROBLEMS = 20
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -88,6 +88,7 @@ async def _create(request: Request, endpoint: CallsEndpoint) -> tuple[str, CallR
     call = await endpoint.creator.create(
         tenant.id,
         call_request.metadata,
+        agent_metadata=call_request.agent_metadata,
         wait_seconds=call_request.token_ttl_seconds,
         idempotency_key=idempotency_key,
     )

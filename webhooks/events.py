@@ -8,37 +8,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from livekit.protocol import models
 
-from tasks.livekit_api import NON_CALLER_KINDS
+from tasks.livekit_api import is_caller
 from tasks.queue.dispatcher import RoomInfo
+from tasks.queue.routing import SIP_ATTRIBUTES, called_number
 from webhooks.errors import EventMalformed
 
 ROOM_STARTED: Final = "room_started"
 ROOM_FINISHED: Final = "room_finished"
 PARTICIPANT_JOINED: Final = "participant_joined"
 
-# By name, as in protobuf's JSON.
-_NON_CALLER_KINDS = frozenset(map(models.ParticipantInfo.Kind.Name, NON_CALLER_KINDS))
+_KINDS = models.ParticipantInfo.Kind
+_INT64 = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event. `room` is set if the event is one of the three that are handled."""
+    """An event. `room` is set if the event is one of the three that are handled.
+
+    `caller_joined`: a caller has joined, as `tasks.livekit_api.is_caller` says.
+    """
 
     name: str
     id: str
     room: RoomInfo | None = None
-    participant_kind: str | None = None
-    """Of participant_joined: a name of ParticipantInfo.Kind, or a number if livekit-server has no name for it."""
-
-    @property
-    def caller_joined(self) -> bool:
-        """True if a caller joined: a person, a telephone, an ingress, and any kind that LiveKit may add."""
-        return self.participant_kind is not None and self.participant_kind not in _NON_CALLER_KINDS
+    caller_joined: bool = False
 
 
 def parse(body: bytes) -> Event:
@@ -59,7 +57,10 @@ def parse(body: bytes) -> Event:
     if name != PARTICIPANT_JOINED:
         return Event(name, event_id, _room(room, None))
     participant = _object(fields, "participant")
-    return Event(name, event_id, _room(room, _unix_ms(participant, "joinedAt")), _kind(participant))
+    joined_at_ms = _unix_ms(participant, "joinedAt")
+    info = _participant(participant)
+    joined = replace(_room(room, joined_at_ms), called_number=called_number(info))
+    return Event(name, event_id, joined, caller_joined=is_caller(info))
 
 
 def _room(fields: Mapping[str, Any], joined_at_ms: int | None) -> RoomInfo:
@@ -79,11 +80,33 @@ def _unix_ms(fields: Mapping[str, Any], name: str) -> int | None:
     return None if seconds is None else seconds * 1000
 
 
-def _kind(fields: Mapping[str, Any]) -> str:
-    kind = fields.get("kind", "STANDARD")
-    if not isinstance(kind, str | int):
+def _participant(fields: Mapping[str, Any]) -> models.ParticipantInfo:
+    """Return as much of the participant as decides whether it is a caller, and which number it has called."""
+    permission = fields.get("permission", {})
+    if not isinstance(permission, dict):
+        raise EventMalformed(problem="participant.permission is not an object")
+    attributes = fields.get("attributes", {})
+    if not isinstance(attributes, dict):
+        raise EventMalformed(problem="participant.attributes is not an object")
+    return models.ParticipantInfo(
+        kind=_kind(fields),
+        permission=models.ParticipantPermission(
+            hidden=permission.get("hidden") is True, recorder=permission.get("recorder") is True
+        ),
+        attributes={name: _text(attributes, name) for name in SIP_ATTRIBUTES},
+    )
+
+
+def _kind(fields: Mapping[str, Any]) -> Any:
+    kind = fields.get("kind", _KINDS.STANDARD)
+    if isinstance(kind, str):
+        # livekit-server may know kinds that this livekit-api does not. They are people like any other.
+        return _KINDS.Value(kind) if kind in _KINDS.keys() else _KINDS.STANDARD  # noqa: SIM118 - protobuf's wrapper is no mapping
+    if not isinstance(kind, int):
         raise EventMalformed(problem="participant.kind is neither a name nor a number")
-    return str(kind)
+    if not 0 <= kind < 1 << 31:
+        raise EventMalformed(problem="participant.kind is not a number of a kind")
+    return kind
 
 
 def _object(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -97,6 +120,8 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
     value = fields.get(name, "")
     if not isinstance(value, str):
         raise EventMalformed(problem=f"{name} is not a string")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise EventMalformed(problem=f"{name} is not text that UTF-8 can encode")
     return value
 
 
@@ -105,6 +130,9 @@ def _int64(fields: Mapping[str, Any], name: str) -> int | None:
     if value is None:
         return None
     try:
-        return int(value)
+        number = int(value)
     except (TypeError, ValueError, OverflowError):
-        raise EventMalformed(problem=f"{name} is not a whole number") from None
+        number = _INT64
+    if not -_INT64 <= number < _INT64:
+        raise EventMalformed(problem=f"{name} is not a whole number of 64 bits")
+    return number

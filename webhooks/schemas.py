@@ -35,6 +35,13 @@ def _check_metadata(metadata: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return metadata
 
 
+def _check_agent_metadata(metadata: str) -> str:
+    if len(metadata.encode()) > METADATA_BYTES:
+        msg = f"it is longer than {METADATA_BYTES} bytes"
+        raise ValueError(msg)
+    return metadata
+
+
 Identity = Annotated[
     str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$"), AfterValidator(_check_identity)
 ]
@@ -42,6 +49,7 @@ Identity = Annotated[
 Seconds = Annotated[
     int, BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
 ]
+AgentMetadata = Annotated[str, AfterValidator(_check_agent_metadata)]
 Metadata = Annotated[dict[str, JsonValue], AfterValidator(_check_metadata)]
 
 
@@ -68,6 +76,11 @@ class CallRequest(BaseModel):
         default_factory=dict,
         description="Data for the agent. It becomes the room's metadata, together with `tenant_id`, which is reserved. "
         "All participants can read it. At most 16 KiB as JSON.",
+    )
+    agent_metadata: AgentMetadata = Field(
+        "",
+        description="Data for the agent alone, in `ctx.job.metadata` instead of the tenant's. It is encrypted, and "
+        "neither the room nor its participants have it. At most 16 KiB.",
     )
     token_ttl_seconds: Seconds = Field(600, ge=60, le=3600, description="Time in which the caller has to join.")
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
-from urllib.parse import parse_qs, parse_qsl, unquote
+from urllib.parse import parse_qs, parse_qsl
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -15,6 +15,7 @@ from fastapi.responses import Response
 from tasks.errors import InvalidSetting, SwitchboardError, UnknownNumber
 from tasks.idempotency import IdempotencyKey
 from tasks.queue.dispatcher import Dispatching
+from tasks.queue.routing import e164
 from tasks.settings import Settings
 from webhooks import body, problems, twilio_signature, twiml
 from webhooks.call_creator import CallCreator
@@ -33,9 +34,6 @@ WAIT_SECONDS = 60
 """How long a room waits for the call to arrive from LiveKit's SIP server."""
 CONNECTED, REPEATED = "connected", "repeated"
 UNKNOWN_NUMBER, RETRYING, GAVE_UP = "unknown_number", "retrying", "gave_up"
-
-_SIP = re.compile(r"sips?:(?P<user>[^@;?]+)@.*", re.IGNORECASE)
-_DIGITS = re.compile(r"[1-9][0-9]{6,14}")
 
 
 class TwiML(Response):
@@ -134,7 +132,7 @@ async def _verify(request: Request, endpoint: TwilioEndpoint) -> Mapping[str, st
 
 
 async def _connect(form: Mapping[str, str], endpoint: TwilioEndpoint) -> tuple[str, str]:
-    number = called_number(form["To"])
+    number = e164(form["To"])
     tenant = await endpoint.dispatcher.tenant_by_number(number)
     metadata = {
         "caller_number": form.get("From", ""),
@@ -144,13 +142,6 @@ async def _connect(form: Mapping[str, str], endpoint: TwilioEndpoint) -> tuple[s
     key = IdempotencyKey.of(secret=endpoint.secret, key=f"twilio:{form['CallSid']}", content=b"")
     call = await endpoint.creator.create(tenant.id, metadata, wait_seconds=WAIT_SECONDS, idempotency_key=key)
     return (REPEATED if call.repeated else CONNECTED), endpoint.dial(call.room)
-
-
-def called_number(to: str) -> str:
-    """Return the number in Twilio's parameter `To`: E.164, or the user of a SIP address, maybe without plus."""
-    match = _SIP.fullmatch(to.strip())
-    number = unquote(match["user"]) if match else to.strip()
-    return f"+{number}" if _DIGITS.fullmatch(number) else number
 
 
 def _retry_or_reject(error: SwitchboardError, request: Request, endpoint: TwilioEndpoint) -> tuple[str, str]:

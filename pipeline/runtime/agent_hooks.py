@@ -37,6 +37,8 @@ class AgentHooks:
     session_end: Callable[[JobContext], Awaitable[None]] | None = None
     session_end_seconds: float = SESSION_END_SECONDS
     agent_name: str = ""
+    memory_warn_mb: float = 0.0
+    memory_limit_mb: float = 0.0
 
     @property
     def joins_early(self) -> bool:
@@ -60,4 +62,6 @@ def load_hooks(path: str) -> AgentHooks:
         session_end=server._session_end_fnc,
         session_end_seconds=server._session_end_timeout,
         agent_name=server._agent_name,
+        memory_warn_mb=server._job_memory_warn_mb,
+        memory_limit_mb=server._job_memory_limit_mb,
     )

@@ -21,8 +21,9 @@ from livekit.agents.types import ATTRIBUTE_AGENT_NAME
 from livekit.protocol import agent as agent_proto
 from livekit.protocol import models
 
-from pipeline.errors import RoomGone, RoomUnreachable
+from pipeline.errors import RequestHookCrashed, RoomGone, RoomUnreachable
 from pipeline.options import CallOptions
+from pipeline.presence import is_caller
 from pipeline.runtime.agent_hooks import AgentHooks
 
 ROOM_CHECK_SECONDS = 5.0
@@ -35,7 +36,7 @@ def room_stub(options: CallOptions) -> models.Room:
 
 
 async def build_job(options: CallOptions, agent: AgentHooks, room: models.Room) -> RunningJobInfo | None:
-    """Build the job. Returns None if the agent's request hook rejected it."""
+    """Build the job. Returns None if the agent's request hook rejected it. Raises RequestHookCrashed."""
     job = _job_message(options, agent, room)
     accepted = await _request(agent, job)
     if accepted is None:
@@ -66,6 +67,17 @@ async def still_ours(options: CallOptions) -> bool:
             return False
         listed = await server.room.list_participants(api.ListParticipantsRequest(room=options.room_name))
     return not any(options.is_successor(person.identity) for person in listed.participants)
+
+
+async def caller_listened(options: CallOptions) -> bool:
+    """Tell whether the first who listened to the agent was a caller, who may have left again. Raises RoomUnreachable.
+
+    A recorder listens too, but does not leave at once: where one is listed and no caller, it was that one.
+    """
+    async with _server(options) as server:
+        listed = await server.room.list_participants(api.ListParticipantsRequest(room=options.room_name))
+    people = [person for person in listed.participants if person.kind != models.ParticipantInfo.Kind.AGENT]
+    return not people or any(is_caller(person) for person in people)
 
 
 async def fetch_room(options: CallOptions) -> models.Room:
@@ -137,7 +149,10 @@ async def _request(agent: AgentHooks, job: agent_proto.Job) -> JobAcceptArgument
     async def reject(terminate: bool) -> None:  # noqa: FBT001 - livekit-agents calls it so
         del terminate
 
-    await agent.request(JobRequest(job=job, on_reject=reject, on_accept=accept))
+    try:
+        await agent.request(JobRequest(job=job, on_reject=reject, on_accept=accept))
+    except Exception as error:
+        raise RequestHookCrashed(error=f"{type(error).__name__}: {error}") from error
     return accepted
 
 

@@ -9,19 +9,27 @@ tests/integration/pipeline/runtime/test_job_runner_contract.py fails when it mov
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+from livekit import rtc
 from livekit.agents import AgentSession, JobContext
 from livekit.agents.ipc import proto
 from livekit.agents.ipc.channel import Message
-from livekit.agents.ipc.job_proc_lazy_main import _JobProc
+from livekit.agents.ipc.job_proc_lazy_main import _JobProc, _ShutdownInfo
 from livekit.agents.ipc.proc_client import _ProcClient
 from livekit.agents.job import JobExecutorType, RunningJobInfo
 from livekit.agents.utils import aio
 
 from pipeline.errors import PipelineError
 from pipeline.runtime.agent_hooks import AgentHooks
+
+DISCONNECT_SECONDS = 3.0
+"""Time limit for leaving a room. livekit's client waits for ever for a server that it cannot reach."""
+
+logger = logging.getLogger("switchboard.pipeline.call")
 
 
 class InferenceUnavailable(PipelineError):
@@ -75,6 +83,14 @@ class _ParentProcess:
             self.inbox.send_nowait(response)
 
 
+@dataclass(frozen=True, slots=True)
+class JobShutdown:
+    """The begin of a job's end. `by_agent`: the agent has asked for it, with `ctx.shutdown()`."""
+
+    reason: str
+    by_agent: bool
+
+
 class JobRunner:
     """The runner of one job in this process: `prewarm` before the call is known, then `run`.
 
@@ -86,6 +102,7 @@ class JobRunner:
         self.context: JobContext | None = None
         self.crash: Exception | None = None
         self._on_start: Callable[[JobContext], Awaitable[None]]
+        self._on_shutdown: Callable[[JobShutdown], None]
         self._parent = _ParentProcess(inference or NoInference())
         self._proc = _JobProc(
             agent.prewarm,
@@ -109,12 +126,19 @@ class JobRunner:
         """The agent's session, once it has one. The context's public property raises where there is none."""
         return None if self.context is None else self.context._primary_agent_session
 
-    async def run(self, job: RunningJobInfo, *, on_start: Callable[[JobContext], Awaitable[None]]) -> None:
+    async def run(
+        self,
+        job: RunningJobInfo,
+        *,
+        on_start: Callable[[JobContext], Awaitable[None]],
+        on_shutdown: Callable[[JobShutdown], None],
+    ) -> None:
         """Run the job to its end. `on_start` is awaited with the job's context before the entrypoint is called.
 
-        An exception of either is in `crash` afterwards; the shutdown callbacks have run all the same.
+        `on_shutdown` is called as soon as the job is going to end: before its session is closed and its shutdown
+        callbacks run. An exception of `on_start` or the entrypoint is in `crash` then.
         """
-        self._on_start = on_start
+        self._on_start, self._on_shutdown = on_start, on_shutdown
         self._parent.inbox = inbox = aio.Chan[Message]()
         start = proto.StartJobRequest()
         start.running_job = job
@@ -135,11 +159,35 @@ class JobRunner:
         if self.context is not None:
             await self.context.room.disconnect()
 
+    def _shut_down(self, shutdown: asyncio.Future[_ShutdownInfo]) -> None:
+        if not shutdown.cancelled():
+            info = shutdown.result()
+            self._on_shutdown(JobShutdown(info.reason, by_agent=info.user_initiated))
+
     async def _entrypoint(self, ctx: JobContext) -> None:
         self.context = ctx
+        self._proc._shutdown_fut.add_done_callback(self._shut_down)
+        _bound_disconnect(ctx.room)
         try:
             await self._on_start(ctx)
             await self.agent.entrypoint(ctx)
         except Exception as error:
             self.crash = error
             raise
+
+
+def _bound_disconnect(room: rtc.Room) -> None:
+    """Bound the time in which the room is left, by the agent, by livekit-agents or by us."""
+    unbounded = room.disconnect
+    leaving: list[asyncio.Task[None]] = []
+
+    async def disconnect(**options: Any) -> None:
+        if not leaving:
+            leaving.append(asyncio.create_task(unbounded(**options)))
+            _, pending = await asyncio.wait(leaving, timeout=DISCONNECT_SECONDS)
+            if pending:
+                logger.warning("the LiveKit server does not let the agent leave")
+                leaving[0].cancel()
+        await asyncio.wait(leaving)
+
+    room.disconnect = disconnect  # type: ignore[method-assign]

@@ -16,10 +16,13 @@ from pipeline.runtime import rtc_client
 from pipeline.runtime.job_runner import Inference, JobRunner
 from pipeline.runtime.prewarm import prewarm_child
 from tasks.call.drain import Drain
+from tasks.call.scoreboard import MemoryLimits, ScoreboardRow
+from tasks.encryption import Encryption
 from tasks.redis_client import connect
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
 from tasks.tenants import TenantReader
+from tasks.tenants.seal import TenantSeal
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -31,7 +34,7 @@ logger = logging.getLogger("switchboard.tasks.call")
 class Child:
     """A child of the worker. `redis` belongs to `loop`, and is connected already if Redis was there.
 
-    `drain`: the worker's. `inference`: the client of the worker's inference process, or None where there is none.
+    `drain`: the worker's. `row`: this child's of the worker's scoreboard. `inference`: the client of the worker's inference process, or None where there is none.
     `answered`: its call has run to its end.
     """
 
@@ -41,19 +44,22 @@ class Child:
     rooms: RoomStore
     tenants: TenantReader
     drain: Drain
+    row: ScoreboardRow
     inference: Inference | None = None
     answered: bool = False
     _default_runner: JobRunner | None = None
 
     @classmethod
-    def prewarmed(cls, settings: Settings, drain: Drain, inference: Inference | None) -> Child:
+    def prewarmed(cls, settings: Settings, drain: Drain, row: ScoreboardRow, inference: Inference | None) -> Child:
         """Return a child with the default agent prewarmed and Redis connected.
 
         The call tries again what fails here, and then reports it.
         """
         redis = connect(settings.redis)
         rooms = RoomStore(redis, lease_ms=settings.lease.ttl_ms)
-        child = cls(settings, _event_loop(), redis, rooms, TenantReader(redis, settings.tiers.names), drain, inference)
+        tenants = TenantReader(redis, settings.tiers.names, TenantSeal(Encryption(settings)))
+        child = cls(settings, _event_loop(), redis, rooms, tenants, drain, row, inference)
+        row.clear()
         try:
             child._default_runner = prewarm_child(settings.call.agent, inference)
         except PipelineError as error:
@@ -74,9 +80,14 @@ class Child:
         A runner runs one call. Raises AgentNotFound, and what the agent's prewarm raises.
         """
         path = agent or self.settings.call.agent
-        if self._default_runner is not None and self._default_runner.agent.path == path:
-            return self._default_runner
-        return prewarm_child(path, self.inference)
+        runner = self._default_runner
+        if runner is None or runner.agent.path != path:
+            runner = prewarm_child(path, self.inference)
+        call = self.settings.call
+        self.row.memory_limits = MemoryLimits(call.memory_warn_mb, call.memory_limit_mb).stricter(
+            MemoryLimits(runner.agent.memory_warn_mb, runner.agent.memory_limit_mb)
+        )
+        return runner
 
     def run(self, call: Coroutine[Any, Any, str]) -> str:
         """Run a call to its end and return its result."""
@@ -91,9 +102,9 @@ def _event_loop() -> asyncio.Runner:
 _current: list[Child] = []
 
 
-def prewarm(settings: Settings, drain: Drain, inference: Inference | None) -> None:
+def prewarm(settings: Settings, drain: Drain, row: ScoreboardRow, inference: Inference | None) -> None:
     """Prewarm this process, a fresh child."""
-    _current[:] = [Child.prewarmed(settings, drain, inference)]
+    _current[:] = [Child.prewarmed(settings, drain, row, inference)]
 
 
 def current() -> Child:

@@ -17,7 +17,8 @@ from pipeline.options import (
     VadOptions,
     VoiceAgentOptions,
 )
-from tasks.errors import TenantInvalid
+from tasks.encryption import DecryptionFailed, Encryption, agent_metadata_owner
+from tasks.errors import AgentMetadataUnreadable, TenantInvalid
 
 if TYPE_CHECKING:
     from tasks.rooms import Room
@@ -36,7 +37,7 @@ ANNOUNCED_MS = 2000
 def call_options(
     room: Room, tenant: Tenant, keys: Mapping[str, Secret], settings: Settings, *, claimed_at: float
 ) -> CallOptions:
-    """Return the options of the room's call. Raises TenantInvalid.
+    """Return the options of the room's call. Raises TenantInvalid and AgentMetadataUnreadable.
 
     `keys`: see `provider_keys`. `claimed_at`: the time of the claim, by `time.monotonic()`.
     """
@@ -48,15 +49,27 @@ def call_options(
         livekit_api_key=settings.livekit.api_key,
         livekit_api_secret=Secret(settings.livekit.api_secret.get_secret_value()),
         worker=room.worker,
-        agent_metadata=tenant.agent_metadata,
+        agent_metadata=_agent_metadata(room, settings) or tenant.agent_metadata,
         voice=voice_agent_options(tenant, keys),
         limits=CallLimits(
             join_seconds=settings.call.join_timeout_seconds,
             empty_grace_seconds=settings.call.empty_grace_seconds,
             length_seconds=settings.call.max_seconds,
+            livekit_away_seconds=settings.call.livekit_away_seconds,
         ),
         announced_at=_announced_at(room, claimed_at),
     )
+
+
+def _agent_metadata(room: Room, settings: Settings) -> str:
+    """Return the metadata that the call was requested with, or "". Not the tenant's if that cannot be decrypted."""
+    if not room.agent_metadata:
+        return ""
+    try:
+        owner = agent_metadata_owner(room.name)
+        return Encryption.of_agent_metadata(settings).decrypt(owner, room.agent_metadata.encode())
+    except DecryptionFailed as error:
+        raise AgentMetadataUnreadable from error
 
 
 def _announced_at(room: Room, claimed_at: float) -> float | None:

@@ -10,7 +10,13 @@ from tasks.queue.app import app
 from tasks.queue.message import TASK
 
 
-@app.task(name=TASK, bind=True, ignore_result=True, Strategy="tasks.worker.intake.strategy:start_or_return")
+@app.task(
+    name=TASK,
+    bind=True,
+    ignore_result=True,
+    Strategy="tasks.worker.intake.strategy:start_or_return",
+    Request="tasks.worker.call_request:CallRequest",
+)
 def run_room(self: app.Task, *, sid: str, attempt: int) -> str:
     """Answer the room, unless another attempt has superseded this one. Return the result in a few words."""
     worker = self.request.hostname or f"pid@{os.getpid()}"

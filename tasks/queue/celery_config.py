@@ -18,10 +18,6 @@ def load() -> dict[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_transport_options": {
-            # Between reserve and accept only: the ack is early, and the lease decides who answers.
-            "visibility_timeout": 30,
-            "unacked_restore_interval": 2,
-            "unacked_restore_throttle": 1,
             # `-Q premium,standard` is strict; kombu's default alternates between the queues.
             "queue_order_strategy": "priority",
             # A Redis that stopped answering is noticed in seconds, not when TCP gives up.
@@ -31,7 +27,9 @@ def load() -> dict[str, Any]:
             "health_check_interval": 5,
             **_sentinel_options(redis),
         },
-        "task_queues": [Queue(name, routing_key=name) for name in tiers.queue_names],
+        # Kombu keeps no second copy of a message that was taken. It would restore it after a while, also when its room
+        # is over. The reconciler requeues what is lost, and it knows the rooms.
+        "task_queues": [Queue(name, routing_key=name, no_ack=True) for name in tiers.queue_names],
         "task_default_queue": tiers.queue_names[-1],
         "task_create_missing_queues": True,
         "task_serializer": "json",
@@ -39,7 +37,6 @@ def load() -> dict[str, Any]:
         "task_ignore_result": True,
         "task_store_errors_even_if_ignored": False,
         "task_track_started": False,
-        # Acked late, a call longer than the visibility timeout would run twice at once.
         "task_acks_late": False,
         "task_send_sent_event": False,
         "worker_send_task_events": True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable
@@ -9,9 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, Self, TypeVar
 
-from tasks.errors import SwitchboardError
+from tasks.encryption import Encryption, agent_metadata_owner
+from tasks.errors import NoTenant, SwitchboardError, UnknownNumber, UnknownTenantInName
+from tasks.queue.explicit_dispatch import ExplicitDispatch, ExplicitDispatches
 from tasks.queue.message import call_message
-from tasks.queue.routing import tenant_of
+from tasks.queue.routing import RoomMetadata, is_left_to_others, is_named_by_a_rule, tenants_in_name
 from tasks.redis_client import connect, within_deadline
 from tasks.rooms import CloseResult, Limits, OpenResult, RoomStore
 from tasks.settings import Settings
@@ -21,13 +24,17 @@ logger = logging.getLogger("switchboard.tasks.queue")
 
 T = TypeVar("T")
 
+NO_TENANT_SECONDS = 5.0
+"""The time that a new room has to get a tenant: from its metadata, which may be set late, or from its first caller."""
+
 
 @dataclass(frozen=True, slots=True)
 class RoomInfo:
     """A room as LiveKit has announced it. Times are in unix ms by the LiveKit server's clock, None where unknown.
 
     `joined_at_ms`: when the announced caller joined. If that was after the room's call had ended, the caller has come
-    back, and is answered again.
+    back, and is answered again. `called_number`: the number that the caller has called, in E.164: see
+    `routing.called_number`. `requested`: a receiver has created the room, so it is for an agent of ours.
     """
 
     sid: str
@@ -35,6 +42,8 @@ class RoomInfo:
     metadata: str = ""
     started_at_ms: int | None = None
     joined_at_ms: int | None = None
+    called_number: str | None = None
+    requested: bool = False
 
 
 class DispatchResult(StrEnum):
@@ -42,12 +51,16 @@ class DispatchResult(StrEnum):
 
     QUEUED: its message is in its queue. WAITING: it waits for a permit, because its tenant or its tier is at its limit.
     KNOWN: it was dispatched before. DEAD: it cannot be answered; a dead letter has the reason.
+    LEFT: it is none of ours: it has opted out, or asks for the agent of another worker.
+    NO_TENANT_YET: it is so new that its metadata, or the caller whose number was called, may still come.
     """
 
     QUEUED = "queued"
     WAITING = "waiting"
     KNOWN = "known"
     DEAD = "dead"
+    LEFT = "left"
+    NO_TENANT_YET = "no tenant yet"
 
 
 class Dispatching(Protocol):
@@ -59,6 +72,14 @@ class Dispatching(Protocol):
 
     async def open(self, room: RoomInfo) -> DispatchResult:
         """Dispatch the room, once by its sid."""
+        ...
+
+    def is_left(self, *, name: str, metadata: str) -> bool:
+        """Return whether a room with this name and metadata is none of ours. Asks nobody."""
+        ...
+
+    async def save_agent_metadata(self, name: str, metadata: str) -> None:
+        """Save metadata for the agent of a room that is about to be created with this name."""
         ...
 
     async def close(self, sid: str) -> CloseResult:
@@ -88,23 +109,37 @@ class Dispatcher:
     A Redis that was only paused may still execute the action afterwards; repeating it then changes nothing.
     """
 
-    def __init__(self, settings: Settings, rooms: RoomStore, tenants: TenantReader) -> None:
+    def __init__(
+        self, settings: Settings, rooms: RoomStore, tenants: TenantReader, explicit: ExplicitDispatches
+    ) -> None:
         self._settings = settings
         self._rooms = rooms
         self._tenants = tenants
+        self._explicit = explicit
+        self._encryption = Encryption.of_agent_metadata(settings)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """Return a dispatcher with its own connections to Redis; `aclose` closes them."""
+        """Return a dispatcher with its own connections, which `aclose` closes. Call it inside an event loop."""
         # The first message costs Celery 50 ms of preparation, which would be the first caller's.
         call_message(sid="", attempt=0, name="", tenant="", tier="", queue=settings.tiers.queue_names[0])
         redis = connect(settings.redis)
         tenants = TenantReader(redis, settings.tiers.names)
-        return cls(settings, RoomStore(redis, lease_ms=settings.lease.ttl_ms), tenants)
+        explicit = ExplicitDispatches.from_settings(settings)
+        return cls(settings, RoomStore(redis, lease_ms=settings.lease.ttl_ms), tenants, explicit)
 
     async def open(self, room: RoomInfo) -> DispatchResult:
         """Dispatch the room, in one Redis action that is idempotent by its sid."""
-        return await self._within_deadline(self._dispatch(room, replay=False))
+        if self.is_left(name=room.name, metadata=room.metadata):
+            return DispatchResult.LEFT
+        if room.requested:
+            return await self._within_deadline(self._dispatch(room, replay=False))
+        # Side by side: the tenant takes a round trip to Redis, the explicit dispatches one to the LiveKit server.
+        asked = asyncio.create_task(self._explicit.find(room.name))
+        try:
+            return await self._within_deadline(self._dispatch(room, replay=False, asked=asked))
+        finally:
+            asked.cancel()
 
     async def replay(self, room: RoomInfo) -> DispatchResult:
         """Dispatch the room even if it is dead, because the cause may have been mended.
@@ -112,6 +147,17 @@ class Dispatcher:
         Raises the SwitchboardError that still keeps it from being answered, such as UnknownTenant.
         """
         return await self._within_deadline(self._dispatch(room, replay=True))
+
+    def is_left(self, *, name: str, metadata: str) -> bool:
+        """Return whether the room is none of ours, by its metadata, else by its name."""
+        return is_left_to_others(name, RoomMetadata.parse(metadata), self._settings.receiver.ignored_rooms)
+
+    async def save_agent_metadata(self, name: str, metadata: str) -> None:
+        """Save metadata for the agent of a room that is about to be created, encrypted. LiveKit never has it.
+
+        Before the room is created, because another receiver may get its webhook first.
+        """
+        await self._within_deadline(self._rooms.save_agent_metadata(name, self._encrypt(name, metadata)))
 
     async def close(self, sid: str) -> CloseResult:
         """Record that the room has finished: cancel it if it is unclaimed, ask its call to end if that runs."""
@@ -132,20 +178,22 @@ class Dispatcher:
         await self._within_deadline(self._rooms.ping())
 
     async def aclose(self) -> None:
-        """Close the connection to Redis."""
+        """Close all connections."""
         await self._rooms.redis.aclose()
+        await self._explicit.aclose()
 
-    async def _dispatch(self, room: RoomInfo, *, replay: bool) -> DispatchResult:
-        received_at_ms = time.time_ns() // 1_000_000
-        try:
-            tenant = await self._tenant_of(room)
-        except SwitchboardError as error:
-            if error.retryable or replay:
-                raise
-            logger.warning("room cannot be answered", extra={"sid": room.sid, "reason": type(error).__name__})
-            written = await self._rooms.dead_letter(room.sid, attempt=None, name=room.name, reason=str(error))
-            return DispatchResult.DEAD if written else DispatchResult.KNOWN
-
+    async def _dispatch(
+        self, room: RoomInfo, *, replay: bool, asked: asyncio.Task[ExplicitDispatch | None] | None = None
+    ) -> DispatchResult:
+        received_at_ms = _now_ms()
+        tenant = await self._find_tenant(room, replay=replay)
+        explicit = None if asked is None else await asked
+        if explicit is not None and not explicit.is_ours:
+            logger.info("room asks for another agent", extra={"sid": room.sid})
+            return DispatchResult.LEFT
+        if isinstance(tenant, SwitchboardError):
+            return await self._refuse(room, tenant, received_at_ms)
+        agent_metadata = self._encrypt(room.name, explicit.metadata).decode() if explicit and explicit.metadata else ""
         queue = self._settings.tiers.queues[tenant.tier]
         limits = Limits(
             tenant=tenant.max_calls,
@@ -164,6 +212,7 @@ class Dispatcher:
                 replay=replay,
                 ended_before_ms=room.joined_at_ms,
                 limits=limits,
+                agent_metadata=agent_metadata,
             )
 
         opened = await open_as(1)
@@ -177,10 +226,54 @@ class Dispatcher:
         logger.info("room opened", extra=fields)
         return result
 
+    def _encrypt(self, name: str, metadata: str) -> bytes:
+        return self._encryption.encrypt(agent_metadata_owner(name), metadata)
+
+    async def _find_tenant(self, room: RoomInfo, *, replay: bool) -> Tenant | SwitchboardError:
+        """Return the tenant, or the error that no retry mends. Raises the others, and on a replay all."""
+        try:
+            return await self._tenant_of(room)
+        except SwitchboardError as error:
+            if error.retryable or replay:
+                raise
+            return error
+
     async def _tenant_of(self, room: RoomInfo) -> Tenant:
-        return await self._tenants.get(
-            tenant_of(name=room.name, metadata=room.metadata, default=self._settings.tenants.default)
-        )
+        metadata, default = RoomMetadata.parse(room.metadata), self._settings.tenants.default
+        if metadata.tenant is not None:
+            return await self._tenants.get(metadata.tenant)
+        named = tenants_in_name(room.name)
+        if tenant := await self._tenants.get_first(named):
+            return tenant
+        if room.called_number is not None:
+            try:
+                return await self._tenants.get_by_number(room.called_number)
+            except UnknownNumber:
+                if named or default is None:
+                    raise
+        if named:
+            raise UnknownTenantInName(tenants=", ".join(map(repr, named)))
+        # LiveKit announces a call's room before its caller, who has the number.
+        number_may_come = room.called_number is None and is_named_by_a_rule(room.name) and _is_new(room, _now_ms())
+        if default is None or number_may_come:
+            raise NoTenant(metadata=metadata.problem)
+        return await self._tenants.get(default)
+
+    async def _refuse(self, room: RoomInfo, error: SwitchboardError, now_ms: int) -> DispatchResult:
+        if isinstance(error, NoTenant) and _is_new(room, now_ms):
+            logger.info("room has no tenant yet", extra={"sid": room.sid})
+            return DispatchResult.NO_TENANT_YET
+        logger.warning("room cannot be answered", extra={"sid": room.sid, "reason": type(error).__name__})
+        written = await self._rooms.dead_letter(room.sid, attempt=None, name=room.name, reason=str(error))
+        return DispatchResult.DEAD if written else DispatchResult.KNOWN
 
     async def _within_deadline(self, action: Awaitable[T]) -> T:
         return await within_deadline(action, self._settings.redis.deadline_seconds)
+
+
+def _is_new(room: RoomInfo, now_ms: int) -> bool:
+    return room.started_at_ms is not None and abs(now_ms - room.started_at_ms) < NO_TENANT_SECONDS * 1000
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -36,6 +36,6 @@ async def requeue_call(
     )
     if result is not RequeueResult.STALE:
         level = logging.ERROR if result is RequeueResult.DEAD else logging.WARNING
-        fields = {"sid": room.sid, "tenant": room.tenant, "attempt": room.attempt, "result": result}
+        fields = {"sid": room.sid, "tenant": room.tenant, "attempt": room.attempt, "result": result, "reason": reason}
         logger.log(level, "call lost", extra=fields)
     return result

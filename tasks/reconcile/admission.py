@@ -54,6 +54,8 @@ class AdmissionSweep:
             self._repair_cursor = await self._rooms.waitlist.repair(self._repair_cursor, self._config.checked_at_once)
             if self._repair_cursor.repaired:
                 logger.warning("permits repaired", extra={"permits": self._repair_cursor.repaired})
+            for sid in self._repair_cursor.forgotten:
+                logger.error("room not readable in Redis; forgotten", extra={"sid": sid})
             if self._repair_cursor.complete:
                 return
 

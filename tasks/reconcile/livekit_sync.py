@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from livekit.protocol import models
 
 from tasks.livekit_api import LiveKitClient, LiveKitError, created_at_ms, is_caller
-from tasks.queue.dispatcher import Dispatching, RoomInfo
-from tasks.rooms import RoomStore, RoomSummary, State
+from tasks.queue.dispatcher import Dispatching, DispatchResult, RoomInfo
+from tasks.queue.routing import called_number
+from tasks.rooms import EndedBy, RoomStore, RoomSummary, State
 from tasks.settings import LivekitSettings
-
-NO_CALLER_REASONS = frozenset({"nobody came", "room empty"})
-"""Reasons for which a call ends without a caller: of `pipeline.presence`, which a receiver must not import."""
 
 logger = logging.getLogger("switchboard.tasks.reconcile")
 
@@ -71,12 +69,14 @@ class LiveKitSync:
                 return False
             open_since_ms = await self._rooms.opened_ms()
             deadline = time.monotonic() + self._config.budget_seconds
-            unknown = [room for room in listed if room.sid not in open_since_ms]
+            unknown = [room for room in listed if room.sid not in open_since_ms and not self._is_left(room)]
             async for room, reason in self._unanswered(unknown, asked_ms):
-                if await _has_caller(room, livekit):
-                    logger.warning(reason, extra={"sid": room.sid})
-                    info = RoomInfo(room.sid, room.name, room.metadata, created_at_ms(room), asked_ms)
-                    await self._dispatcher.open(info)
+                if callers := await _callers(room, livekit):
+                    number = next(filter(None, map(called_number, callers)), None)
+                    info = RoomInfo(room.sid, room.name, room.metadata, created_at_ms(room), asked_ms, number)
+                    result = await self._dispatcher.open(info)
+                    if result not in {DispatchResult.LEFT, DispatchResult.NO_TENANT_YET}:
+                        logger.warning(reason, extra={"sid": room.sid, "result": result})
                 if time.monotonic() > deadline:
                     break
         existing = {room.sid for room in listed}
@@ -110,17 +110,20 @@ class LiveKitSync:
     def _was_left(self, room: RoomSummary, asked_ms: int) -> bool:
         """Return whether the agent left because nobody was there, long enough ago for the server to have noticed."""
         ended_ms = asked_ms if room.ended_ms is None else room.ended_ms
-        left = room.state is State.ENDED and room.reason in NO_CALLER_REASONS
+        left = room.state is State.ENDED and room.ended_by == EndedBy.CALLERS
         return left and ended_ms < asked_ms - self._config.announced_ms
+
+    def _is_left(self, room: models.Room) -> bool:
+        return self._dispatcher.is_left(name=room.name, metadata=room.metadata)
 
     def _is_new(self, room: models.Room, asked_ms: int) -> bool:
         return created_at_ms(room) >= asked_ms - self._config.announced_ms
 
 
-async def _has_caller(room: models.Room, livekit: LiveKitClient) -> bool:
-    """Return whether a caller is in the room, by the list of participants, which the server keeps up to date."""
+async def _callers(room: models.Room, livekit: LiveKitClient) -> list[models.ParticipantInfo]:
+    """Return the callers in the room, by the list of participants, which the server keeps up to date."""
     try:
-        return any(is_caller(participant) for participant in await livekit.list_participants(room.name))
+        return [participant for participant in await livekit.list_participants(room.name) if is_caller(participant)]
     except LiveKitError:
         # The room is gone, or the next sweep will find out.
-        return False
+        return []

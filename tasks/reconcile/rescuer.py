@@ -40,7 +40,11 @@ class Rescuer:
         return sum([await self._requeue(sid) for sid in expired])
 
     async def requeue_lost_messages(self) -> int:
-        """Put back the messages of rooms that are queued and in no queue. Returns how many were put back."""
+        """Put back the messages of rooms that are queued and in no queue. Returns how many were put back.
+
+        Queue the rooms, too, whose delay after quick failures is over.
+        """
+        await self._rooms.queue_delayed_rooms(self._config.messages)
         lost = await self._rooms.requeue_lost_messages(self._config.queued_ms, self._config.messages)
         for sid in lost:
             logger.warning("message lost; room requeued", extra={"sid": sid})

@@ -142,7 +142,7 @@ class WaitNotifier:
             sid = room if isinstance(room, str) else room.sid
             self._notified.pop(sid, None)
             if isinstance(room, Room) and room.state is State.DEAD:
-                await _set_attributes(livekit, room.name, _complete(state=State.ENDED, reason=room.reason))
+                await _set_attributes(livekit, room.name, _complete(state=State.ENDED, reason=room.public_reason))
                 dead.append(room)
                 continue
             if isinstance(room, Room) and room.state is State.RUNNING:

@@ -22,9 +22,10 @@ bytes to it, a queue is the name of a list, and limits and lifetimes are passed 
                     '-- wait expired --+------> dead <----------' attempts used up, or cannot be answered
 
     waiting     open, but its tenant or its tier has no permit for it; in no queue
-    queued      its message is in its queue, or on its way from there to a claim
+    queued      its message is in its queue, or on its way from there to a claim; or, after several attempts that
+                failed quickly, it has a delay until the next one
     running     an attempt has claimed it and has its lease
-    ended       its call is over; a caller who comes back opens it again
+    ended       its call is over; a caller who comes back opens it again, if it was the callers who had ended it
     cancelled   the room finished before it was claimed
     dead        a dead letter says why it could not be answered; an operator can open it again with a replay
 
@@ -98,17 +99,19 @@ counts expired leases only when they could have been renewed (decision 9).
 
     switchboard:room:<sid>          hash    the room; a day while open, an hour when it is over
     switchboard:conversation:<sid>  string  the conversation so far, encrypted; an hour, and no longer than the call
+    switchboard:agent_metadata:<name>  string  of a room that is about to be created, encrypted; two hours
     switchboard:worker:<node>       hash    a worker's heartbeat; seconds
     switchboard:reconciler          string  the leader of the reconcilers; seconds
     switchboard:rooms               zset    open rooms by the time they were opened; permanent, as all below
     switchboard:queued              zset    queued rooms by the time their message was last seen in its queue
     switchboard:leases              zset    running rooms by the time their lease expires
+    switchboard:delayed             zset    queued rooms whose message is held back, by the time until when
     switchboard:permits             zset    the permits that queued and running rooms hold
     switchboard:waitlist            zset    waiting rooms by tenant and arrival
     switchboard:eligible            zset    tenants whose first waiting room is kept back by the tier's limit alone
     switchboard:admission           hash    the limits, and the tenant of each tier that was served last
     switchboard:unanswered          zset    waiting and queued rooms by tier and arrival
-    switchboard:notify              zset    rooms whose callers have to be notified that their wait is over
+    switchboard:notify              zset    rooms whose callers have to be notified: their wait, or their call, is over
     switchboard:calls               stream  call records, capped
     switchboard:dead                stream  dead letters, capped
     <queue>                         list    Celery's messages, newest on the left
@@ -117,7 +120,17 @@ counts expired leases only when they could have been renewed (decision 9).
 from __future__ import annotations
 
 from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, Wait, WorkerStatus
-from tasks.rooms.states import ClaimRefusal, CloseResult, LossCause, OpenResult, RenewResult, RequeueResult, State
+from tasks.rooms.states import (
+    ClaimRefusal,
+    CloseResult,
+    EndedBy,
+    LossCause,
+    OpenResult,
+    PublicReason,
+    RenewResult,
+    RequeueResult,
+    State,
+)
 from tasks.rooms.store import RoomStore
 from tasks.rooms.waitlist import RepairCursor, WaitList
 
@@ -126,9 +139,11 @@ __all__ = [
     "ClaimRefusal",
     "CloseResult",
     "DeadLetter",
+    "EndedBy",
     "Limits",
     "LossCause",
     "OpenResult",
+    "PublicReason",
     "RenewResult",
     "RepairCursor",
     "RequeueResult",

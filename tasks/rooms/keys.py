@@ -6,6 +6,7 @@ PREFIX = "switchboard:"
 ROOMS = f"{PREFIX}rooms"
 QUEUED = f"{PREFIX}queued"
 LEASES = f"{PREFIX}leases"
+DELAYED = f"{PREFIX}delayed"
 CALLS = f"{PREFIX}calls"
 DEAD = f"{PREFIX}dead"
 LEADER = f"{PREFIX}reconciler"
@@ -19,11 +20,13 @@ WORKERS = f"{PREFIX}worker:"
 
 ROOM_PREFIX = f"{PREFIX}room:"
 CONVERSATION_PREFIX = f"{PREFIX}conversation:"
+AGENT_METADATA_PREFIX = f"{PREFIX}agent_metadata:"
 
 FIXED = {
     "rooms_key": ROOMS,
     "queued_key": QUEUED,
     "leases_key": LEASES,
+    "delayed_key": DELAYED,
     "calls_key": CALLS,
     "dead_key": DEAD,
     "leader_key": LEADER,
@@ -37,13 +40,17 @@ FIXED = {
     "conversation_prefix": CONVERSATION_PREFIX,
 }
 """The keys and prefixes that are the same in every call of a script, by their names in the Lua files."""
-PERMANENT = frozenset({ROOMS, QUEUED, LEASES, CALLS, DEAD, PERMITS, WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY})
+PERMANENT = frozenset(
+    {ROOMS, QUEUED, LEASES, DELAYED, CALLS, DEAD, PERMITS, WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY}
+)
 
 OPEN_ROOM_MS = 24 * 3600 * 1000
 """The TTL of an open room; each claim and each renewal starts it again."""
 OVER_ROOM_MS = 3600 * 1000
 """The TTL of a room that is over: for so long a late webhook cannot open it a second time."""
 CONVERSATION_MS = 3600 * 1000
+AGENT_METADATA_MS = 2 * 3600 * 1000
+"""The TTL of the agent's metadata until its room is opened, which takes the room's time to be joined at most."""
 STREAM_LENGTH = 10_000
 """Call records and dead letters kept, each."""
 
@@ -56,6 +63,11 @@ def room(sid: str) -> str:
 def conversation(sid: str) -> str:
     """Return the key of the conversation in a room so far."""
     return f"{CONVERSATION_PREFIX}{sid}"
+
+
+def agent_metadata(name: str) -> str:
+    """Return the key of the metadata for the agent of a room that is about to be created, by the room's name."""
+    return f"{AGENT_METADATA_PREFIX}{name}"
 
 
 def worker(node: str) -> str:

@@ -12,7 +12,9 @@ _STEP = "at:"
 
 
 def _steps(fields: Mapping[str, str]) -> dict[str, int]:
-    steps = {name.removeprefix(_STEP): int(ms) for name, ms in fields.items() if name.startswith(_STEP)}
+    steps = {
+        name.removeprefix(_STEP): int(ms) for name, ms in fields.items() if name.startswith(_STEP) and ms.isdecimal()
+    }
     return dict(sorted(steps.items(), key=lambda step: step[1]))
 
 
@@ -22,6 +24,8 @@ class Room:
 
     `handed_over`: the attempt before this one has handed the call over between two turns.
     `claimant`: the task run that has claimed it, or "".
+    `agent_metadata`: encrypted, or "" for the tenant's.
+    `ended_by`, `public_reason`: an `EndedBy` and a `PublicReason` if it is over, or "".
     `arrived_us`: when it began to wait for this attempt, unix µs; 0 for a room that was never opened.
     """
 
@@ -39,26 +43,33 @@ class Room:
     steps_ms: dict[str, int]
     arrived_us: int = 0
     claimant: str = ""
+    agent_metadata: str = ""
+    ended_by: str = ""
+    public_reason: str = ""
 
     @classmethod
     def read(cls, fields: Mapping[str, str]) -> Self:
-        """Return the room of a hash's fields."""
-        pid = fields.get("pid")
+        """Return the room of a hash's fields. Raises ValueError if they are no room's: without a state, or with an odd attempt."""
+        pid = fields.get("pid", "")
+        arrived = fields.get("arrived", "")
         return cls(
-            sid=fields["sid"],
+            sid=fields.get("sid", ""),
             name=fields.get("name", ""),
             tenant=fields.get("tenant", ""),
             tier=fields.get("tier", ""),
             queue=fields.get("queue", ""),
-            state=State(fields["state"]),
+            state=State(fields.get("state", "")),
             attempt=int(fields.get("attempt", "0")),
             worker=fields.get("worker", ""),
-            pid=int(pid) if pid else None,
+            pid=int(pid) if pid.isdecimal() else None,
             reason=fields.get("reason", ""),
             handed_over=fields.get("handed_over") == "1",
             steps_ms=_steps(fields),
-            arrived_us=int(fields.get("arrived", "0")),
+            arrived_us=int(arrived) if arrived.isdecimal() else 0,
             claimant=fields.get("claimant", ""),
+            agent_metadata=fields.get("agent_metadata", ""),
+            ended_by=fields.get("ended_by", ""),
+            public_reason=fields.get("public_reason", ""),
         )
 
 
@@ -90,10 +101,13 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class RoomSummary:
-    """The part of a room that decides whether it is opened again. `ended_ms`: unix ms, if it is over."""
+    """The part of a room that decides whether it is opened again. `ended_ms`: unix ms, if it is over.
+
+    `ended_by`: an `EndedBy` if it is over, or "".
+    """
 
     state: State
-    reason: str
+    ended_by: str
     ended_ms: int | None
 
 

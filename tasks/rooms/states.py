@@ -75,15 +75,51 @@ class CloseResult(StrEnum):
     ALREADY_OVER = "over"
 
 
+class EndedBy(StrEnum):
+    """The one who ended a room. Only one whose callers have left is opened again when a caller comes back.
+
+    CALLERS: nobody came, the last one left, or the room finished on the LiveKit server. AGENT: on purpose; the room
+    belongs to the people in it. LIMIT: one of ours, or nobody could answer.
+    """
+
+    CALLERS = "callers"
+    AGENT = "agent"
+    LIMIT = "limit"
+
+
+class PublicReason(StrEnum):
+    """The reason for the end of a room that its callers may read, in the attribute `switchboard.reason`.
+
+    BUSY: nobody was free for them in time. UNAVAILABLE: nobody could answer. ENDED: the call reached a limit.
+    """
+
+    BUSY = "busy"
+    UNAVAILABLE = "unavailable"
+    ENDED = "ended"
+
+
 class LossCause(StrEnum):
-    """The cause for which an attempt loses its call. A hand-over does not count as a failed attempt.
+    """The cause for which an attempt loses its call.
 
     LEASE_EXPIRED: only if the lease has expired; one that was renewed meanwhile keeps its call.
+    NOT_ITS_FAULT: the host, the LiveKit server or Redis failed, so this is no failed attempt.
+    HANDED_OVER: between two turns, to another worker; no failed attempt either.
     """
 
     FAILED = "failed"
     LEASE_EXPIRED = "lease expired"
+    NOT_ITS_FAULT = "not its fault"
     HANDED_OVER = "handed over"
+
+    @property
+    def counted(self) -> bool:
+        """True if it uses up one of the attempts."""
+        return self in {LossCause.FAILED, LossCause.LEASE_EXPIRED}
+
+    @property
+    def backs_off(self) -> bool:
+        """True if the next attempt has to wait after several quick failures."""
+        return self in {LossCause.FAILED, LossCause.NOT_ITS_FAULT}
 
 
 class RequeueResult(StrEnum):

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from redis.exceptions import ResponseError
+
 from tasks.rooms import keys
 from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, WorkerStatus
 from tasks.rooms.scripts import Script
-from tasks.rooms.states import ClaimRefusal, CloseResult, LossCause, OpenResult, RenewResult, RequeueResult, State
+from tasks.rooms.states import (
+    ClaimRefusal,
+    CloseResult,
+    EndedBy,
+    LossCause,
+    OpenResult,
+    PublicReason,
+    RenewResult,
+    RequeueResult,
+    State,
+)
 from tasks.rooms.waitlist import WaitList
 
 if TYPE_CHECKING:
@@ -17,18 +29,24 @@ if TYPE_CHECKING:
 
 NO_LIMITS = Limits()
 SCAN_BATCH = 1000
+LONGEST_DELAY_MS = 8000
+"""The longest time between two attempts after quick failures. The caller waits meanwhile."""
 
 
 class RoomStore:
     """The rooms in one Redis. The client must decode responses.
 
+    `quick_failure_ms`: an attempt that fails within this time of its claim has failed quickly, and the next one is
+    likely to fail the same way.
+
     Every method raises `redis.RedisError` or `OSError` when Redis is away. `claimant` is the one of the claim; where it
     is left out, the attempt alone decides whether a write counts.
     """
 
-    def __init__(self, redis: Redis, *, lease_ms: int = 6000) -> None:
+    def __init__(self, redis: Redis, *, lease_ms: int = 6000, quick_failure_ms: int = 5000) -> None:
         self.redis = redis
         self._lease_ms = lease_ms
+        self._quick_failure_ms = quick_failure_ms
         self.waitlist = WaitList(redis)
         self._open_room = Script(redis, "open_room")
         self._claim_room = Script(redis, "claim_room")
@@ -42,6 +60,7 @@ class RoomStore:
         self._save_conversation = Script(redis, "save_conversation")
         self._list_expired_leases = Script(redis, "list_expired_leases")
         self._requeue_lost_messages = Script(redis, "requeue_lost_messages")
+        self._queue_delayed_rooms = Script(redis, "queue_delayed_rooms")
         self._hold_leadership = Script(redis, "hold_leadership")
         self._look_up_rooms = Script(redis, "look_up_rooms")
 
@@ -60,11 +79,13 @@ class RoomStore:
         replay: bool = False,
         ended_before_ms: int | None = None,
         limits: Limits = NO_LIMITS,
+        agent_metadata: str = "",
     ) -> OpenResult:
         """Open a room, and put its Celery message onto its queue or onto the waitlist, unless the room is known.
 
         `replay`: open it also if it is dead. `ended_before_ms`: open it also if it ended before this (unix ms). Such a
-        room may have had attempts; `attempt`, which `message` is for, has to be one more.
+        room may have had attempts; `attempt`, which `message` is for, has to be one more. `agent_metadata`: encrypted;
+        without it the room keeps what it has, or what `save_agent_metadata` has saved.
         """
         opened = await self._open_room(
             room_key=keys.room(sid),
@@ -82,6 +103,8 @@ class RoomStore:
             tenant_limit=limits.tenant,
             tier_limit=limits.tier,
             unclaimed_limit=limits.unclaimed,
+            agent_metadata=agent_metadata,
+            agent_metadata_key=keys.agent_metadata(name),
             open_ms=keys.OPEN_ROOM_MS,
         )
         return OpenResult(opened)
@@ -119,7 +142,16 @@ class RoomStore:
         pairs: list[str | int] = [part for step in steps.items() for part in step]
         return bool(await self._record_steps(*pairs, room_key=keys.room(sid), attempt=attempt, claimant=claimant))
 
-    async def end(self, sid: str, attempt: int, *, outcome: str, usage: str, claimant: str = "") -> bool:
+    async def end(
+        self,
+        sid: str,
+        attempt: int,
+        *,
+        outcome: str,
+        usage: str,
+        ended_by: EndedBy = EndedBy.CALLERS,
+        claimant: str = "",
+    ) -> bool:
         """End the call and write its record; `usage` is JSON. Returns False if the attempt is stale."""
         ended = await self._end_call(
             room_key=keys.room(sid),
@@ -128,6 +160,8 @@ class RoomStore:
             attempt=attempt,
             claimant=claimant,
             outcome=outcome,
+            ended_by=ended_by,
+            public_reason=PublicReason.ENDED if ended_by is EndedBy.LIMIT else "",
             usage=usage,
             over_ms=keys.OVER_ROOM_MS,
             stream_length=keys.STREAM_LENGTH,
@@ -155,7 +189,8 @@ class RoomStore:
     ) -> RequeueResult:
         """Requeue a room whose call this attempt has lost, or hands over; `message` is for the next attempt.
 
-        When `max_attempts` have failed, a dead letter with this `reason` is written instead.
+        After several attempts that failed quickly, one waits for `queue_delayed_rooms`. When `max_attempts` have
+        failed, a dead letter with this `reason` is written instead.
         """
         requeued = await self._requeue_room(
             room_key=keys.room(sid),
@@ -166,9 +201,14 @@ class RoomStore:
             claimant=claimant,
             max_attempts=max_attempts,
             only_if_expired=cause is LossCause.LEASE_EXPIRED,
+            counted=cause.counted,
             handed_over=cause is LossCause.HANDED_OVER,
+            backs_off=cause.backs_off,
+            quick_ms=self._quick_failure_ms,
+            longest_delay_ms=LONGEST_DELAY_MS,
             message=message,
             reason=reason,
+            public_reason=PublicReason.UNAVAILABLE,
             open_ms=keys.OPEN_ROOM_MS,
             over_ms=keys.OVER_ROOM_MS,
             stream_length=keys.STREAM_LENGTH,
@@ -191,6 +231,10 @@ class RoomStore:
         )
         return bool(saved)
 
+    async def save_agent_metadata(self, name: str, encrypted: bytes) -> None:
+        """Save the metadata for the agent of a room that is about to be created with this name."""
+        await self.redis.set(keys.agent_metadata(name), encrypted, px=keys.AGENT_METADATA_MS)
+
     async def conversation(self, sid: str) -> bytes | None:
         """Return the conversation that an earlier attempt has saved, encrypted, or None."""
         encrypted = cast("str | None", await self.redis.get(keys.conversation(sid)))
@@ -199,6 +243,10 @@ class RoomStore:
     async def requeue_lost_messages(self, queued_ms_ago: int, limit: int) -> list[str]:
         """Requeue the messages of rooms that were queued so long ago and are in no queue. Returns their sids."""
         return list(await self._requeue_lost_messages(queued_ms_ago=queued_ms_ago, most=limit))
+
+    async def queue_delayed_rooms(self, limit: int) -> list[str]:
+        """Queue the messages of rooms whose delay after quick failures is over. Returns their sids."""
+        return list(await self._queue_delayed_rooms(most=limit))
 
     async def list_expired_leases(self, limit: int) -> list[str]:
         """List the sids of running rooms whose lease has expired, the longest ago first."""
@@ -228,6 +276,7 @@ class RoomStore:
             claimant=claimant,
             name=name,
             reason=reason,
+            public_reason=PublicReason.UNAVAILABLE,
             over_ms=keys.OVER_ROOM_MS,
             stream_length=keys.STREAM_LENGTH,
         )
@@ -238,9 +287,9 @@ class RoomStore:
         await cast("Any", self.redis.ping())
 
     async def get(self, sid: str) -> Room | None:
-        """Return a room, or None."""
-        fields = cast("dict[str, str]", await cast("Any", self.redis.hgetall(keys.room(sid))))
-        return Room.read(fields) if fields else None
+        """Return a room, or None. One whose hash is not readable is as good as unknown, and soon forgotten."""
+        rooms = await self._rooms([sid])
+        return rooms[0] if rooms else None
 
     async def look_up(self, sids: Sequence[str]) -> dict[str, RoomSummary]:
         """Return the rooms among these that Redis knows. Those that are over stay known for another hour.
@@ -249,8 +298,8 @@ class RoomStore:
         """
         summaries = await self._look_up_rooms(more_keys=[keys.room(sid) for sid in sids], over_ms=keys.OVER_ROOM_MS)
         return {
-            sid: RoomSummary(State(state), reason, int(ended) if ended else None)
-            for sid, (state, reason, ended) in zip(sids, summaries, strict=True)
+            sid: RoomSummary(State(state), ended_by, int(ended) if ended else None)
+            for sid, (state, ended_by, ended) in zip(sids, summaries, strict=True)
             if state
         }
 
@@ -262,17 +311,19 @@ class RoomStore:
 
     async def list_open(self) -> list[Room]:
         """List every open room, the oldest first."""
-        return await self._rooms([keys.room(str(sid)) for sid in await self.redis.zrange(keys.ROOMS, 0, -1)])
+        return await self._rooms([str(sid) for sid in await self.redis.zrange(keys.ROOMS, 0, -1)])
 
     async def list_all(self) -> list[Room]:
         """List every room that Redis still knows, in no order."""
-        return await self._rooms([key async for key in self.redis.scan_iter(keys.room("*"), count=SCAN_BATCH)])
+        names = [str(key) async for key in self.redis.scan_iter(keys.room("*"), count=SCAN_BATCH)]
+        return await self._rooms([name.removeprefix(keys.ROOM_PREFIX) for name in names])
 
-    async def _rooms(self, names: list[str]) -> list[Room]:
+    async def _rooms(self, sids: list[str]) -> list[Room]:
         async with self.redis.pipeline(transaction=False) as pipe:
-            for name in names:
-                pipe.hgetall(name)
-            return [Room.read(fields) for fields in await pipe.execute() if fields]
+            for sid in sids:
+                pipe.hgetall(keys.room(sid))
+            answers = await pipe.execute(raise_on_error=False)
+        return [room for sid, answer in zip(sids, answers, strict=True) if (room := _readable(sid, answer))]
 
     async def list_workers(self) -> list[WorkerStatus]:
         """List every worker whose heartbeat is fresh, by name."""
@@ -293,3 +344,15 @@ class RoomStore:
 
     async def _newest(self, stream: str, limit: int | None) -> list[tuple[str, dict[str, str]]]:
         return cast("list[tuple[str, dict[str, str]]]", await self.redis.xrevrange(stream, count=limit))
+
+
+def _readable(sid: str, answer: Mapping[str, str] | Exception) -> Room | None:
+    """Return the room of a hash, or None if there is none, or no readable one. Raises what Redis answered otherwise."""
+    if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
+        return None
+    if isinstance(answer, Exception):
+        raise answer
+    try:
+        return Room.read({**answer, "sid": sid}) if answer else None
+    except ValueError:
+        return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tasks.rooms import keys
 from tasks.rooms.records import Wait
 from tasks.rooms.scripts import Script
-from tasks.rooms.states import State
+from tasks.rooms.states import PublicReason, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 class RepairCursor(NamedTuple):
     """The position of a repair that goes over permits and open rooms a part at a time.
 
-    `repaired`: how many permits, and members of the waitlist, were wrong in the last part.
+    `repaired`: how many permits, and members of the waitlist, were wrong in the last part. `forgotten`: sids of rooms
+    whose hash lacked what a room needs to be answered.
     """
 
     permits: str = "0"
     rooms: str = "0"
     repaired: int = 0
+    forgotten: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -48,10 +50,10 @@ class WaitList:
 
     async def repair(self, after: RepairCursor, most: int) -> RepairCursor:
         """Compare about `most` permits with their rooms, and rooms with their permits, and repair what is wrong."""
-        permits, rooms, repaired = await self._repair_permits(
+        permits, rooms, repaired, forgotten = await self._repair_permits(
             permits_cursor=after.permits, rooms_cursor=after.rooms, most=most
         )
-        return RepairCursor(str(permits), str(rooms), int(repaired))
+        return RepairCursor(str(permits), str(rooms), int(repaired), tuple(forgotten))
 
     async def list_tenants(self, after: str, most: int) -> list[str]:
         """List the tenants that have waiting rooms, in the order of their names, after the one that is given."""
@@ -72,6 +74,7 @@ class WaitList:
             tier=tier,
             longest_ms=longest_ms,
             reason=reason,
+            public_reason=PublicReason.BUSY,
             most=limit,
             over_ms=keys.OVER_ROOM_MS,
             stream_length=keys.STREAM_LENGTH,

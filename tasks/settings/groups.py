@@ -80,7 +80,23 @@ class ReceiverSettings(Group):
     webhook_max_bytes: int = Field(1 << 20, gt=0, validation_alias="SWITCHBOARD_WEBHOOK_MAX_BYTES")
     api_keys: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_API_KEYS")
     """The keys for `POST /calls` and their tenants: see `webhooks.api_keys`. Nobody may if not set."""
+    ignore_rooms: str = Field("*-human-agent", validation_alias="SWITCHBOARD_IGNORE_ROOMS")
+    """Patterns of names, `meeting-*,*-human-agent`: such rooms get no agent. The default is the second room of
+    livekit-agents' warm transfer, where a person is asked whether to take the call."""
+    agent_names: str | None = Field(None, validation_alias="SWITCHBOARD_AGENT_NAMES")
+    """Names of agents, `inbound,outbound`: a room for which LiveKit was asked to dispatch one of them gets a tenant's
+    agent, with the metadata of that dispatch. A room that asks for another one is left to LiveKit."""
     api_docs: bool = Field(default=False, validation_alias="SWITCHBOARD_API_DOCS")
+
+    @cached_property
+    def ignored_rooms(self) -> tuple[str, ...]:
+        """The patterns of the names of rooms that get no agent."""
+        return _listed(self.ignore_rooms)
+
+    @cached_property
+    def answered_agents(self) -> frozenset[str]:
+        """The names of the agents in whose stead a tenant's agent comes."""
+        return frozenset(_listed(self.agent_names or ""))
 
 
 class AfterWait(StrEnum):
@@ -170,6 +186,22 @@ class CallSettings(Group):
     join_timeout_seconds: float = Field(60.0, gt=0, validation_alias="SWITCHBOARD_JOIN_TIMEOUT_SECONDS")
     empty_grace_seconds: float = Field(5.0, ge=0, validation_alias="SWITCHBOARD_EMPTY_GRACE_SECONDS")
     max_seconds: float = Field(3600.0, gt=0, validation_alias="SWITCHBOARD_MAX_CALL_SECONDS")
+    prewarm_seconds: float = Field(60.0, gt=0, validation_alias="SWITCHBOARD_PREWARM_SECONDS")
+    """The time for what precedes a call: reading the tenant and its keys, importing and prewarming its agent."""
+    request_seconds: float = Field(10.0, gt=0, validation_alias="SWITCHBOARD_REQUEST_SECONDS")
+    """The time for the agent's request hook."""
+    connect_seconds: float = Field(10.0, gt=0, validation_alias="SWITCHBOARD_CONNECT_SECONDS")
+    """The time from the begin of the agent's entrypoint until it is in the room."""
+    shutdown_seconds: float = Field(10.0, gt=0, validation_alias="SWITCHBOARD_SHUTDOWN_SECONDS")
+    """The time for the end of the session and the agent's shutdown callbacks, when the call is over."""
+    hang_seconds: float = Field(15.0, gt=0, validation_alias="SWITCHBOARD_HANG_SECONDS")
+    """The time that the call's event loop may stand still, blocked by the agent, before another attempt takes over."""
+    livekit_away_seconds: float = Field(8.0, gt=0, validation_alias="SWITCHBOARD_LIVEKIT_AWAY_SECONDS")
+    """The time that an agent may be without its connection to the LiveKit server, before another attempt takes over."""
+    memory_warn_mb: float = Field(1000.0, ge=0, validation_alias="SWITCHBOARD_CALL_MEMORY_WARN_MB")
+    """The memory of a call's processes at which the log warns; 0 for never."""
+    memory_limit_mb: float = Field(0.0, ge=0, validation_alias="SWITCHBOARD_CALL_MEMORY_LIMIT_MB")
+    """The memory of a call's processes at which it is handed over to a fresh child; 0 for no limit."""
 
 
 class TelephoneSettings(Group):
@@ -219,6 +251,10 @@ class LogSettings(Group):
     """The log of every process."""
 
     level: str = Field("INFO", validation_alias="SWITCHBOARD_LOG_LEVEL")
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())
 
 
 def _is_fernet_key(key: str) -> bool:

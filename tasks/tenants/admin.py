@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from redis.exceptions import WatchError
 
+from tasks.encryption import SealState
 from tasks.errors import TenantsBusy
 from tasks.tenants import keys
+from tasks.tenants.seal import NO_KEYS, TenantSeal
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -21,15 +23,19 @@ TRIES = 10
 
 @dataclass(frozen=True, slots=True)
 class StoredTenant:
-    """A tenant as Redis has it: its record without defaults, and its encrypted keys by their paths."""
+    """A tenant as Redis has it: its record without defaults, and its encrypted keys by their paths.
+
+    `seal`: of what was read, if the admin has the encryption keys.
+    """
 
     record: Mapping[str, Any]
     encrypted_keys: Mapping[str, str] = field(default_factory=dict)
+    seal: SealState = field(default=SealState.OF_THE_FIRST_KEY, compare=False)
 
     @property
     def numbers(self) -> list[str]:
         """The telephone numbers of the tenant."""
-        return list(self.record.get("numbers", ()))
+        return [number for number in self.record.get("numbers", ()) if isinstance(number, str)]
 
 
 class TenantChanges(Protocol):
@@ -48,17 +54,22 @@ C = TypeVar("C", bound=TenantChanges)
 
 
 class TenantAdmin:
-    """Access to all tenants in one Redis. The client must decode responses. Methods raise RedisError or OSError."""
+    """Access to all tenants in one Redis. The client must decode responses. Methods raise RedisError or OSError.
 
-    def __init__(self, redis: Redis) -> None:
+    `seal`: seals what is written. Without one, tenants can be read and removed.
+    """
+
+    def __init__(self, redis: Redis, seal: TenantSeal | None = None) -> None:
         self._redis = redis
+        self._seal = seal
 
     async def read(self) -> dict[str, StoredTenant]:
         """Return every tenant by its id, in alphabetical order."""
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hgetall(keys.TENANTS)
             pipe.hgetall(keys.PROVIDER_KEYS)
-            return _stored_tenants(*await pipe.execute())
+            pipe.hgetall(keys.SEALS)
+            return self._stored_tenants(*await pipe.execute())
 
     async def change(self, plan: Callable[[Mapping[str, StoredTenant]], C], *, dry_run: bool = False) -> C:
         """Write the changes that `plan` returns for the stored tenants, in one step, and return them.
@@ -69,14 +80,16 @@ class TenantAdmin:
         """
         async with self._redis.pipeline(transaction=True) as pipe:
             for _ in range(TRIES):
-                await pipe.watch(keys.TENANTS, keys.NUMBERS, keys.PROVIDER_KEYS)
-                tenants = await cast("Any", pipe.hgetall(keys.TENANTS))
-                before = _stored_tenants(tenants, await cast("Any", pipe.hgetall(keys.PROVIDER_KEYS)))
+                await pipe.watch(keys.TENANTS, keys.NUMBERS, keys.PROVIDER_KEYS, keys.SEALS)
+                tenants, encrypted_keys, seals = [
+                    await cast("Any", pipe.hgetall(name)) for name in (keys.TENANTS, keys.PROVIDER_KEYS, keys.SEALS)
+                ]
+                before = self._stored_tenants(tenants, encrypted_keys, seals)
                 changes = plan(before)
                 if dry_run or not (changes.put or changes.removed):
                     return changes
                 pipe.multi()  # type: ignore[no-untyped-call]  # redis-py
-                _write(pipe, before, changes)
+                self._write(pipe, before, changes)
                 try:
                     await pipe.execute()
                 except WatchError:
@@ -84,36 +97,64 @@ class TenantAdmin:
                 return changes
         raise TenantsBusy(tries=TRIES)
 
+    def _stored_tenants(
+        self, records: Mapping[str, str], encrypted_keys: Mapping[str, str], seals: Mapping[str, str]
+    ) -> dict[str, StoredTenant]:
+        return {
+            tenant: self._stored_tenant(tenant, records[tenant], encrypted_keys.get(tenant), seals.get(tenant))
+            for tenant in sorted(records)
+        }
 
-def _stored_tenants(records: Mapping[str, str], encrypted_keys: Mapping[str, str]) -> dict[str, StoredTenant]:
-    return {
-        tenant: StoredTenant(json.loads(records[tenant]), json.loads(encrypted_keys.get(tenant, "{}")))
-        for tenant in sorted(records)
-    }
+    def _stored_tenant(self, tenant: str, record: str, encrypted_keys: str | None, seal: str | None) -> StoredTenant:
+        state = SealState.OF_THE_FIRST_KEY
+        if self._seal is not None:
+            state = self._seal.check(tenant, record, encrypted_keys, seal)
+        return StoredTenant(_parsed(record), _parsed(encrypted_keys or NO_KEYS), state)
+
+    def _write(self, pipe: Pipeline, before: Mapping[str, StoredTenant], changes: TenantChanges) -> None:
+        touched = {*changes.put, *changes.removed}
+        old_numbers = [number for tenant in touched & before.keys() for number in before[tenant].numbers]
+        without_keys = {tenant for tenant, stored in changes.put.items() if not stored.encrypted_keys}
+        # First all deletions: a number may move from one tenant to another in the same step.
+        for name, fields in (
+            (keys.NUMBERS, old_numbers),
+            (keys.TENANTS, changes.removed),
+            (keys.PROVIDER_KEYS, changes.removed | without_keys),
+            (keys.SEALS, changes.removed),
+        ):
+            if fields:
+                pipe.hdel(name, *fields)
+        records = {tenant: _json(stored.record) for tenant, stored in changes.put.items()}
+        encrypted_keys = {
+            tenant: _json(stored.encrypted_keys) for tenant, stored in changes.put.items() if stored.encrypted_keys
+        }
+        for name, content in (
+            (keys.TENANTS, records),
+            (keys.PROVIDER_KEYS, encrypted_keys),
+            (keys.SEALS, self._seals(records, encrypted_keys)),
+            (keys.NUMBERS, {number: tenant for tenant, stored in changes.put.items() for number in stored.numbers}),
+        ):
+            if content:
+                pipe.hset(name, mapping=cast("Any", content))
+
+    def _seals(self, records: Mapping[str, str], encrypted_keys: Mapping[str, str]) -> dict[str, str]:
+        if not records:
+            return {}
+        if self._seal is None:
+            raise TypeError("tenants are written with a seal, so only with the encryption keys")
+        return {
+            tenant: self._seal.sign(tenant, record, encrypted_keys.get(tenant, NO_KEYS))
+            for tenant, record in records.items()
+        }
 
 
-def _write(pipe: Pipeline, before: Mapping[str, StoredTenant], changes: TenantChanges) -> None:
-    touched = {*changes.put, *changes.removed}
-    old_numbers = [number for tenant in touched & before.keys() for number in before[tenant].numbers]
-    without_keys = {tenant for tenant, stored in changes.put.items() if not stored.encrypted_keys}
-    # First all deletions: a number may move from one tenant to another in the same step.
-    for name, fields in (
-        (keys.NUMBERS, old_numbers),
-        (keys.TENANTS, changes.removed),
-        (keys.PROVIDER_KEYS, changes.removed | without_keys),
-    ):
-        if fields:
-            pipe.hdel(name, *fields)
-    for name, content in (
-        (keys.TENANTS, {tenant: _json(stored.record) for tenant, stored in changes.put.items()}),
-        (
-            keys.PROVIDER_KEYS,
-            {tenant: _json(stored.encrypted_keys) for tenant, stored in changes.put.items() if stored.encrypted_keys},
-        ),
-        (keys.NUMBERS, {number: tenant for tenant, stored in changes.put.items() for number in stored.numbers}),
-    ):
-        if content:
-            pipe.hset(name, mapping=cast("Any", content))
+def _parsed(content: str) -> dict[str, Any]:
+    """Return an object; an empty one for what is none, so that it can be listed, replaced and removed."""
+    try:
+        parsed = json.loads(content)
+    except (ValueError, RecursionError):
+        parsed = None
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def _json(content: Mapping[str, Any]) -> str:

@@ -6,5 +6,6 @@ PREFIX = "switchboard:"
 TENANTS = f"{PREFIX}tenants"
 NUMBERS = f"{PREFIX}numbers"
 PROVIDER_KEYS = f"{PREFIX}provider_keys"
+SEALS = f"{PREFIX}tenant_seals"
 
-PERMANENT = frozenset({TENANTS, NUMBERS, PROVIDER_KEYS})
+PERMANENT = frozenset({TENANTS, NUMBERS, PROVIDER_KEYS, SEALS})

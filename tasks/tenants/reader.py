@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
-from tasks.errors import TenantInvalid, UnknownNumber, UnknownTenant
+from tasks.errors import TenantInvalid, TenantNotSealed, UnknownNumber, UnknownTenant
 from tasks.tenants import keys
+from tasks.tenants.seal import TenantSeal
 from tasks.tenants.tenant import Tenant, one_line
 
 if TYPE_CHECKING:
     import redis
     from redis import asyncio as aioredis
 
+UNREADABLE = "its record in Redis is not a JSON object; apply the tenants file again: switchboard tenants apply"
+
+logger = logging.getLogger("switchboard.tasks.tenants")
+
 
 class TenantReader:
     """A reader of tenants: one round trip for each. The client must decode responses.
 
+    `seal`: checks the seal of a call's tenant. Receivers, which have no encryption keys, have none.
+
     Every method raises RedisError or OSError when Redis is away.
     """
 
-    def __init__(self, redis: aioredis.Redis, tiers: frozenset[str]) -> None:
+    def __init__(self, redis: aioredis.Redis, tiers: frozenset[str], seal: TenantSeal | None = None) -> None:
         self._redis = redis
+        self._seal = seal
         self._tiers = tiers
         script = resources.files(__package__).joinpath("lua", "find_by_number.lua").read_text("utf-8")
         self._find_by_number = redis.register_script(script)
@@ -32,6 +42,12 @@ class TenantReader:
     async def get(self, tenant: str) -> Tenant:
         """Return a tenant, as it is now. Raises UnknownTenant or TenantInvalid."""
         return self._parse(tenant, await cast("Any", self._redis.hget(keys.TENANTS, tenant)))
+
+    async def get_first(self, tenants: Sequence[str]) -> Tenant | None:
+        """Return the first of these tenants that is declared, or None. Raises TenantInvalid."""
+        contents = await cast("Any", self._redis.hmget(keys.TENANTS, list(tenants))) if tenants else []
+        declared = [pair for pair in zip(tenants, contents, strict=True) if pair[1] is not None]
+        return self._parse(*declared[0]) if declared else None
 
     async def get_by_number(self, number: str) -> Tenant:
         """Return the tenant that has this telephone number, in E.164. Raises UnknownNumber or TenantInvalid."""
@@ -41,17 +57,25 @@ class TenantReader:
         return self._parse(*tenant_and_content)
 
     async def get_with_keys(self, tenant: str) -> tuple[Tenant, dict[str, str]]:
-        """Return a tenant and its encrypted keys by their paths. Raises UnknownTenant or TenantInvalid."""
+        """Return a tenant whose seal is right, and its encrypted keys by their paths.
+
+        Raises UnknownTenant, TenantNotSealed or TenantInvalid.
+        """
+        if self._seal is None:
+            raise TypeError("this reader has no encryption keys, so it cannot check a seal")
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hget(keys.TENANTS, tenant)
             pipe.hget(keys.PROVIDER_KEYS, tenant)
-            content, encrypted_keys = await pipe.execute()
-        return self._parse(tenant, content), json.loads(encrypted_keys or "{}")
+            pipe.hget(keys.SEALS, tenant)
+            content, encrypted_keys, seal = await pipe.execute()
+        if content is not None:
+            self._seal.require(tenant, content, encrypted_keys, seal)
+        return self._parse(tenant, content), _object(tenant, encrypted_keys or "{}")
 
     def _parse(self, name: str, content: str | None) -> Tenant:
         if content is None:
             raise UnknownTenant(tenant=name)
-        record = json.loads(content)
+        record = _object(name, content)
         # A newer version may have written fields that this one does not know. Callers are answered all the same.
         known = {field: record[field] for field in record.keys() & Tenant.model_fields.keys()}
         try:
@@ -65,10 +89,34 @@ class TenantReader:
         return tenant
 
 
-def declared_agents(client: redis.Redis) -> set[str]:
-    """Return the agents that tenants name. A worker imports them before its first call.
+def declared_agents(client: redis.Redis, seal: TenantSeal) -> set[str]:
+    """Return the agents that tenants name. A worker imports them before its first call, if the seal is right.
 
     Raises RedisError or OSError.
     """
-    records = (json.loads(content) for content in cast("list[str]", client.hvals(keys.TENANTS)))
-    return {record["agent"] for record in records if "agent" in record}
+    agents: set[str] = set()
+    with client.pipeline(transaction=True) as pipe:
+        for name in (keys.TENANTS, keys.PROVIDER_KEYS, keys.SEALS):
+            pipe.hgetall(name)
+        records, encrypted_keys, seals = cast("list[dict[str, str]]", pipe.execute())
+    for tenant, content in records.items():
+        try:
+            agent = _object(tenant, content).get("agent")
+            if agent:
+                seal.require(tenant, content, encrypted_keys.get(tenant), seals.get(tenant))
+        except (TenantInvalid, TenantNotSealed) as error:
+            logger.error("agent of a tenant not imported", extra={"problem": str(error)})  # noqa: TRY400 - no trace
+        else:
+            agents |= {agent} if isinstance(agent, str) else set()
+    return agents
+
+
+def _object(tenant: str, content: str) -> dict[str, Any]:
+    try:
+        # RecursionError: a few thousand brackets.
+        parsed = json.loads(content)
+    except (ValueError, RecursionError):
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise TenantInvalid(tenant=tenant, problem=UNREADABLE)
+    return parsed

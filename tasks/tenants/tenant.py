@@ -9,6 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 KINDS = ("stt", "llm", "tts")
+MAX_ID_CHARACTERS = 128
+"""The length of the longest tenant id."""
 ENCRYPTED = "encrypted:"
 """Prefix of a `key` whose encrypted value is in Redis; a fingerprint follows."""
 

@@ -4,6 +4,7 @@
     bootsteps         steps of Celery's consumer: the timers of the main process, and the drain by signals
     pool              a prefork pool whose children answer one call each
     intake/           the gate in front of every BRPOP
+    call_request      a message in the main process, which notices that its child has died
     room_actions      requeue of a lost call, and return of a message, from the main process
     stale_children    kills children that go on with a call that is no longer theirs
     heartbeat         the worker's status in Redis

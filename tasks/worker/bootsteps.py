@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 from typing import Any
@@ -15,16 +14,14 @@ from celery.worker.control import control_command
 
 from tasks.redis_client import connect_blocking
 from tasks.rooms import WorkerStatus
+from tasks.worker.drain_step import DrainStep
 from tasks.worker.heartbeat import BEAT_SECONDS, Heartbeat
 from tasks.worker.intake.gate import IntakeGate
 from tasks.worker.intake.load import SAMPLE_SECONDS, CpuLoad
 from tasks.worker.intake.reservation import Reservations
+from tasks.worker.intake.stale_messages import StaleMessages
 from tasks.worker.lifecycle import WorkerProcess
-from tasks.worker.stale_children import CHECK_SECONDS, StaleChildren, kill
-
-DRAIN_CHECK_SECONDS = 0.25
-
-logger = logging.getLogger("switchboard.tasks.worker")
+from tasks.worker.supervision import CHECK_SECONDS, Supervision
 
 # Each worker would read the events of all others.
 _UNUSED = {"celery.worker.consumer.gossip:Gossip"}
@@ -58,8 +55,15 @@ class IntakeStep(bootsteps.StartStopStep):
             consumer.pool, self._load, self._reservations, settings.worker.load_threshold, self._process.drain
         )
         redis = connect_blocking(settings.redis)
+        consumer.stale_messages = StaleMessages(redis)
         self._heartbeat = Heartbeat(redis)
-        self._stale_children = StaleChildren(redis)
+        self._supervision = Supervision(
+            self._process,
+            consumer.pool,
+            redis,
+            worker=consumer.hostname,
+            start_seconds=consumer.app.conf.worker_proc_alive_timeout,
+        )
         self._timers: list[Any] = []
 
     def start(self, consumer: Any) -> None:
@@ -70,7 +74,7 @@ class IntakeStep(bootsteps.StartStopStep):
             consumer.hub.call_repeatedly(SAMPLE_SECONDS, self._sample, consumer),
             consumer.hub.call_repeatedly(BEAT_SECONDS, self._beat, consumer),
             consumer.hub.call_repeatedly(BEAT_SECONDS, self._process.ensure_sidecars_running),
-            consumer.hub.call_repeatedly(CHECK_SECONDS, self._stale_children.check),
+            consumer.hub.call_repeatedly(CHECK_SECONDS, self._supervision.check),
         ]
 
     def stop(self, consumer: Any) -> None:
@@ -106,63 +110,6 @@ class IntakeStep(bootsteps.StartStopStep):
             pid=os.getpid(),
         )
         self._heartbeat.beat(status)
-
-
-class DrainStep(bootsteps.StartStopStep):
-    """The drain: signals begin it in the place of Celery's shutdown, and the worker stops when its calls have left.
-
-    Celery's own warm shutdown leaves its event loop at once: for as long as the last call takes, a child that dies
-    would go unnoticed, and no heartbeat would be sent.
-    """
-
-    requires = (IntakeStep,)
-
-    def __init__(self, consumer: Any, **kwargs: object) -> None:
-        super().__init__(consumer, **kwargs)
-        process: WorkerProcess = consumer.app.switchboard
-        self._drain = process.drain
-        self._seconds = process.settings.worker.drain_seconds
-        self._pid = os.getpid()
-        self._timer: Any = None
-
-    def start(self, consumer: Any) -> None:
-        """Take the signals over, and start the timer."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._begin_or_force())
-        signal.signal(signal.SIGQUIT, lambda *_: self._force())
-        self._timer = consumer.hub.call_repeatedly(DRAIN_CHECK_SECONDS, self._check)
-
-    def stop(self, consumer: Any) -> None:
-        """Stop the timer, when the connection is lost or the worker stops."""
-        del consumer
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _begin_or_force(self) -> None:
-        if os.getpid() != self._pid:
-            # A child that has just been forked, in which Celery does not ignore the signal yet.
-            return
-        if self._drain.begun:
-            self._drain.force()
-        else:
-            self._drain.begin(self._seconds)
-        self._check()
-
-    def _force(self) -> None:
-        self._drain.force()
-        if os.getpid() == self._pid:
-            self._check()
-
-    def _check(self) -> None:
-        if not self._drain.begun:
-            return
-        if not state.reserved_requests:
-            state.should_stop = os.EX_OK
-        elif self._drain.overdue:
-            for request in list(state.active_requests):
-                if request.worker_pid:
-                    logger.error("killing a child that ignores the drain", extra={"pid": request.worker_pid})
-                    kill(request.worker_pid)
 
 
 @control_command(args=[("now", bool)], signature="[now]")

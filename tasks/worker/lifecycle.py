@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import tempfile
-from collections.abc import Mapping
+import signal
 from pathlib import Path
-from typing import Any
 
-from billiard.exceptions import WorkerLostError
+import billiard
 from celery import signals
 from redis.exceptions import RedisError
 
@@ -20,15 +17,20 @@ from pipeline.runtime.inference_server import InferenceClient
 from tasks import logs
 from tasks.call import child
 from tasks.call.drain import Drain
+from tasks.call.scoreboard import Scoreboard
 from tasks.encryption import Encryption
 from tasks.errors import InvalidSetting
 from tasks.queue.app import app
 from tasks.redis_client import connect_blocking
-from tasks.settings import RedisSettings, Settings
+from tasks.settings import Settings
 from tasks.tenants import key_source
 from tasks.tenants.reader import declared_agents
-from tasks.worker import death_signal, room_actions
+from tasks.tenants.seal import TenantSeal
+from tasks.worker import death_signal, runtime_dir
+from tasks.worker.call_killer import CallKiller
+from tasks.worker.runtime_dir import RuntimeDir
 from tasks.worker.sidecars.inference import inference
+from tasks.worker.sidecars.janitor import SCOREBOARD
 from tasks.worker.sidecars.sidecar import Sidecar
 from tasks.worker.sidecars.turn_detector import turn_detector
 from tasks.worker.tuning import lsb_release
@@ -46,27 +48,32 @@ class WorkerProcess:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.drain = Drain()
-        self._runtime_dir = Path(tempfile.mkdtemp(prefix="switchboard-worker-"))
-        """Sockets, the recorded pages and the shadow of a command. Only the worker's own user can read it."""
-        self._prefault = Prefault(self._runtime_dir / "pages")
+        self.killer = CallKiller()
+        self.ignores_hangup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        """True if it was started so, by nohup: then its terminal may close."""
+        self._runtime_dir = RuntimeDir.create()
+        self.scoreboard = Scoreboard(self.folder / SCOREBOARD)
+        self._prefault = Prefault(self._runtime_dir.path / "pages")
         self._inference_address: Path | None = None
         self._sidecars: list[Sidecar] = []
 
     def start(self) -> None:
         """Load what all calls share, and create the sidecars."""
         _export(self.settings)
-        lsb_release.shadow(self._runtime_dir)
-        agents = {self.settings.call.agent} | _agents_of_tenants(self.settings.redis)
+        self._runtime_dir.watch()
+        runtime_dir.remove_abandoned()
+        lsb_release.shadow(self._runtime_dir.path)
+        agents = {self.settings.call.agent} | _agents_of_tenants(self.settings)
         _prewarm(agents, self.settings)
         death_signal.install()
 
-        address = self._runtime_dir / "inference"
+        address = self._runtime_dir.path / "inference"
         if (served := inference(agents, address)) is not None:
             # Now, because loading its models takes a while. The turn detector's are loaded already.
             served.ensure_running()
             self._inference_address = address
             self._sidecars.append(served)
-        if (detector := turn_detector(self._runtime_dir)) is not None:
+        if (detector := turn_detector(self._runtime_dir.path)) is not None:
             self._sidecars.append(detector)
 
     def ensure_sidecars_running(self) -> None:
@@ -78,13 +85,25 @@ class WorkerProcess:
         """Stop the sidecars and remove the runtime directory."""
         for sidecar in self._sidecars:
             sidecar.stop()
-        shutil.rmtree(self._runtime_dir, ignore_errors=True)
+        self._runtime_dir.remove()
+
+    @property
+    def folder(self) -> Path:
+        """The worker's own folder."""
+        return self._runtime_dir.path
+
+    @property
+    def sidecar_pids(self) -> set[int]:
+        """The process ids of the sidecars."""
+        return {sidecar.pid for sidecar in self._sidecars if sidecar.pid is not None}
 
     def prewarm_child(self) -> None:
         """Get a fresh child ready for its call."""
+        self._runtime_dir.let_go()
         self._prefault.prefault()
         client = None if self._inference_address is None else InferenceClient(self._inference_address)
-        child.prewarm(self.settings, self.drain, client)
+        row = self.scoreboard.row(billiard.current_process().index)
+        child.prewarm(self.settings, self.drain, row, client)
 
     def record_pages(self) -> None:
         """Record the pages that a child has copied for its call, which is over."""
@@ -112,17 +131,6 @@ def stop_worker(**_: object) -> None:
     app.switchboard.stop()
 
 
-@signals.task_failure.connect(weak=False)
-def requeue_lost_call(exception: BaseException, kwargs: Mapping[str, Any], **_: object) -> None:
-    """Queue a room again whose child has died; Celery sends this signal in the main process then.
-
-    Any other exception comes from a child, where the attempt has handled it.
-    """
-    if isinstance(exception, WorkerLostError):
-        settings = app.switchboard.settings
-        room_actions.requeue_lost_call(kwargs["sid"], kwargs["attempt"], reason=str(exception), settings=settings)
-
-
 @signals.worker_process_init.connect(weak=False)
 def prewarm_child(**_: object) -> None:
     """Get a fresh child ready for its call."""
@@ -147,11 +155,11 @@ def _export(settings: Settings) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-def _agents_of_tenants(settings: RedisSettings) -> set[str]:
+def _agents_of_tenants(settings: Settings) -> set[str]:
     # Closed before the first fork: two children would read from one inherited connection.
-    with connect_blocking(settings) as client:
+    with connect_blocking(settings.redis) as client:
         try:
-            return declared_agents(client)
+            return declared_agents(client, TenantSeal(Encryption(settings)))
         except (RedisError, OSError) as error:
             logger.error(  # noqa: TRY400 - the reason is enough
                 "the tenants' agents are not known yet; each is imported in its first calls",

@@ -23,12 +23,15 @@ T = TypeVar("T")
 logger = logging.getLogger("switchboard.tasks.worker")
 
 
-def requeue_lost_call(sid: str, attempt: int, *, reason: str, settings: Settings) -> None:
-    """Queue the room again, whose child has died in its call."""
+def requeue_lost_call(sid: str, attempt: int, *, node: str, pid: int, reason: str, settings: Settings) -> None:
+    """Queue the room again whose call the child `pid` of the worker `node` had, which has died.
+
+    The child of a duplicate message has no call: another child, or another worker, has it.
+    """
 
     async def requeue(rooms: RoomStore) -> None:
         room = await rooms.get(sid)
-        if room is not None and room.attempt == attempt:
+        if room is not None and (room.attempt, room.worker, room.pid) == (attempt, node, pid):
             await requeue_call(room, rooms, settings.lease.max_attempts, reason=reason)
 
     try:

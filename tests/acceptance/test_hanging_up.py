@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import psutil
-from livekit import api
+from livekit import api, rtc
 
 from ops.caller.caller import caller_token
 from ops.stack import WorkerSpec, die_with_parent
@@ -68,6 +68,21 @@ async def test_a_caller_who_comes_back_within_the_grace_time_keeps_the_call(runn
         await asyncio.sleep(2)
         room = await running.reaches(sid, State.RUNNING)
         assert room.attempt == 1
+
+
+async def test_a_caller_who_leaves_before_the_server_has_announced_it_ends_the_call(running: Installation) -> None:
+    livekit = running.stack.livekit
+    name = running.room_name("acme")
+    heard = asyncio.Event()
+    # Without a track of its own, a participant is announced to the others only after 3 s.
+    caller = rtc.Room()
+    caller.on("track_subscribed", lambda *_: heard.set())
+    await caller.connect(livekit.url, caller_token(livekit.api_key, livekit.api_secret, room=name, identity="caller"))
+    sid = await caller.sid
+    await asyncio.wait_for(heard.wait(), ANSWER_SECONDS)
+    await caller.disconnect()
+    room = await running.reaches(sid, State.ENDED)
+    assert room.reason == "room empty"
 
 
 async def test_a_caller_whose_network_dies_ends_the_call_too(running: Installation, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from rich.text import Text
 from ops.commands import terminal
 from ops.commands.tenants import declaration, key_values
 from ops.commands.tenants.key_values import KeyLinesInvalidError, KeyValues
-from ops.commands.tenants.plan import Plan, Planner, WrongEncryptionKeyError, flatten, one_line
+from ops.commands.tenants.plan import Plan, Planner, WrongEncryptionKeyError, WrongSealError, flatten, one_line
 from ops.commands.tenants.rotation import Rotation
 from tasks.encryption import Encryption
 from tasks.errors import SwitchboardError, UnknownTenant
@@ -25,6 +25,7 @@ from tasks.settings import RedisSettings, Settings
 from tasks.tenants import key_source
 from tasks.tenants.admin import StoredTenant, TenantAdmin
 from tasks.tenants.key_cipher import ProviderKeyCipher
+from tasks.tenants.seal import TenantSeal
 from tasks.tenants.tenant import KINDS
 
 
@@ -62,7 +63,7 @@ def rotate_keys() -> int:
 def _run(command: Coroutine[Any, Any, int]) -> int:
     try:
         return asyncio.run(command)
-    except (declaration.FileInvalidError, KeyLinesInvalidError, WrongEncryptionKeyError) as error:
+    except (declaration.FileInvalidError, KeyLinesInvalidError, WrongEncryptionKeyError, WrongSealError) as error:
         print(f"{error}\nNothing was changed.", file=sys.stderr)
     except SwitchboardError as error:
         print(error, file=sys.stderr)
@@ -78,7 +79,8 @@ async def _apply(file: Path, *, dry_run: bool, prune: bool, keys: Iterable[str] 
     declared = declaration.read(file, settings.tiers.queues, values)
     planner = Planner(declared, ProviderKeyCipher(Encryption(settings)), prune=prune, reencrypt=reencrypt)
     async with connect(settings.redis) as redis:
-        plan: Plan = await TenantAdmin(redis).change(planner.plan, dry_run=dry_run)
+        admin = TenantAdmin(redis, TenantSeal(Encryption(settings)))
+        plan: Plan = await admin.change(planner.plan, dry_run=dry_run)
     for line in plan.lines():
         print(line)
     if dry_run and (plan.put or plan.removed):
@@ -141,7 +143,8 @@ async def _rotate() -> int:
     settings = Settings.read()
     cipher = ProviderKeyCipher(Encryption(settings))
     async with connect(settings.redis) as redis:
-        rotation: Rotation = await TenantAdmin(redis).change(lambda before: Rotation.of(cipher, before))
+        admin = TenantAdmin(redis, TenantSeal(Encryption(settings)))
+        rotation: Rotation = await admin.change(lambda before: Rotation.of(cipher, before))
     changed = f"{rotation.reencrypted} keys of {len(rotation.put)} tenants are encrypted again"
     print(f"{changed}; {rotation.unchanged} were already")
     for problem in rotation.failed:

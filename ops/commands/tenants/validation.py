@@ -15,9 +15,7 @@ from ops.commands.tenants.problem import Problem
 from pipeline.errors import PipelineError
 from pipeline.options import Kind, ProviderOptions, Secret, TurnOptions, VadOptions
 from pipeline.providers import validate as validate_provider
-from tasks.tenants.tenant import KINDS, ProviderTable, Tenant
-
-MAX_ID_CHARACTERS = 128
+from tasks.tenants.tenant import KINDS, MAX_ID_CHARACTERS, ProviderTable, Tenant
 
 _AGENT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _E164 = re.compile(r"\+[1-9]\d{6,14}")

@@ -3,7 +3,7 @@
 -- A claim succeeds once for each attempt, and again for the same claimant, whose first reply may have been lost on the
 -- way. The queue then has a permit for the next room of the tenant.
 --
--- KEYS  room_key (hash), leases_key (zset), notify_key (zset), then those of lib/admission
+-- KEYS  room_key (hash), leases_key (zset), delayed_key (zset), notify_key (zset), then those of lib/admission
 -- ARGV  sid, attempt
 --       claimant              unique for each run of a task
 --       worker, pid
@@ -12,10 +12,11 @@
 --       then that of lib/admission
 -- Returns {'claimed', field, value, …} with the whole hash, or {'unknown' | 'stale' | 'taken' | 'waiting' | 'over'}.
 
-local room_key, leases_key, notify_key = unpack(KEYS)
+local room_key, leases_key, delayed_key, notify_key = unpack(KEYS)
 local sid, attempt, claimant, worker, pid, lease_ms, open_ms = unpack(ARGV)
 
 --- @include "lib/admission"
+--- @include "lib/message"
 
 local state, known_attempt, known_claimant, tenant, tier, arrived, notified =
   unpack(redis.call('HMGET', room_key, 'state', 'attempt', 'claimant', 'tenant', 'tier', 'arrived', 'notified'))
@@ -35,9 +36,12 @@ if state ~= 'queued' and state ~= 'running' then
   return {'over'}
 end
 
+-- A copy of the message that is on its way to this claim.
+remove_message(room_key)
 redis.call('HSET', room_key, 'state', 'running', 'claimant', claimant, 'worker', worker, 'pid', pid,
   'at:claimed', now_ms)
-redis.call('HDEL', room_key, 'message', 'notified')
+redis.call('HDEL', room_key, 'message', 'notified', 'not_before')
+redis.call('ZREM', delayed_key, sid)
 redis.call('PEXPIRE', room_key, open_ms)
 redis.call('ZADD', leases_key, now_ms + lease_ms, sid)
 if notified then

@@ -4,13 +4,14 @@
 -- is asked to end. A room that was never opened is remembered as cancelled, because its room_started may still be on
 -- the way.
 --
--- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset), then those of lib/admission
+-- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset),
+--       delayed_key (zset), then those of lib/admission
 -- ARGV  sid
 --       over_ms               TTL of the room
 --       then that of lib/admission
 -- Returns 'cancelled', 'closing', 'unknown' (never opened) or 'over' (before this; nothing was changed).
 
-local room_key, conversation_key, rooms_key, leases_key = unpack(KEYS)
+local room_key, conversation_key, rooms_key, leases_key, delayed_key = unpack(KEYS)
 local sid, over_ms = unpack(ARGV)
 
 --- @include "lib/admission"
@@ -25,6 +26,6 @@ if state and state ~= 'queued' and state ~= 'waiting' then
   return 'over'
 end
 
-finish(sid, room_key, conversation_key, 'cancelled', 'room finished')
+finish(sid, room_key, conversation_key, 'cancelled', 'room finished', 'callers', '')
 release(sid)
 return state and 'cancelled' or 'unknown'

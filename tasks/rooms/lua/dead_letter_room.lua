@@ -1,19 +1,20 @@
 -- Write a dead letter for a room that no attempt could answer, and end it.
 --
--- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset), dead_key (stream),
---       then those of lib/admission
+-- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset), delayed_key (zset),
+--       dead_key (stream), notify_key (zset), then those of lib/admission
 -- ARGV  sid
 --       attempt               '' for a room that was never opened
 --       claimant              '' for any
 --       name                  of a room that was never opened
 --       reason                one line
+--       public_reason         what callers may read
 --       over_ms               TTL of the room
 --       stream_length         dead letters to keep
 --       then that of lib/admission
 -- Returns 1, or 0 if the attempt is stale, or if the room is known although `attempt` is ''.
 
-local room_key, conversation_key, rooms_key, leases_key, dead_key = unpack(KEYS)
-local sid, attempt, claimant, name, reason, over_ms, stream_length = unpack(ARGV)
+local room_key, conversation_key, rooms_key, leases_key, delayed_key, dead_key, notify_key = unpack(KEYS)
+local sid, attempt, claimant, name, reason, public_reason, over_ms, stream_length = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/fencing"
@@ -24,8 +25,9 @@ if attempt == '' then
   if redis.call('EXISTS', room_key) == 1 then
     return 0
   end
-  finish(sid, room_key, conversation_key, 'dead', reason)
+  finish(sid, room_key, conversation_key, 'dead', reason, 'limit', public_reason)
   redis.call('HSET', room_key, 'name', name)
+  redis.call('ZADD', notify_key, now_ms, sid)
   write_dead_letter(sid, name, '', '', '0', reason)
   return 1
 end
@@ -34,7 +36,8 @@ local held, known_name, tenant, tier = holds(room_key, attempt, claimant, 'name'
 if not held then
   return 0
 end
-finish(sid, room_key, conversation_key, 'dead', reason)
+finish(sid, room_key, conversation_key, 'dead', reason, 'limit', public_reason)
+redis.call('ZADD', notify_key, now_ms, sid)
 write_dead_letter(sid, known_name, tenant, tier, attempt, reason)
 release(sid)
 return 1

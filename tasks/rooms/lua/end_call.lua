@@ -1,18 +1,20 @@
 -- End a call: write its record and release its permits.
 --
--- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset), calls_key (stream),
---       then those of lib/admission
+-- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset), delayed_key (zset),
+--       calls_key (stream), notify_key (zset), then those of lib/admission
 -- ARGV  sid, attempt
 --       claimant              '' for any
 --       outcome
+--       ended_by              'callers', 'agent' or 'limit'
+--       public_reason         what callers may read, if a limit ended the call
 --       usage                 JSON
 --       over_ms               TTL of the room
 --       stream_length         records to keep
 --       then that of lib/admission
 -- Returns 1, or 0 if the attempt is stale.
 
-local room_key, conversation_key, rooms_key, leases_key, calls_key = unpack(KEYS)
-local sid, attempt, claimant, outcome, usage, over_ms, stream_length = unpack(ARGV)
+local room_key, conversation_key, rooms_key, leases_key, delayed_key, calls_key, notify_key = unpack(KEYS)
+local sid, attempt, claimant, outcome, ended_by, public_reason, usage, over_ms, stream_length = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/fencing"
@@ -23,7 +25,10 @@ if not holds(room_key, attempt, claimant) then
   return 0
 end
 
-finish(sid, room_key, conversation_key, 'ended', outcome)
+finish(sid, room_key, conversation_key, 'ended', outcome, ended_by, public_reason)
+if ended_by == 'limit' then
+  redis.call('ZADD', notify_key, now_ms, sid)
+end
 write_call_record(sid, room_key, outcome, usage)
 release(sid)
 return 1

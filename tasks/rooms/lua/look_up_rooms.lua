@@ -5,16 +5,19 @@
 --
 -- KEYS  the rooms' hashes, any number
 -- ARGV  over_ms               TTL of a room that is over
--- Returns {{state, reason, unix ms of its end}, …} in the order of the keys, each with '' for what is not known.
+-- Returns {{state, ended_by, unix ms of its end}, …} in the order of the keys, each with '' for what is not known.
 
 local over_ms = unpack(ARGV)
 
+--- @include "lib/read_room"
+
 local rooms = {}
 for i, room_key in ipairs(KEYS) do
-  local room = redis.call('HMGET', room_key, 'state', 'reason', 'at:ended')
-  if room[1] and room[1] ~= 'waiting' and room[1] ~= 'queued' and room[1] ~= 'running' then
+  local state, ended_by, ended_ms = read_room(room_key, 'state', 'ended_by', 'at:ended')
+  if is_over(state) then
     redis.call('PEXPIRE', room_key, over_ms)
   end
-  rooms[i] = {room[1] or '', room[2] or '', room[3] or ''}
+  local known = is_open(state) or is_over(state)
+  rooms[i] = {known and state or '', ended_by or '', tonumber(ended_ms or '') and ended_ms or ''}
 end
 return rooms

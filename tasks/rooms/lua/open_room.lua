@@ -4,30 +4,34 @@
 -- A room that is over can be opened again where its caller has come back or an operator replays its dead letter: as the
 -- next attempt, so that all writes of earlier ones stay stale, and with the count of failed attempts at zero.
 --
--- KEYS  room_key (hash), rooms_key (zset), then those of lib/admission
+-- KEYS  room_key (hash), rooms_key (zset)
+--       agent_metadata_key (string)    of a room that was requested
+--       then those of lib/admission
 -- ARGV  sid, name, tenant, tier, queue
 --       message               of Celery, for `attempt`
 --       started_at_ms         unix ms of room_started, or ''
 --       received_at_ms        unix ms
 --       attempt               one more than the room has had; 1 for a new room
 --       replay                '1': open it also if it is dead
---       ended_before_ms       open it also if it has ended before this, unix ms; or ''
+--       ended_before_ms       open it also if its callers have ended it before this, unix ms; or ''
 --       tenant_limit, tier_limit, unclaimed_limit    '' for none
+--       agent_metadata        encrypted; '' for what the room has already, or was requested with
 --       open_ms               TTL of the room
 --       then that of lib/admission
 -- Returns 'queued', 'waiting' (opened, but there is no permit), 'known' (opened before), or 'stale' (the room has had
 -- other attempts than `attempt` says). Nothing was changed in the last two cases.
 
-local room_key, rooms_key = unpack(KEYS)
+local room_key, rooms_key, agent_metadata_key = unpack(KEYS)
 local sid, name, tenant, tier, queue, message, started_at_ms, received_at_ms, attempt, replay, ended_before_ms,
-  tenant_limit, tier_limit, unclaimed_limit, open_ms = unpack(ARGV)
+  tenant_limit, tier_limit, unclaimed_limit, agent_metadata, open_ms = unpack(ARGV)
 
 --- @include "lib/admission"
 
-local known = redis.call('HMGET', room_key, 'state', 'attempt', 'at:ended')
+local known = redis.call('HMGET', room_key, 'state', 'attempt', 'at:ended', 'ended_by')
 local state, attempts, ended_ms = known[1], tonumber(known[2] or 0), tonumber(known[3] or 0)
 local replayed = state == 'dead' and replay == '1'
-local came_back = state == 'ended' and ended_before_ms ~= '' and ended_ms < tonumber(ended_before_ms)
+local left = state == 'ended' and known[4] == 'callers'
+local came_back = left and ended_before_ms ~= '' and ended_ms < tonumber(ended_before_ms)
 if state and not replayed and not came_back then
   return 'known'
 end
@@ -35,12 +39,18 @@ if tonumber(attempt) ~= attempts + 1 then
   return 'stale'
 end
 
+if agent_metadata == '' then
+  agent_metadata = redis.call('GET', agent_metadata_key) or redis.call('HGET', room_key, 'agent_metadata') or ''
+end
 redis.call('DEL', room_key)
 redis.call('HSET', room_key, 'sid', sid, 'name', name, 'tenant', tenant, 'tier', tier, 'queue', queue,
   'message', message, 'state', 'waiting', 'attempt', attempt, 'uncounted', attempts, 'arrived', now_us,
   'at:received', received_at_ms)
 if started_at_ms ~= '' then
   redis.call('HSET', room_key, 'at:room_started', started_at_ms)
+end
+if agent_metadata ~= '' then
+  redis.call('HSET', room_key, 'agent_metadata', agent_metadata)
 end
 redis.call('PEXPIRE', room_key, open_ms)
 redis.call('ZADD', rooms_key, now_ms, sid)

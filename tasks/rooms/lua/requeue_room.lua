@@ -1,24 +1,30 @@
 -- Requeue a room whose call was lost or handed over, for the next attempt. It keeps its permits, and its message goes
--- to the front of the queue.
+-- to the front of the queue: at once, or by `queue_delayed_rooms` when its delay is over.
 --
 -- KEYS  room_key (hash), conversation_key (string), queue_key (list), rooms_key (zset), leases_key (zset),
---       dead_key (stream), calls_key (stream), then those of lib/admission
+--       delayed_key (zset), dead_key (stream), calls_key (stream), notify_key (zset), then those of lib/admission
 -- ARGV  sid, attempt
 --       claimant              '' for any
 --       max_attempts          failed attempts allowed
 --       only_if_expired       '1': only if the lease has expired
---       handed_over           '1': it is no failed attempt
+--       counted               '1': it is a failed attempt
+--       handed_over           '1': between two turns, so that the caller has not noticed it
+--       backs_off             '1': not at once, if one attempt after another has failed quickly
+--       quick_ms              an attempt that fails within this time has failed quickly
+--       longest_delay_ms
 --       message               of Celery, for the next attempt
 --       reason                one line
+--       public_reason         what callers may read, if the attempts are used up
 --       open_ms, over_ms      TTL of an open room, of one that is over
 --       stream_length         dead letters and call records to keep, each
 --       then that of lib/admission
 -- Returns 'requeued', 'dead' (attempts used up), 'closed' (the room had finished meanwhile, so the call has ended and
 -- has its record) or 'stale' (also: the lease was renewed meanwhile; nothing was changed).
 
-local room_key, conversation_key, queue_key, rooms_key, leases_key, dead_key, calls_key = unpack(KEYS)
-local sid, attempt, claimant, max_attempts, only_if_expired, handed_over, message, reason, open_ms, over_ms,
-  stream_length = unpack(ARGV)
+local room_key, conversation_key, queue_key, rooms_key, leases_key, delayed_key, dead_key, calls_key,
+  notify_key = unpack(KEYS)
+local sid, attempt, claimant, max_attempts, only_if_expired, counted, handed_over, backs_off, quick_ms,
+  longest_delay_ms, message, reason, public_reason, open_ms, over_ms, stream_length = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/fencing"
@@ -26,8 +32,8 @@ local sid, attempt, claimant, max_attempts, only_if_expired, handed_over, messag
 --- @include "lib/call_record"
 --- @include "lib/dead_letter"
 
-local held, closing, name, tenant, tier, uncounted =
-  holds(room_key, attempt, claimant, 'closing', 'name', 'tenant', 'tier', 'uncounted')
+local held, closing, name, tenant, tier, uncounted, claimed_ms, failures =
+  holds(room_key, attempt, claimant, 'closing', 'name', 'tenant', 'tier', 'uncounted', 'at:claimed', 'failures')
 if not held then
   return 'stale'
 end
@@ -37,18 +43,24 @@ end
 redis.call('HSET', room_key, 'at:lost', now_ms)
 
 if closing then
-  finish(sid, room_key, conversation_key, 'ended', reason)
+  finish(sid, room_key, conversation_key, 'ended', reason, 'callers', '')
   release(sid)
   write_call_record(sid, room_key, 'room finished', '[]')
   return 'closed'
 end
-uncounted = tonumber(uncounted or 0) + tonumber(handed_over)
+uncounted = tonumber(uncounted or 0) + 1 - tonumber(counted)
 if attempt - uncounted >= tonumber(max_attempts) then
-  finish(sid, room_key, conversation_key, 'dead', reason)
+  finish(sid, room_key, conversation_key, 'dead', reason, 'limit', public_reason)
+  redis.call('ZADD', notify_key, now_ms, sid)
   release(sid)
   write_dead_letter(sid, name, tenant, tier, attempt, reason)
   return 'dead'
 end
+
+-- The first of quick failures is followed by an attempt at once, the others after 1 s, 2 s, 4 s, …
+local quick = backs_off == '1' and now_ms - tonumber(claimed_ms or 0) < tonumber(quick_ms)
+failures = quick and tonumber(failures or 0) + 1 or 0
+local delay_ms = failures > 1 and math.min(tonumber(longest_delay_ms), 1000 * 2 ^ (failures - 2)) or 0
 
 redis.call('ZREM', leases_key, sid)
 -- The next attempt has its own steps.
@@ -60,8 +72,14 @@ for _, field in ipairs(redis.call('HKEYS', room_key)) do
 end
 redis.call('HDEL', room_key, 'claimant', 'worker', 'pid')
 redis.call('HSET', room_key, 'state', 'queued', 'attempt', attempt + 1, 'uncounted', uncounted,
-  'handed_over', handed_over, 'reason', reason, 'message', message, 'arrived', now_us, 'at:queued', now_ms)
+  'handed_over', handed_over, 'failures', failures, 'reason', reason, 'message', message, 'arrived', now_us,
+  'at:queued', now_ms)
 redis.call('PEXPIRE', room_key, open_ms)
 acquire(sid, tenant, tier, now_us)
-redis.call('RPUSH', queue_key, message)
+if delay_ms > 0 then
+  redis.call('HSET', room_key, 'not_before', now_ms + delay_ms)
+  redis.call('ZADD', delayed_key, now_ms + delay_ms, sid)
+else
+  redis.call('RPUSH', queue_key, message)
+end
 return 'requeued'

@@ -17,11 +17,13 @@ from ops.commands.tenants.plan import Plan
 from ops.stack import Binaries, environment
 from ops.stack.ports import PortPicker
 from ops.stack.redis import RedisServer
+from tasks.encryption import Encryption
 from tasks.queue.dispatcher import Dispatcher
 from tasks.queue.message import call_message
 from tasks.rooms import Limits, RoomStore
 from tasks.settings import Settings
 from tasks.tenants.admin import StoredTenant, TenantAdmin
+from tasks.tenants.seal import TenantSeal
 from tests.bench.scaling.meter import Meter
 
 T = TypeVar("T")
@@ -105,7 +107,8 @@ class Installation:
     async def declare(self, tiers: Mapping[str, str]) -> None:
         """Add these tenants, each with its tier."""
         tenants = {tenant: StoredTenant({"tier": tier}) for tenant, tier in tiers.items()}
-        await TenantAdmin(self.redis).change(lambda before: Plan(before, tenants))
+        admin = TenantAdmin(self.redis, TenantSeal(Encryption(self.settings)))
+        await admin.change(lambda before: Plan(before, tenants))
 
     async def open(self, sid: str, tenant: str, tier: str = BACKGROUND_TIER, limits: Limits = NO_LIMITS) -> object:
         """Open a room, as a receiver does, without reading its tenant."""

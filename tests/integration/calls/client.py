@@ -41,6 +41,7 @@ def hashed(key: str) -> str:
 SETTINGS: Final = {
     "SWITCHBOARD_API_KEYS": f"acme={hashed(ACME_KEY)},acme|basic={hashed(BOTH_KEY)},*={hashed(EVERY_KEY)}",
     "SWITCHBOARD_API_DOCS": "true",
+    "SWITCHBOARD_AGENT_NAMES": "reception",
     "SWITCHBOARD_TWILIO_AUTH_TOKENS": f"{AUTH_TOKEN},{NEW_AUTH_TOKEN}",
     "SWITCHBOARD_PUBLIC_URL": PUBLIC_URL,
     "SWITCHBOARD_SIP_URI": "sip:sip.example.com:5061;transport=tcp",

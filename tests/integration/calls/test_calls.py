@@ -202,7 +202,7 @@ DEEP = b'{"tenant_id": "acme", "metadata": {"a": ' + b"[" * 9000 + b"]" * 9000 +
         (b'{"tenant_id": "acme"', (400, "not_json", [])),
         (b'{"tenant_id": "\xff"}', (400, "not_json", [])),
         (b'{"tenant_id": "acme", "name": "\\ud800"}', (400, "not_json", [])),
-        (b" " * (33 << 10), (413, "body_too_large", [])),
+        (b" " * (65 << 10), (413, "body_too_large", [])),
     ],
 )
 async def test_a_request_that_is_not_valid_is_refused_with_the_fields(

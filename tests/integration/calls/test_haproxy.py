@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,32 +10,16 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from ops.stack import environment, probe
 from ops.stack.binaries import Binaries
-from ops.stack.ports import HOST, PortPicker
-from ops.stack.process import ManagedProcess
+from ops.stack.ports import PortPicker
 from ops.stack.receiver import Receiver
 from ops.stack.redis import RedisServer
 from tasks.rooms import RoomStore
 from tests.integration.calls.client import Answer, Client, incoming
+from tests.support.shipped_haproxy import shipped_haproxy
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-CONFIGURATION = Path(__file__).parents[3] / "ops" / "haproxy" / "haproxy.cfg"
-
-
-class HAProxy(ManagedProcess):
-    def __init__(self, directory: Path, env: dict[str, str], *, binary: str, health: int) -> None:
-        super().__init__("haproxy", directory, env)
-        self._binary = binary
-        self._health = health
-
-    def command(self) -> list[str]:
-        return [self._binary, "-db", "-f", str(CONFIGURATION)]
-
-    async def is_ready(self) -> bool:
-        return await probe.http_status(HOST, self._health, "/healthz") == 200
 
 
 @dataclass(frozen=True)
@@ -51,20 +34,12 @@ class Balanced:
 async def balanced(
     binaries: Binaries, directory: Path, ports: PortPicker, receivers: list[Receiver]
 ) -> AsyncIterator[Balanced]:
-    if binaries.haproxy is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("haproxy is not installed")
-    webhooks, calls, health = (ports.pick() for _ in range(3))
-    env = environment.inherited() | {
-        "HAPROXY_WEBHOOKS": f"{HOST}:{webhooks}",
-        "HAPROXY_CALLS": f"{HOST}:{calls}",
-        "HAPROXY_HEALTH": f"{HOST}:{health}",
-        **{f"HAPROXY_RECEIVER_{number}": f"{HOST}:{receiver.port}" for number, receiver in enumerate(receivers, 1)},
-    }
-    proxy = HAProxy(directory, env, binary=str(binaries.haproxy), health=health)
-    await proxy.start()
-    async with aiohttp.ClientSession() as session:
-        yield Balanced(Client(session, webhooks), Client(session, calls))
-    await proxy.stop()
+    receiver_ports = [receiver.port for receiver in receivers]
+    async with (
+        shipped_haproxy(binaries, directory, ports, receiver_ports) as proxy,
+        aiohttp.ClientSession() as session,
+    ):
+        yield Balanced(Client(session, proxy.ports.webhooks), Client(session, proxy.ports.calls))
 
 
 @pytest.mark.parametrize("path", ["/livekit/webhook", "/metrics", "/readyz", "/healthz", "/docs", "/openapi.json", "/"])

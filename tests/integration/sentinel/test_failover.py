@@ -18,10 +18,9 @@ from tasks.reconcile.livekit_sync import LiveKitSync
 from tasks.redis_client import connect
 from tasks.rooms import Room, RoomStore, State
 from tasks.settings import RedisSettings, Settings
-from tests.conftest import SECRET
 from tests.integration.sentinel.replicated import Replicated
 from tests.support.fake_livekit_api import FakeLiveKitApi
-from tests.support.tenants import declare
+from tests.support.tenants import SECRET, declare
 from tests.support.waiting import until
 
 TENANTS = '[tenants.acme]\ntier = "premium"\n[tenants.other]\ntier = "free"\n'

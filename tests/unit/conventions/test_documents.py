@@ -131,12 +131,15 @@ def test_every_problem_with_a_call_is_documented_with_its_status() -> None:
 
 
 def test_the_objects_of_the_sip_server_are_what_livekit_understands() -> None:
-    trunk, rule = re.findall(r"^```json\n(.*?)^```", read("docs/howto/telephone.md"), re.MULTILINE | re.DOTALL)
+    trunk, rule, native = re.findall(r"^```json\n(.*?)^```", read("docs/howto/telephone.md"), re.MULTILINE | re.DOTALL)
     wanted = json_format.Parse(trunk, api.CreateSIPInboundTrunkRequest())
     assert wanted.trunk.auth_username
     dispatch = json_format.Parse(rule, api.CreateSIPDispatchRuleRequest()).dispatch_rule
     assert dispatch.rule.WhichOneof("rule") == "dispatch_rule_callee"
     assert not dispatch.rule.dispatch_rule_callee.randomize
+    dispatch = json_format.Parse(native, api.CreateSIPDispatchRuleRequest()).dispatch_rule
+    assert dispatch.rule.WhichOneof("rule") == "dispatch_rule_individual"
+    assert not dispatch.hide_phone_number
 
 
 def test_every_key_in_redis_is_documented() -> None:
@@ -147,6 +150,7 @@ def test_every_key_in_redis_is_documented() -> None:
         *fixed,
         keys.room("<sid>"),
         keys.conversation("<sid>"),
+        keys.agent_metadata("<name>"),
         redis_key("<digest>"),
         keys.worker("<node>"),
     }

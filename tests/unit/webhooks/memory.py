@@ -29,6 +29,13 @@ class MemoryDispatcher:
         self.opened.append(room)
         return self.opens
 
+    def is_left(self, *, name: str, metadata: str) -> bool:
+        del name, metadata
+        return False
+
+    async def save_agent_metadata(self, name: str, metadata: str) -> None:
+        raise NotImplementedError
+
     async def close(self, sid: str) -> CloseResult:
         await self.ping()
         self.closed.append(sid)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToJson
-from livekit.protocol.models import ParticipantInfo, Room
+from livekit.protocol.models import ParticipantInfo, ParticipantPermission, Room
 from livekit.protocol.webhook import WebhookEvent
 
 from tasks.queue.dispatcher import RoomInfo
@@ -43,8 +43,7 @@ def test_livekits_own_message_is_understood() -> None:
 
     event = events.parse(MessageToJson(message).encode())
 
-    assert event == events.Event("participant_joined", "EV_1", SEEN, "SIP")
-    assert event.caller_joined
+    assert event == events.Event("participant_joined", "EV_1", SEEN, caller_joined=True)
 
 
 def test_the_turn_password_is_not_kept() -> None:
@@ -77,6 +76,33 @@ def test_an_agent_or_a_recorder_is_no_caller(kind: str) -> None:
 
     assert not event.caller_joined
     assert kind in ParticipantInfo.Kind.keys()  # noqa: SIM118 - protobuf's wrapper is no mapping
+
+
+@pytest.mark.parametrize("permission", [{"hidden": True}, {"recorder": True}, {"hidden": True, "canSubscribe": True}])
+@pytest.mark.parametrize("kind", ["STANDARD", "SIP", 99])
+def test_who_is_hidden_or_records_is_no_caller(kind: str | int, permission: dict[str, bool]) -> None:
+    event = events.parse(encoded(event="participant_joined", participant={"kind": kind, "permission": permission}))
+
+    assert not event.caller_joined
+
+
+@pytest.mark.parametrize("permission", [{}, {"canPublish": True}, {"hidden": False, "recorder": False}])
+def test_who_is_seen_is_a_caller(permission: dict[str, bool]) -> None:
+    assert events.parse(encoded(event="participant_joined", participant={"permission": permission})).caller_joined
+
+
+def test_the_hidden_supervisor_of_livekits_own_message_is_no_caller() -> None:
+    message = WebhookEvent(
+        event="participant_joined",
+        room=Room(sid="RM_1"),
+        participant=ParticipantInfo(permission=ParticipantPermission(hidden=True, can_subscribe=True)),
+    )
+
+    assert not events.parse(MessageToJson(message).encode()).caller_joined
+
+
+def test_a_kind_that_even_the_server_knows_only_by_name_is_a_caller() -> None:
+    assert events.parse(encoded(event="participant_joined", participant={"kind": "HOLOGRAM"})).caller_joined
 
 
 def test_a_kind_that_even_the_server_knows_only_by_number_is_a_caller() -> None:
@@ -164,6 +190,12 @@ def test_a_body_that_is_no_json_object_is_malformed(body: bytes) -> None:
         ({"event": "room_finished", "room": {}}, "room.sid is missing"),
         ({"event": "participant_joined"}, "participant is missing"),
         ({"event": "participant_joined", "participant": {"kind": []}}, "kind is neither a name nor a number"),
+        ({"event": "participant_joined", "participant": {"kind": 1 << 40}}, "kind is not a number of a kind"),
+        ({"event": "participant_joined", "participant": {"permission": []}}, "permission is not an object"),
+        ({"room": {**ROOM, "name": "\ud800"}}, "name is not text"),
+        ({"room": {**ROOM, "sid": "RM_\udfff"}}, "sid is not text"),
+        ({"room": {**ROOM, "creationTimeMs": 1 << 70}}, "creationTimeMs is not a whole number"),
+        ({"room": {**ROOM, "creationTimeMs": float("inf")}}, "creationTimeMs is not a whole number"),
         ({"event": "participant_joined", "participant": {"joinedAt": "now"}}, "joinedAt is not a whole number"),
         ({"event": "participant_joined", "participant": {"joinedAtMs": {}}}, "joinedAtMs is not a whole number"),
     ],

@@ -5,11 +5,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tasks.errors import InvalidSetting
+from tasks.queue.routing import e164
 from tasks.settings import Settings
 from tests.unit.webhooks.memory import KEY, SECRET, MemoryDispatcher
 from webhooks import twiml
 from webhooks.app import create_app
-from webhooks.twilio import called_number
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from webhooks.twilio import called_number
     ],
 )
 def test_the_called_number_is_read_from_what_twilio_says(to: str, number: str) -> None:
-    assert called_number(to) == number
+    assert e164(to) == number
 
 
 def test_a_dialled_address_and_its_password_may_hold_any_character() -> None:

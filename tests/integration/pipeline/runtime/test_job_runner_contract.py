@@ -16,7 +16,7 @@ from livekit.protocol import models
 
 from pipeline.errors import AgentNotFound
 from pipeline.runtime.agent_hooks import AgentHooks, load_hooks
-from pipeline.runtime.job_runner import JobRunner
+from pipeline.runtime.job_runner import JobRunner, JobShutdown
 
 Entrypoint = Callable[[JobContext], Awaitable[None]]
 
@@ -41,10 +41,14 @@ async def nothing(_: JobContext) -> None:
     """Nothing is to be done before the entrypoint."""
 
 
+def ignored(_: JobShutdown) -> None:
+    """Nothing is to be done at the begin of its end."""
+
+
 async def run(entrypoint: Entrypoint, **hooks: Any) -> JobRunner:
     runner = JobRunner(AgentHooks(path="test:agent", entrypoint=entrypoint, **hooks))
     runner.prewarm()
-    await asyncio.wait_for(runner.run(job(), on_start=nothing), 20)
+    await asyncio.wait_for(runner.run(job(), on_start=nothing, on_shutdown=ignored), 20)
     return runner
 
 
@@ -99,7 +103,7 @@ async def test_a_shutdown_from_outside_ends_the_job_with_its_reason() -> None:
 
     runner = JobRunner(AgentHooks(path="test:agent", entrypoint=entrypoint))
     runner.prewarm()
-    running = asyncio.create_task(runner.run(job(), on_start=nothing))
+    running = asyncio.create_task(runner.run(job(), on_start=nothing, on_shutdown=ignored))
     await started.wait()
     runner.shutdown("room empty")
     await asyncio.wait_for(running, 20)
@@ -154,7 +158,7 @@ async def test_a_request_for_inference_is_answered_and_the_client_is_closed_with
     inference = Upper()
     runner = JobRunner(AgentHooks(path="test:agent", entrypoint=entrypoint), inference)
     runner.prewarm()
-    await asyncio.wait_for(runner.run(job(), on_start=nothing), 20)
+    await asyncio.wait_for(runner.run(job(), on_start=nothing, on_shutdown=ignored), 20)
     assert answers == [b"upper:HELLO"]
     assert inference.closed
 

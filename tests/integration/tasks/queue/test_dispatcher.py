@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tasks.errors import UnknownTenant
+from tasks.errors import UnknownTenantInName
 from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
 from tasks.rooms import ClaimRefusal, CloseResult, OpenResult, Room, RoomStore, State
 from tasks.settings import Settings
@@ -105,7 +105,7 @@ async def test_a_room_without_a_tenant_is_replayed_when_there_is_one(dispatcher:
 async def test_a_replay_that_changes_nothing_says_why_it_cannot(dispatcher: Dispatcher, rooms: RoomStore) -> None:
     await declare(rooms.redis, "")
     await dispatcher.open(RoomInfo(SID, NAME))
-    with pytest.raises(UnknownTenant, match="no tenant 'acme'"):
+    with pytest.raises(UnknownTenantInName, match="none of these tenants is declared: 'acme'"):
         await dispatcher.replay(RoomInfo(SID, NAME))
     assert (await get(rooms)).state is State.DEAD
     assert len(await rooms.list_dead_letters()) == 1

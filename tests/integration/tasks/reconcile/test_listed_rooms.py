@@ -10,7 +10,7 @@ from livekit.protocol import models
 
 from tasks.queue.dispatcher import Dispatcher, RoomInfo
 from tasks.reconcile.livekit_sync import LiveKitSync, LiveKitSyncConfig
-from tasks.rooms import ClaimRefusal, Room, RoomStore, RoomSummary, State, keys
+from tasks.rooms import ClaimRefusal, EndedBy, Room, RoomStore, RoomSummary, State, keys
 from tasks.rooms.keys import OVER_ROOM_MS
 from tasks.rooms.store import SCAN_BATCH
 from tasks.settings import Settings
@@ -69,11 +69,11 @@ async def get(rooms: RoomStore) -> Room:
     return room
 
 
-async def ended(rooms: RoomStore, dispatcher: Dispatcher, outcome: str, *, ms_ago: int) -> None:
+async def ended(rooms: RoomStore, dispatcher: Dispatcher, ended_by: EndedBy, *, ms_ago: int) -> None:
     """A room whose call ended `ms_ago`. Redis' clock cannot be set, so the recorded time is moved."""
     await dispatcher.open(RoomInfo(SID, NAME))
     assert not isinstance(await rooms.claim(SID, 1, claimant="a", worker="celery@one", pid=7), ClaimRefusal)
-    assert await rooms.end(SID, 1, outcome=outcome, usage="[]")
+    assert await rooms.end(SID, 1, outcome="o", usage="[]", ended_by=ended_by)
     await rooms.redis.hset(keys.room(SID), "at:ended", str(now_ms() - ms_ago))
 
 
@@ -95,12 +95,11 @@ async def test_a_server_that_knows_only_seconds_is_understood(rooms: RoomStore, 
     assert (await get(rooms)).steps_ms["room_started"] == 1_700_000_000_000
 
 
-@pytest.mark.parametrize("outcome", ["room empty", "nobody came"])
 async def test_a_room_that_was_left_alone_is_opened_again_a_while_after_its_end(
-    rooms: RoomStore, dispatcher: Dispatcher, sweep: Sweep, outcome: str
+    rooms: RoomStore, dispatcher: Dispatcher, sweep: Sweep
 ) -> None:
     # The server still counts the participants who have just left, the agent among them.
-    await ended(rooms, dispatcher, outcome, ms_ago=0)
+    await ended(rooms, dispatcher, EndedBy.CALLERS, ms_ago=0)
     await sweep(listed())
     assert (await get(rooms)).state is State.ENDED
     await rooms.redis.hset(keys.room(SID), "at:ended", str(now_ms() - ANNOUNCED_MS - SLACK_MS))
@@ -111,19 +110,17 @@ async def test_a_room_that_was_left_alone_is_opened_again_a_while_after_its_end(
     assert (room.state, room.attempt) == (State.QUEUED, 2)
 
 
-@pytest.mark.parametrize(
-    "outcome", ["ended by the agent or the room", "maximum length", "rejected by the agent", "room finished"]
-)
-async def test_a_room_whose_call_ended_for_any_other_reason_is_not_opened_again(
-    rooms: RoomStore, dispatcher: Dispatcher, sweep: Sweep, outcome: str
+@pytest.mark.parametrize("ended_by", [EndedBy.AGENT, EndedBy.LIMIT])
+async def test_a_room_whose_call_was_not_ended_by_its_callers_is_not_opened_again(
+    rooms: RoomStore, dispatcher: Dispatcher, sweep: Sweep, ended_by: EndedBy
 ) -> None:
-    await ended(rooms, dispatcher, outcome, ms_ago=60_000)
+    await ended(rooms, dispatcher, ended_by, ms_ago=60_000)
     await sweep(listed())
     assert (await get(rooms)).state is State.ENDED
 
 
 async def test_a_dead_room_gets_no_second_letter(rooms: RoomStore, sweep: Sweep) -> None:
-    homeless = listed()
+    homeless = listed(started_ms_ago=60_000)
     homeless.name = "no tenant in this name"
     for _ in range(3):
         await sweep(homeless)
@@ -133,7 +130,7 @@ async def test_a_dead_room_gets_no_second_letter(rooms: RoomStore, sweep: Sweep)
 async def test_a_room_that_is_over_is_kept_in_redis_for_as_long_as_somebody_is_in_it(
     rooms: RoomStore, dispatcher: Dispatcher, sweep: Sweep
 ) -> None:
-    await ended(rooms, dispatcher, "ended by the agent or the room", ms_ago=60_000)
+    await ended(rooms, dispatcher, EndedBy.AGENT, ms_ago=60_000)
     await rooms.redis.pexpire(keys.room(SID), 10_000)
     await sweep(listed())
     # Without its key, it would be a room that was never announced, and its caller would get another call.

@@ -13,8 +13,8 @@ from ops.caller.caller import Caller, caller_token
 from ops.stack import Binaries
 from ops.stack.livekit import LiveKitServer
 from tasks.queue.dispatcher import Dispatcher, RoomInfo
-from tasks.reconcile.livekit_sync import NO_CALLER_REASONS, LiveKitSync, LiveKitSyncConfig
-from tasks.rooms import ClaimRefusal, RoomStore, State
+from tasks.reconcile.livekit_sync import LiveKitSync, LiveKitSyncConfig
+from tasks.rooms import ClaimRefusal, EndedBy, RoomStore, State
 from tasks.settings import Settings
 from tests.support.livekit_server import livekit_without_webhooks
 from tests.support.tenants import declare
@@ -73,22 +73,21 @@ async def test_a_room_with_a_caller_that_was_never_announced_is_opened_once(
     assert await rooms.redis.llen("premium") == 1
 
 
-async def call_in(rooms: RoomStore, caller: Caller, outcome: str) -> None:
+async def call_in(rooms: RoomStore, caller: Caller, ended_by: EndedBy) -> None:
     """The room's call was answered, and has ended."""
     await rooms.redis.delete("premium")
     claim = await rooms.claim(caller.room_sid, 1, claimant="a", worker="celery@one", pid=7)
     assert not isinstance(claim, ClaimRefusal)
-    assert await rooms.end(caller.room_sid, 1, outcome=outcome, usage="[]")
+    assert await rooms.end(caller.room_sid, 1, outcome="o", usage="[]", ended_by=ended_by)
 
 
-@pytest.mark.parametrize("outcome", sorted(NO_CALLER_REASONS))
 async def test_a_room_that_was_left_alone_is_opened_again_when_somebody_is_in_it(
-    livekit: LiveKitServer, sync: LiveKitSync, dispatcher: Dispatcher, rooms: RoomStore, outcome: str
+    livekit: LiveKitServer, sync: LiveKitSync, dispatcher: Dispatcher, rooms: RoomStore
 ) -> None:
     token = caller_token(livekit.api_key, livekit.api_secret, room=NAME, identity="caller")
     async with Caller.call(livekit.url, token) as caller:
         await dispatcher.open(RoomInfo(caller.room_sid, NAME))
-        await call_in(rooms, caller, outcome)
+        await call_in(rooms, caller, EndedBy.CALLERS)
 
         async def opened_again() -> bool:
             await sync.sweep()
@@ -103,8 +102,9 @@ async def test_a_room_that_was_left_alone_is_opened_again_when_somebody_is_in_it
     assert await rooms.redis.llen("premium") == 1
 
 
+@pytest.mark.parametrize("ended_by", [EndedBy.AGENT, EndedBy.LIMIT])
 async def test_a_caller_gets_no_second_call_after_the_agent_has_left(
-    livekit: LiveKitServer, sync: LiveKitSync, dispatcher: Dispatcher, rooms: RoomStore
+    livekit: LiveKitServer, sync: LiveKitSync, dispatcher: Dispatcher, rooms: RoomStore, ended_by: EndedBy
 ) -> None:
     token = caller_token(livekit.api_key, livekit.api_secret, room=NAME, identity="caller")
     async with Caller.call(livekit.url, token) as caller:
@@ -116,7 +116,7 @@ async def test_a_caller_gets_no_second_call_after_the_agent_has_left(
 
         await until(counted)
         await dispatcher.open(RoomInfo(caller.room_sid, NAME))
-        await call_in(rooms, caller, "ended by the agent or the room")
+        await call_in(rooms, caller, ended_by)
         await sync.sweep()
         room = await rooms.get(caller.room_sid)
     assert room is not None

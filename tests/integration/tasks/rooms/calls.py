@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.rooms import ClaimRefusal, LossCause, OpenResult, RequeueResult, Room, RoomStore, State
+from tasks.rooms import ClaimRefusal, LossCause, OpenResult, RequeueResult, Room, RoomStore, State, keys
 
 SID = "RM_1"
 QUEUE = "premium"
@@ -56,7 +56,9 @@ async def requeue(
 
 
 async def run(rooms: RoomStore, attempt: int = 1) -> None:
-    """Take the message and claim the room, as a worker does."""
+    """Take the message and claim the room, as a worker does, after its delay if it has one."""
+    await rooms.redis.zadd(keys.DELAYED, {SID: 0}, xx=True)
+    await rooms.queue_delayed_rooms(1)
     assert await take(rooms) == message(attempt).decode()
     assert isinstance(await claim(rooms, attempt, claimant=f"of {attempt}"), Room)
 

@@ -16,7 +16,7 @@ from hypothesis.stateful import precondition, rule
 from tasks.rooms import ClaimRefusal, LossCause, RenewResult, State, keys
 from tests.integration.tasks.rooms.admission_model import TENANTS
 from tests.integration.tasks.rooms.model import RoomModel
-from tests.integration.tasks.rooms.world import QUEUE, World, decoded, encoded
+from tests.integration.tasks.rooms.world import World, decoded, encoded
 from tests.support.key_leaks import leaked_keys
 
 LONG_AGO_MS = 1000
@@ -29,7 +29,7 @@ any_one = st.integers(0, 7)
 
 EVENTS = ["room finished", "no tenant", "room seen", "written late", "claimed without a message"]
 seldom = st.sampled_from([False, False, False, True])
-MOST_ATTEMPTS = st.sampled_from([1, 2, 2, 3])
+MOST_ATTEMPTS = st.sampled_from([1, 1, 2, 3])
 BEFORE = ["", "its lease has expired", "its lease has expired", "its room has finished"]
 
 
@@ -62,7 +62,7 @@ class RoomMachine(World):
                 name="n",
                 tenant=room.tenant,
                 tier=TENANTS[room.tenant],
-                queue=QUEUE,
+                queue=TENANTS[room.tenant],
                 message=encoded((room.sid, attempt)).encode(),
                 started_at_ms=None,
                 received_at_ms=0,
@@ -132,6 +132,7 @@ class RoomMachine(World):
         requeued = self.do(self._store.requeue_lost_messages(QUEUED_MS_AGO, limit))
         assert requeued == self.model.requeue_lost_messages(limit)
         self._reached["requeue lost messages", len(requeued)] += 1
+        self.away -= {encoded((sid, self.model.rooms[sid].attempt)) for sid in requeued}
 
     @knows(State.RUNNING)
     @rule(which=any_one, renewed=st.booleans(), most=MOST_ATTEMPTS, finished=seldom)
@@ -151,11 +152,15 @@ class RoomMachine(World):
     # A worker's main process.
 
     @precondition(lambda machine: machine.model.queue)
-    @rule()
-    def take(self) -> None:
-        taken = self.do(cast("Awaitable[str]", self._redis.rpop(QUEUE)))
-        assert decoded(taken) == self.model.queue.pop()
+    @rule(which=any_one)
+    def take(self, which: int = 0) -> None:
+        tiers = [tier for tier in sorted(set(TENANTS.values())) if self.model.queue_of(tier)]
+        tier = tiers[which % len(tiers)]
+        taken = self.do(cast("Awaitable[str]", self._redis.rpop(tier)))
+        assert decoded(taken) == self.model.queue_of(tier)[-1]
+        self.model.queue.remove(decoded(taken))
         self.taken.append(decoded(taken))
+        self.away.add(taken)
 
     @precondition(lambda machine: machine.taken)
     @rule(which=any_one)
@@ -163,6 +168,7 @@ class RoomMachine(World):
         sid, attempt = self.taken.pop(which % len(self.taken))
         done = self.do(self._store.return_message(sid, attempt))
         self._same("return message", done, self.model.return_message(self.model.rooms[sid], attempt))
+        self.away.discard(encoded((sid, attempt)))
 
     @precondition(lambda machine: machine.taken)
     @rule(which=any_one)
@@ -260,7 +266,12 @@ class RoomMachine(World):
         message = encoded((room.sid, attempt + 1)).encode()
         lost = self.do(
             self._store.requeue(
-                room.sid, attempt, queue=QUEUE, message=message, reason="r", max_attempts=most, cause=cause
+                *(room.sid, attempt),
+                queue=TENANTS[room.tenant],
+                message=message,
+                reason="r",
+                max_attempts=most,
+                cause=cause,
             )
         )
         self._same(f"requeue, {cause}", lost, self.model.requeue(room, attempt, cause, most))
@@ -284,6 +295,16 @@ class RoomMachine(World):
             self.model.rooms[sid].waited = True
         self.do(self._redis.zadd(keys.QUEUED, dict.fromkeys(sids, LONG_AGO_MS)))
 
+    @knows(State.QUEUED)
+    @rule()
+    def let_the_delays_of_failed_attempts_pass(self) -> None:
+        delayed = [room.sid for room in self.model.rooms.values() if room.delayed]
+        if delayed:
+            self.do(self._redis.zadd(keys.DELAYED, dict.fromkeys(delayed, LONG_AGO_MS)))
+        queued = self.do(self._store.queue_delayed_rooms(100))
+        assert queued == self.model.queue_delayed_rooms()
+        self._reached["queue delayed rooms", min(2, len(queued))] += 1
+
     def teardown(self) -> None:
         """Answer and end each open room, with one good worker and a reconciler, after any sequence of actions."""
         # The messages that workers had taken are lost with them.
@@ -291,6 +312,7 @@ class RoomMachine(World):
         for sid in self.model.sids(State.RUNNING):
             self.end_call(sid)
         if self.model.sids(State.QUEUED):
+            self.let_the_delays_of_failed_attempts_pass()
             self.let_time_pass_for_queued_rooms()
             self.requeue_lost_messages(len(self.model.rooms))
         # From here on only a call that ends lets others in.

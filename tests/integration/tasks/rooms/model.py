@@ -16,7 +16,8 @@ Message = tuple[str, int]
 class RoomModel:
     """One room. `waited`: its message was seen in a queue so long ago that it is looked for.
 
-    `notified`: its callers know that they wait. `arrived`: the order in which rooms began to wait.
+    `notified`: its callers know that they wait. `arrived`: the order in which rooms began to wait. `failures`: attempts
+    in a row that failed quickly. `delayed`: its message is held back.
     """
 
     sid: str
@@ -31,6 +32,8 @@ class RoomModel:
     conversation: bool = False
     notified: bool = False
     arrived: int = 0
+    failures: int = 0
+    delayed: bool = False
 
     @property
     def open(self) -> bool:
@@ -48,12 +51,12 @@ class RoomModel:
 
     def becomes(self, state: State) -> None:
         """Become `state`, which is terminal."""
-        self.state, self.conversation, self.waited, self.notified = state, False, False, False
+        self.state, self.conversation, self.waited, self.notified, self.delayed = state, False, False, False, False
 
 
 @dataclass
 class Model:
-    """All rooms. `queue`: as in Redis, taken from its end. `records`, `letters`: sids and attempts.
+    """All rooms. `queue`: of all tiers, taken from its end; each tier's has its own part of it. `records`, `letters`: sids and attempts.
 
     `to_notify`: rooms whose callers were notified that they wait, and that no longer do.
     """
@@ -73,8 +76,15 @@ class Model:
         room.state = State.QUEUED
         self.queue.insert(0, (sid, room.attempt))
 
+    def queue_of(self, tier: str) -> list[Message]:
+        return [message for message in self.queue if TENANTS[self.rooms[message[0]].tenant] == tier]
+
+    def _leave_queue(self, room: RoomModel) -> None:
+        self.queue = [message for message in self.queue if message[0] != room.sid]
+
     def end_room(self, room: RoomModel, state: State) -> None:
         room.becomes(state)
+        self._leave_queue(room)
         self.admission.release(room.sid, room.tenant)
 
     def open(
@@ -97,6 +107,7 @@ class Model:
 
     def return_message(self, room: RoomModel, attempt: int) -> bool:
         if room.waits(attempt):
+            self._leave_queue(room)
             self.queue.append((room.sid, attempt))
         return room.waits(attempt)
 
@@ -114,7 +125,8 @@ class Model:
         room.state, room.claimant, room.expired, room.waited = State.RUNNING, claimant, False, False
         if room.notified:
             self.to_notify.add(room.sid)
-        room.notified = False
+        room.notified, room.delayed = False, False
+        self._leave_queue(room)
         self.admission.claim(room.sid, room.tenant)
         return None
 
@@ -148,7 +160,7 @@ class Model:
     def requeue(self, room: RoomModel, attempt: int, cause: LossCause, most: int) -> RequeueResult:
         if not room.runs(attempt) or (cause is LossCause.LEASE_EXPIRED and not room.expired):
             return RequeueResult.STALE
-        uncounted = room.uncounted + (cause is LossCause.HANDED_OVER)
+        uncounted = room.uncounted + (not cause.counted)
         if room.closing:
             self.end_room(room, State.ENDED)
             self.records.append((room.sid, attempt))
@@ -156,25 +168,38 @@ class Model:
         if attempt - uncounted >= most:
             self.end_room(room, State.DEAD)
             self.letters.append((room.sid, attempt))
+            self.to_notify.add(room.sid)
             return RequeueResult.DEAD
         again = RoomModel(room.sid, room.tenant, State.QUEUED, attempt + 1, uncounted, conversation=room.conversation)
         again.arrived = next(self._arrivals)
         self.rooms[room.sid] = again
         self.admission.acquire(room.sid, room.tenant)
-        self.queue.append((room.sid, attempt + 1))
+        again.failures = room.failures + 1 if cause.backs_off else 0
+        again.delayed = again.failures > 1
+        if not again.delayed:
+            self.queue.append((room.sid, attempt + 1))
         return RequeueResult.REQUEUED
+
+    def queue_delayed_rooms(self) -> list[str]:
+        due = sorted(room.sid for room in self.rooms.values() if room.delayed)
+        for sid in due:
+            self.rooms[sid].delayed = False
+            self.queue.append((sid, self.rooms[sid].attempt))
+        return due
 
     def dead_letter(self, room: RoomModel, attempt: int | None) -> bool:
         if room.state is not None if attempt is None else not room.runs(attempt):
             return False
         self.end_room(room, State.DEAD)
         self.letters.append((room.sid, attempt or 0))
+        self.to_notify.add(room.sid)
         return True
 
     def expire_waits(self, tier: str, limit: int) -> list[str]:
         ended = [room for room in self.unanswered() if TENANTS[room.tenant] == tier][:limit]
         for room in ended:
             room.becomes(State.DEAD)
+            self._leave_queue(room)
             self.letters.append((room.sid, room.attempt))
             self.to_notify.add(room.sid)
             if room.sid in (waitlist := self.admission.waitlists[room.tenant]):
@@ -201,7 +226,7 @@ class Model:
         for room in sorted((room for room in self.rooms.values() if room.waited), key=lambda room: room.sid)[:limit]:
             room.waited = False
             message = (room.sid, room.attempt)
-            if message not in self.queue:
+            if message not in self.queue and not room.delayed:
                 self.queue.append(message)
                 requeued.append(room.sid)
         return requeued

@@ -9,6 +9,7 @@ import pytest
 from tasks.rooms import (
     ClaimRefusal,
     CloseResult,
+    EndedBy,
     LossCause,
     OpenResult,
     RenewResult,
@@ -56,6 +57,17 @@ async def test_a_caller_who_joined_before_the_end_has_been_answered(
     assert await open_room(rooms, attempt=2, ended_before_ms=ended_ms + later_ms) is OpenResult.KNOWN
     assert await state(rooms) is State.ENDED
     assert await queued_messages(rooms) == []
+
+
+@pytest.mark.parametrize("ended_by", [EndedBy.AGENT, EndedBy.LIMIT])
+async def test_a_room_that_was_ended_by_its_agent_or_a_limit_is_not_opened_again(
+    rooms: RoomStore, ended_by: EndedBy
+) -> None:
+    await open_room(rooms)
+    await run(rooms)
+    assert await rooms.end("RM_1", 1, outcome="o", usage="[]", ended_by=ended_by)
+    assert await open_room(rooms, attempt=2, ended_before_ms=1 << 50) is OpenResult.KNOWN
+    assert (await get(rooms)).ended_by == ended_by
 
 
 async def test_a_room_that_only_started_is_not_opened_again(rooms: RoomStore, ended_ms: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
 from tasks.rooms import RoomStore, State
+from tasks.worker.intake.gate import Intake
 from tests.support.waiting import until
 
 
@@ -20,3 +21,12 @@ async def all_dead(rooms: RoomStore, sids: list[str]) -> None:
         return all(room is not None and room.state is State.DEAD for room in found)
 
     await until(dead)
+
+
+async def intake_becomes(rooms: RoomStore, intake: Intake) -> None:
+    """Wait until the only worker's heartbeat says so."""
+
+    async def so() -> bool:
+        return [worker.state for worker in await rooms.list_workers()] == [intake]
+
+    await until(so)

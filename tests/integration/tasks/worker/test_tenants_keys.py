@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
+from ops.commands.tenants.rotation import Rotation
 from ops.stack import Worker, WorkerSpec, environment
 from ops.stack.redis import RedisServer
 from tasks.encryption import Encryption
@@ -17,11 +18,13 @@ from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
 from tasks.rooms import Room, RoomStore, State
 from tasks.settings import Settings
 from tasks.tenants import keys
+from tasks.tenants.admin import StoredTenant, TenantAdmin
 from tasks.tenants.key_cipher import ProviderKeyCipher
-from tests.support.tenants import declare
+from tests.support.tenants import declare, seal
 from tests.support.waiting import until
 
 WORKERS, OTHER = (Fernet.generate_key().decode() for _ in range(2))
+SEALED = seal(encryption_keys=WORKERS)
 ATTEMPTS = 2
 VAULT = """
 from pathlib import Path
@@ -84,18 +87,31 @@ async def ends_dead(dispatcher: Dispatcher, rooms: RoomStore, sid: str) -> Room:
     return room
 
 
+async def has_its_keys(dispatcher: Dispatcher, rooms: RoomStore, sid: str) -> None:
+    """Wait until the call has tried to join. No LiveKit server is up, which does not count against its attempts."""
+    assert await dispatcher.open(RoomInfo(sid, "call-acme-1")) is DispatchResult.QUEUED
+
+    async def tried_to_join() -> bool:
+        room = await rooms.get(sid)
+        return room is not None and "The LiveKit server did not answer" in room.reason
+
+    await until(tried_to_join, 60)
+    await dispatcher.close(sid)
+
+
 async def store_key(rooms: RoomStore, tenant: str, path: str, encryption_key: str) -> None:
     """Put a key that was encrypted for this tenant and path where acme's for its LLM belongs."""
     settings = Settings.read(os.environ | {"SWITCHBOARD_ENCRYPTION_KEYS": encryption_key})
     encrypted = ProviderKeyCipher(Encryption(settings)).encrypt(tenant, path, "s3cr3t")
-    await rooms.redis.hset(keys.PROVIDER_KEYS, "acme", json.dumps({"llm": encrypted}))
+    (record,) = await rooms.redis.hmget(keys.TENANTS, "acme")
+    changes = Rotation({"acme": StoredTenant(json.loads(str(record)), {"llm": encrypted})}, 0, 0, ())
+    await TenantAdmin(rooms.redis, SEALED).change(lambda _: changes)
 
 
 async def test_each_call_has_the_keys_that_are_in_redis_when_it_begins(
     worker: Worker, dispatcher: Dispatcher, rooms: RoomStore, tmp_path: Path
 ) -> None:
-    """No LiveKit server is up: a call that has its keys then fails for that reason."""
-    await declare(rooms.redis, table("encrypted:0123456789ab"))
+    await declare(rooms.redis, table("encrypted:0123456789ab"), sealed_by=SEALED)
     for number, (tenant, path, key) in enumerate(
         [("bolt", "llm", WORKERS), ("acme", "stt", WORKERS), ("acme", "llm", OTHER)]
     ):
@@ -107,18 +123,16 @@ async def test_each_call_has_the_keys_that_are_in_redis_when_it_begins(
         )
         assert "SWITCHBOARD_ENCRYPTION_KEYS" in room.reason
     await store_key(rooms, "acme", "llm", WORKERS)
-    room = await ends_dead(dispatcher, rooms, "RM_encrypted")
-    assert (room.attempt, "The LiveKit server did not answer" in room.reason) == (ATTEMPTS, True)
+    await has_its_keys(dispatcher, rooms, "RM_encrypted")
 
-    await declare(rooms.redis, table("vault:none"))
+    await declare(rooms.redis, table("vault:none"), sealed_by=SEALED)
     room = await ends_dead(dispatcher, rooms, "RM_none")
     assert (room.attempt, room.reason) == (1, "Tenant 'acme', [llm] key: there is no secret at none.")
-    await declare(rooms.redis, table("vault:down"))
+    await declare(rooms.redis, table("vault:down"), sealed_by=SEALED)
     room = await ends_dead(dispatcher, rooms, "RM_down")
     assert (room.attempt, "did not answer within 3.0 s (ConnectionError)" in room.reason) == (ATTEMPTS, True)
-    await declare(rooms.redis, table("vault:there"))
-    room = await ends_dead(dispatcher, rooms, "RM_there")
-    assert (room.attempt, "The LiveKit server did not answer" in room.reason) == (ATTEMPTS, True)
+    await declare(rooms.redis, table("vault:there"), sealed_by=SEALED)
+    await has_its_keys(dispatcher, rooms, "RM_there")
 
     asked = (tmp_path / "asked").read_text().splitlines()
     assert {"acme none", "acme down", "acme there"} == set(asked)
@@ -126,9 +140,39 @@ async def test_each_call_has_the_keys_that_are_in_redis_when_it_begins(
     assert "s3cr3t" not in worker.log.read_text()
 
 
+async def test_a_record_that_another_program_has_changed_is_not_followed(
+    worker: Worker, dispatcher: Dispatcher, rooms: RoomStore, tmp_path: Path
+) -> None:
+    (tmp_path / "planted.py").write_text("from pathlib import Path\nPath(__file__).with_name('ran').touch()\n")
+    bolt = '[tenants.bolt]\ntier = "premium"\nllm = { provider = "openai", base_url = "http://thief.example.com" }\n'
+    await declare(rooms.redis, table("encrypted:0123456789ab") + bolt, sealed_by=SEALED)
+    await store_key(rooms, "acme", "llm", WORKERS)
+    record, other = await rooms.redis.hmget(keys.TENANTS, "acme", "bolt")
+    of_acme, of_bolt = await rooms.redis.hmget(keys.SEALS, "acme", "bolt")
+    assert None not in (record, other, of_acme, of_bolt)
+    llm = json.loads(str(record))["llm"]
+    thief = json.dumps({**json.loads(str(record)), "llm": {**llm, "base_url": "http://thief.example.com"}})
+    planted = json.dumps({**json.loads(str(record)), "agent": "planted:entrypoint"})
+    for number, (content, written) in enumerate(
+        [(thief, of_acme), (planted, of_acme), (record, ""), (record, of_bolt), (other, of_bolt), (thief, "\u00e9")]
+    ):
+        await rooms.redis.hset(keys.TENANTS, "acme", content)
+        await rooms.redis.hset(keys.SEALS, "acme", written)
+        room = await ends_dead(dispatcher, rooms, f"RM_{number}")
+        assert (room.attempt, room.reason[:76]) == (
+            1,
+            "Tenant 'acme': its record in Redis is not sealed with an encryption key that",
+        )
+    assert not (tmp_path / "ran").exists()
+
+    await rooms.redis.hset(keys.TENANTS, "acme", record)
+    await rooms.redis.hset(keys.SEALS, "acme", of_acme)
+    await has_its_keys(dispatcher, rooms, "RM_sealed")
+
+
 async def test_the_main_process_keeps_no_connection_of_its_look_at_the_tenants(
     worker: Worker, rooms: RoomStore
 ) -> None:
     commands = [client["cmd"] for client in await rooms.redis.client_list()]
     assert commands
-    assert not [command for command in commands if command == "hvals"]
+    assert not [command for command in commands if command == "hgetall"]

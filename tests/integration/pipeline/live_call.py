@@ -1,0 +1,165 @@
+"""A call in a room of a real LiveKit server, in this process, and the people in the room."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from livekit import api
+from livekit.agents import AgentSession, JobContext
+
+from ops.caller.caller import Caller
+from ops.stack.livekit import LiveKitServer
+from pipeline.call import Call
+from pipeline.conversation import Conversation
+from pipeline.options import (
+    CallLimits,
+    CallOptions,
+    ProviderOptions,
+    Secret,
+    TurnOptions,
+    VadOptions,
+    VoiceAgentOptions,
+)
+from pipeline.outcome import CallOutcome, End
+from pipeline.phase import Phase
+from pipeline.providers import build_llm, build_stt, build_tts
+from pipeline.runtime.agent_hooks import AgentHooks
+from pipeline.runtime.job_runner import JobRunner
+from pipeline.voice_agent.session import build_turn_handling, build_vad
+from tests.acceptance.speech import utterance
+from tests.support.waiting import until
+
+Kind = Literal["standard", "egress", "sip", "agent"]
+SECONDS = 20.0
+LOCAL = ProviderOptions("local")
+NAME_OF = "my name is {}"
+
+
+def starter_session() -> AgentSession[None]:
+    """Return a session with the local providers, and livekit-agents' defaults otherwise."""
+    return AgentSession(
+        stt=build_stt(LOCAL),
+        llm=build_llm(LOCAL),
+        tts=build_tts(LOCAL),
+        vad=build_vad(VadOptions()),
+        turn_handling=build_turn_handling(TurnOptions(detection="vad")),
+    )
+
+
+@dataclass
+class LiveCall:
+    """A call of an agent's. `ends`: what it has told of its end. `conversation`: the last one that it has told."""
+
+    livekit: LiveKitServer
+    options: CallOptions
+    call: Call
+    phases: list[Phase]
+    steps: list[str]
+    ends: list[End]
+    conversation: str = ""
+    running: asyncio.Task[CallOutcome] = field(init=False)
+
+    def person(self, identity: str, *, kind: Kind = "standard", **grants: Any) -> AbstractAsyncContextManager[Caller]:
+        """Return somebody in the room, from when the context is entered, with the microphone on."""
+        token = (
+            api.AccessToken(self.livekit.api_key, self.livekit.api_secret)
+            .with_identity(identity)
+            .with_kind(kind)
+            .with_grants(api.VideoGrants(room_join=True, room=self.options.room_name, **grants))
+            .to_jwt()
+        )
+        return Caller.call(self.livekit.url, token)
+
+    async def hears(self, caller: Caller, name: str) -> None:
+        """Have the caller say a name, and wait until it is part of the conversation."""
+        asking = asyncio.create_task(caller.say(utterance(NAME_OF.format(name))))
+        try:
+            await self.tells(lambda: f"{NAME_OF.format(name)}" in self.conversation)
+        finally:
+            await asking
+
+    async def greets(self, caller: Caller) -> None:
+        """Wait until the caller has heard the agent."""
+        await caller.listener.wait_for_sound(0, SECONDS)
+
+    async def tells(self, condition: Callable[[], bool], seconds: float = SECONDS) -> None:
+        """Wait until a condition holds. Fails early when the call has ended."""
+
+        async def holds() -> bool:
+            return condition()
+
+        try:
+            await until(holds, seconds)
+        except TimeoutError:
+            raise AssertionError(f"{self.phases} {self.steps} {self.ends} {self.conversation}") from None
+
+    async def end(self, seconds: float = SECONDS) -> End:
+        """Return how the call has ended, once it has."""
+        done, _ = await asyncio.wait({self.running}, timeout=seconds)
+        assert done, f"after {seconds} s the call runs: {self.phases} {self.steps}"
+        return self.running.exception() or self.running.result()  # type: ignore[return-value]
+
+
+async def _accept(request: Any) -> None:
+    await request.accept()
+
+
+@asynccontextmanager
+async def calling(
+    livekit: LiveKitServer,
+    entrypoint: Callable[[JobContext], Awaitable[None]],
+    *,
+    attempt: int = 1,
+    request: Callable[[Any], Awaitable[None]] = _accept,
+    room: str | None = None,
+    **limits: float,
+) -> AsyncIterator[LiveCall]:
+    """Call an agent into a new room."""
+    name = room or f"call-acme-{uuid.uuid4().hex[:8]}"
+    async with api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as server:
+        made = await server.room.create_room(api.CreateRoomRequest(name=name))
+    options = CallOptions(
+        room_sid=made.sid,
+        room_name=name,
+        attempt=attempt,
+        livekit_url=livekit.url,
+        livekit_api_key=livekit.api_key,
+        livekit_api_secret=Secret(livekit.api_secret),
+        worker="worker",
+        agent_metadata="",
+        voice=VoiceAgentOptions(stt=LOCAL, llm=LOCAL, tts=LOCAL, turn=TurnOptions(detection="vad")),
+        limits=CallLimits(**limits),
+    )
+    runner = JobRunner(AgentHooks(path="test:agent", entrypoint=entrypoint, request=request))
+    runner.prewarm()
+
+    phases: list[Phase] = []
+    steps: list[str] = []
+    ends: list[End] = []
+
+    def keep(conversation: str) -> None:
+        live.conversation = conversation
+
+    call = Call(
+        options,
+        runner,
+        Conversation(),
+        on_step=steps.append,
+        on_conversation=keep,
+        on_phase=phases.append,
+        on_over=ends.append,
+    )
+    live = LiveCall(livekit, options, call, phases, steps, ends)
+    live.running = asyncio.create_task(call.run())
+    try:
+        yield live
+    finally:
+        if not live.running.done():
+            call.hang_up("the test is over")
+        with suppress(Exception):
+            await asyncio.wait_for(live.running, SECONDS)
