@@ -167,9 +167,9 @@ class _Stay:
                 raise result
 
     def _waits(self, caller: Caller) -> bool:
-        """Return whether an answer has not come and may still come in time."""
+        """Return whether a question within the visit is not answered and may still be in time."""
         heard = caller.listener._last_sound + self._offset
-        unanswered = [ask.end for ask in self._seen.asks if ask.end > heard]
+        unanswered = [ask.end for ask in self._seen.asks if heard < ask.end <= self._seen.plan.end]
         return bool(unanswered) and self._line.undecided(self._seen, unanswered[0])
 
     async def _talk(self, caller: Caller) -> None:
