@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import sys
 import tempfile
@@ -42,6 +43,8 @@ def main(
     slack: float,
 ) -> None:
     console = Console()
+    # livekit's client says a lot about connections that are lost, which they are here.
+    logging.getLogger("livekit").setLevel(logging.CRITICAL)
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     shape = brief() if is_brief else full()
     plans = [generate(seed, number, shape).without(without) for number in only or range(histories)]

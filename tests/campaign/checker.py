@@ -137,7 +137,7 @@ class Checker:
         if visit.thrown_out is None or visit.told is not None:
             return
         at, reason = visit.thrown_out
-        deleted = any(0 <= at - when < DELETED_SECONDS for when in room.deleted)
+        deleted = any(abs(at - when) < DELETED_SECONDS for when in room.deleted)
         restarts = Excuses(
             [fault for fault in self._seen.faults if fault.kind == "LiveKit restarted"], (), slack=self._slack
         )

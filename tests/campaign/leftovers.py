@@ -57,8 +57,10 @@ class Leftovers:
         found = [violation async for violation in self._calls_not_over()]
         sids = [room.sid for room in await self.rooms(names)]
         found += await self._delete_rooms(names)
-        for check in (self._redis, self._processes, self._idle, self._temporary_files):
+        for check in (self._redis, self._processes, self._idle):
             found += await self._gone(check)
+        # All processes of the calls have ended, and their folders with them.
+        found += await self._temporary_files()
         rooms = await self.rooms(names)
         found += [violation async for violation in self._records(rooms, set(sids))]
         return found
