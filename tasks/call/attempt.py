@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from pipeline.call import Call
 from pipeline.conversation import Conversation
 from pipeline.errors import PipelineError
-from tasks.call.ending import Ended, Ending, Lost, Unanswerable, ending_of
+from tasks.call.ending import Ended, Ending, Lost, Unanswerable, ending_of, failure_of
 from tasks.call.options import call_options
 from tasks.call.provider_keys import provider_keys
 from tasks.call.watchdog import Watchdog
@@ -40,26 +40,29 @@ async def run_attempt(sid: str, attempt: int, *, worker: str, child: Child) -> s
             if isinstance(room, ClaimRefusal):
                 logger.info("claim refused", extra={"sid": sid, "attempt": attempt, "refusal": room})
                 return f"refused: {room}"
-            ending = await _answer(room, child, watchdog)
+            claimed_at = time.monotonic()
+            watchdog.guard(room, claimed_at=claimed_at)
+            ending = await _answer(room, child, watchdog, claimed_at=claimed_at)
             child.answered = isinstance(ending, Ended)
+            child.failure = failure_of(ending)
             return await watchdog.end(ending)
     finally:
         await child.redis.aclose()
 
 
-async def _answer(room: Room, child: Child, watchdog: Watchdog) -> Ending:
+async def _answer(room: Room, child: Child, watchdog: Watchdog, *, claimed_at: float) -> Ending:
     """Run the room's call and return how it ended."""
     fields = {"sid": room.sid, "tenant": room.tenant, "tier": room.tier, "attempt": room.attempt}
     logger.info("call claimed", extra=fields)
-    claimed_at = time.monotonic()
-    watchdog.guard(room, claimed_at=claimed_at)
+    end: CallOutcome | Exception
     try:
-        ending = ending_of(await _run_call(room, child, watchdog, claimed_at=claimed_at))
+        end = await _run_call(room, child, watchdog, claimed_at=claimed_at)
     except (SwitchboardError, PipelineError, RedisError, OSError) as error:
-        ending = ending_of(error)
+        end = error
     except Exception as error:
         logger.exception("call failed", extra=fields)
-        ending = ending_of(error)
+        end = error
+    ending = ending_of(end)
     level = logging.ERROR if isinstance(ending, Unanswerable) else logging.INFO
     logger.log(level, "call ended", extra=fields | {"ending": type(ending).__name__, "reason": ending.reason})
     return ending
@@ -71,8 +74,9 @@ async def _run_call(room: Room, child: Child, watchdog: Watchdog, *, claimed_at:
     conversation = await _conversation(room, child)
     tenant, encrypted_keys = await child.tenants.get_with_keys(room.tenant)
     keys = await provider_keys(tenant, encrypted_keys, settings)
+    options = call_options(room, tenant, keys, settings, claimed_at=claimed_at)
     call = Call(
-        call_options(room, tenant, keys, settings, claimed_at=claimed_at),
+        options,
         child.runner_for(tenant.agent),
         conversation,
         on_step=watchdog.record_step,

@@ -11,7 +11,6 @@
     proxy          a proxy for TCP, in a process of its own: links that are cut, held, slowed, or answered with errors
     redis_errors   requests of Redis, replaced by requests for an error
     links          the proxy as a part of the stack, and its control
-    far_host       another host, with one network link to Redis and one to the LiveKit server
     installation   the installation: two receivers, three workers of two tiers, the proxy before Redis and LiveKit
     callers        what callers do, and what they notice
     backends       what backends do

@@ -22,7 +22,6 @@ from ops.stack.process import ManagedProcess
 from tasks.rooms import Room, State, keys
 from tests.campaign.history import FaultPlan
 from tests.campaign.installation import (
-    FAR,
     RECEIVERS,
     WEBHOOKS,
     CampaignInstallation,
@@ -30,6 +29,7 @@ from tests.campaign.installation import (
     redis_link,
 )
 from tests.campaign.proxy import Mode
+from tests.chaos.network import FAR
 
 PAUSE_SECONDS = 8.0
 DRAINED_SECONDS = 30.0
@@ -195,24 +195,22 @@ async def host_cut_from_livekit(site: Site, fault: FaultPlan, begun: Begun) -> N
     far = site.installation.stack.far
     async with site.alone(FAR):
         begun("worker far")
-        await far.cut_from_livekit()
+        await far.livekit.cut()
         try:
             await asyncio.sleep(fault.seconds + PAUSE_SECONDS)
         finally:
-            await far.connect_to_livekit()
+            await far.livekit.restore()
 
 
 async def host_cut_from_all(site: Site, fault: FaultPlan, begun: Begun) -> None:
     far = site.installation.stack.far
     async with site.alone(FAR):
         begun("worker far")
-        await far.cut_from_livekit()
         await far.cut()
         try:
             await asyncio.sleep(fault.seconds + PAUSE_SECONDS)
         finally:
             await far.restore()
-            await far.connect_to_livekit()
 
 
 async def redis_restarted(site: Site, fault: FaultPlan, begun: Begun) -> None:

@@ -22,17 +22,17 @@ from ops.stack.ports import HOST, PortPicker
 from ops.stack.process import ManagedProcess
 from tasks.rooms import RoomStore
 from tests.campaign import tenants
-from tests.campaign.far_host import FarHost
 from tests.campaign.links import Links
 from tests.campaign.proxy import LinkPlan
 from tests.chaos.installation import ChaosInstallation
+from tests.chaos.network import FAR, Network
 
 SLOTS = 4
 CONNECTIONS = 8
 GRACE_SECONDS = 2.0
 JOIN_SECONDS = 10.0
 DRAIN_SECONDS = 4
-NEAR, FAR, STANDARD = "near", "far", "standard"
+NEAR, STANDARD = "near", "standard"
 RECEIVERS = "receivers"
 WEBHOOKS = "webhooks"
 
@@ -51,7 +51,7 @@ def livekit_link(part: str) -> str:
 class CampaignOptions(StackOptions):
     """The options of a stack with a worker on another host."""
 
-    far: FarHost
+    far: Network
 
 
 class CampaignStack(Stack):
@@ -65,8 +65,8 @@ class CampaignStack(Stack):
         parts = (RECEIVERS, *(spec.name for spec in options.workers))
         for part in parts:
             is_far = part == FAR
-            self._listen[redis_link(part)] = (far.redis_address if is_far else HOST, self._ports.pick())
-            self._listen[livekit_link(part)] = (far.livekit_address if is_far else HOST, self._ports.pick())
+            self._listen[redis_link(part)] = (far.redis.address if is_far else HOST, self._ports.pick())
+            self._listen[livekit_link(part)] = (far.livekit.address if is_far else HOST, self._ports.pick())
         self._listen[WEBHOOKS] = (HOST, self._ports.pick())
         super().__init__(options, on_event)
         assert isinstance(self.livekit, LiveKitServer)
@@ -78,7 +78,7 @@ class CampaignStack(Stack):
         leads_to = {WEBHOOKS: (HOST, _port(front))}
         for part in parts:
             leads_to[redis_link(part)] = (options.host, self.redis.port)
-            leads_to[livekit_link(part)] = (options.host, _port(self.server.url))
+            leads_to[livekit_link(part)] = (options.livekit_host or options.host, _port(self.server.url))
         links = [
             LinkPlan(name, listen, leads_to[name], redis=name.endswith(" redis"))
             for name, listen in self._listen.items()
@@ -140,7 +140,7 @@ async def start_installation(
     load.write_text("0.1")
     tenants_file = directory / "tenants.toml"
     tenants_file.write_text(tenants.toml())
-    async with FarHost.create() as far:
+    async with Network.create() as far:
         options = CampaignOptions(
             far=far,
             directory=directory,
@@ -163,7 +163,8 @@ async def start_installation(
                 "TMPDIR": str(temporary),
                 **env,
             },
-            host=far.livekit_address,
+            host=far.redis.address,
+            livekit_host=far.livekit.address,
             redis_append_only=True,
         )
         async with CampaignStack.start(options) as stack:
