@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -27,6 +26,7 @@ EVERY_SECONDS = 0.25
 SETS = (keys.ROOMS, keys.QUEUED, keys.LEASES, keys.PERMITS, keys.WAITLIST, keys.ELIGIBLE, keys.UNANSWERED, keys.NOTIFY)
 HASHES = ("unacked", "unacked_index")
 ZOMBIE = psutil.STATUS_ZOMBIE
+WORKER_PREFIX = "switchboard-worker-"
 TOO_MANY_FILES = 60
 """Open files of a main process, above those at the begin: more means that each history leaves some."""
 
@@ -39,7 +39,6 @@ class Leftovers:
         self._slack = slack
         self._record = "0-0"
         self._letter = "0-0"
-        self._folders: set[Path] = set()
         self._files: dict[int, int] = {}
 
     async def begin(self) -> None:
@@ -47,7 +46,6 @@ class Leftovers:
         redis = self._installation.rooms.redis
         self._record = await _last(redis, keys.CALLS)
         self._letter = await _last(redis, keys.DEAD)
-        self._folders = self._temporary()
         for part in self._parts():
             with suppress(psutil.Error):
                 self._files.setdefault(part.pid, psutil.Process(part.pid).num_fds())
@@ -57,10 +55,8 @@ class Leftovers:
         found = [violation async for violation in self._calls_not_over()]
         sids = [room.sid for room in await self.rooms(names)]
         found += await self._delete_rooms(names)
-        for check in (self._redis, self._processes, self._idle):
+        for check in (self._redis, self._processes, self._idle, self._temporary_files):
             found += await self._gone(check)
-        # All processes of the calls have ended, and their folders with them.
-        found += await self._temporary_files()
         rooms = await self.rooms(names)
         found += [violation async for violation in self._records(rooms, set(sids))]
         return found
@@ -148,14 +144,12 @@ class Leftovers:
         return [*found, *(_left(str(pid), "a worker without a heartbeat") for pid in silent)]
 
     async def _temporary_files(self) -> list[Violation]:
-        new = await asyncio.to_thread(self._temporary) - self._folders
-        # An agent that leaks a folder has made it itself, with Python's tempfile, as the worker's own child.
-        ours = {path for path in new if not path.name.startswith("leaked-")}
-        return [_left(str(path), "in the temporary folder") for path in sorted(ours)]
-
-    def _temporary(self) -> set[Path]:
-        # A worker that was killed leaves its own folder; the next start of it must remove it.
-        return set(self._installation.temporary.iterdir())
+        """Return what is in the temporary folder besides a folder for each worker."""
+        there = await asyncio.to_thread(lambda: sorted(self._installation.temporary.iterdir()))
+        workers = [path for path in there if path.name.startswith(WORKER_PREFIX)]
+        others = [path for path in there if path not in workers]
+        surplus = workers if len(workers) > len(self._installation.workers) else []
+        return [_left(str(path), "in the temporary folder") for path in [*others, *surplus]]
 
     async def rooms(self, names: set[str]) -> list[Room]:
         """Return the rooms with these names that Redis has."""
@@ -213,9 +207,6 @@ def _is_orphan(process: psutil.Process, folder: str) -> bool:
 
 
 def clear(installation: CampaignInstallation) -> None:
-    """Remove what the agents of a history have left on purpose, and their notes."""
-    for path in installation.temporary.glob("leaked-*"):
-        with suppress(OSError):
-            path.rmdir()
+    """Remove the notes of the agents of a history."""
     for path in installation.folder.iterdir():
         path.unlink()
