@@ -49,15 +49,20 @@ class CallsEndpoint:
     @classmethod
     def from_settings(cls, settings: Settings, creator: CallCreator, dispatcher: Dispatching, metrics: Metrics) -> Self:
         """Return the endpoint. Raises InvalidSetting."""
-        api_keys = settings.receiver.api_keys
         return cls(
-            keys=ApiKeys.parse(api_keys.get_secret_value() if api_keys else ""),
+            keys=check(settings),
             creator=creator,
             dispatcher=dispatcher,
             signer=TokenSigner(settings.livekit.api_key, settings.livekit.api_secret.get_secret_value()),
             metrics=metrics,
             url=settings.livekit.public_url or settings.livekit.url,
         )
+
+
+def check(settings: Settings) -> ApiKeys:
+    """Return the API keys. Raises InvalidSetting."""
+    api_keys = settings.receiver.api_keys
+    return ApiKeys.parse(api_keys.get_secret_value() if api_keys else "")
 
 
 @router.post("/calls", status_code=201, response_model=CallResponse)

@@ -15,6 +15,7 @@ from tasks.queue.dispatcher import Dispatching
 from webhooks import body, events, signature
 from webhooks.errors import Rejection
 from webhooks.metrics import Metrics
+from webhooks.rejection_log import RejectionLog
 
 logger = logging.getLogger("switchboard.webhooks")
 router = APIRouter()
@@ -32,6 +33,7 @@ class WebhookEndpoint:
     metrics: Metrics
     keys: Mapping[str, str] = field(repr=False)
     max_bytes: int
+    rejections: RejectionLog = field(default_factory=RejectionLog)
 
 
 @router.post("/livekit/webhook")
@@ -39,18 +41,19 @@ async def receive_webhook(request: Request) -> JSONResponse:
     """Handle one event. The content type is not checked: the signature vouches for the body."""
     endpoint: WebhookEndpoint = request.app.state.webhook_endpoint
     with endpoint.metrics.seconds.time():
+        authorization = request.headers.get("authorization")
         try:
             raw = await body.read(request, endpoint.max_bytes)
-            signed_at = signature.verify(raw, request.headers.get("authorization"), endpoint.keys)
+            signed_at = signature.verify(raw, authorization, endpoint.keys)
             event = events.parse(raw)
         except Rejection as rejection:
-            return _reject(rejection, endpoint.metrics)
+            return _reject(rejection, authorization, endpoint)
         return await _handle(event, signed_at, endpoint)
 
 
-def _reject(rejection: Rejection, metrics: Metrics) -> JSONResponse:
-    metrics.count_rejection(rejection.reason)
-    logger.warning("webhook rejected", extra={"reason": rejection.reason, "problem": str(rejection)})
+def _reject(rejection: Rejection, authorization: str | None, endpoint: WebhookEndpoint) -> JSONResponse:
+    endpoint.metrics.count_rejection(rejection.reason)
+    endpoint.rejections.record(rejection, signature.issuer(authorization))
     return JSONResponse({"outcome": "rejected", "reason": rejection.reason}, rejection.status)
 
 

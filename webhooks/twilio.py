@@ -21,7 +21,7 @@ from webhooks import body, problems, twilio_signature, twiml
 from webhooks.call_creator import CallCreator
 from webhooks.errors import BodyCutShort, BodyTooLarge
 from webhooks.metrics import Metrics
-from webhooks.problems import Problem
+from webhooks.problems import Problem, WaitlistFull
 
 logger = logging.getLogger("switchboard.webhooks")
 router = APIRouter()
@@ -60,12 +60,8 @@ class TwilioEndpoint:
     def from_settings(cls, settings: Settings, creator: CallCreator, dispatcher: Dispatching, metrics: Metrics) -> Self:
         """Return the endpoint. Raises InvalidSetting if a setting is missing."""
         telephone = settings.telephone
+        check(settings)
         tokens = telephone.twilio_auth_tokens.get_secret_value() if telephone.twilio_auth_tokens else ""
-        if tokens:
-            for name in ("public_url", "sip_uri"):
-                if not getattr(telephone, name):
-                    cure = "set it, because SWITCHBOARD_TWILIO_AUTH_TOKENS is set"
-                    raise InvalidSetting(name=f"SWITCHBOARD_{name.upper()}", value=None, cure=cure)
         return cls(
             creator=creator,
             dispatcher=dispatcher,
@@ -82,6 +78,15 @@ class TwilioEndpoint:
         """Return the TwiML that connects a call to a room. The user part of the SIP address is the room's name."""
         scheme, _, rest = self.sip_uri.partition(":")
         return twiml.dial(f"{scheme}:{room}@{rest}", username=self.sip_username, password=self.sip_password)
+
+
+def check(settings: Settings) -> None:
+    """Raise InvalidSetting if a setting is missing that calls by telephone need."""
+    telephone = settings.telephone
+    for name in ("public_url", "sip_uri") if telephone.twilio_auth_tokens else ():
+        if not getattr(telephone, name):
+            cure = "set it, because SWITCHBOARD_TWILIO_AUTH_TOKENS is set"
+            raise InvalidSetting(name=f"SWITCHBOARD_{name.upper()}", value=None, cure=cure)
 
 
 @router.post(PATH, response_class=TwiML)
@@ -148,7 +153,7 @@ def _retry_or_reject(error: SwitchboardError, request: Request, endpoint: Twilio
     if isinstance(error, UnknownNumber):
         return UNKNOWN_NUMBER, twiml.NOT_IN_SERVICE
     tries = _tries(_query(request))
-    if error.retryable and tries < TRIES:
+    if error.retryable and tries < TRIES and not isinstance(error, WaitlistFull):
         # Not a 503: Twilio would play "an application error has occurred" to the caller and hang up.
         return RETRYING, twiml.retry(f"{endpoint.public_url}{PATH}?try={tries + 1}")
     return GAVE_UP, twiml.BUSY

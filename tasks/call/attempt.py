@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from pipeline.call import Call
 from pipeline.conversation import Conversation
 from pipeline.errors import PipelineError
-from tasks.call.ending import Ended, Ending, Lost, Unanswerable, ending_of
+from tasks.call.ending import Ended, Ending, Lost, Unanswerable, ending_of, failure_of
 from tasks.call.options import call_options
 from tasks.call.provider_keys import provider_keys
 from tasks.call.watchdog import Watchdog
@@ -44,6 +44,7 @@ async def run_attempt(sid: str, attempt: int, *, worker: str, child: Child) -> s
             watchdog.guard(room, claimed_at=claimed_at)
             ending = await _answer(room, child, watchdog, claimed_at=claimed_at)
             child.answered = isinstance(ending, Ended)
+            child.failure = failure_of(ending)
             return await watchdog.end(ending)
     finally:
         await child.redis.aclose()

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 from redis.exceptions import RedisError
 
-from pipeline.errors import PipelineError
 from pipeline.runtime import rtc_client
 from pipeline.runtime.job_runner import Inference, JobRunner
 from pipeline.runtime.prewarm import prewarm_child
 from tasks.call.drain import Drain
+from tasks.call.failure import CallFailed
 from tasks.call.scoreboard import MemoryLimits, ScoreboardRow
 from tasks.encryption import Encryption
 from tasks.redis_client import connect
@@ -34,8 +34,8 @@ logger = logging.getLogger("switchboard.tasks.call")
 class Child:
     """A child of the worker. `redis` belongs to `loop`, and is connected already if Redis was there.
 
-    `drain`: the worker's. `row`: this child's of the worker's scoreboard. `inference`: the client of the worker's inference process, or None where there is none.
-    `answered`: its call has run to its end.
+    `drain`: the worker's. `row`: this child's of the worker's scoreboard. `inference`: the client of the worker's
+    inference process, or None where there is none. `answered`: its call has run to its end. `failure`: it has failed.
     """
 
     settings: Settings
@@ -47,23 +47,21 @@ class Child:
     row: ScoreboardRow
     inference: Inference | None = None
     answered: bool = False
+    failure: CallFailed | None = None
     _default_runner: JobRunner | None = None
 
     @classmethod
     def prewarmed(cls, settings: Settings, drain: Drain, row: ScoreboardRow, inference: Inference | None) -> Child:
         """Return a child with the default agent prewarmed and Redis connected.
 
-        The call tries again what fails here, and then reports it.
+        Raises what the agent's prewarm raises, SystemExit too. Redis is tried again in the call.
         """
         redis = connect(settings.redis)
         rooms = RoomStore(redis, lease_ms=settings.lease.ttl_ms)
         tenants = TenantReader(redis, settings.tiers.names, TenantSeal(Encryption(settings)))
         child = cls(settings, _event_loop(), redis, rooms, tenants, drain, row, inference)
         row.clear()
-        try:
-            child._default_runner = prewarm_child(settings.call.agent, inference)
-        except PipelineError as error:
-            logger.error("default agent not prewarmed", extra={"reason": str(error)})  # noqa: TRY400 - no trace
+        child._default_runner = prewarm_child(settings.call.agent, inference)
         try:
             child.loop.run(child._connect())
         except (RedisError, OSError) as error:
@@ -103,7 +101,7 @@ _current: list[Child] = []
 
 
 def prewarm(settings: Settings, drain: Drain, row: ScoreboardRow, inference: Inference | None) -> None:
-    """Prewarm this process, a fresh child."""
+    """Prewarm this process, a fresh child. Raises what the default agent's prewarm raises."""
     _current[:] = [Child.prewarmed(settings, drain, row, inference)]
 
 

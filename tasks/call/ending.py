@@ -10,6 +10,8 @@
                                                             `dead`, dead letter     one an operator
     a fault of host, LiveKit or Redis      Lost, uncounted  `queued`                the next attempt
     the worker's drain, the memory limit   Lost, uncounted  `queued`, conversation  the next attempt, in a fresh child
+    a fault of this worker alone           Lost, unable     `queued`, or `dead`     the next attempt on another worker;
+                                                            without another one     an operator
     a fault that no attempt can mend       Unanswerable     `dead`, dead letter     callers as for a limit; an operator
     child killed, host lost                none             nothing                 the next attempt, when the worker or
                                                                                     the reconciler notices
@@ -19,6 +21,7 @@ Each write carries the attempt and its claimant: where another attempt has the r
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,12 +29,15 @@ from redis.exceptions import RedisError
 
 from pipeline.errors import PipelineError
 from pipeline.outcome import CallOutcome
+from tasks.call.failure import CallFailed
 from tasks.errors import SwitchboardError
 from tasks.queue.requeue import requeue_call
 from tasks.rooms import EndedBy, LossCause
 
 if TYPE_CHECKING:
     from tasks.rooms import Room, RoomStore
+
+logger = logging.getLogger("switchboard.tasks.call")
 
 REASON_CHARACTERS = 500
 """The longest reason that is kept of an error, which may hold whatever a provider has answered."""
@@ -61,14 +67,24 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The loss of a call that the next attempt goes on with, if one is left."""
+    """The loss of a call that the next attempt goes on with, if one is left.
+
+    `of_host`: the host or the LiveKit server has failed, whatever the agent. `unable`: this worker could not answer the
+    room a second time either, another one perhaps; where there is no other one, nobody can.
+    """
 
     reason: str
     cause: LossCause = LossCause.FAILED
+    of_host: bool = False
+    unable: bool = False
 
     async def write(self, room: Room, rooms: RoomStore, max_attempts: int) -> str:
         """Write it, and return the result in a few words. Raises what Redis raises."""
-        result = await requeue_call(room, rooms, max_attempts, reason=self.reason, cause=self.cause)
+        if self.unable and not await _has_another_worker(room, rooms):
+            fields = {"sid": room.sid, "tenant": room.tenant, "attempt": room.attempt, "reason": self.reason}
+            logger.error("call cannot be answered here, and there is no other worker", extra=fields)
+            return await Unanswerable(self.reason).write(room, rooms, max_attempts)
+        result = await requeue_call(room, rooms, max_attempts, reason=self.reason, cause=self.cause, unable=self.unable)
         return f"{'handed over' if self.cause is LossCause.HANDED_OVER else 'lost'}: {result}"
 
 
@@ -96,8 +112,23 @@ def ending_of(end: CallOutcome | Exception) -> Ending:
     if isinstance(end, (RedisError, OSError)):
         return Lost(f"{type(end).__name__}: {reason}", LossCause.NOT_ITS_FAULT)
     if isinstance(end, (PipelineError, SwitchboardError)):
-        if not end.retryable:
+        if not (end.retryable or end.of_worker):
             return Unanswerable(reason)
-        return Lost(reason, LossCause.FAILED if end.counted else LossCause.NOT_ITS_FAULT)
+        cause = LossCause.FAILED if end.counted else LossCause.NOT_ITS_FAULT
+        return Lost(reason, cause, of_host=getattr(end, "of_host", False), unable=end.of_worker)
     # A bug of ours must not leave the caller in silence.
     return Lost(reason)
+
+
+def failure_of(ending: Ending) -> CallFailed | None:
+    """Return the failure that Celery and Flower show for an ending, None if the call has not failed."""
+    if isinstance(ending, Unanswerable):
+        return CallFailed(ending.reason, of_host=False)
+    if isinstance(ending, Lost) and ending.cause is not LossCause.HANDED_OVER:
+        return CallFailed(ending.reason, of_host=ending.of_host)
+    return None
+
+
+async def _has_another_worker(room: Room, rooms: RoomStore) -> bool:
+    workers = await rooms.list_workers()
+    return any(room.queue in worker.queues and worker.node != room.worker for worker in workers)

@@ -14,13 +14,16 @@ from celery.worker.control import control_command
 
 from tasks.redis_client import connect_blocking
 from tasks.rooms import WorkerStatus
+from tasks.worker.consumer import mend_kombu
 from tasks.worker.drain_step import DrainStep
 from tasks.worker.heartbeat import BEAT_SECONDS, Heartbeat
 from tasks.worker.intake.gate import IntakeGate
 from tasks.worker.intake.load import SAMPLE_SECONDS, CpuLoad
+from tasks.worker.intake.others import OtherWorkers
 from tasks.worker.intake.reservation import Reservations
 from tasks.worker.intake.stale_messages import StaleMessages
 from tasks.worker.lifecycle import WorkerProcess
+from tasks.worker.presence import WorkerPresence
 from tasks.worker.supervision import CHECK_SECONDS, Supervision
 
 # Each worker would read the events of all others.
@@ -29,6 +32,7 @@ _UNUSED = {"celery.worker.consumer.gossip:Gossip"}
 
 def install(app: Celery) -> None:
     """Add our bootsteps to the workers of this app, and remove those that would only cost time."""
+    mend_kombu()
     app.steps["consumer"].update({IntakeStep, DrainStep})
     steps = Consumer.Blueprint.default_steps
     Consumer.Blueprint.default_steps = [step for step in steps if step not in _UNUSED]
@@ -52,24 +56,42 @@ class IntakeStep(bootsteps.StartStopStep):
         self._load = CpuLoad(settings.worker.load_window_seconds, settings.worker.load_file)
         self._reservations = Reservations(settings.worker.call_cores, settings.worker.load_window_seconds)
         self._gate = consumer.intake_gate = IntakeGate(
-            consumer.pool, self._load, self._reservations, settings.worker.load_threshold, self._process.drain
+            consumer.pool,
+            self._load,
+            self._reservations,
+            settings.worker.load_threshold,
+            self._process.drain,
+            self._process.breaker,
+            self._process.prewarm_state,
         )
         redis = connect_blocking(settings.redis)
         consumer.stale_messages = StaleMessages(redis)
-        self._heartbeat = Heartbeat(redis)
+        consumer.other_workers = OtherWorkers(redis, consumer.hostname)
+        self._heartbeat = Heartbeat(redis, consumer.outage, self._process.predecessor)
+        self._presence = WorkerPresence(redis, settings, self._heartbeat)
         self._supervision = Supervision(
             self._process,
             consumer.pool,
             redis,
+            consumer.outage,
             worker=consumer.hostname,
             start_seconds=consumer.app.conf.worker_proc_alive_timeout,
         )
+        consumer.chores += [
+            self._process.ensure_sidecars_running,
+            # Celery's pool has it only once it has started.
+            lambda: consumer.pool.maintain_pool(),  # noqa: PLW0108
+            self._supervision.check_without_redis,
+        ]
         self._timers: list[Any] = []
 
     def start(self, consumer: Any) -> None:
         """Guard the new connection, and start the timers."""
         self._gate.guard(consumer.task_consumer.channel)
+        self._heartbeat.resume()
         self._cancel()
+        self._beat(consumer)
+        self._presence.require_name(consumer.hostname)
         self._timers = [
             consumer.hub.call_repeatedly(SAMPLE_SECONDS, self._sample, consumer),
             consumer.hub.call_repeatedly(BEAT_SECONDS, self._beat, consumer),
@@ -94,6 +116,7 @@ class IntakeStep(bootsteps.StartStopStep):
 
     def _sample(self, consumer: Any) -> None:
         self._load.sample()
+        self._process.breaker.update({request.id for request in state.reserved_requests})
         self._reservations.update(
             {request.id: request.worker_pid for request in state.reserved_requests}, consumer.pool.pids
         )
@@ -108,8 +131,11 @@ class IntakeStep(bootsteps.StartStopStep):
             reserved=self._gate.reserved,
             state=self._gate.intake,
             pid=os.getpid(),
+            problem=self._gate.problem,
         )
         self._heartbeat.beat(status)
+        self._presence.report()
+        self._process.prewarm_state.report()
 
 
 @control_command(args=[("now", bool)], signature="[now]")

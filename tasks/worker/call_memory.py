@@ -87,7 +87,6 @@ class CallMemory:
         elif now - watched.handing_over_since > HAND_OVER_SECONDS:
             self._killer.kill(call, f"{reason}, and not handed over within {HAND_OVER_SECONDS:.0f} s")
 
-
     @staticmethod
     def _is_due(watched: _Watched, bound: float, lowest: float) -> bool:
         """Return whether the memory of a call has to be read now. `lowest`: of its limits, in MB."""

@@ -22,7 +22,7 @@ from celery.concurrency import prefork
 from celery.concurrency.asynpool import AsynPool, Worker
 from celery.concurrency.prefork import TaskPool
 
-from tasks.worker import call_processes, stop_signals
+from tasks.worker import call_folder, call_processes, stop_signals
 from tasks.worker.call_processes import Orphans
 
 REAP_SECONDS = 0.01
@@ -36,7 +36,7 @@ prefork.WORKER_SIGIGNORE = set()
 
 
 class Phase(StrEnum):
-    """What a child is doing, as the main process knows it.
+    """The phase of a child's life, as the main process knows it.
 
     STARTING: it has not said yet that it takes tasks. SENT: it was sent a task and has not accepted it.
     FINISHED: its task has returned, and it has not exited.
@@ -62,6 +62,7 @@ class _Child(Worker):
     def after_fork(self) -> None:
         # billiard's has SIGTERM, SIGHUP and SIGQUIT end the child.
         call_processes.lead(current_app.switchboard.folder)
+        call_folder.enter(current_app.switchboard.folder)
         stop_signals.disregard()
         clear_terminate_handler_fired()
         self.inq._writer.close()
@@ -194,4 +195,4 @@ class OneShotPool(TaskPool):
 def _allow_processes() -> None:
     # The pool's children are daemons to multiprocessing, which may start no processes, and it cannot give billiard's
     # secret to those that it spawns. livekit-agents' job process is none either.
-    multiprocessing.process._current_process = _MAIN_PROCESS
+    vars(multiprocessing.process)["_current_process"] = _MAIN_PROCESS

@@ -1,7 +1,7 @@
-"""The network of another host: a network namespace, and two links to it that can be cut, one of them to Redis alone.
+"""The network of another host: a network namespace, and a link from it to each server that can be cut.
 
-Redis and livekit-server listen on an address of this machine's loopback interface, which stays while its link is cut.
-Packets of the other host are then dropped without an error. The other host reaches Redis by a relay on the other link.
+Redis and livekit-server listen on addresses of this machine's loopback interface, which stay while a link is cut. The
+packets of the other host are then dropped without an error.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
 
 from ops.stack import Binaries, WorkerSpec
-from ops.stack.ports import PortPicker
 from tests.chaos.installation import SLOTS, ChaosInstallation, start_installation
 
 FAR = "far"
@@ -30,24 +28,32 @@ class NotPermitted(Exception):
 
 
 class Link:
-    """A link to the namespace. `address`: this machine's address on it."""
+    """A link into the namespace. `address`: that of this machine, on its loopback interface."""
 
-    def __init__(self, namespace: str, letter: str, subnet: str) -> None:
-        self.address, self._far_address = f"{subnet}.1", f"{subnet}.2"
-        self._in_namespace = ("-n", namespace)
+    def __init__(self, namespace: str, letter: str, address: str, far_address: str) -> None:
+        self.address = address
+        self.far_address = far_address
+        self._namespace = namespace
         # The name of an interface has at most 15 characters.
         self._near_end, self._far_end = f"{namespace}-{letter}", f"{namespace}-{letter}f"
 
     async def connect(self) -> None:
-        """Make the link."""
+        """Create the link."""
+        in_namespace = ("-n", self._namespace)
         await _ip("address", "add", f"{self.address}/32", "dev", "lo")
-        await _ip("link", "add", self._near_end, "type", "veth", "peer", "name", self._far_end)
-        await _ip("link", "set", self._far_end, "netns", self._in_namespace[1])
+        await _ip(
+            "link", "add", self._near_end, "type", "veth", "peer", "name", self._far_end, "netns", self._namespace
+        )
         await self.restore()
-        await _ip(*self._in_namespace, "address", "add", f"{self._far_address}/32", "dev", self._far_end)
-        await _ip(*self._in_namespace, "link", "set", self._far_end, "up")
+        await _ip(*in_namespace, "address", "add", f"{self.far_address}/32", "dev", self._far_end)
+        await _ip(*in_namespace, "link", "set", self._far_end, "up")
         # No default route: name resolution fails at once, and does not wait for a name server.
-        await _ip(*self._in_namespace, "route", "add", self.address, "dev", self._far_end)
+        await _ip(*in_namespace, "route", "add", self.address, "dev", self._far_end, "src", self.far_address)
+
+    async def remove_address(self) -> None:
+        """Remove what deleting the namespace leaves of it."""
+        with contextlib.suppress(OSError):
+            await _ip("address", "delete", f"{self.address}/32", "dev", "lo")
 
     async def cut(self) -> None:
         """Cut the link."""
@@ -56,22 +62,18 @@ class Link:
     async def restore(self) -> None:
         """Restore the link."""
         await _ip("link", "set", self._near_end, "up")
-        await _ip("route", "replace", self._far_address, "dev", self._near_end)
-
-    async def remove_address(self) -> None:
-        """Remove what deleting the namespace leaves."""
-        await _ip("address", "delete", f"{self.address}/32", "dev", "lo")
+        await _ip("route", "replace", self.far_address, "dev", self._near_end)
 
 
 class Network:
-    """The network namespace, and its links."""
+    """The network namespace. `redis`, `livekit`: the link to each server, and its address there."""
 
     def __init__(self) -> None:
         self.name = f"chaos-{secrets.token_hex(3)}"
         # 198.18.0.0/15 is reserved for benchmarks of networks.
-        number = secrets.randbelow(256)
-        self.main = Link(self.name, "a", f"198.18.{number}")
-        self.redis = Link(self.name, "b", f"198.19.{number}")
+        subnet = f"198.18.{secrets.randbelow(256)}"
+        self.redis = Link(self.name, "a", f"{subnet}.1", f"{subnet}.2")
+        self.livekit = Link(self.name, "b", f"{subnet}.3", f"{subnet}.4")
 
     @classmethod
     @asynccontextmanager
@@ -82,18 +84,26 @@ class Network:
             await _ip("netns", "add", network.name)
         except OSError as error:
             raise NotPermitted from error
+        links = (network.redis, network.livekit)
         try:
             await _ip("-n", network.name, "link", "set", "lo", "up")
-            await network.main.connect()
-            await network.redis.connect()
+            for link in links:
+                await link.connect()
+            await _ip("rule", "add", *network._detour)
             yield network
         finally:
+            with contextlib.suppress(OSError):
+                await _ip("rule", "delete", *network._detour)
             # Deleting the namespace deletes both ends of each link.
             with contextlib.suppress(OSError):
                 await _ip("netns", "delete", network.name)
-            for link in (network.main, network.redis):
-                with contextlib.suppress(OSError):
-                    await link.remove_address()
+            for link in links:
+                await link.remove_address()
+
+    @property
+    def _detour(self) -> tuple[str, ...]:
+        """The rule that keeps the LiveKit server from sending over the other link, to that link's address."""
+        return ("from", self.livekit.address, "to", self.redis.far_address, "blackhole")
 
     @property
     def command_prefix(self) -> tuple[str, ...]:
@@ -101,90 +111,29 @@ class Network:
         return ("ip", "netns", "exec", self.name)
 
     async def cut(self) -> None:
-        """Cut the other host off."""
-        await self.cut_livekit()
-        await self.redis.cut()
-
-    async def cut_livekit(self) -> None:
-        """Cut the other host off from everything but Redis."""
-        await self.main.cut()
+        """Cut both links."""
+        for link in (self.redis, self.livekit):
+            await link.cut()
 
     async def restore(self) -> None:
-        """Connect the other host again."""
-        await self.main.restore()
-        await self.redis.restore()
-
-
-class Relay:
-    """A relay of TCP connections from an address of this machine to a Redis."""
-
-    def __init__(self, address: str) -> None:
-        self._address, self._port = address, PortPicker().pick()
-        self._target = ("", 0)
-        self._relaying: set[asyncio.Task[None]] = set()
-
-    @classmethod
-    @asynccontextmanager
-    async def listen(cls, address: str) -> AsyncIterator[Self]:
-        """Listen on the address."""
-        relay = cls(address)
-        server = await asyncio.start_server(relay._relay, relay._address, relay._port)
-        try:
-            yield relay
-        finally:
-            server.close()
-            for task in relay._relaying:
-                task.cancel()
-            if relay._relaying:
-                await asyncio.wait(relay._relaying)
-
-    def to(self, url: str) -> str:
-        """Relay to this Redis from now on, and return its URL here."""
-        target = urlsplit(url)
-        assert target.hostname is not None
-        assert target.port is not None
-        self._target = (target.hostname, target.port)
-        return url.replace(f"{target.hostname}:{target.port}", f"{self._address}:{self._port}")
-
-    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._relaying.add(task)
-        try:
-            with contextlib.suppress(OSError, asyncio.CancelledError):
-                redis_reader, redis_writer = await asyncio.open_connection(*self._target)
-                await asyncio.gather(_pump(reader, redis_writer), _pump(redis_reader, writer))
-        finally:
-            writer.close()
-            self._relaying.discard(task)
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while received := await reader.read(65536):
-            writer.write(received)
-            await writer.drain()
-    except OSError:
-        return
-    finally:
-        writer.close()
+        """Restore both links."""
+        for link in (self.redis, self.livekit):
+            await link.restore()
 
 
 @asynccontextmanager
 async def two_hosts(binaries: Binaries, directory: Path) -> AsyncIterator[ChaosInstallation]:
     """Start an installation with a worker on this machine and one on another host. Raises NotPermitted."""
-    near = WorkerSpec("near", ("premium",), slots=SLOTS)
-    async with (
-        Network.create() as network,
-        # It has to be there until the far worker has stopped.
-        Relay.listen(network.redis.address) as relay,
-        start_installation(binaries, directory, [near], host=network.main.address) as installation,
-    ):
-        installation.network = network
-        env = {"REDIS_URL": relay.to(installation.stack.redis_url)}
-        far = WorkerSpec(FAR, ("premium",), slots=SLOTS, env=env, command_prefix=network.command_prefix)
-        await installation.stack.add_worker(far)
-        yield installation
+    async with Network.create() as network:
+        workers = [
+            WorkerSpec("near", ("premium",), slots=SLOTS),
+            WorkerSpec(FAR, ("premium",), slots=SLOTS, command_prefix=network.command_prefix),
+        ]
+        async with start_installation(
+            binaries, directory, workers, host=network.redis.address, livekit_host=network.livekit.address
+        ) as installation:
+            installation.network = network
+            yield installation
 
 
 async def _ip(*arguments: str) -> None:

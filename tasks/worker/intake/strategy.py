@@ -16,10 +16,13 @@ from typing import Any
 from celery.exceptions import InvalidTaskError
 from celery.worker.strategy import default
 
+from tasks.queue.message import AVOID, UNABLE
+from tasks.worker.call_request import tenant_of
 from tasks.worker.intake.gate import IntakeGate
+from tasks.worker.intake.others import Others
 from tasks.worker.intake.stale_messages import StaleMessages
 from tasks.worker.lifecycle import WorkerProcess
-from tasks.worker.room_actions import return_message
+from tasks.worker.room_actions import delay_room, return_message
 
 logger = logging.getLogger("switchboard.tasks.worker")
 
@@ -43,10 +46,28 @@ def start_or_return(task: Any, app: Any, consumer: Any, **options: Any) -> Calla
         # If it cannot be returned, a call on a busy worker is better than one that waits for Redis.
         if gate.should_return and return_message(sid, attempt, settings=process.settings):
             return None
+        if message.headers.get(AVOID) == consumer.hostname and _leave_to_another(message, consumer, sid, attempt):
+            return None
+        process.breaker.started(message.headers["id"], tenant_of(message.headers.get("kwargsrepr")))
         gate.reserve(message.headers["id"])
         return start(message, body, _acknowledge_nothing, reject, callbacks, **rest)
 
     return receive
+
+
+def _leave_to_another(message: Any, consumer: Any, sid: str, attempt: int) -> bool:
+    """Leave a call that has failed here to another worker. Return False if this one has to try it again."""
+    settings = consumer.app.switchboard.settings
+    others: Others = consumer.other_workers.of(message.delivery_info["routing_key"])
+    if others is Others.OPEN:
+        consumer.intake_gate.yield_call()
+        return return_message(sid, attempt, settings=settings)
+    # One that is full becomes free, where this one would fail again.
+    return (
+        others is Others.CLOSED
+        and message.headers.get(UNABLE) == consumer.hostname
+        and delay_room(sid, attempt, settings=settings)
+    )
 
 
 def _room_of(message: Any) -> tuple[str, int]:

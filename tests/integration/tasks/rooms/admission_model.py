@@ -53,7 +53,9 @@ class AdmissionModel:
 
     def eligible(self) -> set[tuple[str, str]]:
         """Return (tier, tenant) of each tenant whose waiting rooms only the limit of its tier keeps back."""
-        return {(tier, tenant) for tenant, tier in TENANTS.items() if self.waitlists[tenant] and not self.limited(tenant)}
+        return {
+            (tier, tenant) for tenant, tier in TENANTS.items() if self.waitlists[tenant] and not self.limited(tenant)
+        }
 
     def limited(self, tenant: str) -> bool:
         most = self.most_unclaimed
