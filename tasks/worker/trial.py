@@ -75,10 +75,11 @@ def try_in_child(action: Callable[[], None], seconds: float) -> str | None:
     A child that has not finished after so many seconds is killed, with every process of its group.
     """
     reading, writing = os.pipe()
+    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         os.close(reading)
-        _run(action, writing, seconds)
+        _run(action, writing, seconds, parent)
     os.close(writing)
     try:
         return _wait(pid, reading, seconds)
@@ -86,11 +87,11 @@ def try_in_child(action: Callable[[], None], seconds: float) -> str | None:
         os.close(reading)
 
 
-def _run(action: Callable[[], None], writing: int, seconds: float) -> None:
+def _run(action: Callable[[], None], writing: int, seconds: float, parent: int) -> None:
     status = os.EX_SOFTWARE
     try:
         os.setsid()
-        death_signal.request()
+        death_signal.request(parent)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, signal.SIG_DFL)
         if seconds > STACK_SECONDS:
