@@ -54,7 +54,7 @@ async def worker(
     (tmp_path / "our_vault.py").write_text(VAULT)
     # A worker that has another key than every tenant does not start.
     async with redis_server.client() as client:
-        await declare(client, '[tenants.acme]\ntier = "premium"\n', sealed_by=seal(encryption_keys=WORKERS))
+        await declare(client, '[tenants.acme]\ntier = "premium"\n', sealed_by=SEALED)
     spec = WorkerSpec(
         "one",
         ("premium",),
