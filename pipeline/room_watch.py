@@ -59,7 +59,7 @@ class RoomWatch:
         self._sessions = Sessions(ctx, on_started=on_session, on_changed=self._on_sessions_changed)
         self._connection = Connection(ctx.room, limits.livekit_away_seconds)
         self.presence.ended.add_done_callback(lambda ended: self._on_limit(ended.result()))
-        self._connection.lost.add_done_callback(lambda _: self._on_connection_lost())
+        self._connection.lost.add_done_callback(lambda lost: self._on_end(LiveKitLost(problem=lost.result())))
         ctx.room.on("connection_state_changed", partial(self._on_connection, ctx.room))
         ctx.room.on("disconnected", self._on_disconnected)
 
@@ -105,9 +105,6 @@ class RoomWatch:
     def _on_sessions_changed(self) -> None:
         if (failure := self._failure()) is not None:
             self._on_end(failure)
-
-    def _on_connection_lost(self) -> None:
-        self._on_end(LiveKitLost(problem=f"no packet has arrived for {self._limits.livekit_away_seconds:g} s"))
 
     def _on_connection(self, room: rtc.Room) -> None:
         self._joined = self._joined or room.isconnected()

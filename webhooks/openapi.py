@@ -51,6 +51,7 @@ _CALLS_PROBLEMS = {
     413: "The body is too large.",
     415: "The body is not declared as JSON.",
     422: "A field is not valid, or the tenant's declaration is not.",
+    429: "As many calls of the tenant wait as may.",
     502: "The LiveKit server refuses to create the room.",
     503: "LiveKit or Redis does not answer now.",
 }
@@ -123,7 +124,8 @@ def _complete(document: dict[str, Any]) -> None:
         operation.update(content)
         operation["responses"].update({str(status): _problem(status, text) for status, text in refusals.items()})
     calls["responses"]["201"]["description"] = "The call is created; its agent is on the way."
-    calls["responses"]["503"]["headers"] = _RETRY_AFTER
+    for status in ("429", "503"):
+        calls["responses"][status]["headers"] = _RETRY_AFTER
     twilio["responses"]["200"] = {
         "description": "TwiML: connect the call to its room, reject it if no tenant has the number, or retry soon.",
         "content": {

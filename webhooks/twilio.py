@@ -21,7 +21,7 @@ from webhooks import body, problems, twilio_signature, twiml
 from webhooks.call_creator import CallCreator
 from webhooks.errors import BodyCutShort, BodyTooLarge
 from webhooks.metrics import Metrics
-from webhooks.problems import Problem
+from webhooks.problems import Problem, WaitlistFull
 
 logger = logging.getLogger("switchboard.webhooks")
 router = APIRouter()
@@ -153,7 +153,7 @@ def _retry_or_reject(error: SwitchboardError, request: Request, endpoint: Twilio
     if isinstance(error, UnknownNumber):
         return UNKNOWN_NUMBER, twiml.NOT_IN_SERVICE
     tries = _tries(_query(request))
-    if error.retryable and tries < TRIES:
+    if error.retryable and tries < TRIES and not isinstance(error, WaitlistFull):
         # Not a 503: Twilio would play "an application error has occurred" to the caller and hang up.
         return RETRYING, twiml.retry(f"{endpoint.public_url}{PATH}?try={tries + 1}")
     return GAVE_UP, twiml.BUSY

@@ -8,7 +8,6 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from redis.exceptions import AuthenticationError, RedisError
 from rich.table import Table
@@ -84,11 +83,9 @@ def run(*, everything: bool, only_workers: bool, as_json: bool) -> int:
 
 def _address(settings: RedisSettings) -> str:
     """Return the configured address of Redis, without its password."""
-    if settings.sentinels is not None:
-        sentinels = ", ".join(f"{host}:{port}" for host, port in settings.sentinels.addresses)
-        return f"the address that Sentinels ({sentinels}) give for {settings.sentinel_master!r}"
-    url = urlsplit(settings.url.get_secret_value())
-    return f"{url.hostname or url.path}:{url.port or 6379}"
+    if settings.server.sentinels:
+        return f"the address that the {settings.server} give for {settings.sentinel_master!r}"
+    return str(settings.server)
 
 
 async def read_view(settings: RedisSettings, *, everything: bool, only_workers: bool = False) -> View:

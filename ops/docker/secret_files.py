@@ -1,20 +1,27 @@
 """`python -m ops.docker.secret_files FOLDER`: random secrets for docker-compose.yml, one in each file.
 
-Existing files are never overwritten, so that it can be run again after an update that needs one more secret.
+Existing secrets are never overwritten, so that it can be run again after an update that needs one more. `redis_users` is
+no secret of its own: it is written again from redis_users.conf and the passwords.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import secrets
 import stat
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ops.setup.errors import SetupError
 
 # As in docker-compose.yml and ops/livekit/livekit.yaml.
 LIVEKIT_API_KEY = "switchboard"
+
+REDIS_USERS = ("receiver", "worker", "flower", "tenants", "operator")
+"""The users of redis_users.conf that have a password."""
 
 # Readable for the container's user, who is not the host's. The folder's mode keeps the host's other users out.
 READABLE = 0o444
@@ -43,13 +50,34 @@ def write(folder: Path) -> list[Path]:
 
     livekit = write_once("livekit_api_secret", secrets.token_urlsafe(32))
     write_once("livekit_keys", f"{LIVEKIT_API_KEY}: {livekit}", LIVEKIT_KEYS)
-    redis = write_once("redis_password", secrets.token_urlsafe(32))
-    write_once("redis_auth", f"requirepass {redis}")
-    write_once("redis_url", f"redis://:{redis}@redis:6379/0")
+    passwords = {}
+    for user in REDIS_USERS:
+        url = write_once(f"redis_url_{user}", f"redis://{user}:{secrets.token_urlsafe(32)}@redis:6379/0")
+        passwords[user] = urlsplit(url).password or ""
+    users = folder / "redis_users"
+    content = _redis_users(passwords)
+    if not users.exists() or users.read_text(encoding="utf-8") != content:
+        users.unlink(missing_ok=True)
+        users.touch(mode=0o600)
+        users.write_text(content, encoding="utf-8")
+        users.chmod(READABLE)
+        written.append(users)
     write_once("flower_password", secrets.token_urlsafe(16))
     write_once("flower_cookie_secret", secrets.token_urlsafe(48))
     write_once("encryption_keys", base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"))
     return written
+
+
+def _redis_users(passwords: Mapping[str, str]) -> str:
+    """Return the users of redis_users.conf with the hashes of their passwords."""
+    lines = []
+    for line in Path(__file__).with_name("redis_users.conf").read_text(encoding="utf-8").splitlines():
+        name = line.split()[1] if line.startswith("user ") else ""
+        if name in passwords:
+            lines.append(f"{line} #{hashlib.sha256(passwords[name].encode()).hexdigest()}")
+        elif name:
+            lines.append(line)
+    return "".join(f"{line}\n" for line in lines)
 
 
 def main() -> int:

@@ -177,17 +177,24 @@ class JobRunner:
 
 
 def _bound_disconnect(room: rtc.Room) -> None:
-    """Bound the time in which the room is left, by the agent, by livekit-agents or by us."""
-    unbounded = room.disconnect
-    leaving: list[asyncio.Task[None]] = []
+    """Have the room be left within DISCONNECT_SECONDS, and say so, whether the agent, livekit-agents or we leave it.
 
-    async def disconnect(**options: Any) -> None:
+    livekit's client does not always emit `disconnected` for a room that is left soon after it was joined.
+    """
+    disconnect = room.disconnect
+    leaving: list[asyncio.Task[None]] = []
+    told: list[object] = []
+    room.on("disconnected", lambda reason: told.append(reason))  # noqa: PLW0108 - the emitter looks at its signature
+
+    async def leave(**options: Any) -> None:
         if not leaving:
-            leaving.append(asyncio.create_task(unbounded(**options)))
+            leaving.append(asyncio.create_task(disconnect(**options)))
             _, pending = await asyncio.wait(leaving, timeout=DISCONNECT_SECONDS)
             if pending:
                 logger.warning("the LiveKit server does not let the agent leave")
                 leaving[0].cancel()
+            if not told:
+                room.emit("disconnected", rtc.DisconnectReason.CLIENT_INITIATED)
         await asyncio.wait(leaving)
 
-    room.disconnect = disconnect  # type: ignore[method-assign]
+    room.disconnect = leave  # type: ignore[method-assign]

@@ -12,5 +12,6 @@ A child answers one call and ends with it. It reads in this order:
     lease            the lease, with the steps, the conversation and the ending that are written under it
     stacks           the stacks of a call that is stuck, for the log
     drain            the worker's drain, and when the call has to be handed over
+    scoreboard       what the children and the main process tell each other: memory limits, and a request to hand over
     child            the process, and what it has ready before its call is known
 """

@@ -121,8 +121,13 @@ class Watchdog:
         self._stage = _Stage(phase, now)
 
     def over(self, end: CallOutcome | Exception) -> None:
-        """Note how the call has ended, for the case that it gets stuck after that."""
-        self._over = ending_of(end)
+        """Note how the call has ended, for the case that it gets stuck after that.
+
+        One that has failed is queued again now: its caller does not wait for the agent's shutdown callbacks.
+        """
+        self._over = ending = ending_of(end)
+        if isinstance(ending, Lost):
+            asyncio.run_coroutine_threadsafe(self._end(ending), self._loop)
 
     def record_step(self, name: str) -> None:
         """Record that the call has reached a step now."""

@@ -15,12 +15,15 @@ def load() -> dict[str, Any]:
     check_celery_settings()
     redis, tiers, worker, call = RedisSettings.read(), TierSettings.read(), WorkerSettings.read(), CallSettings.read()
     return {
-        "broker_url": redis.url.get_secret_value() if redis.sentinels is None else redis.sentinels.broker_url(),
+        "broker_url": redis.server.broker_url(),
+        "broker_use_ssl": False if redis.server.tls is None else redis.server.tls.options(),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_transport_options": {
             # `-Q premium,standard` is strict; kombu's default alternates between the queues.
             "queue_order_strategy": "priority",
+            # Messages have no priority; kombu would look for each in four lists.
+            "priority_steps": [0],
             # A Redis that stopped answering is noticed in seconds, not when TCP gives up.
             "socket_timeout": 5,
             "socket_connect_timeout": 2,
@@ -41,6 +44,7 @@ def load() -> dict[str, Any]:
         "task_acks_late": False,
         "task_send_sent_event": False,
         "worker_send_task_events": True,
+        "worker_consumer": "tasks.worker.consumer:PatientConsumer",
         "worker_pool": "tasks.worker.pool:OneShotPool",
         "worker_concurrency": worker.slots,
         "worker_max_tasks_per_child": 1,
@@ -55,6 +59,6 @@ def load() -> dict[str, Any]:
 
 
 def _sentinel_options(redis: RedisSettings) -> dict[str, Any]:
-    if redis.sentinels is None:
+    if not redis.server.sentinels:
         return {}
     return {"master_name": redis.sentinel_master, "sentinel_kwargs": sentinel_options(redis)}

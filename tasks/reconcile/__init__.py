@@ -1,6 +1,7 @@
 """The reconciler: finds what no webhook, worker or child is left to report, and repairs it.
 
     reconciler            leadership in Redis, and the ticks of the leader
+    redis_clock           notices that Redis' clock has stepped
     rescuer               requeues lost calls and lost messages
     admission             repairs permits, applies changed limits, ends waits that are too long
     wait_notifier         shows waiting callers their position, as attributes of their participants
@@ -14,7 +15,8 @@ because every action checks the room's state again.
 
 **Lost calls.** The lease has expired, because the worker, its host or its network is gone. The room is requeued, in
 front. While Redis is away no lease can be renewed, so leases count only after Redis has answered for as long as a lease
-lasts.
+lasts. A step of Redis' clock is such an outage: a step forward makes every lease look expired, and one back makes the
+leases of dead calls look fresh, which are ended after that time.
 
 **Lost messages.** A room has been queued for a while and its message is in no queue: the worker that had taken it died
 before it claimed the room. The message is put back.

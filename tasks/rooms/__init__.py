@@ -30,7 +30,8 @@ bytes to it, a queue is the name of a list, and limits and lifetimes are passed 
     dead        a dead letter says why it could not be answered; an operator can open it again with a replay
 
 The first three are open. A room that is opened again goes on with the next attempt, and with the count of failed
-attempts at zero. A room that cannot be opened at all (its tenant is unknown) is dead from the beginning.
+attempts at zero. A room that cannot be opened at all (its tenant is unknown) is dead from the beginning, and is opened
+by a later event if it then can be. One that names no tenant waits for one before that, in no state: it is `tenantless`.
 
 # Guarantees
 
@@ -102,6 +103,7 @@ counts expired leases only when they could have been renewed (decision 9).
     switchboard:agent_metadata:<name>  string  of a room that is about to be created, encrypted; two hours
     switchboard:worker:<node>       hash    a worker's heartbeat; seconds
     switchboard:reconciler          string  the leader of the reconcilers; seconds
+    switchboard:probe               string  the last proof that Redis takes a write; a minute
     switchboard:installation        hash    the settings that workers compare with theirs; a minute
     switchboard:rooms               zset    open rooms by the time they were opened; permanent, as all below
     switchboard:queued              zset    queued rooms by the time their message was last seen in its queue
@@ -113,6 +115,7 @@ counts expired leases only when they could have been renewed (decision 9).
     switchboard:admission           hash    the limits, and the tenant of each tier that was served last
     switchboard:unanswered          zset    waiting and queued rooms by tier and arrival
     switchboard:notify              zset    rooms whose callers have to be notified: their wait, or their call, is over
+    switchboard:tenantless          zset    rooms that name no tenant yet, by the time they were first seen
     switchboard:calls               stream  call records, capped
     switchboard:dead                stream  dead letters, capped
     <queue>                         list    Celery's messages, newest on the left
@@ -120,7 +123,7 @@ counts expired leases only when they could have been renewed (decision 9).
 
 from __future__ import annotations
 
-from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, Wait, WorkerStatus
+from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, Wait, WorkerStatus
 from tasks.rooms.states import (
     ClaimRefusal,
     CloseResult,
@@ -152,6 +155,7 @@ __all__ = [
     "RoomStore",
     "RoomSummary",
     "State",
+    "TenantlessRoom",
     "Wait",
     "WaitList",
     "WorkerStatus",

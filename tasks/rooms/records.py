@@ -49,7 +49,7 @@ class Room:
 
     @classmethod
     def read(cls, fields: Mapping[str, str]) -> Self:
-        """Return the room of a hash's fields. Raises ValueError if they are no room's: without a state, or with an odd attempt."""
+        """Return the room of a hash's fields. Raises ValueError where there is no state, or an odd attempt."""
         pid = fields.get("pid", "")
         arrived = fields.get("arrived", "")
         return cls(
@@ -77,12 +77,14 @@ class Room:
 class Limits:
     """The limits that apply to a room, each None for no limit. `tenant`, `tier`: rooms in queues or with a call.
 
-    `unclaimed`: rooms of the tenant that are in a queue and not claimed yet.
+    `unclaimed`: rooms of the tenant that are in a queue and not claimed yet. `waiting`: rooms of the tenant on its
+    waitlist.
     """
 
     tenant: int | None = None
     tier: int | None = None
     unclaimed: int | None = None
+    waiting: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,15 @@ class RoomSummary:
     state: State
     ended_by: str
     ended_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TenantlessRoom:
+    """A room that waits for a tenant."""
+
+    sid: str
+    name: str
+    waited_ms: int
 
 
 @dataclass(frozen=True, slots=True)

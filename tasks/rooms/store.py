@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from redis.exceptions import ResponseError
 
@@ -61,8 +61,10 @@ class RoomStore:
         self._save_conversation = Script(redis, "save_conversation")
         self._list_expired_leases = Script(redis, "list_expired_leases")
         self._requeue_lost_messages = Script(redis, "requeue_lost_messages")
+        self._settle_step_back = Script(redis, "settle_step_back")
         self._queue_delayed_rooms = Script(redis, "queue_delayed_rooms")
         self._hold_leadership = Script(redis, "hold_leadership")
+        self._prove_write = Script(redis, "prove_write")
         self._look_up_rooms = Script(redis, "look_up_rooms")
 
     async def open(  # noqa: PLR0913 - one argument for each thing that is known of a new room
@@ -84,12 +86,14 @@ class RoomStore:
     ) -> OpenResult:
         """Open a room, and put its Celery message onto its queue or onto the waitlist, unless the room is known.
 
-        `replay`: open it also if it is dead. `ended_before_ms`: open it also if it ended before this (unix ms). Such a
-        room may have had attempts; `attempt`, which `message` is for, has to be one more. `agent_metadata`: encrypted;
+        A room that is dead because it could not be opened counts as unknown. `replay`: open it also if it is dead.
+        `ended_before_ms`: open it also if its callers ended it before this (unix ms). Such a room may have had
+        attempts; `attempt`, which `message` is for, has to be one more. `agent_metadata`: encrypted;
         without it the room keeps what it has, or what `save_agent_metadata` has saved.
         """
         opened = await self._open_room(
             room_key=keys.room(sid),
+            conversation_key=keys.conversation(sid),
             sid=sid,
             name=name,
             tenant=tenant,
@@ -106,7 +110,9 @@ class RoomStore:
             unclaimed_limit=limits.unclaimed,
             agent_metadata=agent_metadata,
             agent_metadata_key=keys.agent_metadata(name),
+            waiting_limit=limits.waiting,
             open_ms=keys.OPEN_ROOM_MS,
+            over_ms=keys.REFUSED_ROOM_MS,
         )
         return OpenResult(opened)
 
@@ -169,10 +175,17 @@ class RoomStore:
         )
         return bool(ended)
 
-    async def close(self, sid: str) -> CloseResult:
-        """Close a room that has finished on the LiveKit server."""
+    async def close(self, sid: str, *, missing: bool = False) -> CloseResult:
+        """Close a room that has finished on the LiveKit server.
+
+        `missing`: only the server's list lacks it, which may be wrong, so a running call is left alone.
+        """
         closed = await self._close_room(
-            room_key=keys.room(sid), conversation_key=keys.conversation(sid), sid=sid, over_ms=keys.OVER_ROOM_MS
+            room_key=keys.room(sid),
+            conversation_key=keys.conversation(sid),
+            sid=sid,
+            missing=missing,
+            over_ms=keys.OVER_ROOM_MS,
         )
         return CloseResult(closed)
 
@@ -253,17 +266,32 @@ class RoomStore:
         """Queue the messages of rooms whose delay after quick failures is over. Returns their sids."""
         return list(await self._queue_delayed_rooms(most=limit))
 
-    async def list_expired_leases(self, limit: int) -> list[str]:
-        """List the sids of running rooms whose lease has expired, the longest ago first."""
-        return list(await self._list_expired_leases(most=limit))
+    async def list_expired_leases(self, limit: int, *, latest_ms: int | None = None) -> list[str]:
+        """List the sids of running rooms whose lease has expired, the longest ago first.
+
+        `latest_ms`: what Redis' clock can show at most (unix ms), if it has not stepped forward.
+        """
+        return list(await self._list_expired_leases(most=limit, latest_ms=latest_ms))
+
+    async def settle_step_back(self, longest_ms: int, limit: int) -> tuple[int, int]:
+        """Settle what was stamped before Redis' clock stepped back. No lease that is renewed has `longest_ms` to go.
+
+        Returns how many leases have been ended, and how many messages are due to be looked for.
+        """
+        leases, messages = await self._settle_step_back(longest_ms=longest_ms, most=limit)
+        return int(leases), int(messages)
 
     async def delete_lease(self, sid: str) -> None:
         """Delete the lease of a room that Redis no longer knows."""
         await self.redis.zrem(keys.LEASES, sid)
 
-    async def hold_leadership(self, candidate: str, term_ms: int) -> bool:
-        """Become the leader of the reconcilers, or stay it, for a term from now. Returns False if another one leads."""
-        return bool(await self._hold_leadership(candidate=candidate, term_ms=term_ms))
+    async def hold_leadership(self, candidate: str, term_ms: int) -> tuple[bool, int]:
+        """Become the leader of the reconcilers, or stay it, for a term from now.
+
+        Returns whether this one leads, and Redis' time (unix ms).
+        """
+        leads, now_ms = await self._hold_leadership(candidate=candidate, term_ms=term_ms)
+        return bool(leads), int(now_ms)
 
     async def dead_letter(
         self, sid: str, *, attempt: int | None, reason: str, name: str = "", claimant: str = ""
@@ -287,9 +315,9 @@ class RoomStore:
         )
         return bool(written)
 
-    async def ping(self) -> None:
-        """Return when Redis answers."""
-        await cast("Any", self.redis.ping())
+    async def prove_write(self) -> None:
+        """Return when Redis has run a script that writes. A Redis without memory, or a replica, answers a PING too."""
+        await self._prove_write(probe_ms=keys.PROBE_MS)
 
     async def get(self, sid: str) -> Room | None:
         """Return a room, or None. One whose hash is not readable is as good as unknown, and soon forgotten."""
@@ -313,6 +341,10 @@ class RoomStore:
         # In pieces: ten thousand in one answer take redis-py 100 ms to read, in which the event loop does nothing else.
         scan = self.redis.zscan_iter(keys.ROOMS, count=SCAN_BATCH)
         return {str(sid): int(ms) async for sid, ms in scan}
+
+    async def list_running(self) -> set[str]:
+        """Return the sid of every running room."""
+        return {str(sid) async for sid, _ in self.redis.zscan_iter(keys.LEASES, count=SCAN_BATCH)}
 
     async def list_open(self) -> list[Room]:
         """List every open room, the oldest first."""

@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from tasks.settings.environment import Environment, Group, read_groups
 from tasks.settings.groups import (
+    AfterLimit,
     AfterWait,
     CallSettings,
     FlowerSettings,
@@ -35,6 +36,7 @@ from tasks.settings.groups import (
 from tasks.settings.unknown import unknown_variables
 
 __all__ = [
+    "AfterLimit",
     "AfterWait",
     "CallSettings",
     "FlowerSettings",
@@ -42,6 +44,7 @@ __all__ = [
     "LogSettings",
     "RedisSettings",
     "Settings",
+    "TenantSettings",
     "TierSettings",
     "WorkerSettings",
     "check_celery_settings",

@@ -12,12 +12,11 @@ from urllib.parse import urlsplit
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationInfo, field_validator
 
 from tasks import cpu
-from tasks.sentinel_url import SCHEME, Sentinels
+from tasks.redis_url import RedisUrl
 from tasks.settings.environment import Group, pairs
 
 SLOTS_PER_CORE = 4
 FERNET_KEY_BYTES = 32
-SCHEMES = ("redis", "rediss", SCHEME)
 LIVEKIT_SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 """The schemes of a LiveKit server's address, each with the one that clients use: they speak WebSocket to it."""
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -39,20 +38,14 @@ class RedisSettings(Group):
     """The time that Redis has to answer a receiver. After it the receiver answers 503, and LiveKit delivers again."""
 
     @cached_property
-    def sentinels(self) -> Sentinels | None:
-        """The Sentinels to ask for the master; None if `url` is that of a Redis itself."""
-        url = self.url.get_secret_value()
-        return Sentinels.parse(url) if url.startswith(f"{SCHEME}://") else None
+    def server(self) -> RedisUrl:
+        """`url`, parsed."""
+        return RedisUrl.parse(self.url.get_secret_value())
 
     @field_validator("url")
     @classmethod
-    def _known_scheme(cls, value: SecretStr) -> SecretStr:
-        url = value.get_secret_value()
-        scheme = url.partition("://")[0]
-        if scheme not in SCHEMES:
-            raise ValueError(f"it begins with {', '.join(f'{each}://' for each in SCHEMES[:-1])} or {SCHEMES[-1]}://")
-        if scheme == SCHEME:
-            Sentinels.parse(url)
+    def _usable(cls, value: SecretStr) -> SecretStr:
+        RedisUrl.parse(value.get_secret_value())
         return value
 
 
@@ -130,10 +123,16 @@ class TierSettings(Group):
     """Tier -> the calls that may be queued or run at once, `premium=50,free=5`. No limit for the others."""
     queued_per_tenant: int = Field(2, gt=0, validation_alias="SWITCHBOARD_QUEUED_PER_TENANT")
     """The rooms of a tenant that may be queued and unclaimed at once; more wait until one is claimed."""
+    waiting_per_tenant: int = Field(1000, ge=0, validation_alias="SWITCHBOARD_WAITING_PER_TENANT")
+    """The rooms of a tenant that may wait for a permit at once; more are refused. A tenant's own limit may be lower."""
     max_wait_seconds: dict[str, PositiveFloat] = Field({}, validation_alias="SWITCHBOARD_MAX_WAIT_SECONDS")
     """Tier -> the longest time without an answer, `premium=30,free=120`. No limit for the others."""
     after_wait: dict[str, AfterWait] = Field({}, validation_alias="SWITCHBOARD_AFTER_WAIT")
     """Tier -> the action then, `premium=go on,free=end`; `end` in those that are not named."""
+
+    def most_waiting(self, of_tenant: int | None) -> int:
+        """Return how many rooms of a tenant may wait, which has this limit of its own."""
+        return self.waiting_per_tenant if of_tenant is None else min(of_tenant, self.waiting_per_tenant)
 
     @property
     def names(self) -> frozenset[str]:
@@ -210,14 +209,25 @@ class WorkerSettings(Group):
     """The extras whose plugins a worker imports before its first call, `google,groq`, of those that are installed."""
 
 
+class AfterLimit(StrEnum):
+    """The action on a room whose call a limit of ours has ended, or that could not be answered."""
+
+    DELETE = "delete"
+    LEAVE = "leave"
+
+
 class CallSettings(Group):
-    """The calls: their agent, and how long they last."""
+    """The calls: their agent, how long they last, and what their callers are told at the end."""
 
     agent: str = Field("pipeline.voice_agent:entrypoint", validation_alias="SWITCHBOARD_AGENT")
     """The agent of a tenant that names none, as `module:function` or `module:server`."""
     join_timeout_seconds: float = Field(60.0, gt=0, validation_alias="SWITCHBOARD_JOIN_TIMEOUT_SECONDS")
     empty_grace_seconds: float = Field(5.0, ge=0, validation_alias="SWITCHBOARD_EMPTY_GRACE_SECONDS")
     max_seconds: float = Field(3600.0, gt=0, validation_alias="SWITCHBOARD_MAX_CALL_SECONDS")
+    after_limit: AfterLimit = Field(AfterLimit.DELETE, validation_alias="SWITCHBOARD_AFTER_LIMIT")
+    """The action on a room that was ended by a limit or is a dead letter, once its callers could read why."""
+    notice_seconds: float = Field(3.0, ge=0, validation_alias="SWITCHBOARD_NOTICE_SECONDS")
+    """The time that callers have to read why, before that."""
     prewarm_seconds: float = Field(60.0, ge=1, validation_alias="SWITCHBOARD_PREWARM_SECONDS")
     """The time for what precedes a call: reading the tenant and its keys, importing and prewarming its agent."""
     request_seconds: float = Field(10.0, gt=0, validation_alias="SWITCHBOARD_REQUEST_SECONDS")
@@ -257,6 +267,8 @@ class TenantSettings(Group):
     """The tenants: the default one, and where their provider keys come from."""
 
     default: str | None = Field(None, validation_alias="SWITCHBOARD_DEFAULT_TENANT")
+    wait_seconds: float = Field(5.0, ge=0, validation_alias="SWITCHBOARD_TENANT_WAIT_SECONDS")
+    """The time that a room without a tenant has to get one, before it is a dead letter."""
     encryption_keys: SecretStr | None = Field(None, min_length=1, validation_alias="SWITCHBOARD_ENCRYPTION_KEYS")
     """Fernet keys, `key,key`: the first encrypts, all decrypt. Derived from the LiveKit secret if not set."""
     key_source: str | None = Field(None, validation_alias="SWITCHBOARD_KEY_SOURCE")

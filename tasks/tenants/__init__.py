@@ -10,7 +10,6 @@ and calls read Redis each time, so that a change counts from the next call on.
     key_source  provider keys from a store of the installation's own
     seal        the seal of a tenant's record
     keys        names of the Redis keys
-    lua/        the script that finds a tenant by its telephone number
 
 The keyspace is permanent. Only `admin` writes it, always in one transaction:
 

@@ -14,6 +14,7 @@ from celery.worker.control import control_command
 
 from tasks.redis_client import connect_blocking
 from tasks.rooms import WorkerStatus
+from tasks.worker.consumer import treat_error_replies_as_silence
 from tasks.worker.drain_step import DrainStep
 from tasks.worker.heartbeat import BEAT_SECONDS, Heartbeat
 from tasks.worker.intake.gate import IntakeGate
@@ -31,6 +32,7 @@ _UNUSED = {"celery.worker.consumer.gossip:Gossip"}
 
 def install(app: Celery) -> None:
     """Add our bootsteps to the workers of this app, and remove those that would only cost time."""
+    treat_error_replies_as_silence()
     app.steps["consumer"].update({IntakeStep, DrainStep})
     steps = Consumer.Blueprint.default_steps
     Consumer.Blueprint.default_steps = [step for step in steps if step not in _UNUSED]
@@ -65,20 +67,28 @@ class IntakeStep(bootsteps.StartStopStep):
         redis = connect_blocking(settings.redis)
         consumer.stale_messages = StaleMessages(redis)
         consumer.other_workers = OtherWorkers(redis, consumer.hostname)
-        self._heartbeat = Heartbeat(redis, self._process.predecessor)
+        self._heartbeat = Heartbeat(redis, consumer.outage, self._process.predecessor)
         self._presence = WorkerPresence(redis, settings, self._heartbeat)
         self._supervision = Supervision(
             self._process,
             consumer.pool,
             redis,
+            consumer.outage,
             worker=consumer.hostname,
             start_seconds=consumer.app.conf.worker_proc_alive_timeout,
         )
+        consumer.chores += [
+            self._process.ensure_sidecars_running,
+            # Celery's pool has it only once it has started.
+            lambda: consumer.pool.maintain_pool(),  # noqa: PLW0108
+            self._supervision.check_without_redis,
+        ]
         self._timers: list[Any] = []
 
     def start(self, consumer: Any) -> None:
         """Guard the new connection, and start the timers."""
         self._gate.guard(consumer.task_consumer.channel)
+        self._heartbeat.resume()
         self._cancel()
         self._beat(consumer)
         self._presence.require_name(consumer.hostname)

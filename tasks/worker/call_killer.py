@@ -50,7 +50,7 @@ def running_calls(pool: OneShotPool) -> list[RunningCall]:
 
 
 class CallKiller:
-    """What kills the processes of calls, and knows why it has."""
+    """The killer of calls' processes, which keeps the reason for the requeue of the call."""
 
     def __init__(self) -> None:
         self._reasons: dict[tuple[str, int], str] = {}

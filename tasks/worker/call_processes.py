@@ -69,7 +69,7 @@ def tree(child: int) -> list[int]:
 
 
 class Orphans:
-    """What is left of the calls of a worker that are over: SIGTERM, and SIGKILL after the grace time.
+    """The processes that calls have left in a worker. They get SIGTERM, and SIGKILL after the grace time.
 
     Created in the main process before the first fork of a child: what it has started by then is none.
     """
@@ -127,10 +127,7 @@ def _send(child: int, number: signal.Signals) -> None:
 def _children() -> set[int]:
     """Return the children of this process, those included that have ended."""
     try:
-        return {
-            int(pid)
-            for thread in Path("/proc/self/task").iterdir()
-            for pid in (thread / "children").read_text().split()
-        }
+        threads = Path("/proc/self/task").iterdir()
+        return {int(pid) for thread in threads for pid in (thread / "children").read_text("ascii").split()}
     except OSError:
         return {process.pid for process in psutil.Process().children()}

@@ -15,7 +15,7 @@ from tasks.worker.call_killer import running_calls
 from tasks.worker.lifecycle import WorkerProcess
 
 CHECK_SECONDS = 0.25
-PROGRESS_SECONDS = 5.0
+PROGRESS_SECONDS = 10.0
 SAME_SIGNAL_SECONDS = 0.2
 """A signal that comes so soon after another is the same one: a wrapper in the process group has passed it on."""
 
@@ -40,6 +40,7 @@ class DrainStep(bootsteps.StartStopStep):
         self._drain = process.drain
         self._seconds = process.settings.worker.drain_seconds
         self._pool = consumer.pool
+        consumer.chores.append(self._tick)
         self._timer: Any = None
         self._signal: str | None = None
         self._signalled_at = 0.0
@@ -96,7 +97,7 @@ class DrainStep(bootsteps.StartStopStep):
         if self._drain.forced and not self._said_forced:
             self._said_forced = True
             logger.info("handing calls over at once", extra=fields)
-        if now >= self._progress_due:
+        if now >= self._progress_due and state.reserved_requests:
             logger.info("still draining", extra=fields | {"calls": len(state.reserved_requests)})
             self._progress_due = now + PROGRESS_SECONDS
 

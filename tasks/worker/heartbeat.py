@@ -10,24 +10,27 @@ from typing import Any, cast
 from redis import Redis
 from redis.exceptions import RedisError
 
+from tasks.redis_client import Outage
 from tasks.rooms import WorkerStatus, keys
 from tasks.worker.process_identity import ProcessIdentity
 
 BEAT_SECONDS = 0.5
 EXPIRE_MS = 5000
 BACKOFF_SECONDS = 5.0
+SLOW_SECONDS = 0.1
 
 logger = logging.getLogger("switchboard.tasks.worker")
 
 
 class Heartbeat:
-    """The writer of a worker's status, which expires. After a failure it pauses: it blocks the main process' loop.
+    """The writer of a worker's status, which expires. A failure that blocks the main process is followed by a pause.
 
     `predecessor`: a process that has ended, whose name this one takes over: see `tasks.worker.node_name`.
     """
 
-    def __init__(self, redis: Redis, predecessor: str) -> None:
+    def __init__(self, redis: Redis, outage: Outage, predecessor: str) -> None:
         self._redis = redis
+        self._outage = outage
         self._process = str(ProcessIdentity.current())
         self._predecessor = predecessor
         self._paused_until = 0.0
@@ -37,9 +40,14 @@ class Heartbeat:
         self.installation_digest = ""
         """The digest of the receivers' settings: see `tasks.settings.shared`."""
 
+    def resume(self) -> None:
+        """End a pause: Redis has answered somebody else."""
+        self._paused_until = 0.0
+
     def beat(self, status: WorkerStatus) -> None:
         """Write the status, unless another process has the name."""
-        if time.monotonic() < self._paused_until:
+        began = time.monotonic()
+        if began < self._paused_until:
             return
         fields = [part for field in status.fields().items() for part in field]
         try:
@@ -48,9 +56,12 @@ class Heartbeat:
                 args=[self._process, self._predecessor, EXPIRE_MS, *fields],
             )
         except (RedisError, OSError) as error:
-            self._paused_until = time.monotonic() + BACKOFF_SECONDS
-            logger.warning("heartbeat not written", extra={"error": type(error).__name__})
+            # An error reply takes no time, and may be over with the next beat.
+            if time.monotonic() - began > SLOW_SECONDS:
+                self._paused_until = time.monotonic() + BACKOFF_SECONDS
+            self._outage.failed(error)
             return
+        self._outage.answered()
         self.name_holder, self.installation_digest = cast("list[str]", answer)
 
     def remove(self, node: str) -> None:

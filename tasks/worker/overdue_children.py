@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from tasks.worker import call_processes
 from tasks.worker.pool import Phase, PoolChild
 
-ACCEPT_SECONDS = 15.0
+ACCEPT_SECONDS = 8.0
 EXIT_SECONDS = 5.0
 ENDING_SECONDS = 300.0
 """The time in which a call of the maximum length has to have begun and ended, beside it."""

@@ -36,7 +36,7 @@ prefork.WORKER_SIGIGNORE = set()
 
 
 class Phase(StrEnum):
-    """What a child is doing, as the main process knows it.
+    """The phase of a child's life, as the main process knows it.
 
     STARTING: it has not said yet that it takes tasks. SENT: it was sent a task and has not accepted it.
     FINISHED: its task has returned, and it has not exited.
@@ -194,4 +194,4 @@ class OneShotPool(TaskPool):
 def _allow_processes() -> None:
     # The pool's children are daemons to multiprocessing, which may start no processes, and it cannot give billiard's
     # secret to those that it spawns. livekit-agents' job process is none either.
-    multiprocessing.process._current_process = _MAIN_PROCESS
+    vars(multiprocessing.process)["_current_process"] = _MAIN_PROCESS

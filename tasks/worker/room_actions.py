@@ -14,7 +14,7 @@ from typing import TypeVar
 from redis.exceptions import RedisError
 
 from tasks.queue.requeue import requeue_call
-from tasks.redis_client import connect
+from tasks.redis_client import connect, within_deadline
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
 
@@ -57,6 +57,14 @@ def return_message(sid: str, attempt: int, *, settings: Settings) -> bool:
         return False
     logger.info("message returned" if returned else "message dropped; its room does not wait for it", extra=fields)
     return True
+
+
+def prove_write(settings: Settings) -> None:
+    """Return when Redis has taken a write, over a connection to where its name leads now.
+
+    Raises RedisUnavailable within the deadline.
+    """
+    _run(lambda rooms: within_deadline(rooms.prove_write(), settings.redis.deadline_seconds), settings)
 
 
 def delay_room(sid: str, attempt: int, *, settings: Settings) -> bool:

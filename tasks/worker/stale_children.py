@@ -13,6 +13,7 @@ from typing import cast
 from redis import Redis
 from redis.exceptions import RedisError
 
+from tasks.redis_client import Outage
 from tasks.rooms import State, keys
 from tasks.worker.call_killer import CallKiller, RunningCall
 
@@ -28,8 +29,9 @@ logger = logging.getLogger("switchboard.tasks.worker")
 class StaleChildren:
     """The stale children of a worker. Those that have been stale for the grace time are killed."""
 
-    def __init__(self, redis: Redis, killer: CallKiller, *, worker: str) -> None:
+    def __init__(self, redis: Redis, outage: Outage, killer: CallKiller, *, worker: str) -> None:
         self._redis = redis
+        self._outage = outage
         self._killer = killer
         self._worker = worker
         self._since: dict[int, float] = {}
@@ -44,7 +46,7 @@ class StaleChildren:
         except (RedisError, OSError) as error:
             self._paused_until = time.monotonic() + BACKOFF_SECONDS
             self._since.clear()
-            logger.warning("stale children not checked", extra={"error": type(error).__name__})
+            self._outage.failed(error)
             return
         now = time.monotonic()
         stale = [call for call, holds in zip(calls, held, strict=True) if not holds]

@@ -1,7 +1,7 @@
 """The signals by which a worker is told to stop, kept from its children and sidecars.
 
-`tini -g`, dumb-init, supervisord's `stopasgroup`, `systemctl kill`, Ctrl-C and a terminal that closes send them to every
-process of the worker. Only the main process may act on them: it begins a drain, in which calls go on.
+`tini -g`, dumb-init, supervisord's `stopasgroup`, `systemctl kill`, Ctrl-C and a terminal that closes send them to
+every process of the worker. Only the main process may act on them: it begins a drain, in which calls go on.
 
 A child has a handler for them that does nothing, and does not ignore them: a program that it starts would inherit that,
 and could not be terminated by its agent. A process that it forks gets the defaults back for the same reason

@@ -32,8 +32,8 @@ class Link:
 
     def __init__(self, namespace: str, letter: str, address: str, far_address: str) -> None:
         self.address = address
+        self.far_address = far_address
         self._namespace = namespace
-        self._far_address = far_address
         # The name of an interface has at most 15 characters.
         self._near_end, self._far_end = f"{namespace}-{letter}", f"{namespace}-{letter}f"
 
@@ -45,10 +45,10 @@ class Link:
             "link", "add", self._near_end, "type", "veth", "peer", "name", self._far_end, "netns", self._namespace
         )
         await self.restore()
-        await _ip(*in_namespace, "address", "add", f"{self._far_address}/32", "dev", self._far_end)
+        await _ip(*in_namespace, "address", "add", f"{self.far_address}/32", "dev", self._far_end)
         await _ip(*in_namespace, "link", "set", self._far_end, "up")
         # No default route: name resolution fails at once, and does not wait for a name server.
-        await _ip(*in_namespace, "route", "add", self.address, "dev", self._far_end, "src", self._far_address)
+        await _ip(*in_namespace, "route", "add", self.address, "dev", self._far_end, "src", self.far_address)
 
     async def remove_address(self) -> None:
         """Remove what deleting the namespace leaves of it."""
@@ -62,7 +62,7 @@ class Link:
     async def restore(self) -> None:
         """Restore the link."""
         await _ip("link", "set", self._near_end, "up")
-        await _ip("route", "replace", self._far_address, "dev", self._near_end)
+        await _ip("route", "replace", self.far_address, "dev", self._near_end)
 
 
 class Network:
@@ -89,13 +89,21 @@ class Network:
             await _ip("-n", network.name, "link", "set", "lo", "up")
             for link in links:
                 await link.connect()
+            await _ip("rule", "add", *network._detour)
             yield network
         finally:
+            with contextlib.suppress(OSError):
+                await _ip("rule", "delete", *network._detour)
             # Deleting the namespace deletes both ends of each link.
             with contextlib.suppress(OSError):
                 await _ip("netns", "delete", network.name)
             for link in links:
                 await link.remove_address()
+
+    @property
+    def _detour(self) -> tuple[str, ...]:
+        """The rule that keeps the LiveKit server from sending over the other link, to that link's address."""
+        return ("from", self.livekit.address, "to", self.redis.far_address, "blackhole")
 
     @property
     def command_prefix(self) -> tuple[str, ...]:

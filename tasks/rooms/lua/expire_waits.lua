@@ -1,6 +1,7 @@
 -- Write dead letters for the rooms of a tier that have waited longer than it allows, and list their callers for notice.
 --
--- KEYS  rooms_key (zset), leases_key (zset), delayed_key (zset), dead_key (stream), notify_key (zset), then those of lib/admission
+-- KEYS  rooms_key (zset), leases_key (zset), delayed_key (zset), dead_key (stream), notify_key (zset),
+--       then those of lib/admission
 -- ARGV  conversation_prefix
 --       tier, longest_ms, reason, public_reason
 --       most                  at most so many

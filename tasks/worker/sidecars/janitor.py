@@ -36,8 +36,7 @@ def belongs(pid: int, folder: str) -> bool:
 def kill_rest(folder: str) -> None:
     """Kill the processes of a worker that has ended, until there is none. Those of other users are left alone."""
     for _ in range(ROUNDS):
-        left = [int(pid) for pid in os.listdir("/proc") if pid.isdecimal() and belongs(int(pid), folder)]
-        left = [pid for pid in left if pid != os.getpid()]
+        left = [pid for pid in _processes() if pid != os.getpid() and belongs(pid, folder)]
         if not left:
             return
         for pid in left:
@@ -65,6 +64,10 @@ def _wait(worker: int) -> None:
             select.select([ended], [], [])
     while os.getppid() == worker:
         time.sleep(POLL_SECONDS)
+
+
+def _processes() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208 - as below
 
 
 def _read(pid: int, name: str) -> bytes:

@@ -23,6 +23,11 @@ tier = "premium"
 numbers = ["+15551234567"]
 [tenants.basic]
 tier = "free"
+[tenants.small]
+tier = "free"
+max_calls = 1
+max_waiting = 0
+numbers = ["+15550000001"]
 [tenants.broken]
 tier = "gold"
 numbers = ["+15550000000"]
@@ -31,6 +36,7 @@ ACME_KEY, BOTH_KEY, EVERY_KEY = "key-of-acme", "key-of-acme-and-basic", "key-of-
 AUTH_TOKEN, NEW_AUTH_TOKEN = "auth-token-of-now", "auth-token-after-it"
 PUBLIC_URL: Final = "https://calls.example.com"
 SIP_PASSWORD: Final = "p<a>&ss"
+SMALL_NUMBER: Final = "+15550000001"
 NUMBER, CALLER = "+15551234567", "+15557654321"
 
 

@@ -13,12 +13,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from ops.docker.secret_files import write
+from ops.docker.secret_files import REDIS_USERS, write
 from ops.stack.binaries import Binaries
 from ops.stack.ports import HOST, PortPicker
 from tests.integration.compose.composition import composition, services
 from tests.integration.compose.container import Container, HostMapping, OneShotContainer
+from tests.support import redis_users
 
+TESTER = "tester"
 # The health checks use these two programs of the images, which this machine may lack.
 REPLACEMENTS = {
     "wget": """\
@@ -37,6 +39,8 @@ redis.Redis(port=int(option["-p"]), username=option["--user"], password=option["
 class Installation:
     mapping: HostMapping
     redis_url: str
+    """Redis as a user of the tests, who may do everything."""
+    files: Path
     webhook_url: str
     livekit_url: str
     livekit_secret: str
@@ -56,6 +60,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("haproxy is not installed")
     files = tmp_path_factory.mktemp("composition") / "files"
     write(files)
+    redis_users.adapt(files / "redis_users", binaries.redis)
     free = PortPicker()
     redis, webhooks, health, livekit, tcp, udp, flower, *receivers = (free.pick() for _ in range(9))
     addresses = {
@@ -105,7 +110,8 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
             await containers[name].start()
         yield Installation(
             mapping=mapping,
-            redis_url=(files / "redis_url").read_text(encoding="utf-8").strip(),
+            redis_url=f"redis://{TESTER}:x@{HOST}:{redis}/0",
+            files=files,
             webhook_url=f"http://{HOST}:{webhooks}/livekit/webhook",
             livekit_url=f"http://{HOST}:{livekit}",
             livekit_secret=(files / "livekit_api_secret").read_text(encoding="utf-8").strip(),
@@ -116,7 +122,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
 
 
 def _copy_configurations(files: Path, addresses: dict[str, str]) -> None:
-    """Copy the configurations, and the one secret that has an address, with the addresses of this machine."""
+    """Copy the configurations, and the secrets that have an address, with the addresses of this machine."""
     for name, config in composition()["configs"].items():
         source = Path(config["file"].removeprefix("${SWITCHBOARD_TENANTS:-").removesuffix("}"))
         text = source.read_text(encoding="utf-8").replace("/run/secrets", str(files))
@@ -126,11 +132,13 @@ def _copy_configurations(files: Path, addresses: dict[str, str]) -> None:
         (files / f"{name}.config").write_text(text, encoding="utf-8")
     with (files / "redis.config").open("a", encoding="utf-8") as redis:
         redis.write(f"\nport {addresses['redis:6379'].rpartition(':')[2]}\n")
-    secret = files / "redis_url"
-    secret.chmod(0o600)
-    secret.write_text(
-        secret.read_text(encoding="utf-8").replace("redis:6379", addresses["redis:6379"]), encoding="utf-8"
-    )
+        redis.write(f"user {TESTER} reset on >x +@all ~* &*\n")
+    for user in REDIS_USERS:
+        secret = files / f"redis_url_{user}"
+        secret.chmod(0o600)
+        secret.write_text(
+            secret.read_text(encoding="utf-8").replace("redis:6379", addresses["redis:6379"]), encoding="utf-8"
+        )
 
 
 def _programs(files: Path, binaries: Binaries) -> Path:

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from livekit import api
+from livekit import api, rtc
 from livekit.agents import AgentSession, JobContext
 
 from ops.caller.caller import Caller
@@ -40,15 +40,16 @@ LOCAL = ProviderOptions("local")
 NAME_OF = "my name is {}"
 
 
-def starter_session() -> AgentSession[None]:
-    """Return a session with the local providers, and livekit-agents' defaults otherwise."""
-    return AgentSession(
-        stt=build_stt(LOCAL),
-        llm=build_llm(LOCAL),
-        tts=build_tts(LOCAL),
-        vad=build_vad(VadOptions()),
-        turn_handling=build_turn_handling(TurnOptions(detection="vad")),
-    )
+def starter_session(**options: Any) -> AgentSession[None]:
+    """Return a session with the local providers, and livekit-agents' defaults but for these options."""
+    defaults: dict[str, Any] = {
+        "stt": build_stt(LOCAL),
+        "llm": build_llm(LOCAL),
+        "tts": build_tts(LOCAL),
+        "vad": build_vad(VadOptions()),
+        "turn_handling": build_turn_handling(TurnOptions(detection="vad")),
+    }
+    return AgentSession(**defaults | options)
 
 
 @dataclass
@@ -83,6 +84,16 @@ class LiveCall:
         finally:
             await asking
 
+    async def sees(self, identity: str) -> None:
+        """Wait until the agent sees somebody in the room. LiveKit announces a participant some time after it joined."""
+        await self.tells(lambda: self.room is not None and identity in self.room.remote_participants)
+
+    @property
+    def room(self) -> rtc.Room | None:
+        """The room as the agent sees it."""
+        context = self.call._runner.context
+        return context.room if context else None
+
     async def greets(self, caller: Caller) -> None:
         """Wait until the caller has heard the agent."""
         await caller.listener.wait_for_sound(0, SECONDS)
@@ -116,13 +127,13 @@ async def calling(
     *,
     attempt: int = 1,
     request: Callable[[Any], Awaitable[None]] = _accept,
-    room: str | None = None,
+    departure_seconds: int | None = None,
     **limits: float,
 ) -> AsyncIterator[LiveCall]:
     """Call an agent into a new room."""
-    name = room or f"call-acme-{uuid.uuid4().hex[:8]}"
+    name = f"call-acme-{uuid.uuid4().hex[:8]}"
     async with api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as server:
-        made = await server.room.create_room(api.CreateRoomRequest(name=name))
+        made = await server.room.create_room(api.CreateRoomRequest(name=name, departure_timeout=departure_seconds))
     options = CallOptions(
         room_sid=made.sid,
         room_name=name,

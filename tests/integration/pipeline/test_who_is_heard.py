@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 from livekit.agents import Agent, JobContext
 
-from ops.stack import Binaries
 from ops.stack.livekit import LiveKitServer
 from pipeline import voice_agent
 from pipeline.errors import SessionClosed
 from tests.integration.pipeline.live_call import Kind, calling, starter_session
-from tests.support.livekit_server import livekit_without_webhooks
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 KINDS: list[Kind] = ["standard", "sip"]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def livekit(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveKitServer]:
-    async with livekit_without_webhooks(binaries, tmp_path_factory.mktemp("livekit")) as server:
-        yield server
 
 
 async def starter(ctx: JobContext) -> None:

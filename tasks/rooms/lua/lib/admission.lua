@@ -74,7 +74,8 @@ local function first_waiting(tenant)
     local sid = string.sub(member, #tenant + 19)
     local state, tier, queue, message, arrived =
       read_room(room_prefix .. sid, 'state', 'tier', 'queue', 'message', 'arrived')
-    if state == 'waiting' and tier and queue and message and member == tenant .. '\0' .. (arrived or '') .. '\0' .. sid then
+    local known = tier and queue and message and arrived
+    if state == 'waiting' and known and member == tenant .. '\0' .. arrived .. '\0' .. sid then
       return {member, sid, tier, queue, message, arrived}
     end
     redis.call('ZREM', waitlist_key, member)

@@ -10,10 +10,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from pipeline.errors import LiveKitLost
 from pipeline.outcome import CallOutcome, EndedBy
 from pipeline.phase import Phase
 from tasks.call import watchdog as watchdogs
-from tasks.call.ending import Ended
+from tasks.call.ending import Ended, Lost
 from tasks.call.watchdog import Watchdog
 from tasks.rooms import EndedBy as RoomEndedBy
 from tasks.rooms import Room, RoomStore, State
@@ -104,6 +105,24 @@ async def test_a_call_that_is_over_is_ended_even_if_a_shutdown_callback_never_re
     assert (room.state, room.reason, room.ended_by) == (State.ENDED, "room empty", "callers")
     (record,) = [record for record in caplog.records if record.message == "the call is stuck; ending its process"]
     assert "(never_returns)" in record.__dict__["where"]
+
+
+async def test_a_call_that_has_failed_is_queued_again_before_its_shutdown_callbacks_have_run(
+    rooms: RoomStore, limits: Callable[[str], Settings]
+) -> None:
+    async with guarded(rooms, limits("none")) as (watchdog, ended):
+        watchdog.enter(Phase.ENDING)
+        watchdog.over(LiveKitLost(problem="nothing has arrived for 8 s"))
+
+        async def queued() -> bool:
+            return (await room_of(rooms)).state is State.QUEUED
+
+        await until(queued)
+        # What it says in the end is the same, and is not written again.
+        assert await watchdog.end(Lost("another")) == "lost: requeued"
+        assert not ended.is_set()
+    room = await room_of(rooms)
+    assert (room.attempt, room.reason) == (2, "The agent has lost the LiveKit server: nothing has arrived for 8 s.")
 
 
 async def test_an_event_loop_that_is_blocked_for_good_loses_the_call_and_the_reason_names_the_line(

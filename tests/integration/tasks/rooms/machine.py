@@ -83,9 +83,9 @@ class RoomMachine(World):
         return known.steps_ms.get("ended", 0) if known else 0
 
     @knows(State.RUNNING)
-    @rule(which=any_one)
-    def close(self, which: int) -> None:
-        self._close(self._some(which, State.RUNNING))
+    @rule(which=any_one, missing=st.booleans())
+    def close(self, which: int, *, missing: bool) -> None:
+        self._close(self._some(which, State.RUNNING), missing=missing)
 
     @rule(number=any_room, event=st.sampled_from(EVENTS), attempt=st.integers(0, 4))
     def act_on_a_room_in_any_state(self, number: int, event: str, attempt: int) -> None:
@@ -114,8 +114,9 @@ class RoomMachine(World):
         for cause in LossCause:
             self._requeue(room, attempt, cause, 1)
 
-    def _close(self, room: RoomModel) -> None:
-        self._same("close", self.do(self._store.close(room.sid)), self.model.close(room))
+    def _close(self, room: RoomModel, *, missing: bool = False) -> None:
+        closed = self.do(self._store.close(room.sid, missing=missing))
+        self._same("close", closed, self.model.close(room, missing=missing))
 
     @knows(State.CANCELLED, State.ENDED, State.DEAD)
     @rule(opened=st.booleans())
@@ -138,7 +139,7 @@ class RoomMachine(World):
     @rule(which=any_one, renewed=st.booleans(), most=MOST_ATTEMPTS, finished=seldom)
     def let_a_lease_expire_and_sweep(self, which: int, most: int, *, renewed: bool, finished: bool) -> None:
         if finished:
-            self.close(which)
+            self.close(which, missing=False)
         self.let_a_lease_expire(which)
         expired = self.do(self._store.list_expired_leases(100))
         assert sorted(expired) == sorted(room.sid for room in self.current(State.RUNNING) if room.expired)

@@ -32,6 +32,7 @@ class RoomModel:
     conversation: bool = False
     notified: bool = False
     arrived: int = 0
+    refused: bool = False
     failures: int = 0
     delayed: bool = False
 
@@ -51,14 +52,16 @@ class RoomModel:
 
     def becomes(self, state: State) -> None:
         """Become `state`, which is terminal."""
-        self.state, self.conversation, self.waited, self.notified, self.delayed = state, False, False, False, False
+        self.state = state
+        self.conversation = self.waited = self.notified = self.delayed = self.refused = False
 
 
 @dataclass
 class Model:
-    """All rooms. `queue`: of all tiers, taken from its end; each tier's has its own part of it. `records`, `letters`: sids and attempts.
+    """All rooms. `queue`: of all tiers, taken from its end; a tier has its part of it.
 
-    `to_notify`: rooms whose callers were notified that they wait, and that no longer do.
+    `records`, `letters`: sids and attempts. `to_notify`: rooms whose callers were notified that they wait, and that no
+    longer do.
     """
 
     rooms: dict[str, RoomModel] = field(default_factory=dict)
@@ -90,10 +93,12 @@ class Model:
     def open(
         self, room: RoomModel, attempt: int, *, replay: bool, after_its_end: bool, limits: Limits | None = None
     ) -> OpenResult:
-        replayed = room.state is State.DEAD and replay
-        back = room.state is State.ENDED and after_its_end
+        replayed = room.state is State.DEAD and (replay or (not room.attempt and not room.refused))
+        back = (room.state is State.ENDED or room.refused) and after_its_end
         if room.state is not None and not replayed and not back:
-            return OpenResult.KNOWN
+            if room.state is State.DEAD and after_its_end:
+                self.to_notify.add(room.sid)
+            return OpenResult.BUSY if room.refused else OpenResult.KNOWN
         if attempt != room.attempt + 1:
             return OpenResult.STALE
         again = RoomModel(room.sid, room.tenant, State.WAITING, attempt, uncounted=attempt - 1)
@@ -103,7 +108,14 @@ class Model:
         self.admission.caps |= {room.tenant: limits.tenant, TENANTS[room.tenant]: limits.tier}
         self.admission.most_unclaimed = limits.unclaimed
         self.admission.arrive(room.sid, room.tenant)
-        return OpenResult.WAITING if again.state is State.WAITING else OpenResult.QUEUED
+        if again.state is State.QUEUED:
+            return OpenResult.QUEUED
+        if limits.waiting is None or len(self.admission.waitlists[room.tenant]) <= limits.waiting:
+            return OpenResult.WAITING
+        self.end_room(again, State.DEAD)
+        again.attempt, again.refused = attempt - 1, True
+        self.to_notify.add(room.sid)
+        return OpenResult.BUSY
 
     def return_message(self, room: RoomModel, attempt: int) -> bool:
         if room.waits(attempt):
@@ -147,7 +159,9 @@ class Model:
         self.records.append((room.sid, attempt))
         return True
 
-    def close(self, room: RoomModel) -> CloseResult:
+    def close(self, room: RoomModel, *, missing: bool = False) -> CloseResult:
+        if room.state is State.RUNNING and missing:
+            return CloseResult.RUNNING
         if room.state is State.RUNNING:
             room.closing = True
             return CloseResult.CLOSING
@@ -189,6 +203,8 @@ class Model:
 
     def dead_letter(self, room: RoomModel, attempt: int | None) -> bool:
         if room.state is not None if attempt is None else not room.runs(attempt):
+            if attempt is None and room.state is State.DEAD:
+                self.to_notify.add(room.sid)
             return False
         self.end_room(room, State.DEAD)
         self.letters.append((room.sid, attempt or 0))

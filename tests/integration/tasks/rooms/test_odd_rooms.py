@@ -49,26 +49,26 @@ async def make_odd(rooms: RoomStore, way: str) -> None:
         await rooms.redis.set(key, "odd", px=1_000_000)
     elif way == "a list":
         await rooms.redis.delete(key)
-        await rooms.redis.rpush(key, "odd")  # type: ignore[misc]
+        await rooms.redis.rpush(key, "odd")
         await rooms.redis.pexpire(key, 1_000_000)
     elif way.startswith("no "):
-        await rooms.redis.hdel(key, way.removeprefix("no "))  # type: ignore[misc]
+        await rooms.redis.hdel(key, way.removeprefix("no "))
     else:
-        await rooms.redis.hset(key, way.removeprefix("odd "), "\\0 odd")  # type: ignore[misc]
+        await rooms.redis.hset(key, way.removeprefix("odd "), "\\0 odd")
 
 
 async def put_odd_members(rooms: RoomStore) -> None:
     odd: dict[str, float] = {"odd": 0, "premium\0odd": 0, "acme\0\0": 0, "\0\0\0": 0, "": 0, "premium\0": 0}
     for name in (keys.PERMITS, keys.WAITLIST, keys.ELIGIBLE, keys.UNANSWERED, keys.QUEUED, keys.LEASES, keys.ROOMS):
         await rooms.redis.zadd(name, odd)
-    await rooms.redis.hset(keys.ADMISSION, mapping={"tenant:acme": "odd", "unclaimed": "odd"})  # type: ignore[misc]
+    await rooms.redis.hset(keys.ADMISSION, mapping={"tenant:acme": "odd", "unclaimed": "odd"})
 
 
 async def sweep(rooms: RoomStore) -> dict[str, list[str]]:
     """Run everything that goes over many rooms, and return what it found."""
     found: dict[str, list[str]] = {}
     for sid in await rooms.redis.zrange(keys.QUEUED, 0, -1):
-        await rooms.redis.zadd(keys.QUEUED, {sid: 1})
+        await rooms.redis.zadd(keys.QUEUED, {str(sid): 1})
     found["lost messages"] = await rooms.requeue_lost_messages(5000, MANY)
     found["expired"] = await rooms.list_expired_leases(MANY)
     cursor = RepairCursor()
@@ -104,7 +104,7 @@ async def odd_beside_healthy(rooms: RoomStore, state: State, way: str) -> None:
     await bring_into(rooms, state)
     await open_of(rooms, "RM_lost", "acme")
     await open_of(rooms, "RM_runs", "bolt")
-    await rooms.redis.lrem("premium", 1, "RM_lost 1")  # type: ignore[misc]
+    await rooms.redis.lrem("premium", 1, "RM_lost 1")
     await claim(rooms, "RM_runs")
     await rooms.redis.zadd(keys.LEASES, {"RM_runs": 1})
     await open_of(rooms, "RM_waits", "acme", limit=1)
@@ -131,7 +131,7 @@ async def odd_beside_healthy(rooms: RoomStore, state: State, way: str) -> None:
         assert [member for member in await rooms.redis.zrange(name, 0, -1) if ODD in member] == [], name
     # What nobody can find any more, the worker that takes it drops.
     unknown = way in {"all fields", "a string", "a list"} or way.endswith((" queue", " message"))
-    assert unknown or await rooms.redis.llen("premium") == 0  # type: ignore[misc]
+    assert unknown or await rooms.redis.llen("premium") == 0
 
 
 async def test_a_room_whose_hash_cannot_be_read_is_forgotten_and_can_be_opened_again(rooms: RoomStore) -> None:

@@ -200,6 +200,13 @@ async def test_a_room_that_was_never_opened_gets_one_dead_letter(rooms: RoomStor
     assert await rooms.dead_letter("RM_1", attempt=None, name="n", reason="no tenant")
     assert not await rooms.dead_letter("RM_1", attempt=None, name="n", reason="no tenant")
     assert len(await rooms.list_dead_letters()) == 1
+
+
+async def test_a_room_that_was_dead_from_the_beginning_is_opened_by_an_event_that_makes_it_possible(
+    rooms: RoomStore,
+) -> None:
+    await rooms.dead_letter("RM_1", attempt=None, name="n", reason="no tenant")
+    assert await opened(rooms)
     assert not await opened(rooms)
 
 

@@ -60,6 +60,7 @@ class World(RuleBasedStateMachine):
         self.attempts: dict[str, int] = {}
         self.limits: dict[str, int | None] = {}
         self.most_unclaimed: int | None = None
+        self.most_waiting: int | None = None
         self._counted: Counter[str] = Counter()
         self._claimants = 0
         self._current: list[str] = []
@@ -80,7 +81,7 @@ class World(RuleBasedStateMachine):
     def limits_of(self, room: RoomModel) -> Limits:
         """Return the limits of its tenant and its tier as they are declared now."""
         tier = TENANTS[room.tenant]
-        return Limits(self.limits.get(room.tenant), self.limits.get(tier), self.most_unclaimed)
+        return Limits(self.limits.get(room.tenant), self.limits.get(tier), self.most_unclaimed, self.most_waiting)
 
     def _room(self, number: int) -> RoomModel:
         return self.model.rooms[self._current[number % self.at_once]]

@@ -30,8 +30,9 @@ def tell(queue):
 
 def daemon():
     # As a daemon does it: a session of its own, and a parent that ends.
-    script = "import os, time; os.setsid(); pid = os.fork(); pid and (print(pid, flush=True), os._exit(0)); os.close(1); time.sleep(1000)"
-    return int(subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, check=True).stdout)
+    script = "import os, time; os.setsid(); pid = os.fork(); pid and (print(pid, flush=True), os._exit(0)); os.close(1)"
+    command = [sys.executable, "-c", script + "; time.sleep(1000)"]
+    return int(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
 def forked_daemon():
     reading, writing = os.pipe()

@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 
 from tasks.reconcile.settings_publisher import SettingsPublisher
-from tasks.redis_client import connect_blocking
+from tasks.redis_client import Outage, connect_blocking
 from tasks.rooms import RoomStore, WorkerStatus, keys
 from tasks.settings import RedisSettings, Settings
 from tasks.worker.heartbeat import Heartbeat
@@ -21,6 +21,7 @@ from tasks.worker.process_identity import ProcessIdentity
 
 NODE = "one@here"
 STATUS = WorkerStatus(NODE, ("premium",), 1, 1, 0.0, 0.0, "open", 7)
+OUTAGE = Outage("redis", logging.getLogger("test"))
 ELSEWHERE = "another-machine/pid:[1] 7 12345"
 
 
@@ -48,7 +49,7 @@ def test_an_identity_is_read_as_it_was_written_and_knows_whether_its_process_liv
 def test_the_name_of_a_process_that_has_ended_here_is_taken_over_at_once(redis: Redis) -> None:
     ended = str(ProcessIdentity(ProcessIdentity.current().machine, 2**22 + 1, "1"))
     beat_as(redis, ended)
-    heartbeat = Heartbeat(redis, claim_node_name(redis, NODE))
+    heartbeat = Heartbeat(redis, OUTAGE, claim_node_name(redis, NODE))
     heartbeat.beat(STATUS)
     assert heartbeat.name_holder == ""
     assert cast("Any", redis.hget(keys.worker(NODE), "process")) == str(ProcessIdentity.current())
@@ -76,7 +77,7 @@ def test_a_worker_neither_overwrites_nor_removes_the_heartbeat_of_another_one(
     redis: Redis, switchboard_env: dict[str, str]
 ) -> None:
     beat_as(redis, ELSEWHERE)
-    heartbeat = Heartbeat(redis, "")
+    heartbeat = Heartbeat(redis, OUTAGE, "")
     presence = WorkerPresence(redis, Settings.read(), heartbeat)
     heartbeat.beat(STATUS)
     assert heartbeat.name_holder == ELSEWHERE
@@ -96,7 +97,7 @@ async def test_settings_that_differ_from_the_receivers_are_said_once_for_each_ch
             presence.report()
 
     caplog.set_level(logging.INFO)
-    heartbeat = Heartbeat(redis, "")
+    heartbeat = Heartbeat(redis, OUTAGE, "")
     presence = WorkerPresence(redis, Settings.read(switchboard_env | {"SWITCHBOARD_LEASE_TTL_MS": "9000"}), heartbeat)
     heartbeat.beat(STATUS)
     presence.report()

@@ -9,7 +9,7 @@ from ops.stack import Worker
 from tasks.queue.dispatcher import Dispatcher
 from tasks.rooms import Room, RoomStore, State
 from tasks.worker.intake.gate import Intake
-from tests.integration.tasks.worker.dispatched import all_dead, intake_becomes, open_rooms
+from tests.integration.tasks.worker.dispatched import all_dead, intake_becomes, open_rooms, set_load
 from tests.support.waiting import until
 
 ROUNDS = 20
@@ -23,10 +23,6 @@ async def get(rooms: RoomStore, sid: str) -> Room:
     room = await rooms.get(sid)
     assert room is not None
     return room
-
-
-def set_load(load: Path, value: str) -> None:
-    load.write_text(value)
 
 
 async def taken_by_a_closed_gate(rooms: RoomStore, dispatcher: Dispatcher, load: Path) -> str:

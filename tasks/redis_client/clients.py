@@ -1,7 +1,7 @@
-"""Clients of Redis for Switchboard's own keys, and the deadline on their answers. Celery connects by its own settings.
+"""Clients of Redis for Switchboard's own keys, and the deadline on their answers.
 
 Where Sentinels know the master, each new connection asks them first. When the master changes, connections to the old
-one break, or are closed by it, and the next use of each finds the new one.
+one break, or are closed here, and the next use of each finds the new one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import redis
 from redis import asyncio as aioredis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.asyncio.sentinel import Sentinel as AsyncSentinel
-from redis.asyncio.sentinel import SentinelConnectionPool, SentinelManagedConnection
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.driver_info import DriverInfo
 from redis.exceptions import RedisError
@@ -22,7 +22,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from tasks.errors import RedisUnavailable
-from tasks.sentinel_url import Sentinels
+from tasks.redis_client import connections
 from tasks.settings import RedisSettings
 
 T = TypeVar("T")
@@ -53,13 +53,18 @@ def connect(settings: RedisSettings) -> aioredis.Redis:
         "retry": AsyncRetry(NoBackoff(), 1),
         "driver_info": _DRIVER,
     }
-    if settings.sentinels is None:
-        url = settings.url.get_secret_value()
-        return aioredis.Redis.from_pool(aioredis.BlockingConnectionPool.from_url(url, **options))
+    server = settings.server
+    options |= server.login()
+    if not server.sentinels:
+        kind = connections.Connection if server.tls is None else connections.TlsConnection
+        pooled = aioredis.BlockingConnectionPool(connection_class=kind, **_at(settings), **options)
+        return aioredis.Redis.from_pool(pooled)
     sentinel, pool = cast("Any", AsyncSentinel), cast("Any", _MasterPool)
-    manager = sentinel(settings.sentinels.addresses, sentinel_kwargs=sentinel_options(settings))
-    options |= _login(settings.sentinels) | {"connection_class": _MasterConnection}
-    return aioredis.Redis.from_pool(pool(settings.sentinel_master, manager, **options))
+    manager = sentinel(server.addresses, sentinel_kwargs=sentinel_options(settings))
+    options["connection_class"] = (
+        connections.MasterConnection if server.tls is None else connections.TlsMasterConnection
+    )
+    return aioredis.Redis.from_pool(pool(settings.sentinel_master, manager, **_tls(settings), **options))
 
 
 def connect_blocking(settings: RedisSettings) -> redis.Redis:
@@ -72,16 +77,25 @@ def connect_blocking(settings: RedisSettings) -> redis.Redis:
         "retry": Retry(NoBackoff(), 1),
         "driver_info": _DRIVER,
     }
-    if settings.sentinels is None:
-        return redis.Redis.from_url(settings.url.get_secret_value(), **options)
-    manager = cast("Any", Sentinel)(settings.sentinels.addresses, sentinel_kwargs=sentinel_options(settings))
-    return cast("redis.Redis", manager.master_for(settings.sentinel_master, **_login(settings.sentinels), **options))
+    server = settings.server
+    options |= server.login()
+    if not server.sentinels:
+        kind = connections.BlockingConnection if server.tls is None else connections.BlockingTlsConnection
+        return redis.Redis.from_pool(redis.ConnectionPool(connection_class=kind, **_at(settings), **options))
+    manager = cast("Any", Sentinel)(server.addresses, sentinel_kwargs=sentinel_options(settings))
+    options["connection_class"] = (
+        connections.BlockingMasterConnection if server.tls is None else connections.BlockingTlsMasterConnection
+    )
+    return cast("redis.Redis", manager.master_for(settings.sentinel_master, **_tls(settings), **options))
 
 
 def sentinel_options(settings: RedisSettings) -> dict[str, Any]:
     """Return the options of connections to the Sentinels."""
     password = settings.sentinel_password
+    tls = _tls(settings)
     return {
+        **({"ssl": True} if tls else {}),
+        **tls,
         "password": None if password is None else password.get_secret_value(),
         "socket_timeout": SENTINEL_SECONDS,
         "socket_connect_timeout": SENTINEL_SECONDS,
@@ -113,18 +127,13 @@ def _discard_error(request: asyncio.Future[T]) -> None:
         request.exception()
 
 
-def _login(sentinels: Sentinels) -> dict[str, Any]:
-    return {"username": sentinels.username, "password": sentinels.password, "db": sentinels.db}
+def _at(settings: RedisSettings) -> dict[str, Any]:
+    ((host, port),) = settings.server.addresses
+    return {"host": host, "port": port, **_tls(settings)}
 
 
-class _MasterConnection(SentinelManagedConnection):
-    """A connection that asks the Sentinels again after it was lost. redis-py's would go back to the old master."""
-
-    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's signature
-        """Connect first, if the connection was lost."""
-        if not self.is_connected:
-            await cast("Any", self).connect()
-        await super().send_packed_command(command, check_health)
+def _tls(settings: RedisSettings) -> dict[str, Any]:
+    return {} if settings.server.tls is None else settings.server.tls.options()
 
 
 class _MasterPool(SentinelConnectionPool, aioredis.BlockingConnectionPool):

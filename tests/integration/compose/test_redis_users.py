@@ -1,0 +1,235 @@
+"""Redis' users: each may do what its processes do, and nothing else. A real Redis has them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError
+
+from ops.docker.secret_files import REDIS_USERS, write
+from ops.stack import environment
+from ops.stack.binaries import Binaries
+from ops.stack.ports import HOST, PortPicker
+from ops.stack.redis import RedisServer
+from tasks.reconcile.admission import AdmissionSweep
+from tasks.reconcile.rescuer import Rescuer
+from tasks.rooms import ClaimRefusal, LossCause, RoomStore, keys
+from tasks.settings import TierSettings
+from tasks.tenants import TenantReader
+from tasks.tenants import keys as tenant_keys
+from tests.support import redis_users
+from tests.support.tenants import declare, seal
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+TENANTS = '[tenants.acme]\ntier = "premium"\nnumbers = ["+15551234567"]\n'
+Users = dict[str, Redis]
+
+
+class RedisWithUsers(RedisServer):
+    """A redis-server with the users of the composition, and one of the tests."""
+
+    users: Path
+
+    def command(self) -> list[str]:
+        return [*super().command(), "--include", str(self.users)]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def users(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Users]:
+    """A client for each user."""
+    folder = tmp_path_factory.mktemp("users") / "files"
+    write(folder)
+    redis_users.adapt(folder / "redis_users", binaries.redis)
+    # Here the readiness check is the default user's; in the composition it is off.
+    text = (folder / "redis_users").read_text(encoding="utf-8").replace("user default reset off\n", "")
+    (folder / "redis_users").chmod(0o600)
+    (folder / "redis_users").write_text(text, encoding="utf-8")
+    server = RedisWithUsers(folder, environment.inherited(()), binary=str(binaries.redis), port=PortPicker().pick())
+    server.users = folder / "redis_users"
+    await server.start()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(server.stop)
+        clients: Users = {"tester": await stack.enter_async_context(server.client())}
+        for user in REDIS_USERS:
+            url = (folder / f"redis_url_{user}").read_text(encoding="utf-8").strip()
+            client = Redis.from_url(url.replace("redis:6379", f"{HOST}:{server.port}"), decode_responses=True)
+            clients[user] = await stack.enter_async_context(client)
+        yield clients
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def declared(users: Users) -> Users:
+    await users["tester"].flushdb()
+    await users["tester"].acl_log_reset()
+    # With the commands of `switchboard tenants apply`, as its user.
+    await declare(users["tenants"], TENANTS)
+    return users
+
+
+async def open_room(redis: Redis, sid: str) -> None:
+    await RoomStore(redis).open(
+        sid=sid,
+        name=f"call-acme-{sid}",
+        tenant="acme",
+        tier="premium",
+        queue="premium",
+        message=b"{}",
+        started_at_ms=None,
+        received_at_ms=1,
+    )
+
+
+async def test_receivers_and_workers_do_all_that_they_have_to(declared: Users) -> None:
+    receiver, worker = RoomStore(declared["receiver"]), RoomStore(declared["worker"])
+    tiers = frozenset({"premium"})
+    await receiver.save_agent_metadata("call-acme-RM_1", b"encrypted")
+    for sid in ("RM_1", "RM_2", "RM_3", "RM_4"):
+        await open_room(declared["receiver"], sid)
+    tenants = TenantReader(declared["receiver"], tiers)
+    assert (await tenants.get_by_number("+15551234567")).id == "acme"
+    assert await tenants.get_first(["nobody", "acme"])
+    assert (await TenantReader(declared["worker"], tiers, seal()).get_with_keys("acme"))[0].id == "acme"
+    for sid in ("RM_1", "RM_2", "RM_3"):
+        assert not isinstance(await worker.claim(sid, 1, claimant="a", worker="w", pid=1), ClaimRefusal)
+        await worker.renew(sid, 1)
+        await worker.record_steps(sid, 1, {"joined": 5})
+        await worker.save_conversation(sid, 1, b"encrypted")
+    assert await worker.conversation("RM_1") == b"encrypted"
+    assert await worker.end("RM_1", 1, outcome="room empty", usage="[]")
+    await worker.requeue("RM_2", 1, queue="premium", message=b"{}", reason="x", max_attempts=5, cause=LossCause.FAILED)
+    assert await worker.dead_letter("RM_3", attempt=1, reason="x")
+    await worker.return_message("RM_4", 1)
+    await receiver.close("RM_4")
+    await receiver.dead_letter("RM_5", attempt=None, reason="x", name="y")
+    await receiver.hold_leadership("me", 1000)
+    await receiver.requeue_lost_messages(0, 10)
+    await receiver.opened_ms()
+    await receiver.look_up(["RM_1", "RM_2"])
+    rescuer = Rescuer(receiver, 5)
+    await rescuer.requeue_lost_calls()
+    await rescuer.requeue_lost_messages()
+    await AdmissionSweep(receiver, tenants, TierSettings.read({})).sweep()
+    operator = RoomStore(declared["operator"])
+    assert len(await operator.list_all()) == 5
+    assert await operator.list_dead_letters()
+    assert await operator.list_call_records()
+    # redis-py tells its name with CLIENT SETINFO, which a Redis before 7.2 does not know.
+    refused = [(entry["username"], entry["object"]) for entry in await declared["tester"].acl_log()]
+    assert [entry for entry in refused if entry[1] != "client"] == []
+
+
+SET, HSET, GET, HGET = "SET", "HSET", "GET", "HGET"
+FORBIDDEN = {
+    "receiver": [
+        ("HGETALL", tenant_keys.PROVIDER_KEYS),
+        ("HGETALL", tenant_keys.SEALS),
+        (HSET, tenant_keys.PROVIDER_KEYS, "acme", "x"),
+        (HSET, tenant_keys.SEALS, "acme", "x"),
+        ("SUBSCRIBE", "/0.celery.pidbox"),
+        ("PUBLISH", "/0.celery.pidbox", "x"),
+        (SET, "unacked", "x"),
+        ("SCRIPT", "FLUSH"),
+    ],
+    "worker": [
+        ("HGET", tenant_keys.NUMBERS, "x"),
+        (SET, keys.LEADER, "x"),
+        (SET, "switchboard:idempotency:x", "x"),
+        ("PUBLISH", "another", "x"),
+        ("PSUBSCRIBE", "*"),
+    ],
+    "flower": [
+        ("HGETALL", keys.room("RM_1")),
+        (GET, keys.conversation("RM_1")),
+        ("HGETALL", tenant_keys.TENANTS),
+        ("HGETALL", tenant_keys.PROVIDER_KEYS),
+        ("ZRANGE", keys.LEASES, "0", "-1"),
+        ("PUBLISH", "another", "x"),
+    ],
+    "tenants": [
+        ("HGETALL", keys.room("RM_1")),
+        (GET, keys.conversation("RM_1")),
+        ("LPUSH", "premium", "x"),
+        ("DEL", tenant_keys.TENANTS),
+        ("EVAL", "return 1", "0"),
+        ("SCRIPT", "FLUSH"),
+    ],
+    "operator": [("CONFIG", "GET", "*"), ("ACL", "LIST"), ("FLUSHALL",), ("MONITOR",), ("SHUTDOWN",), ("KEYS", "*")],
+}
+FORBIDDEN_TO_EVERYBODY = [
+    ("CONFIG", "GET", "requirepass"),
+    ("CONFIG", "SET", "dir", "/tmp"),
+    ("ACL", "SETUSER", "x", "on"),
+    ("ACL", "GETUSER", "worker"),
+    ("MODULE", "LIST"),
+    ("REPLICAOF", "NO", "ONE"),
+    ("MONITOR",),
+    ("FLUSHALL",),
+    ("FLUSHDB",),
+    ("KEYS", "*"),
+    ("CLIENT", "LIST"),
+    ("SAVE",),
+]
+READ_ONLY = {
+    "receiver": [
+        (HSET, tenant_keys.TENANTS, "acme", "x"),
+        (HSET, tenant_keys.NUMBERS, "+1", "x"),
+        (HSET, keys.worker("celery@x"), "state", "open"),
+    ],
+    "worker": [
+        (HSET, tenant_keys.TENANTS, "acme", "x"),
+        (HSET, tenant_keys.PROVIDER_KEYS, "acme", "x"),
+        (HSET, tenant_keys.SEALS, "acme", "x"),
+    ],
+    "flower": [("LPUSH", "premium", "x"), ("DEL", "premium")],
+}
+
+
+def rows(table: dict[str, list[tuple[str, ...]]]) -> list[tuple[str, tuple[str, ...]]]:
+    return [(user, command) for user, commands in table.items() for command in commands]
+
+
+@pytest.mark.parametrize(
+    ("user", "command"),
+    [*rows(FORBIDDEN), *((user, command) for user in REDIS_USERS for command in FORBIDDEN_TO_EVERYBODY)],
+)
+async def test_what_a_user_does_not_need_is_refused(declared: Users, user: str, command: tuple[str, ...]) -> None:
+    with pytest.raises(NoPermissionError):
+        await declared[user].execute_command(*command)
+
+
+@pytest.mark.parametrize(("user", "command"), rows(READ_ONLY))
+async def test_what_a_user_only_reads_it_cannot_write(
+    declared: Users, binaries: Binaries, user: str, command: tuple[str, ...]
+) -> None:
+    if not redis_users.tells_reading_from_writing(binaries.redis):
+        pytest.skip("this Redis is older than the composition's: key patterns for reading only need Redis 7")
+    with pytest.raises(NoPermissionError):
+        await declared[user].execute_command(*command)
+
+
+async def test_a_script_does_not_lend_a_user_what_it_may_not_do(declared: Users) -> None:
+    stealing: Callable[..., Any] = declared["receiver"].eval
+    with pytest.raises(Exception, match=r"(?i)permission|not allowed|can't access"):
+        await stealing("return redis.call('HGETALL', 'switchboard:provider_keys')", 0)
+
+
+def patterns(user: str) -> list[str]:
+    text = (Path(__file__).parents[3] / "ops" / "docker" / "redis_users.conf").read_text(encoding="utf-8")
+    (line,) = re.findall(rf"^user {user} .*", text, re.MULTILINE)
+    return re.findall(r"(?:%[RW])?~(\S+)", line)
+
+
+@pytest.mark.parametrize("user", ["receiver", "worker"])
+async def test_each_key_of_rooms_is_one_of_receivers_and_of_workers(user: str) -> None:
+    """A new key needs a pattern in redis_users.conf."""
+    names = {value for value in vars(keys).values() if isinstance(value, str) and value.startswith(keys.PREFIX)}
+    names -= {keys.PREFIX} | ({keys.LEADER} if user == "worker" else set())
+    assert {name for name in names if name not in patterns(user) and f"{name}*" not in patterns(user)} == set()
