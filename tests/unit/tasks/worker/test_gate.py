@@ -41,11 +41,9 @@ def test_the_gate_is_closed_while_calls_fail_if_another_worker_can_take_them(tmp
     failing._load.sample()
     for number in range(FAILURES):
         breaker.failed(f"{number}:1", Failure(f"{number}", "acme", "because", of_host=False))
-    assert failing.intake is Intake.FAILING
-    assert failing.should_return
-    assert failing.problem == "because"
+    assert (failing.intake, failing.should_return, failing.problem) == (Intake.FAILING, True, "because")
     failing.is_alone = True
-    assert failing.intake is Intake.OPEN
+    assert (failing.intake, failing.should_return) == (Intake.OPEN, False)
 
 
 def over(
