@@ -122,7 +122,9 @@ class WorkerProcess:
         try:
             child.prewarm(self.settings, self.drain, row, self._inference_client())
         except BaseException as error:  # noqa: BLE001 - an agent may raise SystemExit too
-            deadline = time.monotonic() + self.prewarm_state.fail(error)
+            # Celery kills a child that is not up in time.
+            pause = min(self.prewarm_state.fail(error), self.settings.call.prewarm_seconds / 2)
+            deadline = time.monotonic() + pause
             while time.monotonic() < deadline and not self.drain.begun:
                 time.sleep(POLL_SECONDS)
             os._exit(os.EX_OK)
