@@ -16,7 +16,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from livekit.protocol import models
@@ -84,7 +84,7 @@ class AbsentAgents:
         """True while a call waits for its second look."""
         return bool(self._absent)
 
-    async def replace(self, livekit: LiveKitClient, listed: Iterable[models.Room]) -> None:
+    async def replace(self, livekit: LiveKitClient, listed: Collection[models.Room]) -> None:
         """Look at some running calls in this list, and requeue those whose agent has been absent.
 
         Raises what Redis raises, and LiveKitUnreachable.
@@ -92,7 +92,8 @@ class AbsentAgents:
         running = await self._rooms.list_running()
         calls = {room.sid: room for room in listed if room.sid in running and room.num_participants > 0}
         self._absent = {sid: absence for sid, absence in self._absent.items() if sid in calls}
-        self._replaced = Counter({sid: number for sid, number in self._replaced.items() if sid in running})
+        existing = {room.sid for room in listed}
+        self._replaced = Counter({sid: number for sid, number in self._replaced.items() if sid in existing})
         chosen = self._choose(calls.values())
         looks = await for_each(chosen, lambda room: self._look(livekit, room), concurrency=self._config.concurrency)
         suspected = [room for room in looks if room is not None]

@@ -159,6 +159,7 @@ async def test_an_agent_that_leaves_again_and_again_uses_up_the_attempts_in_the_
     for attempt in range(1, 3 + MAX_ATTEMPTS):
         await sync.sweep()
         await sync.sweep()
+        await sync.sweep()  # while it is queued
         await run_call(rooms, SID, attempt=attempt + 1)
     await sync.sweep()
     await sync.sweep()
