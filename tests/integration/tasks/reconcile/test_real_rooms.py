@@ -100,7 +100,7 @@ async def test_a_call_keeps_its_agent_while_it_is_in_the_room_and_has_another_on
         return (await get(rooms, call.sid)).attempt == 2
 
     async with joined(livekit, call.agent):
-        await rooms.record_steps(call.sid, 1, {"joined": 50})
+        await rooms.renew(call.sid, 1, steps={"joined": 50})
         # It publishes nothing, so each sweep has its doubts and looks.
         for _ in range(3):
             assert not await hasty.sweep()
