@@ -90,7 +90,7 @@ class AbsentAgents:
         Raises what Redis raises, and LiveKitUnreachable.
         """
         running = await self._rooms.list_running()
-        calls = {room.sid: room for room in listed if room.sid in running and room.num_participants > 0}
+        calls = {room.sid: room for room in listed if room.sid in running}
         self._absent = {sid: absence for sid, absence in self._absent.items() if sid in calls}
         existing = {room.sid for room in listed}
         self._replaced = Counter({sid: number for sid, number in self._replaced.items() if sid in existing})
@@ -103,8 +103,12 @@ class AbsentAgents:
     def _choose(self, calls: Iterable[models.Room]) -> list[models.Room]:
         waiting = [room for room in calls if room.sid in self._absent]
         rest = sorted((room for room in calls if room.sid not in self._absent), key=lambda room: room.sid)
-        doubtful = [room for room in rest if room.num_publishers <= room.num_participants]
-        others = [room for room in rest if room.num_publishers > room.num_participants]
+        doubtful: list[models.Room] = []
+        others: list[models.Room] = []
+        for room in rest:
+            # One without people has its turn among the others, in case the server has counted wrongly.
+            is_doubtful = room.num_participants > 0 and room.num_publishers <= room.num_participants
+            (doubtful if is_doubtful else others).append(room)
         first = _next(doubtful, self._last_doubtful, self._config.doubtful)
         share = min(self._config.others, math.ceil(len(others) / self._config.round_sweeps))
         then = _next(others, self._last_other, share)
