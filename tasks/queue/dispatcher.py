@@ -257,7 +257,7 @@ class Dispatcher:
         A room that a join has created has no metadata until its backend sets it, and no webhook says so. Redis measures
         the wait, so that it survives this receiver, and the reconciler looks at the room until then.
         """
-        waited_ms = await self._rooms.await_tenant(room.sid, room.name)
+        waited_ms = await self._rooms.waitlist.await_tenant(room.sid, room.name)
         return waited_ms is not None and waited_ms < self._settings.tenants.wait_seconds * 1000
 
     async def _tenant_of(self, room: RoomInfo, *, last: bool) -> Tenant:

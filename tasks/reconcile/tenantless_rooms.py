@@ -65,7 +65,7 @@ class TenantlessRooms:
     async def sweep(self) -> None:
         """Look at the rooms until none waits or the sweep's time is over. Raises what Redis raises."""
         deadline = time.monotonic() + self._config.seconds
-        waiting = await self._rooms.list_tenantless(self._config.looked_at)
+        waiting = await self._rooms.waitlist.list_tenantless(self._config.looked_at)
         if not waiting:
             return
         async with LiveKitClient.from_settings(self._livekit) as livekit:
@@ -78,14 +78,14 @@ class TenantlessRooms:
                 if time.monotonic() > deadline:
                     return
                 await asyncio.sleep(self._config.every_seconds)
-                waiting = await self._rooms.list_tenantless(self._config.looked_at)
+                waiting = await self._rooms.waitlist.list_tenantless(self._config.looked_at)
 
     async def _look(self, livekit: LiveKitClient, waiting: list[TenantlessRoom]) -> None:
         listed = {room.sid: room for room in await livekit.list_rooms(*{room.name for room in waiting})}
         for room in waiting:
             with self._failures.of_room(SWEEP, room.sid):
                 if await self._is_settled(livekit, room, listed.get(room.sid)):
-                    await self._rooms.forget_tenantless(room)
+                    await self._rooms.waitlist.forget_tenantless(room)
 
     async def _is_settled(self, livekit: LiveKitClient, room: TenantlessRoom, listed: models.Room | None) -> bool:
         """Dispatch the room if it may have a tenant, or its time is over. Return whether it waits no longer."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from redis.exceptions import ResponseError
 
 from tasks.rooms import keys
-from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, WorkerStatus
+from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, WorkerStatus
 from tasks.rooms.scripts import Script
 from tasks.rooms.states import (
     ClaimRefusal,
@@ -66,8 +66,6 @@ class RoomStore:
         self._hold_leadership = Script(redis, "hold_leadership")
         self._prove_write = Script(redis, "prove_write")
         self._look_up_rooms = Script(redis, "look_up_rooms")
-        self._await_tenant = Script(redis, "await_tenant")
-        self._list_tenantless = Script(redis, "list_tenantless")
 
     async def open(  # noqa: PLR0913 - one argument for each thing that is known of a new room
         self,
@@ -320,19 +318,6 @@ class RoomStore:
     async def prove_write(self) -> None:
         """Return when Redis has run a script that writes. A Redis without memory, or a replica, answers a PING too."""
         await self._prove_write(probe_ms=keys.PROBE_MS)
-
-    async def await_tenant(self, sid: str, name: str) -> int | None:
-        """Let a room that names no tenant wait for one. Returns for how many ms it has; None if the room is known."""
-        waited_ms = int(await self._await_tenant(room_key=keys.room(sid), sid=sid, name=name))
-        return None if waited_ms < 0 else waited_ms
-
-    async def list_tenantless(self, limit: int) -> list[TenantlessRoom]:
-        """List rooms that wait for a tenant, the longest wait first."""
-        return [TenantlessRoom(sid, name, int(ms)) for sid, name, ms in await self._list_tenantless(most=limit)]
-
-    async def forget_tenantless(self, room: TenantlessRoom) -> None:
-        """Take a room from those that wait for a tenant."""
-        await self.redis.zrem(keys.TENANTLESS, f"{room.sid}\0{room.name}")
 
     async def get(self, sid: str) -> Room | None:
         """Return a room, or None. One whose hash is not readable is as good as unknown, and soon forgotten."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tasks.rooms import keys
-from tasks.rooms.records import Wait
+from tasks.rooms.records import TenantlessRoom, Wait
 from tasks.rooms.scripts import Script
 from tasks.rooms.states import PublicReason, State
 
@@ -47,6 +47,8 @@ class WaitList:
         self._expire_waits = Script(redis, "expire_waits")
         self._list_waits = Script(redis, "list_waits")
         self._mark_notified = Script(redis, "mark_notified")
+        self._await_tenant = Script(redis, "await_tenant")
+        self._list_tenantless = Script(redis, "list_tenantless")
 
     async def repair(self, after: RepairCursor, most: int) -> RepairCursor:
         """Compare about `most` permits with their rooms, and rooms with their permits, and repair what is wrong."""
@@ -108,3 +110,16 @@ class WaitList:
     async def notified(self, sid: str) -> None:
         """Take a room from `to_notify`: its callers have been notified."""
         await self._redis.zrem(keys.NOTIFY, sid)
+
+    async def await_tenant(self, sid: str, name: str) -> int | None:
+        """Let a room that names no tenant wait for one. Returns for how many ms it has; None if the room is known."""
+        waited_ms = int(await self._await_tenant(room_key=keys.room(sid), sid=sid, name=name))
+        return None if waited_ms < 0 else waited_ms
+
+    async def list_tenantless(self, limit: int) -> list[TenantlessRoom]:
+        """List rooms that wait for a tenant, the longest wait first."""
+        return [TenantlessRoom(sid, name, int(ms)) for sid, name, ms in await self._list_tenantless(most=limit)]
+
+    async def forget_tenantless(self, room: TenantlessRoom) -> None:
+        """Take a room from those that wait for a tenant."""
+        await self._redis.zrem(keys.TENANTLESS, f"{room.sid}\0{room.name}")

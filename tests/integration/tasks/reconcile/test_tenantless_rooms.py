@@ -58,7 +58,7 @@ async def test_a_room_whose_tenant_comes_after_it_is_answered_within_a_tick(
     room = await get(rooms, SID)
     assert (room.state, room.tenant) == (State.QUEUED, "acme")
     assert time.monotonic() - began < TenantlessConfig().seconds
-    assert await rooms.list_tenantless(10) == []
+    assert await rooms.waitlist.list_tenantless(10) == []
 
 
 async def test_it_costs_no_request_while_no_room_waits_for_a_tenant(
@@ -82,7 +82,7 @@ async def test_a_room_that_gets_none_is_one_dead_letter_and_only_if_a_caller_is_
     await tenantless.sweep()
     (letter,) = await rooms.list_dead_letters()
     assert (letter.sid, "names no tenant" in letter.reason) == ("RM_1", True)
-    assert await rooms.list_tenantless(10) == []
+    assert await rooms.waitlist.list_tenantless(10) == []
     # The next caller in the empty one begins its wait anew.
     assert await rooms.get("RM_2") is None
     assert await dispatcher.open(RoomInfo("RM_2", "RM_2", joined_at_ms=now_ms())) is DispatchResult.NO_TENANT_YET
@@ -102,7 +102,7 @@ async def test_its_wait_survives_the_receivers_and_another_event_may_end_it(
     assert (room.state, room.attempt) == (State.QUEUED, 1)
     server.list_rooms([listed_room(SID, NAME, metadata=ACME)])
     await tenantless.sweep()
-    assert await rooms.list_tenantless(10) == []
+    assert await rooms.waitlist.list_tenantless(10) == []
     assert await dispatcher.open(joined) is DispatchResult.KNOWN
 
 
@@ -117,10 +117,10 @@ async def test_a_room_that_the_server_does_not_list_is_waited_for_a_while_and_th
 ) -> None:
     await dispatcher.open(BARE)
     await tenantless.sweep()
-    assert len(await rooms.list_tenantless(10)) == 1
+    assert len(await rooms.waitlist.list_tenantless(10)) == 1
     await rooms.redis.zadd(keys.TENANTLESS, {f"{SID}\0{NAME}": now_ms() - 60_000})
     await tenantless.sweep()
-    assert await rooms.list_tenantless(10) == []
+    assert await rooms.waitlist.list_tenantless(10) == []
     assert await rooms.get(SID) is None
 
 
@@ -132,7 +132,7 @@ async def test_a_room_that_has_finished_waits_no_longer(
     server.list_rooms([listed_room(SID, NAME)])
     await let_time_pass(rooms, settings)
     await tenantless.sweep()
-    assert await rooms.list_tenantless(10) == []
+    assert await rooms.waitlist.list_tenantless(10) == []
     assert await rooms.list_dead_letters() == []
 
 
@@ -143,4 +143,4 @@ async def test_nothing_is_decided_while_the_server_does_not_answer(
     await let_time_pass(rooms, settings)
     server.refused["ListRooms by name"] = "internal"
     await tenantless.sweep()
-    assert len(await rooms.list_tenantless(10)) == 1
+    assert len(await rooms.waitlist.list_tenantless(10)) == 1
