@@ -14,7 +14,9 @@ from tasks.queue.dispatcher import Dispatcher, Dispatching
 from tasks.reconcile import Reconciler
 from tasks.settings import Settings
 from webhooks import calls, health, livekit, twilio
+from webhooks.body import BodyReader
 from webhooks.call_creator import CallCreator
+from webhooks.call_rates import CallRates
 from webhooks.metrics import Metrics
 from webhooks.openapi import DocumentedApp
 
@@ -53,10 +55,11 @@ def create_app(
                 dispatcher=dispatcher,
                 metrics=metrics,
                 keys=chosen.livekit.signing_keys,
-                max_bytes=chosen.receiver.webhook_max_bytes,
+                bodies=BodyReader(chosen.receiver.webhook_max_bytes),
             )
-            app.state.calls_endpoint = calls.CallsEndpoint.from_settings(chosen, creator, dispatcher, metrics)
-            app.state.twilio_endpoint = twilio.TwilioEndpoint.from_settings(chosen, creator, dispatcher, metrics)
+            rates = CallRates(per_second=chosen.receiver.calls_per_second, burst=chosen.receiver.calls_burst)
+            app.state.calls_endpoint = calls.CallsEndpoint.from_settings(chosen, creator, dispatcher, metrics, rates)
+            app.state.twilio_endpoint = twilio.TwilioEndpoint.from_settings(chosen, creator, dispatcher, metrics, rates)
             reconciler = Reconciler.from_settings(chosen, dispatcher) if settings is None else None
             reconciling = asyncio.create_task(reconciler.run()) if reconciler else None
             try:

@@ -64,6 +64,8 @@ class Tenant(BaseModel):
     """The tenant's limit: so many of its rooms may be queued or answered at once, others wait. None: no limit."""
     numbers: tuple[str, ...] = ()
     """Its telephone numbers, in E.164: `+15551234567`."""
+    twilio_account: str | None = None
+    """The SID of Twilio's account that its numbers belong to. It has to be set where there are several accounts."""
     agent: str | None = None
     agent_metadata: str = ""
     instructions: str | None = None
