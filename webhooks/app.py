@@ -55,7 +55,7 @@ def create_app(
                 dispatcher=dispatcher,
                 metrics=metrics,
                 keys=chosen.livekit.signing_keys,
-                bodies=BodyReader(chosen.receiver.webhook_max_bytes),
+                bodies=BodyReader(chosen.receiver.webhook_max_bytes, most_at_once=livekit.MOST_BODIES),
             )
             rates = CallRates(per_second=chosen.receiver.calls_per_second, burst=chosen.receiver.calls_burst)
             app.state.calls_endpoint = calls.CallsEndpoint.from_settings(chosen, creator, dispatcher, metrics, rates)

@@ -23,6 +23,8 @@ router = APIRouter()
 
 IGNORED = "ignored"
 UNAVAILABLE = "unavailable"
+MOST_BODIES = 5000
+"""Bodies read at the same time. Their senders have been authenticated, and a burst of rooms is no attack."""
 _MAX_RETRY_AFTER_SECONDS = 8
 
 

@@ -1,42 +1,42 @@
-"""The seal of a tenant's record, so that a call follows only what `switchboard tenants apply` has written.
+"""The signature of a tenant's record, so that a call follows only what `switchboard tenants apply` has written.
 
-The record says where a provider's key is sent (`base_url`) and which code is imported (`agent`, `graph`). Whoever can
-write to Redis could change both. So the record and the encrypted keys are sealed together with the encryption keys,
-which only workers and `switchboard tenants` have. The seal is of the texts as Redis stores them.
+The record says where a provider's key is sent (`base_url`) and which code is imported (`agent`, `graph`). A program
+that can write to Redis could change both. So the record and the encrypted keys are signed together with the encryption keys,
+which only workers and `switchboard tenants` have. The signature is of the texts as Redis stores them.
 
-A seal does not tell that a record is the latest one: an earlier record can be put back with its keys and its seal.
+It does not tell that a record is the latest one: an earlier record can be put back, with its keys and its signature.
 """
 
 from __future__ import annotations
 
 import json
 
-from tasks.encryption import Encryption, SealState
-from tasks.errors import TenantNotSealed
+from tasks.encryption import Encryption, SignatureState
+from tasks.errors import TenantNotSigned
 
 NO_KEYS = "{}"
 """The text of the encrypted keys of a tenant that has none."""
 
 
-class TenantSeal:
-    """Seals records, and checks seals."""
+class RecordSigner:
+    """Signs records, and checks signatures."""
 
     def __init__(self, encryption: Encryption) -> None:
         self._encryption = encryption
 
     def sign(self, tenant: str, record: str, encrypted_keys: str = NO_KEYS) -> str:
-        """Return the seal of a record, in JSON, and its encrypted keys, in JSON."""
-        return self._encryption.seal(_owner(tenant), _content(record, encrypted_keys))
+        """Return the signature of a record, in JSON, and its encrypted keys, in JSON."""
+        return self._encryption.sign(_owner(tenant), _content(record, encrypted_keys))
 
-    def check(self, tenant: str, record: str, encrypted_keys: str | None, seal: str | None) -> SealState:
-        """Return whether the seal is that of this record and these keys, of this tenant."""
+    def check(self, tenant: str, record: str, encrypted_keys: str | None, signature: str | None) -> SignatureState:
+        """Return whether the signature is that of this record and these keys, of this tenant."""
         content = _content(record, encrypted_keys or NO_KEYS)
-        return self._encryption.check_seal(_owner(tenant), content, seal or "")
+        return self._encryption.check_signature(_owner(tenant), content, signature or "")
 
-    def require(self, tenant: str, record: str, encrypted_keys: str | None, seal: str | None) -> None:
-        """Raise TenantNotSealed unless the seal is that of this record and these keys, of this tenant."""
-        if self.check(tenant, record, encrypted_keys, seal) is SealState.BROKEN:
-            raise TenantNotSealed(tenant=tenant)
+    def require(self, tenant: str, record: str, encrypted_keys: str | None, signature: str | None) -> None:
+        """Raise TenantNotSigned unless the signature is that of this record and these keys, of this tenant."""
+        if self.check(tenant, record, encrypted_keys, signature) is SignatureState.BROKEN:
+            raise TenantNotSigned(tenant=tenant)
 
 
 def _owner(tenant: str) -> str:

@@ -27,7 +27,7 @@ from tasks.redis_client import connect_blocking
 from tasks.settings import Settings
 from tasks.tenants import key_source
 from tasks.tenants.reader import declared_agents
-from tasks.tenants.seal import TenantSeal
+from tasks.tenants.record_signer import RecordSigner
 from tasks.worker import death_signal, room_actions
 from tasks.worker.sidecars.inference import inference
 from tasks.worker.sidecars.sidecar import Sidecar
@@ -152,7 +152,7 @@ def _agents_of_tenants(settings: Settings) -> set[str]:
     # Closed before the first fork: two children would read from one inherited connection.
     with connect_blocking(settings.redis) as client:
         try:
-            return declared_agents(client, TenantSeal(Encryption(settings)))
+            return declared_agents(client, RecordSigner(Encryption(settings)))
         except (RedisError, OSError) as error:
             logger.error(  # noqa: TRY400 - the reason is enough
                 "the tenants' agents are not known yet; each is imported in its first calls",

@@ -25,7 +25,7 @@ from tasks.settings import TierSettings
 from tasks.tenants import TenantReader
 from tasks.tenants import keys as tenant_keys
 from tests.support import redis_users
-from tests.support.tenants import declare, seal
+from tests.support.tenants import declare, signer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -96,7 +96,7 @@ async def test_receivers_and_workers_do_all_that_they_have_to(declared: Users) -
     tenants = TenantReader(declared["receiver"], tiers)
     assert (await tenants.get_by_number("+15551234567")).id == "acme"
     assert await tenants.get_first(["nobody", "acme"])
-    assert (await TenantReader(declared["worker"], tiers, seal()).get_with_keys("acme"))[0].id == "acme"
+    assert (await TenantReader(declared["worker"], tiers, signer()).get_with_keys("acme"))[0].id == "acme"
     for sid in ("RM_1", "RM_2", "RM_3"):
         assert not isinstance(await worker.claim(sid, 1, claimant="a", worker="w", pid=1), ClaimRefusal)
         await worker.renew(sid, 1)
@@ -130,9 +130,9 @@ SET, HSET, GET, HGET = "SET", "HSET", "GET", "HGET"
 FORBIDDEN: dict[str, list[tuple[str, ...]]] = {
     "receiver": [
         ("HGETALL", tenant_keys.PROVIDER_KEYS),
-        ("HGETALL", tenant_keys.SEALS),
+        ("HGETALL", tenant_keys.SIGNATURES),
         (HSET, tenant_keys.PROVIDER_KEYS, "acme", "x"),
-        (HSET, tenant_keys.SEALS, "acme", "x"),
+        (HSET, tenant_keys.SIGNATURES, "acme", "x"),
         ("SUBSCRIBE", "/0.celery.pidbox"),
         ("PUBLISH", "/0.celery.pidbox", "x"),
         (SET, "unacked", "x"),
@@ -186,7 +186,7 @@ READ_ONLY: dict[str, list[tuple[str, ...]]] = {
     "worker": [
         (HSET, tenant_keys.TENANTS, "acme", "x"),
         (HSET, tenant_keys.PROVIDER_KEYS, "acme", "x"),
-        (HSET, tenant_keys.SEALS, "acme", "x"),
+        (HSET, tenant_keys.SIGNATURES, "acme", "x"),
     ],
     "flower": [("LPUSH", "premium", "x"), ("DEL", "premium")],
 }
