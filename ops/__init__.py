@@ -7,9 +7,9 @@
     stack/     the processes of an installation, for the demo and for tests
     setup/     redis-server and livekit-server for a machine that has none
     docker/    the image of docker-compose.yml, its secrets, health check and Redis configuration
-    flower/    Flower's configuration
     haproxy/   HAProxy's configuration
     livekit/   livekit-server's configuration
+    redis/     the users of Redis, one for each kind of process
 
 `ops` may import webhooks, tasks and pipeline.
 """

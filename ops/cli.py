@@ -8,8 +8,29 @@ from typing import Any
 
 import click
 
+from tasks.errors import InvalidSetting
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class Commands(click.Group):
+    """A group of commands. Settings that are not usable end each of them with a line for each, and no traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except InvalidSetting as error:
+            raise click.exceptions.Exit(_print_problems(str(error))) from None
+
+
+def _print_problems(problems: str) -> int:
+    from tasks.settings import unknown_settings  # noqa: PLC0415 - see the module's docstring
+
+    # A variable that is misspelt is often the cause.
+    print(problems, *unknown_settings(), sep="\n", file=sys.stderr)
+    return 1
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="livekit-switchboard", prog_name="switchboard")
 def main() -> None:
     """Answer LiveKit rooms with voice agents."""

@@ -3,10 +3,12 @@
 Plain asyncio on livekit-agents. It knows no Celery and no Redis, and reads no environment variable but those of
 livekit's client (in `runtime.rtc_client`): it is given frozen options and callbacks.
 
-    call            one call: runs the agent, watches the room and the connection, returns how the call ended
-    outcome         the outcome of a call, and who ended it
+    call            one call: runs the agent, tells its steps and phases, returns how it ended
     phase           the phases of a call
+    room_watch      the watch over the room, which decides when the call has ended, and who has ended it
+    outcome         the outcome of a call
     presence        callers in the room, and the limits at which a call ends, whichever agent answers
+    connection      the agent's connection to the LiveKit server
     agents          agents by the path that a tenant names: `load_agent`, `joins_early`
     runtime/        livekit-agents' job runner and livekit's client, driven in this process
     voice_agent/    Switchboard's own agent, the default

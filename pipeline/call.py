@@ -14,16 +14,17 @@ from livekit import rtc
 from livekit.agents import AgentStateChangedEvent, ConversationItemAddedEvent, JobContext
 
 from pipeline.conversation import Conversation
-from pipeline.errors import AgentCrashed, AgentWithdrawn, PipelineError, RoomGone, RoomUnreachable
+from pipeline.errors import AgentWithdrawn, PipelineError, RoomGone, RoomUnreachable
 from pipeline.failure_log import FailureLog
 from pipeline.options import CallOptions
-from pipeline.outcome import CallOutcome, End, EndedBy, end_by_disconnect
+from pipeline.outcome import CallOutcome, End, EndedBy
 from pipeline.phase import Phase
-from pipeline.presence import EndReason, Presence, callers
+from pipeline.room_watch import RoomWatch
 from pipeline.runtime import rtc_client
 from pipeline.runtime.early_join import join_early
 from pipeline.runtime.job import build_job, caller_listened, fetch_room, room_stub, still_ours
 from pipeline.runtime.job_runner import JobRunner, JobShutdown
+from pipeline.runtime.sessions import Session
 from pipeline.userdata import USERDATA_KEY, CallUserdata
 
 OnStep = Callable[[str], None]
@@ -66,9 +67,8 @@ class Call:
         self._failures = FailureLog(sid=options.room_sid)
         self._steps: set[str] = set()
         self._end: End | None = None
-        self._disconnect_reason: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._presence: Presence | None = None
+        self._room_watch: RoomWatch | None = None
 
     def hang_up(self, reason: str, ended_by: EndedBy = EndedBy.CALLERS) -> None:
         """End the call in order: the session closes, shutdown callbacks run, the agent leaves."""
@@ -137,8 +137,8 @@ class Call:
                 job, on_start=self._join if early else self._watch, on_shutdown=self._on_job_shutdown
             )
         finally:
-            if self._presence is not None:
-                self._presence.close()
+            if self._room_watch is not None:
+                self._room_watch.close()
 
     def _finish(self, end: End) -> None:
         """Note how the call has ended, unless that is known already."""
@@ -153,22 +153,17 @@ class Call:
         self._runner.shutdown(end.reason if isinstance(end, CallOutcome) else str(end))
         await self._runner.leave()
 
-    def _on_job_shutdown(self, shutdown: JobShutdown) -> None:
-        self._finish(self._end_of_job(shutdown))
+    def _on_room_end(self, end: End) -> None:
+        if self._end is not None:
+            return
+        if isinstance(end, CallOutcome):
+            self.hang_up(end.reason, end.ended_by)
+        else:
+            self._begin(self._leave(end))
 
-    def _end_of_job(self, shutdown: JobShutdown) -> End:
-        crash = self._runner.crash
-        if isinstance(crash, PipelineError):
-            return crash
-        if isinstance(crash, rtc.ConnectError):
-            return RoomUnreachable(error=str(crash))
-        if crash is not None:
-            return AgentCrashed(error=f"{type(crash).__name__}: {crash}")
-        if self._failures.fatal is not None:
-            return self._failures.fatal
-        if not shutdown.by_agent and self._disconnect_reason is not None:
-            return end_by_disconnect(self._disconnect_reason)
-        return CallOutcome(shutdown.reason, EndedBy.AGENT)
+    def _on_job_shutdown(self, shutdown: JobShutdown) -> None:
+        if self._room_watch is not None:
+            self._finish(self._room_watch.end_of_job(shutdown, self._runner.crash))
 
     def _usage(self) -> list[dict[str, Any]]:
         session = self._runner.session
@@ -186,19 +181,13 @@ class Call:
         await asyncio.sleep(0)
 
     async def _watch(self, ctx: JobContext) -> None:
-        self._presence = Presence(ctx.room, self._options.limits)
-        self._presence.ended.add_done_callback(lambda ended: self._on_limit(ended.result()))
-        ctx.room.on("disconnected", self._on_disconnected)
+        self._room_watch = watch = RoomWatch(
+            ctx, self._options.limits, self._failures, on_end=self._on_room_end, on_session=self._on_session
+        )
         ctx.room.on("connection_state_changed", lambda state: self._on_connection(ctx.room, state))
         ctx.room.on("room_updated", lambda: self._begin(self._compare_sid(ctx.room)))
-        ctx.room.on("local_track_published", lambda *_: self._on_published())
-        ctx.room.on("local_track_subscribed", lambda *_: self._begin(self._note_listener(ctx.room)))
-
-    def _on_limit(self, reason: EndReason) -> None:
-        self.hang_up(reason.value, EndedBy.LIMIT if reason is EndReason.TOO_LONG else EndedBy.CALLERS)
-
-    def _on_disconnected(self, reason: int) -> None:
-        self._disconnect_reason = reason
+        ctx.room.on("local_track_published", lambda *_: self._step("published"))
+        ctx.room.on("local_track_subscribed", lambda *_: self._begin(self._note_listener(watch)))
 
     def _on_connection(self, room: rtc.Room, state: rtc.ConnectionState.ValueType) -> None:
         if state == rtc.ConnectionState.CONN_RECONNECTING:
@@ -225,13 +214,12 @@ class Call:
         if await room.sid != self._options.room_sid:
             await self._leave_replaced()
 
-    async def _note_listener(self, room: rtc.Room) -> None:
+    async def _note_listener(self, watch: RoomWatch) -> None:
         # A caller who leaves within the first moments is never announced: that somebody listened is all there is of it.
-        if self._presence is None or callers(room):
-            return
-        with contextlib.suppress(RoomUnreachable):
-            if await caller_listened(self._options):
-                self._presence.note_unannounced_caller()
+        if not watch.presence.callers:
+            with contextlib.suppress(RoomUnreachable):
+                if await caller_listened(self._options):
+                    watch.presence.note_unannounced_caller()
 
     async def _check_room_again(self) -> None:
         # After a reconnection the client has the new room's sid only with the room's next update, up to 5 s later. And
@@ -247,10 +235,8 @@ class Call:
     async def _leave_replaced(self) -> None:
         await self._leave(CallOutcome("room gone", EndedBy.CALLERS))
 
-    def _on_published(self) -> None:
-        self._step("published")
-        session = self._runner.session
-        if session is not None:
+    def _on_session(self, session: Session) -> None:
+        if session is self._runner.session:
             session.on("agent_state_changed", self._on_agent_state)
             session.on("conversation_item_added", self._on_item)
 

@@ -1,7 +1,8 @@
 """The errors of a call.
 
 The docstring of each error is its message. `retryable`: another attempt may help. `counted`: that attempt is one of the
-few that a call has; not so when the fault is the host's or the LiveKit server's, or nobody's.
+few that a call has; not so when the fault is the host's or the LiveKit server's, or nobody's. `of_host`: the host or
+the LiveKit server has failed, whatever the agent. `of_worker`: another worker may succeed, the same one will not.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ class PipelineError(Exception):
 
     retryable: ClassVar[bool] = False
     counted: ClassVar[bool] = True
+    of_host: ClassVar[bool] = False
+    of_worker: ClassVar[bool] = False
 
     def __init__(self, **fields: object) -> None:
         template = " ".join((type(self).__doc__ or "").split())
@@ -35,9 +38,17 @@ class InvalidProviderOption(PipelineError):
 class ExtraMissing(PipelineError):
     """The {kind} provider {name!r} is not installed here: pip install "livekit-switchboard[{extra}]"."""
 
+    of_worker = True
+
 
 class AgentNotFound(PipelineError):
     """No agent at {path!r}: {cure}."""
+
+    of_worker = True
+
+    def __init__(self, *, path: str, cure: str) -> None:
+        super().__init__(path=path, cure=cure)
+        self.path = path
 
 
 class RoomGone(PipelineError):
@@ -52,6 +63,12 @@ class AgentCrashed(PipelineError):
 
 class RequestHookCrashed(AgentCrashed):
     """The agent's request hook raised {error}."""
+
+
+class AgentNeverJoined(PipelineError):
+    """The agent did not join the room within {seconds} s: call `ctx.connect()`, or start a session in `ctx.room`."""
+
+    retryable = True
 
 
 class SessionFailed(PipelineError):
@@ -79,6 +96,7 @@ class LiveKitLost(PipelineError):
 
     retryable = True
     counted = False
+    of_host = True
 
 
 class RoomUnreachable(PipelineError):
@@ -86,3 +104,4 @@ class RoomUnreachable(PipelineError):
 
     retryable = True
     counted = False
+    of_host = True

@@ -72,3 +72,12 @@ def status_of(error: BaseException | None) -> int | None:
             return status
         error = error.__cause__
     return None
+
+
+def in_one_line(error: Any) -> str:
+    """Describe an error of a session's, or its event, in one line."""
+    if error is None:
+        return "unknown error"
+    cause = getattr(error, "error", error)
+    kind = getattr(error, "type", "error").replace("_", " ")
+    return " ".join(f"{kind}: {cause}".split())

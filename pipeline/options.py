@@ -109,11 +109,13 @@ class CallLimits:
     """The limits at which a call ends although its agent would go on, in seconds.
 
     `join`: until the first caller comes. `empty_grace`: after the last caller has left. `length`: of the whole call.
+    `livekit_away`: without a sign of the LiveKit server; then the call has failed.
     """
 
     join_seconds: float = 60.0
     empty_grace_seconds: float = 5.0
     length_seconds: float = 3600.0
+    livekit_away_seconds: float = 8.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 from enum import StrEnum
 
 from livekit import rtc
+from livekit.protocol import models
 
 from pipeline.options import CallLimits
 
@@ -19,18 +20,22 @@ _EVENTS: tuple[rtc.room.EventTypes, ...] = (
     "connection_state_changed",
     "participant_connected",
     "participant_disconnected",
+    "participant_permissions_changed",
     "reconnected",
 )
 
 
-def is_caller(kind: int) -> bool:
-    """Tell whether a participant of this kind is a caller."""
-    return kind not in NON_CALLER_KINDS
+def is_caller(participant: rtc.RemoteParticipant | models.ParticipantInfo) -> bool:
+    """Tell whether a participant is a caller: no agent, no recorder, and not hidden from the others."""
+    permission = participant.permission if isinstance(participant, models.ParticipantInfo) else participant.permissions
+    # livekit's client has no `recorder`. The server does not announce recorders, nor who is hidden, to other clients.
+    unseen = permission.hidden or getattr(permission, "recorder", False)
+    return participant.kind not in NON_CALLER_KINDS and not unseen
 
 
 def callers(room: rtc.Room) -> list[rtc.RemoteParticipant]:
     """Return the callers in the room."""
-    return [participant for participant in room.remote_participants.values() if is_caller(participant.kind)]
+    return [participant for participant in room.remote_participants.values() if is_caller(participant)]
 
 
 class EndReason(StrEnum):
@@ -44,7 +49,8 @@ class EndReason(StrEnum):
 class Presence:
     """Watch over a room from before the agent joins it. `ended` is done when the call has reached one of its limits.
 
-    A caller who comes back within the grace time, after a network change for example, keeps the call.
+    `came`: a caller has been there. One who comes back within the grace time, after a network change for example, keeps
+    the call.
     """
 
     def __init__(self, room: rtc.Room, limits: CallLimits) -> None:
@@ -52,11 +58,16 @@ class Presence:
         self._room = room
         self._limits = limits
         self.ended: asyncio.Future[EndReason] = self._loop.create_future()
-        self._came = False
+        self.came = False
         self._empty_timer = self._end_after(limits.join_seconds, EndReason.NOBODY_CAME)
         self._length_timer = self._end_after(limits.length_seconds, EndReason.TOO_LONG)
         for event in _EVENTS:
             room.on(event, self._update)
+
+    @property
+    def callers(self) -> list[rtc.RemoteParticipant]:
+        """The callers who are there."""
+        return callers(self._room)
 
     def close(self) -> None:
         """Stop watching."""
@@ -67,17 +78,17 @@ class Presence:
 
     def note_unannounced_caller(self) -> None:
         """Count a caller who is not announced yet, and may leave without having been."""
-        if not self._came and not callers(self._room):
-            self._came = True
+        if not self.came and not callers(self._room):
+            self.came = True
             self._empty_timer.cancel()
             grace_seconds = max(self._limits.empty_grace_seconds, ANNOUNCED_SECONDS)
             self._empty_timer = self._end_after(grace_seconds, EndReason.EMPTY)
 
     def _update(self, *_: object) -> None:
         if callers(self._room):
-            self._came = True
+            self.came = True
             self._empty_timer.cancel()
-        elif self._came and self._empty_timer.cancelled():
+        elif self.came and self._empty_timer.cancelled():
             self._empty_timer = self._end_after(self._limits.empty_grace_seconds, EndReason.EMPTY)
 
     def _end_after(self, seconds: float, reason: EndReason) -> asyncio.TimerHandle:

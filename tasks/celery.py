@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
+import click
 from celery import signals
 
 from tasks import logs
+from tasks.errors import InvalidSettings
 from tasks.queue.app import app
-from tasks.settings import LogSettings
+from tasks.settings import LogSettings, Settings, check_celery_settings
 
 __all__ = ["app"]
+
+
+def check_settings() -> None:
+    """Check the settings that this command reads, before Celery does. Raises SystemExit with a line for each problem.
+
+    A worker needs all settings. Flower and remote control have no secrets of the LiveKit server.
+    """
+    context = click.get_current_context(silent=True)
+    try:
+        if context is not None and context.invoked_subcommand == "worker":
+            Settings.read()
+        else:
+            check_celery_settings()
+    except InvalidSettings as error:
+        raise SystemExit(str(error)) from None
 
 
 @signals.setup_logging.connect(weak=False)
@@ -20,11 +38,18 @@ def set_up_logging(**_: object) -> None:
 
 
 @signals.celeryd_init.connect(weak=False)
-def load_worker(**_: object) -> None:
+def load_worker(conf: Any, options: dict[str, Any], **_: object) -> None:
     """Load the worker's own modules and its task, in a worker alone.
 
-    They import the whole pipeline, which takes seconds, and which Flower and remote control do not need.
+    They import the whole pipeline, which takes seconds, and which Flower and remote control do not need. Raises
+    SystemExit with a line for each option that a worker cannot start with: Celery would log any Exception, and go on.
     """
+    command_line = import_module("tasks.worker.command_line")
+    if problems := command_line.problems(options, conf, Settings.read().tiers):
+        raise SystemExit("\n".join(problems))
     import_module("tasks.call.task")
     import_module("tasks.worker.lifecycle")
     import_module("tasks.worker.bootsteps").install(app)
+
+
+check_settings()

@@ -1,10 +1,12 @@
 """The errors between a webhook and a call.
 
-The docstring of each error is its message; `retryable` says whether another attempt can help.
+The docstring of each error is its message; `retryable` says whether another attempt can help, and `counted` whether
+that attempt is one of the few that a call has. `of_worker`: another worker may succeed, the same one will not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -12,6 +14,8 @@ class SwitchboardError(Exception):
     """Something went wrong."""
 
     retryable: ClassVar[bool] = False
+    counted: ClassVar[bool] = True
+    of_worker: ClassVar[bool] = False
 
     def __init__(self, **fields: object) -> None:
         template = " ".join((type(self).__doc__ or "").split())
@@ -26,6 +30,22 @@ class RedisUnavailable(SwitchboardError):
 
 class InvalidSetting(SwitchboardError):
     """{name} = {value!r} is not usable: {cure}."""
+
+    of_worker = True
+
+    def __init__(self, *, name: str, value: object, cure: object) -> None:
+        super().__init__(name=name, value=value, cure=cure)
+        self.name = name
+
+
+class InvalidSettings(InvalidSetting):
+    """Settings are not usable. The message has a line for each."""
+
+    def __init__(self, problems: Sequence[InvalidSetting]) -> None:
+        # Past the template: each problem is a message already, and may have braces in it.
+        Exception.__init__(self, "\n".join(map(str, problems)))
+        self.problems = tuple(problems)
+        self.name = problems[0].name
 
 
 class NoTenant(SwitchboardError):
@@ -62,9 +82,21 @@ class TenantNotSigned(SwitchboardError):
     changed the record: find out which.
     """
 
+    of_worker = True
+
+
+class NoTenantSigned(SwitchboardError):
+    """None of the {count} tenants in Redis is signed with an encryption key that this worker has.
+
+    Give it the SWITCHBOARD_ENCRYPTION_KEYS (or, if there are none, the LIVEKIT_API_SECRET) that `switchboard tenants
+    apply` had, or apply the tenants file again with the worker's.
+    """
+
 
 class KeyUnreadable(SwitchboardError):
     """Tenant {tenant!r}, {field}: {problem}."""
+
+    of_worker = True
 
 
 class AgentMetadataUnreadable(SwitchboardError):

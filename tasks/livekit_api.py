@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 import aiohttp
+from google.protobuf.message import DecodeError
 from livekit import api
 from livekit.protocol import models
 from livekit.protocol.agent_dispatch import AgentDispatch
@@ -121,10 +122,22 @@ class LiveKitClient:
         request = api.UpdateParticipantRequest(room=room, identity=identity, attributes=attributes)
         await self._answer(self._api.room.update_participant(request))
 
-    async def remove_participant(self, room: str, identity: str) -> None:
-        """Disconnect a participant from the room."""
-        request = api.RoomParticipantIdentity(room=room, identity=identity)
-        await self._answer(self._api.room.remove_participant(request))
+    async def is_connected(self, room: str, identity: str) -> bool:
+        """Ask the LiveKit node that has this participant, and return whether one has it.
+
+        The lists of rooms and participants are what the nodes have written into a store, which may have lost some of
+        it. A change of no subscriptions reaches the participant's own node and changes nothing there. If no node has
+        the participant, the answer takes 3 s.
+        """
+        try:
+            await self._answer(
+                self._api.room.update_subscriptions(api.UpdateSubscriptionsRequest(room=room, identity=identity))
+            )
+        except LiveKitRequestFailed as error:
+            if error.not_found or error.code == api.TwirpErrorCode.UNAVAILABLE:
+                return False
+            raise
+        return True
 
     async def _answer(self, request: Awaitable[T]) -> T:
         try:
@@ -133,7 +146,8 @@ class LiveKitClient:
                 return await request
         except api.TwirpError as error:
             raise LiveKitRequestFailed(code=error.code, status=error.status) from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        # ValueError, DecodeError: something else than a LiveKit server answers, or a proxy in front of it.
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, DecodeError) as error:
             raise LiveKitUnreachable(url=self._url, cause=type(error).__name__) from error
 
 

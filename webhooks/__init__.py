@@ -20,6 +20,8 @@ Modules
     body               the raw body of a request, up to limits of length, time and number
     problems           the refusals of POST /calls and POST /twilio/incoming, as RFC 9457 problems
     errors             the rejections of a webhook
+    rejection_log      the log of rejected webhooks, a line for each kind in a while
+    key_check          a check at the start: the LiveKit server accepts our API key
     metrics            the counters of this process
     health             GET /healthz, /readyz and /metrics
     openapi            the OpenAPI document of POST /calls and POST /twilio/incoming

@@ -17,7 +17,14 @@ from tasks.queue.dispatcher import Dispatching, DispatchResult, RoomInfo
 from tasks.queue.routing import new_room_name
 from tasks.redis_client import connect, within_deadline
 from tasks.settings import Settings
-from webhooks.problems import IdempotencyKeyReused, LiveKitRefused, LiveKitUnavailable, Problem, TenantUnusable
+from webhooks.problems import (
+    IdempotencyKeyReused,
+    LiveKitRefused,
+    LiveKitUnavailable,
+    Problem,
+    TenantUnusable,
+    WaitlistFull,
+)
 
 logger = logging.getLogger("switchboard.webhooks")
 
@@ -74,7 +81,8 @@ class CallCreator:
         The room waits for its caller for `wait_seconds`. `agent_metadata` is for the agent alone; `metadata` is the
         room's.
 
-        Raises LiveKitUnavailable, LiveKitRefused, RedisUnavailable, TenantUnusable, and IdempotencyKeyReused.
+        Raises LiveKitUnavailable, LiveKitRefused, RedisUnavailable, TenantUnusable, WaitlistFull, and
+        IdempotencyKeyReused.
         """
         request = await self._begin(new_room_name(tenant), idempotency_key)
         if idempotency_key and request.fingerprint != idempotency_key.fingerprint:
@@ -94,6 +102,9 @@ class CallCreator:
         if result is DispatchResult.DEAD:
             await self._delete_room(room)
             raise TenantUnusable
+        if result is DispatchResult.BUSY:
+            await self._delete_room(room)
+            raise WaitlistFull
         sid = await self._finish(room, idempotency_key)
         logger.info("call made", extra={"sid": sid, "tenant": tenant})
         return CreatedCall(request.room, sid, request.made_at, repeated=False)

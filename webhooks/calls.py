@@ -54,9 +54,8 @@ class CallsEndpoint:
         cls, settings: Settings, creator: CallCreator, dispatcher: Dispatching, metrics: Metrics, rates: CallRates
     ) -> Self:
         """Return the endpoint. Raises InvalidSetting."""
-        api_keys = settings.receiver.api_keys
         return cls(
-            keys=ApiKeys.parse(api_keys.get_secret_value() if api_keys else ""),
+            keys=check(settings),
             creator=creator,
             dispatcher=dispatcher,
             signer=TokenSigner(settings.livekit.api_key, settings.livekit.api_secret.get_secret_value()),
@@ -65,6 +64,12 @@ class CallsEndpoint:
             rates=rates,
             bodies=BodyReader(MAX_BYTES),
         )
+
+
+def check(settings: Settings) -> ApiKeys:
+    """Return the API keys. Raises InvalidSetting."""
+    api_keys = settings.receiver.api_keys
+    return ApiKeys.parse(api_keys.get_secret_value() if api_keys else "")
 
 
 @router.post("/calls", status_code=201, response_model=CallResponse)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -17,6 +17,7 @@ from webhooks import events, signature
 from webhooks.body import BodyReader
 from webhooks.errors import Rejection
 from webhooks.metrics import Metrics
+from webhooks.rejection_log import RejectionLog
 
 logger = logging.getLogger("switchboard.webhooks")
 router = APIRouter()
@@ -36,6 +37,7 @@ class WebhookEndpoint:
     metrics: Metrics
     keys: Mapping[str, str] = field(repr=False)
     bodies: BodyReader
+    rejections: RejectionLog = field(default_factory=RejectionLog)
 
 
 @router.post("/livekit/webhook")
@@ -43,20 +45,21 @@ async def receive_webhook(request: Request) -> JSONResponse:
     """Handle one event. The content type is not checked: the signature vouches for the body."""
     endpoint: WebhookEndpoint = request.app.state.webhook_endpoint
     with endpoint.metrics.seconds.time():
+        authorization = request.headers.getlist("authorization")
         try:
             # Before the body is read: a stranger takes neither memory nor time.
-            signed = signature.authenticate(request.headers.getlist("authorization"), endpoint.keys)
+            signed = signature.authenticate(authorization, endpoint.keys)
             raw = await endpoint.bodies.read(request)
             signed.check(raw)
             event = events.parse(raw)
         except Rejection as rejection:
-            return _reject(rejection, endpoint.metrics)
+            return _reject(rejection, authorization, endpoint)
         return await _handle(event, signed.at, endpoint)
 
 
-def _reject(rejection: Rejection, metrics: Metrics) -> JSONResponse:
-    metrics.count_rejection(rejection.reason)
-    logger.warning("webhook rejected", extra={"reason": rejection.reason, "problem": str(rejection)})
+def _reject(rejection: Rejection, authorization: Sequence[str], endpoint: WebhookEndpoint) -> JSONResponse:
+    endpoint.metrics.count_rejection(rejection.reason)
+    endpoint.rejections.record(rejection, signature.issuer(authorization))
     # A body may still be on its way, and nobody will read it.
     headers = {"Connection": "close"} if rejection.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
     return JSONResponse({"outcome": "rejected", "reason": rejection.reason}, rejection.status, headers)

@@ -52,7 +52,7 @@ _CALLS_PROBLEMS = {
     413: "The body is too large.",
     415: "The body is not declared as JSON.",
     422: "A field is not valid, or the tenant's declaration is not.",
-    429: "More calls were requested than the rate of the key or of the tenant allows.",
+    429: "As many calls of the tenant wait as may, or more were requested than a rate allows.",
     502: "The LiveKit server refuses to create the room.",
     503: "LiveKit or Redis does not answer now.",
 }

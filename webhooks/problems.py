@@ -110,6 +110,14 @@ class TenantUnusable(Problem):
     field = "tenant_id"
 
 
+class WaitlistFull(Problem):
+    """The tenant has as many waiting calls as it may have. Try again."""
+
+    status = 429
+    code = "waitlist_full"
+    retryable = True
+
+
 class NotJson(Problem):
     """The body is not JSON in UTF-8."""
 

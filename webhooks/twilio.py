@@ -23,7 +23,7 @@ from webhooks.body import BodyReader
 from webhooks.call_creator import CallCreator
 from webhooks.call_rates import CallRates
 from webhooks.metrics import Metrics
-from webhooks.problems import Problem
+from webhooks.problems import Problem, WaitlistFull
 from webhooks.twilio_accounts import TwilioAccounts
 
 logger = logging.getLogger("switchboard.webhooks")
@@ -79,12 +79,8 @@ class TwilioEndpoint:
     ) -> Self:
         """Return the endpoint. Raises InvalidSetting if a setting is missing or not valid."""
         telephone = settings.telephone
+        check(settings)
         tokens = telephone.twilio_auth_tokens.get_secret_value() if telephone.twilio_auth_tokens else ""
-        if tokens:
-            for name in ("public_url", "sip_uri"):
-                if not getattr(telephone, name):
-                    cure = "set it, because SWITCHBOARD_TWILIO_AUTH_TOKENS is set"
-                    raise InvalidSetting(name=f"SWITCHBOARD_{name.upper()}", value=None, cure=cure)
         return cls(
             creator=creator,
             dispatcher=dispatcher,
@@ -119,6 +115,15 @@ class TwilioEndpoint:
             timeout_seconds=min(math.ceil(longest), MOST_RINGING_SECONDS),
             action=f"{self.public_url}{DIALLED_PATH}",
         )
+
+
+def check(settings: Settings) -> None:
+    """Raise InvalidSetting if a setting is missing that calls by telephone need."""
+    telephone = settings.telephone
+    for name in ("public_url", "sip_uri") if telephone.twilio_auth_tokens else ():
+        if not getattr(telephone, name):
+            cure = "set it, because SWITCHBOARD_TWILIO_AUTH_TOKENS is set"
+            raise InvalidSetting(name=f"SWITCHBOARD_{name.upper()}", value=None, cure=cure)
 
 
 @router.post(PATH, response_class=TwiML)
@@ -215,7 +220,7 @@ def _retry_or_reject(error: SwitchboardError, request: Request, endpoint: Twilio
     if isinstance(error, UnknownNumber):
         return UNKNOWN_NUMBER, twiml.NOT_IN_SERVICE
     tries = _tries(_query(request))
-    if error.retryable and tries < TRIES:
+    if error.retryable and tries < TRIES and not isinstance(error, WaitlistFull):
         # Not a 503: Twilio would play "an application error has occurred" to the caller and hang up.
         return RETRYING, twiml.retry(f"{endpoint.public_url}{PATH}?try={tries + 1}")
     return GAVE_UP, twiml.BUSY

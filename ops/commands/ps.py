@@ -8,14 +8,12 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from redis.exceptions import AuthenticationError, RedisError
 from rich.table import Table
 from rich.text import Text
 
 from ops.commands import terminal
-from tasks.errors import InvalidSetting
 from tasks.redis_client import connect
 from tasks.rooms import Room, RoomStore, State, WorkerStatus
 from tasks.settings import RedisSettings
@@ -58,12 +56,11 @@ class View:
 
 
 def run(*, everything: bool, only_workers: bool, as_json: bool) -> int:
-    """Print the rooms and the workers. Return the exit status: 0, or 1 with the reason on stderr."""
-    try:
-        settings = RedisSettings.read()
-    except InvalidSetting as error:
-        print(error, file=sys.stderr)
-        return 1
+    """Print the rooms and the workers. Return the exit status: 0, or 1 with the reason on stderr.
+
+    Raises InvalidSettings.
+    """
+    settings = RedisSettings.read()
     try:
         view = asyncio.run(read_view(settings, everything=everything, only_workers=only_workers))
     except AuthenticationError:
@@ -86,11 +83,9 @@ def run(*, everything: bool, only_workers: bool, as_json: bool) -> int:
 
 def _address(settings: RedisSettings) -> str:
     """Return the configured address of Redis, without its password."""
-    if settings.sentinels is not None:
-        sentinels = ", ".join(f"{host}:{port}" for host, port in settings.sentinels.addresses)
-        return f"the address that Sentinels ({sentinels}) give for {settings.sentinel_master!r}"
-    url = urlsplit(settings.url.get_secret_value())
-    return f"{url.hostname or url.path}:{url.port or 6379}"
+    if settings.server.sentinels:
+        return f"the address that the {settings.server} give for {settings.sentinel_master!r}"
+    return str(settings.server)
 
 
 async def read_view(settings: RedisSettings, *, everything: bool, only_workers: bool = False) -> View:
@@ -138,6 +133,7 @@ def as_object(view: View) -> dict[str, object]:
                 "reserved": worker.reserved,
                 "state": worker.state,
                 "pid": worker.pid,
+                "problem": worker.problem,
             }
             for worker in view.workers
         ],
@@ -171,7 +167,8 @@ def workers_table(view: View) -> Table:
     for column in ("calls", "slots", "load", "reserved"):
         table.add_column(column, justify="right")
     for worker in view.workers:
-        cells = [worker.node, ",".join(worker.queues), worker.state, str(worker.slots - worker.idle)]
+        state = f"{worker.state}: {worker.problem}" if worker.problem else worker.state
+        cells = [worker.node, ",".join(worker.queues), state, str(worker.slots - worker.idle)]
         cells += [str(worker.slots), f"{worker.load:.0%}", f"{worker.reserved:.0%}"]
         table.add_row(*(Text(cell) for cell in cells))
     if not view.workers:

@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ops.stack import probe
-from ops.stack.environment import PACKAGES
 from ops.stack.ports import HOST
 from ops.stack.process import ManagedProcess
 
-CONFIGURATION = PACKAGES / "ops" / "flower" / "flowerconfig.py"
 OK = 200
 USER = "operator"
 
@@ -38,7 +36,7 @@ class Flower(ManagedProcess):
 
     def command(self) -> list[str]:
         """Return the same command as in production."""
-        return [sys.executable, "-m", "celery", "-A", "tasks", "flower", f"--conf={CONFIGURATION}"]
+        return [sys.executable, "-m", "celery", "-A", "tasks", "flower"]
 
     async def is_ready(self) -> bool:
         """Return whether its health check answers; that needs no password."""

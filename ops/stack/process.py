@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
+
 from ops.stack import die_with_parent
 from ops.stack.errors import ProcessDied, ProcessNotReady
 
@@ -97,7 +99,7 @@ class ManagedProcess(ABC):
             return
         try:
             if self.running:
-                self._send_group(signal.SIGCONT)
+                self._send_tree(signal.SIGCONT)
                 self.send(signal.SIGTERM)
                 async with asyncio.timeout(self.stop_seconds):
                     await self._process.wait()
@@ -124,12 +126,12 @@ class ManagedProcess(ABC):
         self._send_group(signal.SIGKILL)
 
     def pause(self) -> None:
-        """Send SIGSTOP to its whole group: it keeps its connections and answers nothing."""
-        self._send_group(signal.SIGSTOP)
+        """Send SIGSTOP to it and all its descendants: they keep their connections and answer nothing."""
+        self._send_tree(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Send SIGCONT to its whole group."""
-        self._send_group(signal.SIGCONT)
+        """Send SIGCONT to it and all its descendants."""
+        self._send_tree(signal.SIGCONT)
 
     def tail(self) -> str:
         """Return the last lines of its log, indented."""
@@ -152,6 +154,14 @@ class ManagedProcess(ABC):
             return await self.is_ready()
         except OSError:
             return False
+
+    def _send_tree(self, number: signal.Signals) -> None:
+        # A worker's children have sessions of their own.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            root = psutil.Process(self.pid)
+            for process in (root, *root.children(recursive=True)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, number)
 
     def _send_group(self, number: signal.Signals) -> None:
         # The group's id stays reserved while a process of it is left, so this never signals a foreign process.

@@ -51,6 +51,8 @@ class StackOptions:
     livekit: ExternalLiveKit | None = None
     host: str = HOST
     """Address that Redis and livekit-server listen on, which workers in other networks can reach."""
+    livekit_host: str | None = None
+    """Address that livekit-server listens on; `host` if None."""
     redis_append_only: bool = False
     """Whether Redis keeps its content when it is killed and started again."""
 
@@ -97,7 +99,7 @@ class Stack:
             tcp_port=ports.pick(),
             udp_port=ports.pick(),
             webhook_url=self.webhook_url,
-            host=options.host,
+            host=options.livekit_host or options.host,
         )
         self._base = environment.merged(base, self.env)
         self.tenants = TenantsFile(self.directory, self._base, file=options.tenants) if options.tenants else None

@@ -5,7 +5,9 @@ when such a name moves.
 
     job_runner              livekit-agents' own job runner, without its parent process
     agent_hooks             an agent's entrypoint and hooks, as its AgentServer has them
+    server_options          the options of an AgentServer that have no effect here
     job                     the job of a call: its room, checked on the server; the agent's consent; the token
+    sessions                the agent's sessions: the callers they listen to, and what has closed them
     early_join              the join of a room before the agent is ready
     audio_output            the voice agent's audio output, whose track is in the room before the caller is
     rtc_client              livekit's native client: started, warmed up, its log off

@@ -7,12 +7,14 @@ tests/integration/pipeline/runtime/test_job_runner_contract.py fails when these 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest
+from livekit.agents.worker import WorkerPermissions
 
 from pipeline.agents import Entrypoint, Prewarm, is_marked_early, load_agent
 from pipeline.errors import AgentNotFound
+from pipeline.runtime import server_options
 
 SESSION_END_SECONDS = 300.0
 """The time limit of `session_end`: livekit-agents' default."""
@@ -37,6 +39,12 @@ class AgentHooks:
     session_end: Callable[[JobContext], Awaitable[None]] | None = None
     session_end_seconds: float = SESSION_END_SECONDS
     agent_name: str = ""
+    permissions: WorkerPermissions = field(default_factory=WorkerPermissions)
+    """What the agent may do in its room."""
+    without_effect: tuple[str, ...] = ()
+    """Options of its server that have no effect here: see `pipeline.runtime.server_options`."""
+    memory_warn_mb: float = 0.0
+    memory_limit_mb: float = 0.0
 
     @property
     def joins_early(self) -> bool:
@@ -60,4 +68,8 @@ def load_hooks(path: str) -> AgentHooks:
         session_end=server._session_end_fnc,
         session_end_seconds=server._session_end_timeout,
         agent_name=server._agent_name,
+        permissions=server._permissions,
+        without_effect=server_options.without_effect(server),
+        memory_warn_mb=server._job_memory_warn_mb,
+        memory_limit_mb=server._job_memory_limit_mb,
     )

@@ -88,7 +88,7 @@ class EarlyAudioOutput(_output._ParticipantAudioOutput):
                 listed = await self._ctx.api.room.list_participants(request)
         except (aiohttp.ClientError, api.TwirpError, TimeoutError, OSError):
             return False
-        return any(is_caller(participant.kind) for participant in listed.participants)
+        return any(is_caller(participant) for participant in listed.participants)
 
     async def _wait_for_caller(self) -> None:
         came = asyncio.Event()

@@ -76,8 +76,8 @@ async def caller_listened(options: CallOptions) -> bool:
     """
     async with _server(options) as server:
         listed = await server.room.list_participants(api.ListParticipantsRequest(room=options.room_name))
-    kinds = [person.kind for person in listed.participants if person.kind != models.ParticipantInfo.Kind.AGENT]
-    return not kinds or any(is_caller(kind) for kind in kinds)
+    people = [person for person in listed.participants if person.kind != models.ParticipantInfo.Kind.AGENT]
+    return not people or any(is_caller(person) for person in people)
 
 
 async def fetch_room(options: CallOptions) -> models.Room:
@@ -158,14 +158,17 @@ async def _request(agent: AgentHooks, job: agent_proto.Job) -> JobAcceptArgument
 
 def _token(options: CallOptions, agent: AgentHooks, accepted: JobAcceptArguments) -> str:
     # Without `agent` and the kind, the server would count it as a caller and keep the room open.
+    allowed = agent.permissions
     grants = api.VideoGrants(
         room_join=True,
         room=options.room_name,
         agent=True,
-        can_publish=True,
-        can_subscribe=True,
-        can_publish_data=True,
-        can_update_own_metadata=True,
+        can_publish=allowed.can_publish,
+        can_subscribe=allowed.can_subscribe,
+        can_publish_data=allowed.can_publish_data,
+        can_update_own_metadata=allowed.can_update_metadata,
+        can_publish_sources=[models.TrackSource.Name(source).lower() for source in allowed.can_publish_sources],
+        hidden=allowed.hidden,
     )
     return (
         api.AccessToken(options.livekit_api_key, options.livekit_api_secret.reveal())

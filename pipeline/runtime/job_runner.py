@@ -9,10 +9,12 @@ tests/integration/pipeline/runtime/test_job_runner_contract.py fails when it mov
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+from livekit import rtc
 from livekit.agents import AgentSession, JobContext
 from livekit.agents.ipc import proto
 from livekit.agents.ipc.channel import Message
@@ -23,6 +25,11 @@ from livekit.agents.utils import aio
 
 from pipeline.errors import PipelineError
 from pipeline.runtime.agent_hooks import AgentHooks
+
+DISCONNECT_SECONDS = 3.0
+"""Time limit for leaving a room. livekit's client waits for ever for a server that it cannot reach."""
+
+logger = logging.getLogger("switchboard.pipeline.call")
 
 
 class InferenceUnavailable(PipelineError):
@@ -160,9 +167,34 @@ class JobRunner:
     async def _entrypoint(self, ctx: JobContext) -> None:
         self.context = ctx
         self._proc._shutdown_fut.add_done_callback(self._shut_down)
+        _bound_disconnect(ctx.room)
         try:
             await self._on_start(ctx)
             await self.agent.entrypoint(ctx)
         except Exception as error:
             self.crash = error
             raise
+
+
+def _bound_disconnect(room: rtc.Room) -> None:
+    """Have the room be left within DISCONNECT_SECONDS, and say so, whether the agent, livekit-agents or we leave it.
+
+    livekit's client does not always emit `disconnected` for a room that is left soon after it was joined.
+    """
+    disconnect = room.disconnect
+    leaving: list[asyncio.Task[None]] = []
+    told: list[object] = []
+    room.on("disconnected", lambda reason: told.append(reason))  # noqa: PLW0108 - the emitter looks at its signature
+
+    async def leave(**options: Any) -> None:
+        if not leaving:
+            leaving.append(asyncio.create_task(disconnect(**options)))
+            _, pending = await asyncio.wait(leaving, timeout=DISCONNECT_SECONDS)
+            if pending:
+                logger.warning("the LiveKit server does not let the agent leave")
+                leaving[0].cancel()
+            if not told:
+                room.emit("disconnected", rtc.DisconnectReason.CLIENT_INITIATED)
+        await asyncio.wait(leaving)
+
+    room.disconnect = leave  # type: ignore[method-assign]

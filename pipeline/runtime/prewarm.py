@@ -13,7 +13,7 @@ import gc
 import importlib
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from livekit.agents import llm, tokenize
@@ -32,13 +32,14 @@ logger = logging.getLogger("switchboard.pipeline.prewarm")
 
 @dataclass(frozen=True, slots=True)
 class PrewarmReport:
-    """Agents that could not be imported, and threads that run beside the main one.
+    """Agents that could not be imported, threads that run beside the main one, and options without effect by agent.
 
     A fork copies the locks of a thread but not the thread, so a child may wait for one of them for ever.
     """
 
     missing: tuple[AgentNotFound, ...]
     threads: tuple[str, ...]
+    without_effect: Mapping[str, tuple[str, ...]]
 
 
 def prewarm_worker(agents: Iterable[str]) -> PrewarmReport:
@@ -47,15 +48,16 @@ def prewarm_worker(agents: Iterable[str]) -> PrewarmReport:
 
     warm_up()
     missing: list[AgentNotFound] = []
+    without_effect: dict[str, tuple[str, ...]] = {}
     for path in agents:
         try:
-            load_hooks(path)
+            without_effect[path] = load_hooks(path).without_effect
         except AgentNotFound as error:
             missing.append(error)
     gc.collect()
     gc.freeze()
     started = sorted(thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
-    return PrewarmReport(missing=tuple(missing), threads=tuple(started))
+    return PrewarmReport(missing=tuple(missing), threads=tuple(started), without_effect=without_effect)
 
 
 def prewarm_child(agent: str, inference: Inference | None = None) -> JobRunner:

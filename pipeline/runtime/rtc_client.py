@@ -14,6 +14,8 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
+from types import SimpleNamespace
 
 from livekit import rtc
 from livekit.rtc import _ffi_client
@@ -27,7 +29,9 @@ _REFUSAL = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close
 
 
 def start() -> None:
-    """Start the client, in a process that will not be forked."""
+    """Start the client, in a process that will not be forked. A panic of the client ends the process."""
+    # The client does that by SIGTERM, which a child of the worker disregards.
+    vars(_ffi_client)["signal"] = SimpleNamespace(SIGTERM=signal.SIGKILL)
     _forward_logs(_is_debugged())
 
 

@@ -18,7 +18,7 @@ from pipeline.agents import joins_early
 from pipeline.runtime.audio_output import EarlyAudioOutput
 from pipeline.userdata import USERDATA_KEY, CallUserdata
 from pipeline.voice_agent.agent import VoiceAgent
-from pipeline.voice_agent.session import ROOM_OPTIONS, build_session, follow_callers
+from pipeline.voice_agent.session import ROOM_OPTIONS, build_session
 
 
 @joins_early
@@ -26,7 +26,6 @@ async def entrypoint(ctx: JobContext) -> None:
     """Answer the room with the tenant's options. Raises what `pipeline.providers.validate` raises."""
     userdata: CallUserdata = ctx.proc.userdata[USERDATA_KEY]
     session = build_session(ctx, userdata.voice, userdata.failures)
-    follow_callers(ctx, session)
     audio_output = EarlyAudioOutput(ctx, announced_at=userdata.announced_at)
     ctx.add_shutdown_callback(audio_output.aclose)
     session.output.audio = audio_output

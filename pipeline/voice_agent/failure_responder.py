@@ -7,10 +7,10 @@ import sys
 import time
 from typing import Any
 
-from livekit.agents import AgentSession, CloseEvent, CloseReason, ErrorEvent, JobContext
+from livekit.agents import AgentSession, ErrorEvent, JobContext
 
-from pipeline.errors import PipelineError, SessionFailed
-from pipeline.failure_log import FailureLog
+from pipeline.errors import PipelineError
+from pipeline.failure_log import FailureLog, in_one_line
 from pipeline.options import Kind, VoiceAgentOptions
 
 GOODBYE_TIMEOUT_SECONDS = 10.0
@@ -39,7 +39,6 @@ class FailureResponder:
         self._last_failure_at = float("-inf")
         self._goodbye: asyncio.Task[None] | None = None
         session.on("error", self._on_error)
-        session.on("close", self._on_close)
 
     def _on_error(self, event: ErrorEvent) -> None:
         if getattr(event.error, "recoverable", False) or self._goodbye is not None:
@@ -50,7 +49,7 @@ class FailureResponder:
         options = {"stt": self._options.stt, "llm": self._options.llm, "tts": self._options.tts}[kind]
         if self._failures.all_refused(kind, 1 + len(options.fallbacks)):
             # livekit-agents would go on for some more turns, in all of which the caller would hear nothing.
-            self._failures.fatal = ProviderRefused(error=_in_one_line(event.error))
+            self._failures.fatal = ProviderRefused(error=in_one_line(event.error))
             phrase = None if kind == "tts" else self._options.refused_phrase
             self._goodbye = asyncio.create_task(self._say_goodbye(phrase))
         elif kind != "tts":
@@ -76,20 +75,7 @@ class FailureResponder:
         finally:
             self._ctx.shutdown("a provider refused its key")
 
-    def _on_close(self, event: CloseEvent) -> None:
-        if event.reason == CloseReason.ERROR and self._failures.fatal is None:
-            self._failures.fatal = SessionFailed(error=_in_one_line(event.error))
-            self._ctx.shutdown("the session failed")
-
 
 def _kind(error: Any) -> Kind | None:
     kinds: dict[str, Kind] = {"stt_error": "stt", "llm_error": "llm", "tts_error": "tts"}
     return kinds.get(getattr(error, "type", ""))
-
-
-def _in_one_line(error: Any) -> str:
-    if error is None:
-        return "unknown error"
-    cause = getattr(error, "error", error)
-    kind = getattr(error, "type", "error").replace("_", " ")
-    return " ".join(f"{kind}: {cause}".split())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from livekit import rtc
 from livekit.agents import AgentSession, JobContext, UserStateChangedEvent, inference
 from livekit.agents.voice.agent_session import SessionConnectOptions
 from livekit.agents.voice.room_io import AudioInputOptions, RoomOptions
@@ -26,7 +25,8 @@ INPUT_SAMPLE_RATE = 16000
 """The rate that the VAD, the turn detector and the STT need. Any other rate each of them resamples, in Python."""
 
 ROOM_OPTIONS = RoomOptions(
-    # `pipeline.presence` ends the call instead, so that a caller may come back within the grace time.
+    # `pipeline.presence` ends the call instead, so that a caller may come back within the grace time, and
+    # `pipeline.runtime.sessions` has the session listen to that one.
     close_on_disconnect=False,
     audio_input=AudioInputOptions(sample_rate=INPUT_SAMPLE_RATE),
     # EarlyAudioOutput is used instead.
@@ -95,17 +95,6 @@ def build_turn_handling(options: TurnOptions) -> TurnHandlingOptions:
         },
         preemptive_generation={"enabled": options.preemptive_generation, "preemptive_tts": options.preemptive_tts},
     )
-
-
-def follow_callers(ctx: JobContext, session: AgentSession[None]) -> None:
-    """Link the session to a new caller when the linked one has left."""
-
-    def on_connected(participant: rtc.RemoteParticipant) -> None:
-        linked = session.room_io.linked_participant
-        if linked is not None and linked.identity not in ctx.room.remote_participants:
-            session.room_io.set_participant(participant.identity)
-
-    ctx.room.on("participant_connected", on_connected)
 
 
 def _report_speech(session: AgentSession[None], stt: FallbackSTT) -> None:

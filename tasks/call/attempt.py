@@ -1,24 +1,4 @@
-"""One attempt at answering a room: claim it, run its call, and write how it ended.
-
-    ended by                                 written                    then
-    claim refused                            nothing                    another attempt answers, or the room is over
-    the call: its agent, an empty room,      `ended`, a call record     a caller who joins later is answered again
-      its maximum length
-    room finished: `LeaseRenewer.closing`    `ended`, a call record     LiveKit has closed the room
-    the server has no such room, or          `ended`, a call record     that other room has a webhook of its own
-      another one of its name
-    lease lost: `LeaseRenewer.lost`          nothing if it is stale,    the attempt that has the room answers
-                                             else `queued`
-    drain: `Drain.due`                       `queued`, conversation     the next attempt, on another worker; not counted
-    an error that is `retryable`             `queued`, or else `dead`   the next attempt; after the last, an operator
-    any other error                          `dead`, a dead letter      an operator
-    child killed or hung, host lost          nothing                    the next attempt, queued when the main process
-                                                                        notices the child's death or the lease expires
-
-Each write carries the attempt and its claimant, so a stale one changes nothing. An attempt whose lease counts as lost
-because Redis was away is not stale unless another one took the room: it is queued again. A last write that
-Redis does not answer is not repeated, and the lease expires.
-"""
+"""One attempt at answering a room: claim it, run its call, and write how it ended, as `tasks.call.ending` lists."""
 
 from __future__ import annotations
 
@@ -34,19 +14,20 @@ from redis.exceptions import RedisError
 from pipeline.call import Call
 from pipeline.conversation import Conversation
 from pipeline.errors import PipelineError
-from tasks.call.lease import LeaseRenewer
+from tasks.call.ending import Ended, Ending, Lost, Unanswerable, ending_of, failure_of
 from tasks.call.options import call_options
 from tasks.call.provider_keys import provider_keys
+from tasks.call.watchdog import Watchdog
 from tasks.encryption import Encryption
 from tasks.errors import SwitchboardError
-from tasks.queue.requeue import requeue_call
-from tasks.rooms import ClaimRefusal, EndedBy, LossCause, RequeueResult, Room
+from tasks.rooms import ClaimRefusal, LossCause, Room
 
 if TYPE_CHECKING:
     from pipeline.outcome import CallOutcome
     from tasks.call.child import Child
 
-HAND_OVER_RETRY_SECONDS = 0.5
+SOON_SECONDS = 60.0
+"""A call that is over its memory limit so soon after its claim would be again: it counts as a failed attempt."""
 
 logger = logging.getLogger("switchboard.tasks.call")
 
@@ -54,55 +35,59 @@ logger = logging.getLogger("switchboard.tasks.call")
 async def run_attempt(sid: str, attempt: int, *, worker: str, child: Child) -> str:
     """Answer the room, if it is this attempt's turn. Return the result in a few words."""
     try:
-        room = await child.rooms.claim(sid, attempt, claimant=uuid.uuid4().hex, worker=worker, pid=os.getpid())
-        if isinstance(room, ClaimRefusal):
-            logger.info("claim refused", extra={"sid": sid, "attempt": attempt, "refusal": room})
-            return f"refused: {room}"
-        return await _answer(room, child, claimed_at=time.monotonic())
+        async with Watchdog(child.settings) as watchdog:
+            room = await child.rooms.claim(sid, attempt, claimant=uuid.uuid4().hex, worker=worker, pid=os.getpid())
+            if isinstance(room, ClaimRefusal):
+                logger.info("claim refused", extra={"sid": sid, "attempt": attempt, "refusal": room})
+                return f"refused: {room}"
+            claimed_at = time.monotonic()
+            watchdog.guard(room, claimed_at=claimed_at)
+            ending = await _answer(room, child, watchdog, claimed_at=claimed_at)
+            child.answered = isinstance(ending, Ended)
+            child.failure = failure_of(ending)
+            return await watchdog.end(ending)
     finally:
         await child.redis.aclose()
 
 
-async def _answer(room: Room, child: Child, *, claimed_at: float) -> str:
-    """Run the room's call and write its end."""
+async def _answer(room: Room, child: Child, watchdog: Watchdog, *, claimed_at: float) -> Ending:
+    """Run the room's call and return how it ended."""
     fields = {"sid": room.sid, "tenant": room.tenant, "tier": room.tier, "attempt": room.attempt}
     logger.info("call claimed", extra=fields)
+    end: CallOutcome | Exception
     try:
-        outcome = await _run_call(room, child, claimed_at=claimed_at)
-    except (SwitchboardError, PipelineError) as error:
-        return await _fail(room, child, error)
-    except Exception as error:  # a bug of ours must not leave the caller in silence
+        end = await _run_call(room, child, watchdog, claimed_at=claimed_at)
+    except (SwitchboardError, PipelineError, RedisError, OSError) as error:
+        end = error
+    except Exception as error:
         logger.exception("call failed", extra=fields)
-        return await _fail(room, child, error)
-    await child.rooms.end(
-        room.sid,
-        room.attempt,
-        outcome=outcome.reason,
-        usage=outcome.usage_json(),
-        ended_by=EndedBy(outcome.ended_by),
-        claimant=room.claimant,
-    )
-    child.answered = True
-    logger.info("call ended", extra=fields | {"reason": outcome.reason})
-    return outcome.reason
+        end = error
+    ending = ending_of(end)
+    level = logging.ERROR if isinstance(ending, Unanswerable) else logging.INFO
+    logger.log(level, "call ended", extra=fields | {"ending": type(ending).__name__, "reason": ending.reason})
+    return ending
 
 
-async def _run_call(room: Room, child: Child, *, claimed_at: float) -> CallOutcome:
+async def _run_call(room: Room, child: Child, watchdog: Watchdog, *, claimed_at: float) -> CallOutcome:
     """Run the call until it is finished, and make it finish when its lease, its room or its worker ends first."""
     settings = child.settings
     conversation = await _conversation(room, child)
     tenant, encrypted_keys = await child.tenants.get_with_keys(room.tenant)
     keys = await provider_keys(tenant, encrypted_keys, settings)
     options = call_options(room, tenant, keys, settings, claimed_at=claimed_at)
-    runner = child.runner_for(tenant.agent)
-
-    lease = LeaseRenewer(child.rooms, room, settings, claimed_at=claimed_at)
-    renewing = asyncio.create_task(lease.run())
-    call = Call(options, runner, conversation, on_step=lease.record_step, on_conversation=lease.save_conversation)
+    call = Call(
+        options,
+        child.runner_for(tenant.agent),
+        conversation,
+        on_step=watchdog.record_step,
+        on_conversation=watchdog.save_conversation,
+        on_phase=watchdog.enter,
+        on_over=watchdog.over,
+    )
     finished = asyncio.create_task(call.run())
-    lost = asyncio.create_task(lease.lost.wait())
-    closing = asyncio.create_task(lease.closing.wait())
-    handed_over = asyncio.create_task(_hand_over(call, lease, room, child))
+    lost = asyncio.create_task(watchdog.lost.wait())
+    closing = asyncio.create_task(watchdog.closing.wait())
+    handed_over = asyncio.create_task(_hand_over(call, child, watchdog, claimed_at=claimed_at))
     pending: set[asyncio.Task[Any]] = {finished, lost, closing, handed_over}
     try:
         while True:
@@ -113,35 +98,24 @@ async def _run_call(room: Room, child: Child, *, claimed_at: float) -> CallOutco
                 await call.leave("lease lost")
             if closing in done:
                 call.hang_up("room finished")
-            if handed_over in done and handed_over.result():
-                lease.stop()
+            if handed_over in done:
                 await call.leave("handed over")
     finally:
         for task in pending:
             task.cancel()
-        lease.stop()
-        await asyncio.wait({renewing, *pending})
+        await asyncio.gather(*pending, return_exceptions=True)
 
 
-async def _hand_over(call: Call, lease: LeaseRenewer, room: Room, child: Child) -> bool:
-    """Queue the room for another worker when this one's drain is over. Return False if the attempt is stale."""
-    await child.drain.due(call.between_turns)
-    lease.save_conversation(call.conversation_json())
-    while True:
-        try:
-            await lease.flush()
-            result = await requeue_call(
-                room,
-                child.rooms,
-                child.settings.lease.max_attempts,
-                reason="its worker stops",
-                cause=LossCause.HANDED_OVER,
-            )
-        except (RedisError, OSError) as error:
-            logger.warning("call not handed over yet", extra={"sid": room.sid, "error": type(error).__name__})
-            await asyncio.sleep(HAND_OVER_RETRY_SECONDS)
-        else:
-            return result is not RequeueResult.STALE
+async def _hand_over(call: Call, child: Child, watchdog: Watchdog, *, claimed_at: float) -> None:
+    """Queue the room for its next attempt when the drain of this worker is over, or the call over its memory limit."""
+    await child.drain.due(call.between_turns, lambda: child.row.hand_over)
+    cause, reason = LossCause.HANDED_OVER, "its worker stops"
+    if not child.drain.hand_over:
+        soon = time.monotonic() - claimed_at < SOON_SECONDS
+        cause = LossCause.FAILED if soon else LossCause.HANDED_OVER
+        reason = f"over its memory limit of {child.row.memory_limits.limit_mb:.0f} MB"
+    watchdog.save_conversation(call.conversation_json())
+    await watchdog.end(Lost(reason, cause))
 
 
 async def _conversation(room: Room, child: Child) -> Conversation:
@@ -155,16 +129,3 @@ async def _conversation(room: Room, child: Child) -> Conversation:
     except ValueError as error:
         logger.warning("conversation not readable", extra={"sid": room.sid, "error": type(error).__name__})
         return Conversation()
-
-
-async def _fail(room: Room, child: Child, error: Exception) -> str:
-    """Queue the next attempt if it may mend the error, else write a dead letter."""
-    reason = " ".join(str(error).split()) or type(error).__name__
-    if getattr(error, "retryable", True):
-        cause = LossCause.FAILED if getattr(error, "counted", True) else LossCause.NOT_ITS_FAULT
-        result = await requeue_call(room, child.rooms, child.settings.lease.max_attempts, reason=reason, cause=cause)
-        return f"lost: {result}"
-    await child.rooms.dead_letter(room.sid, attempt=room.attempt, reason=reason, claimant=room.claimant)
-    fields = {"sid": room.sid, "tenant": room.tenant, "attempt": room.attempt, "reason": type(error).__name__}
-    logger.error("call cannot be answered", extra=fields)
-    return f"dead: {reason}"

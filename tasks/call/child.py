@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 from redis.exceptions import RedisError
 
-from pipeline.errors import PipelineError
 from pipeline.runtime import rtc_client
 from pipeline.runtime.job_runner import Inference, JobRunner
 from pipeline.runtime.prewarm import prewarm_child
 from tasks.call.drain import Drain
+from tasks.call.failure import CallFailed
+from tasks.call.scoreboard import MemoryLimits, ScoreboardRow
 from tasks.encryption import Encryption
 from tasks.redis_client import connect
 from tasks.rooms import RoomStore
@@ -33,8 +34,8 @@ logger = logging.getLogger("switchboard.tasks.call")
 class Child:
     """A child of the worker. `redis` belongs to `loop`, and is connected already if Redis was there.
 
-    `drain`: the worker's. `inference`: the client of the worker's inference process, or None where there is none.
-    `answered`: its call has run to its end.
+    `drain`: the worker's. `row`: this child's of the worker's scoreboard. `inference`: the client of the worker's
+    inference process, or None where there is none. `answered`: its call has run to its end. `failure`: it has failed.
     """
 
     settings: Settings
@@ -43,24 +44,24 @@ class Child:
     rooms: RoomStore
     tenants: TenantReader
     drain: Drain
+    row: ScoreboardRow
     inference: Inference | None = None
     answered: bool = False
+    failure: CallFailed | None = None
     _default_runner: JobRunner | None = None
 
     @classmethod
-    def prewarmed(cls, settings: Settings, drain: Drain, inference: Inference | None) -> Child:
+    def prewarmed(cls, settings: Settings, drain: Drain, row: ScoreboardRow, inference: Inference | None) -> Child:
         """Return a child with the default agent prewarmed and Redis connected.
 
-        The call tries again what fails here, and then reports it.
+        Raises what the agent's prewarm raises, SystemExit too. Redis is tried again in the call.
         """
         redis = connect(settings.redis)
         rooms = RoomStore(redis, lease_ms=settings.lease.ttl_ms)
         tenants = TenantReader(redis, settings.tiers.names, RecordSigner(Encryption(settings)))
-        child = cls(settings, _event_loop(), redis, rooms, tenants, drain, inference)
-        try:
-            child._default_runner = prewarm_child(settings.call.agent, inference)
-        except PipelineError as error:
-            logger.error("default agent not prewarmed", extra={"reason": str(error)})  # noqa: TRY400 - no trace
+        child = cls(settings, _event_loop(), redis, rooms, tenants, drain, row, inference)
+        row.clear()
+        child._default_runner = prewarm_child(settings.call.agent, inference)
         try:
             child.loop.run(child._connect())
         except (RedisError, OSError) as error:
@@ -77,9 +78,14 @@ class Child:
         A runner runs one call. Raises AgentNotFound, and what the agent's prewarm raises.
         """
         path = agent or self.settings.call.agent
-        if self._default_runner is not None and self._default_runner.agent.path == path:
-            return self._default_runner
-        return prewarm_child(path, self.inference)
+        runner = self._default_runner
+        if runner is None or runner.agent.path != path:
+            runner = prewarm_child(path, self.inference)
+        call = self.settings.call
+        self.row.memory_limits = MemoryLimits(call.memory_warn_mb, call.memory_limit_mb).stricter(
+            MemoryLimits(runner.agent.memory_warn_mb, runner.agent.memory_limit_mb)
+        )
+        return runner
 
     def run(self, call: Coroutine[Any, Any, str]) -> str:
         """Run a call to its end and return its result."""
@@ -94,9 +100,9 @@ def _event_loop() -> asyncio.Runner:
 _current: list[Child] = []
 
 
-def prewarm(settings: Settings, drain: Drain, inference: Inference | None) -> None:
-    """Prewarm this process, a fresh child."""
-    _current[:] = [Child.prewarmed(settings, drain, inference)]
+def prewarm(settings: Settings, drain: Drain, row: ScoreboardRow, inference: Inference | None) -> None:
+    """Prewarm this process, a fresh child. Raises what the default agent's prewarm raises."""
+    _current[:] = [Child.prewarmed(settings, drain, row, inference)]
 
 
 def current() -> Child:

@@ -1,6 +1,6 @@
 """The drain of a worker: it takes no more calls, and after a while it hands those it has over to other workers.
 
-    1st SIGTERM or SIGINT     no more intake; calls go on for at most `drain_seconds`
+    1st SIGTERM, INT or HUP   no more intake; calls go on for at most `drain_seconds`
     then                      each call is handed over between two turns
     2nd signal, or SIGQUIT    each call is handed over at once
     HAND_OVER_SECONDS later   a child that is still there is killed, and its room is queued like any lost call
@@ -53,16 +53,24 @@ class Drain:
         return self._forced_at > 0
 
     @property
+    def seconds_left(self) -> float:
+        """The seconds until a child that still has a call is killed, at the latest."""
+        return max(0.0, self._deadline + HAND_OVER_SECONDS - time.monotonic()) if self.begun else 0.0
+
+    @property
     def overdue(self) -> bool:
         """True once a child that still has a call has exceeded the time limit."""
         return self.begun and time.monotonic() >= self._deadline + HAND_OVER_SECONDS
 
-    async def due(self, between_turns: Callable[[float], Coroutine[Any, Any, None]]) -> None:
+    async def due(
+        self, between_turns: Callable[[float], Coroutine[Any, Any, None]], requested: Callable[[], bool]
+    ) -> None:
         """Return when a child has to hand its call over: between two turns, unless it has to be at once.
 
-        `between_turns`: returns between two turns of the call, at the latest after so many seconds.
+        `between_turns`: returns between two turns of the call, at the latest after so many seconds. `requested`: this
+        child has to hand its call over, whether or not the worker drains.
         """
-        await _until(lambda: self.hand_over)
+        await _until(lambda: self.hand_over or requested())
         if not self.forced:
             await _first(between_turns(PATIENCE_SECONDS), _until(lambda: self.forced))
 

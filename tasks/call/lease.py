@@ -1,4 +1,4 @@
-"""Lease renewal of a running call, on the call's own event loop: a call that hangs loses its lease."""
+"""The lease of one attempt, and everything that it writes while it has it: steps, conversation, and its ending."""
 
 from __future__ import annotations
 
@@ -6,48 +6,57 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from redis.exceptions import RedisError
 
+from tasks.call.ending import Ended
 from tasks.encryption import Encryption
+from tasks.redis_client import Outage
 from tasks.rooms import RenewResult
 
 if TYPE_CHECKING:
+    from tasks.call.ending import Ending
     from tasks.rooms import Room, RoomStore
     from tasks.settings import Settings
+
+RETRY_SECONDS = 0.5
 
 logger = logging.getLogger("switchboard.tasks.call")
 
 
-class LeaseRenewer:
-    """Renewal of one attempt's lease, and the writing of its steps and conversation along with it.
+class Lease:
+    """The lease of a claimed room. All of it runs on the event loop of the watchdog.
 
-    `lost` is set when another attempt may have the room, `closing` when the room has finished on the LiveKit server.
+    `on_result` is called with CLOSING when the room has finished on the LiveKit server, and with LOST when another
+    attempt may have the room.
 
     While Redis is away the lease counts as kept for `outage_seconds`, in which the caller notices nothing. After that
     another worker may have the room, so the lease counts as lost.
-
-    `claimed_at`: the time of the claim by `time.monotonic()`, from which the steps are counted.
     """
 
-    def __init__(self, rooms: RoomStore, room: Room, settings: Settings, *, claimed_at: float) -> None:
-        self.lost = asyncio.Event()
-        self.closing = asyncio.Event()
+    def __init__(
+        self, rooms: RoomStore, room: Room, settings: Settings, on_result: Callable[[RenewResult], None]
+    ) -> None:
         self._rooms = rooms
         self._room = room
+        self._on_result = on_result
+        self._outage = Outage(settings.redis.server, logger, sid=room.sid)
         self._encryption = Encryption(settings)
         self._renew_seconds = settings.lease.renew_ms / 1000
         self._outage_seconds = settings.lease.outage_seconds
-        self._claimed_at = claimed_at
+        self._max_attempts = settings.lease.max_attempts
         self._steps: dict[str, int] = {}
         self._conversation: str | None = None
         self._wake = asyncio.Event()
-        self._stopped = False
+        # So that the ending is not written before the steps that a renewal is just writing.
+        self._renewing = asyncio.Lock()
+        self._ending = asyncio.Event()
 
-    def record_step(self, name: str) -> None:
-        """Record that the call has reached a step now."""
-        self._steps[name] = round((time.monotonic() - self._claimed_at) * 1000)
+    def record_step(self, name: str, ms: int) -> None:
+        """Record that the call reached a step so many ms after the claim."""
+        self._steps[name] = ms
         self._wake.set()
 
     def save_conversation(self, conversation: str) -> None:
@@ -55,58 +64,67 @@ class LeaseRenewer:
         self._conversation = conversation
         self._wake.set()
 
-    def stop(self) -> None:
-        """Have `run` return once Redis has answered its last request.
-
-        It is not cancelled: redis-py waits with `asyncio.wait_for`, which in Python 3.11 swallows a cancellation that
-        comes together with the answer, and then `run` would go on for ever.
-        """
-        self._stopped = True
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Renew the lease until it is stopped or lost."""
+    async def renew(self) -> None:
+        """Renew the lease until it is lost, or an ending is written."""
         last_answer = time.monotonic()
-        while not self._stopped:
+        while not self._ending.is_set():
             try:
-                result = await self._renew()
+                result = await self.renew_once()
                 last_answer = time.monotonic()
+                self._outage.answered()
             except (RedisError, OSError) as error:
                 kept = time.monotonic() - last_answer < self._outage_seconds
                 result = RenewResult.RENEWED if kept else RenewResult.LOST
-                logger.warning("lease not renewed", extra={"sid": self._room.sid, "error": type(error).__name__})
+                self._outage.failed(error)
+            if self._ending.is_set():
+                return
+            if result is not RenewResult.RENEWED:
+                self._on_result(result)
             if result is RenewResult.LOST:
                 logger.warning("lease lost; leaving the room", extra={"sid": self._room.sid})
-                self.lost.set()
                 return
-            if result is RenewResult.CLOSING:
-                self.closing.set()
             await self._until_next()
-        with contextlib.suppress(RedisError, OSError):
-            await self.flush()
 
-    async def flush(self) -> None:
-        """Write the steps and the conversation that are not in Redis yet.
+    async def write(self, ending: Ending) -> str:
+        """Write how the attempt has ended, again and again while Redis is away. Returns the result in a few words.
 
-        Raises RedisError or OSError; they are then written with the next renewal.
+        A room whose ending is not written looks as if its call were lost, and is answered again.
+        """
+        self._ending.set()
+        self._wake.set()
+        away = False
+        while True:
+            try:
+                if self._steps or (self._conversation is not None and not isinstance(ending, Ended)):
+                    await self.renew_once()
+                return await ending.write(self._room, self._rooms, self._max_attempts)
+            except (RedisError, OSError) as error:
+                if not away:
+                    fields = {"sid": self._room.sid, "error": type(error).__name__}
+                    logger.warning("end of the call not written yet; Redis is away", extra=fields)
+                away = True
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def renew_once(self) -> RenewResult:
+        """Renew the lease, and write the steps and the conversation that are not in Redis yet.
+
+        Raises RedisError or OSError; what is new is then written with the next renewal.
         """
         room = self._room
-        if self._steps:
+        async with self._renewing:
             steps, self._steps = self._steps, {}
+            saved = self._conversation
+            encrypted = None if saved is None else self._encryption.encrypt(room.sid, saved)
             try:
-                await self._rooms.record_steps(room.sid, room.attempt, steps, claimant=room.claimant)
+                result = await self._rooms.renew(
+                    room.sid, room.attempt, claimant=room.claimant, steps=steps, conversation=encrypted
+                )
             except (RedisError, OSError):
                 self._steps = steps | self._steps
                 raise
-        if (conversation := self._conversation) is not None:
-            encrypted = self._encryption.encrypt(room.sid, conversation)
-            await self._rooms.save_conversation(room.sid, room.attempt, encrypted, claimant=room.claimant)
-            if self._conversation is conversation:
+            if self._conversation is saved:
                 self._conversation = None
-
-    async def _renew(self) -> RenewResult:
-        await self.flush()
-        return await self._rooms.renew(self._room.sid, self._room.attempt, claimant=self._room.claimant)
+            return result
 
     async def _until_next(self) -> None:
         with contextlib.suppress(TimeoutError):

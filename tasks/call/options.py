@@ -41,6 +41,7 @@ def call_options(
 
     `keys`: see `provider_keys`. `claimed_at`: the time of the claim, by `time.monotonic()`.
     """
+    announced_at = _announced_at(room, claimed_at)
     return CallOptions(
         room_sid=room.sid,
         room_name=room.name,
@@ -55,8 +56,9 @@ def call_options(
             join_seconds=settings.call.join_timeout_seconds,
             empty_grace_seconds=settings.call.empty_grace_seconds,
             length_seconds=settings.call.max_seconds,
+            livekit_away_seconds=settings.call.livekit_away_seconds,
         ),
-        announced_at=_announced_at(room, claimed_at),
+        announced_at=announced_at,
     )
 
 

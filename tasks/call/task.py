@@ -6,13 +6,28 @@ import os
 
 from tasks.call import child
 from tasks.call.attempt import run_attempt
+from tasks.call.failure import CallFailed
 from tasks.queue.app import app
 from tasks.queue.message import TASK
 
 
-@app.task(name=TASK, bind=True, ignore_result=True, Strategy="tasks.worker.intake.strategy:start_or_return")
+@app.task(
+    name=TASK,
+    bind=True,
+    ignore_result=True,
+    # Its attempt has logged the reason, and has written what comes next.
+    throws=(CallFailed,),
+    Strategy="tasks.worker.intake.strategy:start_or_return",
+    Request="tasks.worker.call_request:CallRequest",
+)
 def run_room(self: app.Task, *, sid: str, attempt: int) -> str:
-    """Answer the room, unless another attempt has superseded this one. Return the result in a few words."""
+    """Answer the room, unless another attempt has superseded this one. Return the result in a few words.
+
+    Raises CallFailed, when the attempt has written that it failed.
+    """
     worker = self.request.hostname or f"pid@{os.getpid()}"
     this = child.current()
-    return this.run(run_attempt(sid, attempt, worker=worker, child=this))
+    result = this.run(run_attempt(sid, attempt, worker=worker, child=this))
+    if this.failure is not None:
+        raise this.failure
+    return result

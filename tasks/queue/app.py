@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from celery import Celery
 
-from tasks.queue import celery_config
+from tasks.queue import celery_config, flower
 
 app = Celery("switchboard")
 app.add_defaults(celery_config.load)
+flower.protect(app)

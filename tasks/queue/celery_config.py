@@ -7,23 +7,23 @@ from typing import Any
 from kombu import Queue
 
 from tasks.redis_client import sentinel_options
-from tasks.settings import RedisSettings, TierSettings, WorkerSettings
+from tasks.settings import CallSettings, RedisSettings, TierSettings, WorkerSettings, check_celery_settings
 
 
 def load() -> dict[str, Any]:
-    """Return Celery's configuration for this installation."""
-    redis, tiers, worker = RedisSettings.read(), TierSettings.read(), WorkerSettings.read()
+    """Return Celery's configuration for this installation. Raises InvalidSettings."""
+    check_celery_settings()
+    redis, tiers, worker, call = RedisSettings.read(), TierSettings.read(), WorkerSettings.read(), CallSettings.read()
     return {
-        "broker_url": redis.url.get_secret_value() if redis.sentinels is None else redis.sentinels.broker_url(),
+        "broker_url": redis.server.broker_url(),
+        "broker_use_ssl": False if redis.server.tls is None else redis.server.tls.options(),
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_transport_options": {
-            # Between reserve and accept only: the ack is early, and the lease decides who answers.
-            "visibility_timeout": 30,
-            "unacked_restore_interval": 2,
-            "unacked_restore_throttle": 1,
             # `-Q premium,standard` is strict; kombu's default alternates between the queues.
             "queue_order_strategy": "priority",
+            # Messages have no priority; kombu would look for each in four lists.
+            "priority_steps": [0],
             # A Redis that stopped answering is noticed in seconds, not when TCP gives up.
             "socket_timeout": 5,
             "socket_connect_timeout": 2,
@@ -31,7 +31,9 @@ def load() -> dict[str, Any]:
             "health_check_interval": 5,
             **_sentinel_options(redis),
         },
-        "task_queues": [Queue(name, routing_key=name) for name in tiers.queue_names],
+        # Kombu keeps no second copy of a message that was taken. It would restore it after a while, also when its room
+        # is over. The reconciler requeues what is lost, and it knows the rooms.
+        "task_queues": [Queue(name, routing_key=name, no_ack=True) for name in tiers.queue_names],
         "task_default_queue": tiers.queue_names[-1],
         "task_create_missing_queues": True,
         "task_serializer": "json",
@@ -39,16 +41,16 @@ def load() -> dict[str, Any]:
         "task_ignore_result": True,
         "task_store_errors_even_if_ignored": False,
         "task_track_started": False,
-        # Acked late, a call longer than the visibility timeout would run twice at once.
         "task_acks_late": False,
         "task_send_sent_event": False,
         "worker_send_task_events": True,
+        "worker_consumer": "tasks.worker.consumer:PatientConsumer",
         "worker_pool": "tasks.worker.pool:OneShotPool",
         "worker_concurrency": worker.slots,
         "worker_max_tasks_per_child": 1,
         # No prefetch of Celery's own: the intake gate decides, task by task.
         "worker_prefetch_multiplier": 0,
-        "worker_proc_alive_timeout": 30,
+        "worker_proc_alive_timeout": call.prewarm_seconds,
         "worker_cancel_long_running_tasks_on_connection_loss": False,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
@@ -57,6 +59,6 @@ def load() -> dict[str, Any]:
 
 
 def _sentinel_options(redis: RedisSettings) -> dict[str, Any]:
-    if redis.sentinels is None:
+    if not redis.server.sentinels:
         return {}
     return {"master_name": redis.sentinel_master, "sentinel_kwargs": sentinel_options(redis)}

@@ -10,11 +10,11 @@ from enum import StrEnum
 from typing import Protocol, Self, TypeVar
 
 from tasks.encryption import Encryption, agent_metadata_owner
-from tasks.errors import NoTenant, SwitchboardError, UnknownNumber, UnknownTenantInName
+from tasks.errors import NoTenant, RedisUnavailable, SwitchboardError, UnknownNumber, UnknownTenantInName
 from tasks.queue.explicit_dispatch import ExplicitDispatch, ExplicitDispatches
 from tasks.queue.message import call_message
 from tasks.queue.routing import RoomMetadata, is_left_to_others, is_named_by_a_rule, tenants_in_name
-from tasks.redis_client import connect, within_deadline
+from tasks.redis_client import Outage, connect, within_deadline
 from tasks.rooms import CloseResult, Limits, OpenResult, RoomStore
 from tasks.settings import Settings
 from tasks.tenants import Tenant, TenantReader
@@ -22,9 +22,6 @@ from tasks.tenants import Tenant, TenantReader
 logger = logging.getLogger("switchboard.tasks.queue")
 
 T = TypeVar("T")
-
-NO_TENANT_SECONDS = 5.0
-"""The time that a new room has to get a tenant: from its metadata, which may be set late, or from its first caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +46,16 @@ class DispatchResult(StrEnum):
     """The result of dispatching a room.
 
     QUEUED: its message is in its queue. WAITING: it waits for a permit, because its tenant or its tier is at its limit.
+    BUSY: it was refused, because its tenant has as many waiting rooms as it may have.
     KNOWN: it was dispatched before. DEAD: it cannot be answered; a dead letter has the reason.
     LEFT: it is none of ours: it has opted out, or asks for the agent of another worker.
-    NO_TENANT_YET: it is so new that its metadata, or the caller whose number was called, may still come.
+    NO_TENANT_YET: its metadata, or the caller whose number was called, may still come. A later event or the reconciler
+    finds it.
     """
 
     QUEUED = "queued"
     WAITING = "waiting"
+    BUSY = "busy"
     KNOWN = "known"
     DEAD = "dead"
     LEFT = "left"
@@ -94,7 +94,7 @@ class Dispatching(Protocol):
         ...
 
     async def ping(self) -> None:
-        """Return if Redis answers."""
+        """Return if Redis takes a write."""
         ...
 
     async def aclose(self) -> None:
@@ -114,6 +114,7 @@ class Dispatcher:
         self._settings = settings
         self._rooms = rooms
         self._tenants = tenants
+        self._outage = Outage(settings.redis.server, logger)
         self._explicit = explicit
         self._encryption = Encryption.of_agent_metadata(settings)
 
@@ -135,14 +136,14 @@ class Dispatcher:
         if explicit is not None and not explicit.is_ours:
             logger.info("room asks for another agent", extra={"sid": room.sid})
             return DispatchResult.LEFT
-        return await self._within_deadline(self._dispatch(room, replay=False, explicit=explicit))
+        return await self._written(self._dispatch(room, replay=False, explicit=explicit))
 
     async def replay(self, room: RoomInfo) -> DispatchResult:
         """Dispatch the room even if it is dead, because the cause may have been mended.
 
         Raises the SwitchboardError that still keeps it from being answered, such as UnknownTenant.
         """
-        return await self._within_deadline(self._dispatch(room, replay=True))
+        return await self._written(self._dispatch(room, replay=True))
 
     def is_left(self, *, name: str, metadata: str) -> bool:
         """Return whether the room is none of ours, by its metadata, else by its name."""
@@ -157,7 +158,7 @@ class Dispatcher:
 
     async def close(self, sid: str) -> CloseResult:
         """Record that the room has finished: cancel it if it is unclaimed, ask its call to end if that runs."""
-        result = await self._within_deadline(self._rooms.close(sid))
+        result = await self._written(self._rooms.close(sid))
         logger.info("room finished", extra={"sid": sid, "result": result})
         return result
 
@@ -170,8 +171,8 @@ class Dispatcher:
         return await self._within_deadline(self._tenants.get_by_number(number))
 
     async def ping(self) -> None:
-        """Return when Redis answers."""
-        await self._within_deadline(self._rooms.ping())
+        """Return when Redis has taken a write: a replica, or a Redis without memory, answers all the same."""
+        await self._written(self._rooms.prove_write())
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -183,14 +184,20 @@ class Dispatcher:
     ) -> DispatchResult:
         received_at_ms = _now_ms()
         tenant = await self._find_tenant(room, replay=replay)
+        if isinstance(tenant, NoTenant | UnknownTenantInName):
+            if await self._waits_for_tenant(room):
+                logger.info("room has no tenant yet", extra={"sid": room.sid})
+                return DispatchResult.NO_TENANT_YET
+            tenant = await self._find_tenant(room, replay=replay, last=True)
         if isinstance(tenant, SwitchboardError):
-            return await self._refuse(room, tenant, received_at_ms)
+            return await self._refuse(room, tenant)
         agent_metadata = self._encrypt(room.name, explicit.metadata).decode() if explicit and explicit.metadata else ""
         queue = self._settings.tiers.queues[tenant.tier]
         limits = Limits(
             tenant=tenant.max_calls,
             tier=self._settings.tiers.caps.get(tenant.tier),
             unclaimed=self._settings.tiers.queued_per_tenant,
+            waiting=self._settings.tiers.most_waiting(tenant.max_waiting),
         )
 
         async def open_as(attempt: int) -> OpenResult:
@@ -211,26 +218,41 @@ class Dispatcher:
         if opened is OpenResult.STALE:
             known = await self._rooms.get(room.sid)
             opened = await open_as(known.attempt + 1 if known else 1)
-        if opened not in {OpenResult.QUEUED, OpenResult.WAITING}:
+        if opened in {OpenResult.KNOWN, OpenResult.STALE}:
             return DispatchResult.KNOWN
         result = DispatchResult(opened)
         fields = {"sid": room.sid, "tenant": tenant.id, "tier": tenant.tier, "queue": queue, "result": result}
-        logger.info("room opened", extra=fields)
+        if opened is OpenResult.BUSY:
+            logger.warning("room refused; its tenant has too many waiting rooms", extra=fields)
+        else:
+            logger.info("room opened", extra=fields)
         return result
 
     def _encrypt(self, name: str, metadata: str) -> bytes:
         return self._encryption.encrypt(agent_metadata_owner(name), metadata)
 
-    async def _find_tenant(self, room: RoomInfo, *, replay: bool) -> Tenant | SwitchboardError:
-        """Return the tenant, or the error that no retry mends. Raises the others, and on a replay all."""
+    async def _find_tenant(self, room: RoomInfo, *, replay: bool, last: bool = False) -> Tenant | SwitchboardError:
+        """Return the tenant, or the error that no retry mends. Raises the others, and on a replay all.
+
+        `last`: nothing more is to come that names one.
+        """
         try:
-            return await self._tenant_of(room)
+            return await self._tenant_of(room, last=last or replay)
         except SwitchboardError as error:
             if error.retryable or replay:
                 raise
             return error
 
-    async def _tenant_of(self, room: RoomInfo) -> Tenant:
+    async def _waits_for_tenant(self, room: RoomInfo) -> bool:
+        """Return whether the room may still get a tenant.
+
+        A room that a join has created has no metadata until its backend sets it, and no webhook says so. Redis measures
+        the wait, so that it survives this receiver, and the reconciler looks at the room until then.
+        """
+        waited_ms = await self._rooms.waitlist.await_tenant(room.sid, room.name)
+        return waited_ms is not None and waited_ms < self._settings.tenants.wait_seconds * 1000
+
+    async def _tenant_of(self, room: RoomInfo, *, last: bool) -> Tenant:
         metadata, default = RoomMetadata.parse(room.metadata), self._settings.tenants.default
         if metadata.tenant is not None:
             return await self._tenants.get(metadata.tenant)
@@ -246,25 +268,28 @@ class Dispatcher:
         if named:
             raise UnknownTenantInName(tenants=", ".join(map(repr, named)))
         # LiveKit announces a call's room before its caller, who has the number.
-        number_may_come = room.called_number is None and is_named_by_a_rule(room.name) and _is_new(room, _now_ms())
+        number_may_come = room.called_number is None and is_named_by_a_rule(room.name) and not last
         if default is None or number_may_come:
             raise NoTenant(metadata=metadata.problem)
         return await self._tenants.get(default)
 
-    async def _refuse(self, room: RoomInfo, error: SwitchboardError, now_ms: int) -> DispatchResult:
-        if isinstance(error, NoTenant) and _is_new(room, now_ms):
-            logger.info("room has no tenant yet", extra={"sid": room.sid})
-            return DispatchResult.NO_TENANT_YET
+    async def _refuse(self, room: RoomInfo, error: SwitchboardError) -> DispatchResult:
         logger.warning("room cannot be answered", extra={"sid": room.sid, "reason": type(error).__name__})
         written = await self._rooms.dead_letter(room.sid, attempt=None, name=room.name, reason=str(error))
         return DispatchResult.DEAD if written else DispatchResult.KNOWN
 
+    async def _written(self, action: Awaitable[T]) -> T:
+        """Return the result of an action that writes, which ends an outage."""
+        result = await self._within_deadline(action)
+        self._outage.answered()
+        return result
+
     async def _within_deadline(self, action: Awaitable[T]) -> T:
-        return await within_deadline(action, self._settings.redis.deadline_seconds)
-
-
-def _is_new(room: RoomInfo, now_ms: int) -> bool:
-    return room.started_at_ms is not None and abs(now_ms - room.started_at_ms) < NO_TENANT_SECONDS * 1000
+        try:
+            return await within_deadline(action, self._settings.redis.deadline_seconds)
+        except RedisUnavailable as error:
+            self._outage.failed(error)
+            raise
 
 
 def _now_ms() -> int:

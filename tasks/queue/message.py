@@ -14,6 +14,8 @@ from kombu.transport import virtual
 from tasks.queue.app import app
 
 TASK = "tasks.run_room"
+AVOID = "avoid"
+"""The header that names the worker on which the attempt before has failed: another one should take this one."""
 
 
 class _RecordingChannel(virtual.Channel):
@@ -39,10 +41,18 @@ def task_id(sid: str, attempt: int) -> str:
     return f"{sid}:{attempt}"
 
 
-def call_message(*, sid: str, attempt: int, name: str, tenant: str, tier: str, queue: str) -> bytes:
+UNABLE = "unable"
+"""The header beside it, if that worker could not answer the room a second time either."""
+
+
+def call_message(  # noqa: PLR0913 - what a worker needs, and what Flower shows
+    *, sid: str, attempt: int, name: str, tenant: str, tier: str, queue: str, avoid: str = "", unable: str = ""
+) -> bytes:
     """Return the message that has a worker answer the room.
 
-    Its arguments are the sid and the attempt; name, tenant and tier are only in what Flower shows of them.
+    Its arguments are the sid and the attempt; name, tenant and tier are only in what Flower shows of them. `avoid`: the
+    worker that should not take it if another one can. `unable`: the
+    one that would fail again.
     """
     with Connection(transport=_RecordingTransport) as connection:
         channel = connection.default_channel
@@ -55,5 +65,6 @@ def call_message(*, sid: str, attempt: int, name: str, tenant: str, tier: str, q
             producer=app.amqp.Producer(channel, auto_declare=False),
             queue=queue,
             ignore_result=True,
+            headers={AVOID: avoid, UNABLE: unable} if avoid else None,
         )
         return json.dumps(channel.recorded).encode()

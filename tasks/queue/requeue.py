@@ -11,11 +11,18 @@ logger = logging.getLogger("switchboard.tasks.queue")
 
 
 async def requeue_call(
-    room: Room, rooms: RoomStore, max_attempts: int, *, reason: str, cause: LossCause = LossCause.FAILED
+    room: Room,
+    rooms: RoomStore,
+    max_attempts: int,
+    *,
+    reason: str,
+    cause: LossCause = LossCause.FAILED,
+    unable: bool = False,
 ) -> RequeueResult:
     """Queue the room again, whose attempt `room.attempt` has lost its call.
 
-    `reason`: one line for the dead letter, in case the attempts are used up.
+    `reason`: one line for the dead letter, in case the attempts are used up. `unable`: the worker of this attempt could
+    not answer it a second time either.
     """
     result = await rooms.requeue(
         room.sid,
@@ -28,6 +35,8 @@ async def requeue_call(
             tenant=room.tenant,
             tier=room.tier,
             queue=room.queue,
+            avoid="" if cause is LossCause.HANDED_OVER else room.worker,
+            unable=room.worker if unable else "",
         ),
         reason=reason,
         max_attempts=max_attempts,
@@ -36,6 +45,6 @@ async def requeue_call(
     )
     if result is not RequeueResult.STALE:
         level = logging.ERROR if result is RequeueResult.DEAD else logging.WARNING
-        fields = {"sid": room.sid, "tenant": room.tenant, "attempt": room.attempt, "result": result}
+        fields = {"sid": room.sid, "tenant": room.tenant, "attempt": room.attempt, "result": result, "reason": reason}
         logger.log(level, "call lost", extra=fields)
     return result

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from tasks.errors import SwitchboardError
+from tasks.reconcile.redis_clock import RedisClock
 from tasks.rooms import RepairCursor, RoomStore
 from tasks.settings import AfterWait, TierSettings
 from tasks.tenants import TenantReader
@@ -34,11 +35,17 @@ class AdmissionSweep:
     """Repairs permits and the wait list, a part of them in each sweep."""
 
     def __init__(
-        self, rooms: RoomStore, tenants: TenantReader, tiers: TierSettings, config: AdmissionConfig = DEFAULTS
+        self,
+        rooms: RoomStore,
+        tenants: TenantReader,
+        tiers: TierSettings,
+        clock: RedisClock | None = None,
+        config: AdmissionConfig = DEFAULTS,
     ) -> None:
         self._rooms = rooms
         self._tenants = tenants
         self._tiers = tiers
+        self._clock = clock or RedisClock()
         self._config = config
         self._repair_cursor = RepairCursor()
         self._tenant_cursor = ""
@@ -54,6 +61,8 @@ class AdmissionSweep:
             self._repair_cursor = await self._rooms.waitlist.repair(self._repair_cursor, self._config.checked_at_once)
             if self._repair_cursor.repaired:
                 logger.warning("permits repaired", extra={"permits": self._repair_cursor.repaired})
+            for sid in self._repair_cursor.forgotten:
+                logger.error("room not readable in Redis; forgotten", extra={"sid": sid})
             if self._repair_cursor.complete:
                 return
 
@@ -77,8 +86,10 @@ class AdmissionSweep:
             if self._tiers.after_wait.get(tier, AfterWait.END) is AfterWait.GO_ON:
                 continue
             reason = f"nobody could answer it within {seconds:g} s"
+            # Those who waited when Redis' clock stepped forward have not waited for so much longer.
+            longest_ms = round(seconds * 1000) + self._clock.stepped_forward_ms(seconds)
             expired = await self._rooms.waitlist.expire_waits(
-                tier, round(seconds * 1000), reason=reason, limit=self._config.expired
+                tier, longest_ms, reason=reason, limit=self._config.expired
             )
             for sid in expired:
                 logger.warning("room waited too long; now a dead letter", extra={"sid": sid, "tier": tier})

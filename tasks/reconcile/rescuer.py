@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from tasks.queue.requeue import requeue_call
+from tasks.reconcile.failures import Failures
 from tasks.rooms import LossCause, RequeueResult, RoomStore
 
 logger = logging.getLogger("switchboard.tasks.reconcile")
@@ -21,6 +22,12 @@ class RescuerConfig:
     """Most queued rooms whose message is checked in a sweep."""
     queued_ms: int = 5000
     """A room that was queued more recently is not checked. From queue to claim a message takes some milliseconds."""
+    settled_ms: int = 1000
+    """A lease that has longer to go than its TTL and this was given before a step of Redis' clock that was seen."""
+    unseen_ms: int = 60_000
+    """The same where no step was seen: a receiver may have started after it."""
+    settled: int = 10_000
+    """Most leases, and as many messages, that are settled after a step of Redis' clock."""
 
 
 DEFAULTS = RescuerConfig()
@@ -33,11 +40,36 @@ class Rescuer:
         self._rooms = rooms
         self._max_attempts = max_attempts
         self._config = config
+        self._failures = Failures()
+        self._unreadable: set[str] = set()
 
-    async def requeue_lost_calls(self) -> int:
-        """Requeue rooms whose lease has expired. Returns how many were requeued."""
-        expired = await self._rooms.list_expired_leases(self._config.leases)
-        return sum([await self._requeue(sid) for sid in expired])
+    async def requeue_lost_calls(self, latest_ms: int | None = None) -> int:
+        """Requeue rooms whose lease has expired. Returns how many were requeued.
+
+        `latest_ms`: what Redis' clock can show at most (unix ms), if it has not stepped forward.
+        """
+        # Rooms that cannot be requeued stay in front, and must not keep others from being listed.
+        most = self._config.leases + len(self._unreadable)
+        expired = await self._rooms.list_expired_leases(most, latest_ms=latest_ms)
+        requeued, failed = 0, set()
+        for sid in expired:
+            failed.add(sid)
+            with self._failures.of_room("lost calls", sid):
+                requeued += await self._requeue(sid)
+                failed.remove(sid)
+        self._unreadable = failed
+        return requeued
+
+    async def settle_step_back(self, lease_seconds: float, *, seen: bool) -> None:
+        """Settle what a clock that has stepped back has left behind. `seen`: this process has seen it step back."""
+        # Workers may have been given a longer lease than this process. Only a step that was seen makes it less likely.
+        tolerated = self._config.settled_ms if seen else self._config.unseen_ms
+        leases, messages = await self._rooms.settle_step_back(
+            round(lease_seconds * 1000) + tolerated, self._config.settled
+        )
+        if leases or messages:
+            fields = {"leases": leases, "messages": messages}
+            logger.warning("stamped before Redis' clock stepped back; settled", extra=fields)
 
     async def requeue_lost_messages(self) -> int:
         """Put back the messages of rooms that are queued and in no queue. Returns how many were put back.

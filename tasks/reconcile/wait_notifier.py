@@ -1,26 +1,21 @@
-"""Notification of waiting callers, by attributes of their own participants on the LiveKit server.
-
-Attributes and not messages: a client that joins late or reconnects still gets them, and so does a backend that reads a
-telephone's participant. The room's metadata is not used, because it belongs to the backend that created the room.
-"""
+"""Notification of waiting callers: they can read their position and the estimated wait."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from livekit.protocol import models
-
-from tasks.livekit_api import LiveKitClient, LiveKitRequestFailed, LiveKitUnreachable, is_caller
+from tasks.livekit_api import LiveKitClient, LiveKitUnreachable
+from tasks.reconcile.caller_attributes import complete, set_attributes
+from tasks.reconcile.failures import Failures, for_each
 from tasks.reconcile.wait_estimate import WaitEstimate
-from tasks.rooms import Room, RoomStore, State, Wait
+from tasks.rooms import RoomStore, Wait
 from tasks.settings import LivekitSettings, TierSettings
 
-PREFIX = "switchboard."
-NAMES = ("state", "position", "wait_seconds", "overdue", "reason")
+SWEEP = "waiting callers"
 
 logger = logging.getLogger("switchboard.tasks.reconcile")
 
@@ -38,11 +33,9 @@ class WaitNotifierConfig:
     concurrency: int = 8
     """Rooms that are notified at the same time."""
     budget_seconds: float = 0.8
-    """Time for the requests of a sweep, besides `read_seconds`."""
+    """Time for the requests of a sweep."""
     repeat_seconds: float = 15.0
     """A room is notified again after this time, for callers who have joined since."""
-    read_seconds: float = 0.3
-    """Pause between the last attributes of a room and its end, so that they arrive."""
 
 
 DEFAULTS = WaitNotifierConfig()
@@ -69,21 +62,19 @@ class WaitNotifier:
         self._tiers = tiers
         self._config = config
         self._estimate = WaitEstimate()
+        self._failures = Failures()
         self._notified: dict[str, _Notified] = {}
         self._scanned: set[str] = set()
         self._cursor = ""
 
     async def sweep(self) -> None:
         """Notify the next rooms. A LiveKit server that is away is logged. Raises what Redis raises."""
-        sids = await self._rooms.waitlist.to_notify(self._config.notified)
-        finished = [await self._rooms.get(sid) or sid for sid in sids]
         waits = await self._changed()
-        if not finished and not waits:
+        if not waits:
             return
         async with LiveKitClient.from_settings(self._livekit) as livekit:
             try:
-                async with asyncio.timeout(self._config.budget_seconds + self._config.read_seconds):
-                    await self._notify_finished(livekit, finished)
+                async with asyncio.timeout(self._config.budget_seconds):
                     await self._notify_waiting(livekit, waits)
             except (LiveKitUnreachable, TimeoutError) as error:
                 problem = str(error) or "out of time"
@@ -116,7 +107,7 @@ class WaitNotifier:
         seconds = self._estimate.wait_seconds(wait)
         longest = self._tiers.max_wait_seconds.get(wait.tier)
         overdue = longest is not None and wait.waited_ms > longest * 1000
-        return _complete(
+        return complete(
             state=wait.state,
             position=str(wait.position),
             wait_seconds="" if seconds is None else str(seconds),
@@ -127,63 +118,11 @@ class WaitNotifier:
         sids = [wait.sid for wait, _ in waits]
         still_waiting = set(await self._rooms.waitlist.mark_notified(sids)) if sids else set()
 
-        async def notify(wait: Wait, attributes: dict[str, str]) -> None:
-            await _set_attributes(livekit, wait.name, attributes)
+        async def notify(wait_and_attributes: tuple[Wait, dict[str, str]]) -> None:
+            wait, attributes = wait_and_attributes
+            with self._failures.of_room(SWEEP, wait.sid):
+                await set_attributes(livekit, wait.name, attributes)
             self._notified[wait.sid] = _Notified(attributes, time.monotonic())
 
         pending = [(wait, attributes) for wait, attributes in waits if wait.sid in still_waiting]
-        for first in range(0, len(pending), self._config.concurrency):
-            await asyncio.gather(*(notify(*each) for each in pending[first : first + self._config.concurrency]))
-
-    async def _notify_finished(self, livekit: LiveKitClient, rooms: Iterable[Room | str]) -> None:
-        """Notify rooms whose wait is over, and close those that became dead letters. A sid: Redis has no such room."""
-        dead = []
-        for room in rooms:
-            sid = room if isinstance(room, str) else room.sid
-            self._notified.pop(sid, None)
-            if isinstance(room, Room) and room.state is State.DEAD:
-                await _set_attributes(livekit, room.name, _complete(state=State.ENDED, reason=room.public_reason))
-                dead.append(room)
-                continue
-            if isinstance(room, Room) and room.state is State.RUNNING:
-                await _set_attributes(livekit, room.name, _complete(state=State.RUNNING))
-            await self._rooms.waitlist.notified(sid)
-        if dead:
-            await asyncio.sleep(self._config.read_seconds)
-        for room in dead:
-            if await _close(livekit, room):
-                await self._rooms.waitlist.notified(room.sid)
-
-
-def _complete(**attributes: str) -> dict[str, str]:
-    """Return all of our attributes. LiveKit removes an attribute whose value is empty."""
-    return {f"{PREFIX}{name}": str(attributes.get(name, "")) for name in NAMES}
-
-
-async def _set_attributes(livekit: LiveKitClient, room: str, attributes: dict[str, str]) -> None:
-    """Set the attributes of each caller in the room that does not have them yet."""
-    try:
-        for participant in await livekit.list_participants(room):
-            if is_caller(participant) and _differ(participant, attributes):
-                await livekit.update_participant(room, participant.identity, attributes)
-    except LiveKitRequestFailed as error:
-        # Not found: the participant has left, or the room is closed. Any other error concerns this room only, and must
-        # not keep the other rooms from being notified.
-        if not error.not_found:
-            logger.warning("callers of a room not notified", extra={"code": error.code})
-
-
-def _differ(participant: models.ParticipantInfo, attributes: Mapping[str, str]) -> bool:
-    return any(participant.attributes.get(name, "") != value for name, value in attributes.items())
-
-
-async def _close(livekit: LiveKitClient, room: Room) -> bool:
-    """Close the room, unless its name belongs to another room by now. Returns whether the room is gone."""
-    try:
-        if any(listed.sid == room.sid for listed in await livekit.list_rooms(room.name)):
-            await livekit.delete_room(room.name)
-    except LiveKitRequestFailed as error:
-        if not error.not_found:
-            logger.warning("room of a dead letter not closed", extra={"sid": room.sid, "code": error.code})
-            return False
-    return True
+        await for_each(pending, notify, concurrency=self._config.concurrency)

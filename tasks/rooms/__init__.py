@@ -30,17 +30,21 @@ bytes to it, a queue is the name of a list, and limits and lifetimes are passed 
     dead        a dead letter says why it could not be answered; an operator can open it again with a replay
 
 The first three are open. A room that is opened again goes on with the next attempt, and with the count of failed
-attempts at zero. A room that cannot be opened at all (its tenant is unknown) is dead from the beginning.
+attempts at zero. A room that cannot be opened at all (its tenant is unknown) is dead from the beginning, and is opened
+by a later event if it then can be. One that names no tenant waits for one before that, in no state: it is `tenantless`.
 
 # Guarantees
 
 Opening is idempotent by sid. The script that writes `queued` also pushes the message, so neither exists without the
-other: ten deliveries of one webhook make one message, and a receiver that dies in between loses nothing.
+other: ten deliveries of one webhook make one message, and a receiver that dies in between loses nothing. The script
+that takes a room out of `queued` takes its message out of its queue (`lua/lib/message.lua`), so that the messages of a
+queue are those of its queued rooms, each once.
 
 A claim of (sid, attempt) succeeds once; again only for the same claimant, whose first reply may have been lost. With it
 comes a lease of 6 s (`lease_ms`), which the child renews. Messages are delivered at least once: a duplicate does no
-harm, because its claim is refused. A room keeps a copy of its message until it is claimed, so that a lost one can be
-requeued and one that a worker cannot start can be returned.
+harm, because whichever is claimed first removes the other from its queue, or has its claim refused. A room keeps a copy
+of its message until it is claimed, so that a lost one can be requeued and one that a worker cannot start can be
+returned.
 
 `attempt` is the fencing token. It only grows. Every write after the claim carries it, and a write of an earlier attempt
 changes nothing and says so. What counts against the attempts allowed is `attempt - uncounted`: a hand-over and a
@@ -87,12 +91,14 @@ counts expired leases only when they could have been renewed (decision 9).
 
     the child dies                      its worker requeues the room at once
     the worker or its host dies         the lease expires; the reconciler requeues the room
-    the event loop of a call hangs      the same: the loop that answers the caller also renews the lease
+    a call gets stuck                   its watchdog (`tasks.call.watchdog`) requeues the room and ends the process
     a message is lost                   the reconciler requeues it when its room is queued and it is in no queue
     the room finishes                   not claimed: cancelled; running: the next renewal returns `closing`
     attempts are used up                dead letter
     a wait exceeds its tier's longest   dead letter, and its callers are notified
     permits disagree with the rooms     the reconciler repairs them, a part at each tick
+    a room's hash lacks what it needs   the reconciler forgets the room; the next look at LiveKit opens it anew
+    too many rooms of a tenant wait     the next one is refused: over at once, and forgotten after a minute
     Redis is away                       every method raises; a write may be repeated, as none counts twice
 
 # Keys
@@ -102,6 +108,8 @@ counts expired leases only when they could have been renewed (decision 9).
     switchboard:agent_metadata:<name>  string  of a room that is about to be created, encrypted; two hours
     switchboard:worker:<node>       hash    a worker's heartbeat; seconds
     switchboard:reconciler          string  the leader of the reconcilers; seconds
+    switchboard:probe               string  the last proof that Redis takes a write; a minute
+    switchboard:installation        hash    the settings that workers compare with theirs; a minute
     switchboard:rooms               zset    open rooms by the time they were opened; permanent, as all below
     switchboard:queued              zset    queued rooms by the time their message was last seen in its queue
     switchboard:leases              zset    running rooms by the time their lease expires
@@ -112,6 +120,7 @@ counts expired leases only when they could have been renewed (decision 9).
     switchboard:admission           hash    the limits, and the tenant of each tier that was served last
     switchboard:unanswered          zset    waiting and queued rooms by tier and arrival
     switchboard:notify              zset    rooms whose callers have to be notified: their wait, or their call, is over
+    switchboard:tenantless          zset    rooms that name no tenant yet, by the time they were first seen
     switchboard:calls               stream  call records, capped
     switchboard:dead                stream  dead letters, capped
     <queue>                         list    Celery's messages, newest on the left
@@ -119,7 +128,7 @@ counts expired leases only when they could have been renewed (decision 9).
 
 from __future__ import annotations
 
-from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, Wait, WorkerStatus
+from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, Wait, WorkerStatus
 from tasks.rooms.states import (
     ClaimRefusal,
     CloseResult,
@@ -151,6 +160,7 @@ __all__ = [
     "RoomStore",
     "RoomSummary",
     "State",
+    "TenantlessRoom",
     "Wait",
     "WaitList",
     "WorkerStatus",

@@ -10,13 +10,16 @@ DELAYED = f"{PREFIX}delayed"
 CALLS = f"{PREFIX}calls"
 DEAD = f"{PREFIX}dead"
 LEADER = f"{PREFIX}reconciler"
+PROBE = f"{PREFIX}probe"
 PERMITS = f"{PREFIX}permits"
 WAITLIST = f"{PREFIX}waitlist"
 ELIGIBLE = f"{PREFIX}eligible"
 ADMISSION = f"{PREFIX}admission"
 UNANSWERED = f"{PREFIX}unanswered"
 NOTIFY = f"{PREFIX}notify"
+TENANTLESS = f"{PREFIX}tenantless"
 WORKERS = f"{PREFIX}worker:"
+INSTALLATION = f"{PREFIX}installation"
 
 ROOM_PREFIX = f"{PREFIX}room:"
 CONVERSATION_PREFIX = f"{PREFIX}conversation:"
@@ -30,25 +33,33 @@ FIXED = {
     "calls_key": CALLS,
     "dead_key": DEAD,
     "leader_key": LEADER,
+    "probe_key": PROBE,
     "permits_key": PERMITS,
     "waitlist_key": WAITLIST,
     "eligible_key": ELIGIBLE,
     "admission_key": ADMISSION,
     "unanswered_key": UNANSWERED,
     "notify_key": NOTIFY,
+    "tenantless_key": TENANTLESS,
     "room_prefix": ROOM_PREFIX,
     "conversation_prefix": CONVERSATION_PREFIX,
 }
 """The keys and prefixes that are the same in every call of a script, by their names in the Lua files."""
 PERMANENT = frozenset(
-    {ROOMS, QUEUED, LEASES, DELAYED, CALLS, DEAD, PERMITS, WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY}
+    {
+        *(ROOMS, QUEUED, LEASES, DELAYED, CALLS, DEAD, PERMITS),
+        *(WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY, TENANTLESS),
+    }
 )
 
 OPEN_ROOM_MS = 24 * 3600 * 1000
 """The TTL of an open room; each claim and each renewal starts it again."""
 OVER_ROOM_MS = 3600 * 1000
 """The TTL of a room that is over: for so long a late webhook cannot open it a second time."""
+REFUSED_ROOM_MS = 60 * 1000
+"""The TTL of a room that was refused: long enough to notify its callers, and no longer, as there may be very many."""
 CONVERSATION_MS = 3600 * 1000
+PROBE_MS = 60 * 1000
 AGENT_METADATA_MS = 2 * 3600 * 1000
 """The TTL of the agent's metadata until its room is opened, which takes the room's time to be joined at most."""
 STREAM_LENGTH = 10_000

@@ -12,7 +12,9 @@ _STEP = "at:"
 
 
 def _steps(fields: Mapping[str, str]) -> dict[str, int]:
-    steps = {name.removeprefix(_STEP): int(ms) for name, ms in fields.items() if name.startswith(_STEP)}
+    steps = {
+        name.removeprefix(_STEP): int(ms) for name, ms in fields.items() if name.startswith(_STEP) and ms.isdecimal()
+    }
     return dict(sorted(steps.items(), key=lambda step: step[1]))
 
 
@@ -47,22 +49,23 @@ class Room:
 
     @classmethod
     def read(cls, fields: Mapping[str, str]) -> Self:
-        """Return the room of a hash's fields."""
-        pid = fields.get("pid")
+        """Return the room of a hash's fields. Raises ValueError where there is no state, or an odd attempt."""
+        pid = fields.get("pid", "")
+        arrived = fields.get("arrived", "")
         return cls(
-            sid=fields["sid"],
+            sid=fields.get("sid", ""),
             name=fields.get("name", ""),
             tenant=fields.get("tenant", ""),
             tier=fields.get("tier", ""),
             queue=fields.get("queue", ""),
-            state=State(fields["state"]),
+            state=State(fields.get("state", "")),
             attempt=int(fields.get("attempt", "0")),
             worker=fields.get("worker", ""),
-            pid=int(pid) if pid else None,
+            pid=int(pid) if pid.isdecimal() else None,
             reason=fields.get("reason", ""),
             handed_over=fields.get("handed_over") == "1",
             steps_ms=_steps(fields),
-            arrived_us=int(fields.get("arrived", "0")),
+            arrived_us=int(arrived) if arrived.isdecimal() else 0,
             claimant=fields.get("claimant", ""),
             agent_metadata=fields.get("agent_metadata", ""),
             ended_by=fields.get("ended_by", ""),
@@ -74,12 +77,14 @@ class Room:
 class Limits:
     """The limits that apply to a room, each None for no limit. `tenant`, `tier`: rooms in queues or with a call.
 
-    `unclaimed`: rooms of the tenant that are in a queue and not claimed yet.
+    `unclaimed`: rooms of the tenant that are in a queue and not claimed yet. `waiting`: rooms of the tenant on its
+    waitlist.
     """
 
     tenant: int | None = None
     tier: int | None = None
     unclaimed: int | None = None
+    waiting: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,15 @@ class RoomSummary:
     state: State
     ended_by: str
     ended_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TenantlessRoom:
+    """A room that waits for a tenant."""
+
+    sid: str
+    name: str
+    waited_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +185,7 @@ class WorkerStatus:
     """A worker's last heartbeat.
 
     `slots`: children that it may have. `idle`: children that can take a call now. `load`, `reserved`: fractions of all
-    cores. `state`: `open`, or the reason why the intake gate is closed.
+    cores. `state`: `open`, or the reason why the intake gate is closed. `problem`: why calls fail there, or "".
     """
 
     node: str
@@ -182,6 +196,7 @@ class WorkerStatus:
     reserved: float
     state: str
     pid: int
+    problem: str = ""
 
     @classmethod
     def read(cls, node: str, fields: Mapping[str, str]) -> Self:
@@ -195,6 +210,7 @@ class WorkerStatus:
             reserved=float(fields.get("reserved", "0")),
             state=fields["state"],
             pid=int(fields["pid"]),
+            problem=fields.get("problem", ""),
         )
 
     def fields(self) -> dict[str, str]:
@@ -207,4 +223,5 @@ class WorkerStatus:
             "reserved": f"{self.reserved:.3f}",
             "state": self.state,
             "pid": str(self.pid),
+            "problem": self.problem,
         }

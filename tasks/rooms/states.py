@@ -26,12 +26,14 @@ class OpenResult(StrEnum):
 
     QUEUED: opened, and its message is in its queue.
     WAITING: opened, but it waits for a permit.
+    BUSY: refused, because its tenant has as many waiting rooms as it may have.
     KNOWN: it was opened before; nothing was changed.
     STALE: it may be opened again, but `attempt` is not one more than it has had; nothing was changed.
     """
 
     QUEUED = "queued"
     WAITING = "waiting"
+    BUSY = "busy"
     KNOWN = "known"
     STALE = "stale"
 
@@ -66,13 +68,15 @@ class CloseResult(StrEnum):
     """The result of closing a room that has finished on the LiveKit server.
 
     CANCELLED: it had not been claimed. CLOSING: its call runs and is asked to end.
-    UNKNOWN: it was never opened, and now cannot be. ALREADY_OVER: nothing was changed.
+    UNKNOWN: it was never opened, and now cannot be. ALREADY_OVER: nothing was changed. RUNNING: a list lacks it,
+    and its call runs; nothing was changed.
     """
 
     CANCELLED = "cancelled"
     CLOSING = "closing"
     UNKNOWN = "unknown"
     ALREADY_OVER = "over"
+    RUNNING = "running"
 
 
 class EndedBy(StrEnum):
@@ -104,12 +108,14 @@ class LossCause(StrEnum):
     LEASE_EXPIRED: only if the lease has expired; one that was renewed meanwhile keeps its call.
     NOT_ITS_FAULT: the host, the LiveKit server or Redis failed, so this is no failed attempt.
     HANDED_OVER: between two turns, to another worker; no failed attempt either.
+    AGENT_ABSENT: the LiveKit server has a caller in the room and no agent; no failed attempt either.
     """
 
     FAILED = "failed"
     LEASE_EXPIRED = "lease expired"
     NOT_ITS_FAULT = "not its fault"
     HANDED_OVER = "handed over"
+    AGENT_ABSENT = "agent absent"
 
     @property
     def counted(self) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from types import MappingProxyType
+from typing import TYPE_CHECKING, cast
+
+from redis.exceptions import ResponseError
 
 from tasks.rooms import keys
 from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, WorkerStatus
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 NO_LIMITS = Limits()
+NO_STEPS: Mapping[str, int] = MappingProxyType({})
 SCAN_BATCH = 1000
 LONGEST_DELAY_MS = 8000
 """The longest time between two attempts after quick failures. The caller waits meanwhile."""
@@ -49,17 +53,18 @@ class RoomStore:
         self._open_room = Script(redis, "open_room")
         self._claim_room = Script(redis, "claim_room")
         self._renew_lease = Script(redis, "renew_lease")
-        self._record_steps = Script(redis, "record_steps")
         self._end_call = Script(redis, "end_call")
         self._close_room = Script(redis, "close_room")
         self._requeue_room = Script(redis, "requeue_room")
         self._dead_letter_room = Script(redis, "dead_letter_room")
         self._return_message = Script(redis, "return_message")
-        self._save_conversation = Script(redis, "save_conversation")
+        self._delay_room = Script(redis, "delay_room")
         self._list_expired_leases = Script(redis, "list_expired_leases")
         self._requeue_lost_messages = Script(redis, "requeue_lost_messages")
+        self._settle_step_back = Script(redis, "settle_step_back")
         self._queue_delayed_rooms = Script(redis, "queue_delayed_rooms")
         self._hold_leadership = Script(redis, "hold_leadership")
+        self._prove_write = Script(redis, "prove_write")
         self._look_up_rooms = Script(redis, "look_up_rooms")
 
     async def open(  # noqa: PLR0913 - one argument for each thing that is known of a new room
@@ -81,12 +86,14 @@ class RoomStore:
     ) -> OpenResult:
         """Open a room, and put its Celery message onto its queue or onto the waitlist, unless the room is known.
 
-        `replay`: open it also if it is dead. `ended_before_ms`: open it also if it ended before this (unix ms). Such a
-        room may have had attempts; `attempt`, which `message` is for, has to be one more. `agent_metadata`: encrypted;
+        A room that is dead because it could not be opened counts as unknown. `replay`: open it also if it is dead.
+        `ended_before_ms`: open it also if its callers ended it before this (unix ms). Such a room may have had
+        attempts; `attempt`, which `message` is for, has to be one more. `agent_metadata`: encrypted;
         without it the room keeps what it has, or what `save_agent_metadata` has saved.
         """
         opened = await self._open_room(
             room_key=keys.room(sid),
+            conversation_key=keys.conversation(sid),
             sid=sid,
             name=name,
             tenant=tenant,
@@ -103,7 +110,9 @@ class RoomStore:
             unclaimed_limit=limits.unclaimed,
             agent_metadata=agent_metadata,
             agent_metadata_key=keys.agent_metadata(name),
+            waiting_limit=limits.waiting,
             open_ms=keys.OPEN_ROOM_MS,
+            over_ms=keys.REFUSED_ROOM_MS,
         )
         return OpenResult(opened)
 
@@ -123,22 +132,33 @@ class RoomStore:
             return ClaimRefusal(answer)
         return Room.read(dict(zip(fields[::2], fields[1::2], strict=True)))
 
-    async def renew(self, sid: str, attempt: int, *, claimant: str = "") -> RenewResult:
-        """Renew the lease, from now on for its TTL."""
+    async def renew(
+        self,
+        sid: str,
+        attempt: int,
+        *,
+        claimant: str = "",
+        steps: Mapping[str, int] = NO_STEPS,
+        conversation: bytes | None = None,
+    ) -> RenewResult:
+        """Renew the lease, from now on for its TTL, and write what is new, unless it is lost.
+
+        `steps`: when they were reached, in ms after the claim. `conversation`: encrypted.
+        """
+        pairs: list[str | int] = [part for step in steps.items() for part in step]
         renewed = await self._renew_lease(
+            *pairs,
             room_key=keys.room(sid),
+            conversation_key=keys.conversation(sid),
             sid=sid,
             attempt=attempt,
             claimant=claimant,
+            conversation=conversation,
+            conversation_ms=keys.CONVERSATION_MS,
             lease_ms=self._lease_ms,
             open_ms=keys.OPEN_ROOM_MS,
         )
         return RenewResult(renewed)
-
-    async def record_steps(self, sid: str, attempt: int, steps: Mapping[str, int], *, claimant: str = "") -> bool:
-        """Record when steps were reached, in ms after the claim. Returns False if the attempt is stale."""
-        pairs: list[str | int] = [part for step in steps.items() for part in step]
-        return bool(await self._record_steps(*pairs, room_key=keys.room(sid), attempt=attempt, claimant=claimant))
 
     async def end(
         self,
@@ -166,10 +186,17 @@ class RoomStore:
         )
         return bool(ended)
 
-    async def close(self, sid: str) -> CloseResult:
-        """Close a room that has finished on the LiveKit server."""
+    async def close(self, sid: str, *, missing: bool = False) -> CloseResult:
+        """Close a room that has finished on the LiveKit server.
+
+        `missing`: only the server's list lacks it, which may be wrong, so a running call is left alone.
+        """
         closed = await self._close_room(
-            room_key=keys.room(sid), conversation_key=keys.conversation(sid), sid=sid, over_ms=keys.OVER_ROOM_MS
+            room_key=keys.room(sid),
+            conversation_key=keys.conversation(sid),
+            sid=sid,
+            missing=missing,
+            over_ms=keys.OVER_ROOM_MS,
         )
         return CloseResult(closed)
 
@@ -217,17 +244,9 @@ class RoomStore:
         """Return the message of a queued room to the front of its queue. Returns False if the room waits for none."""
         return bool(await self._return_message(room_key=keys.room(sid), attempt=attempt))
 
-    async def save_conversation(self, sid: str, attempt: int, encrypted: bytes, *, claimant: str = "") -> bool:
-        """Save the conversation for an attempt that may have to go on. Returns False if the attempt is stale."""
-        saved = await self._save_conversation(
-            room_key=keys.room(sid),
-            conversation_key=keys.conversation(sid),
-            attempt=attempt,
-            claimant=claimant,
-            conversation=encrypted,
-            conversation_ms=keys.CONVERSATION_MS,
-        )
-        return bool(saved)
+    async def delay(self, sid: str, attempt: int, delay_ms: int) -> bool:
+        """Put the message of a queued room into its queue after a delay. Returns False if the room waits for none."""
+        return bool(await self._delay_room(room_key=keys.room(sid), sid=sid, attempt=attempt, delay_ms=delay_ms))
 
     async def save_agent_metadata(self, name: str, encrypted: bytes) -> None:
         """Save the metadata for the agent of a room that is about to be created with this name."""
@@ -246,17 +265,32 @@ class RoomStore:
         """Queue the messages of rooms whose delay after quick failures is over. Returns their sids."""
         return list(await self._queue_delayed_rooms(most=limit))
 
-    async def list_expired_leases(self, limit: int) -> list[str]:
-        """List the sids of running rooms whose lease has expired, the longest ago first."""
-        return list(await self._list_expired_leases(most=limit))
+    async def list_expired_leases(self, limit: int, *, latest_ms: int | None = None) -> list[str]:
+        """List the sids of running rooms whose lease has expired, the longest ago first.
+
+        `latest_ms`: what Redis' clock can show at most (unix ms), if it has not stepped forward.
+        """
+        return list(await self._list_expired_leases(most=limit, latest_ms=latest_ms))
+
+    async def settle_step_back(self, longest_ms: int, limit: int) -> tuple[int, int]:
+        """Settle what was stamped before Redis' clock stepped back. No lease that is renewed has `longest_ms` to go.
+
+        Returns how many leases have been ended, and how many messages are due to be looked for.
+        """
+        leases, messages = await self._settle_step_back(longest_ms=longest_ms, most=limit)
+        return int(leases), int(messages)
 
     async def delete_lease(self, sid: str) -> None:
         """Delete the lease of a room that Redis no longer knows."""
         await self.redis.zrem(keys.LEASES, sid)
 
-    async def hold_leadership(self, candidate: str, term_ms: int) -> bool:
-        """Become the leader of the reconcilers, or stay it, for a term from now. Returns False if another one leads."""
-        return bool(await self._hold_leadership(candidate=candidate, term_ms=term_ms))
+    async def hold_leadership(self, candidate: str, term_ms: int) -> tuple[bool, int]:
+        """Become the leader of the reconcilers, or stay it, for a term from now.
+
+        Returns whether this one leads, and Redis' time (unix ms).
+        """
+        leads, now_ms = await self._hold_leadership(candidate=candidate, term_ms=term_ms)
+        return bool(leads), int(now_ms)
 
     async def dead_letter(
         self, sid: str, *, attempt: int | None, reason: str, name: str = "", claimant: str = ""
@@ -280,14 +314,14 @@ class RoomStore:
         )
         return bool(written)
 
-    async def ping(self) -> None:
-        """Return when Redis answers."""
-        await cast("Any", self.redis.ping())
+    async def prove_write(self) -> None:
+        """Return when Redis has run a script that writes. A Redis without memory, or a replica, answers a PING too."""
+        await self._prove_write(probe_ms=keys.PROBE_MS)
 
     async def get(self, sid: str) -> Room | None:
-        """Return a room, or None."""
-        fields = cast("dict[str, str]", await cast("Any", self.redis.hgetall(keys.room(sid))))
-        return Room.read(fields) if fields else None
+        """Return a room, or None. One whose hash is not readable is as good as unknown, and soon forgotten."""
+        rooms = await self._rooms([sid])
+        return rooms[0] if rooms else None
 
     async def look_up(self, sids: Sequence[str]) -> dict[str, RoomSummary]:
         """Return the rooms among these that Redis knows. Those that are over stay known for another hour.
@@ -307,19 +341,25 @@ class RoomStore:
         scan = self.redis.zscan_iter(keys.ROOMS, count=SCAN_BATCH)
         return {str(sid): int(ms) async for sid, ms in scan}
 
+    async def list_running(self) -> set[str]:
+        """Return the sid of every running room."""
+        return {str(sid) async for sid, _ in self.redis.zscan_iter(keys.LEASES, count=SCAN_BATCH)}
+
     async def list_open(self) -> list[Room]:
         """List every open room, the oldest first."""
-        return await self._rooms([keys.room(str(sid)) for sid in await self.redis.zrange(keys.ROOMS, 0, -1)])
+        return await self._rooms([str(sid) for sid in await self.redis.zrange(keys.ROOMS, 0, -1)])
 
     async def list_all(self) -> list[Room]:
         """List every room that Redis still knows, in no order."""
-        return await self._rooms([key async for key in self.redis.scan_iter(keys.room("*"), count=SCAN_BATCH)])
+        names = [str(key) async for key in self.redis.scan_iter(keys.room("*"), count=SCAN_BATCH)]
+        return await self._rooms([name.removeprefix(keys.ROOM_PREFIX) for name in names])
 
-    async def _rooms(self, names: list[str]) -> list[Room]:
+    async def _rooms(self, sids: list[str]) -> list[Room]:
         async with self.redis.pipeline(transaction=False) as pipe:
-            for name in names:
-                pipe.hgetall(name)
-            return [Room.read(fields) for fields in await pipe.execute() if fields]
+            for sid in sids:
+                pipe.hgetall(keys.room(sid))
+            answers = await pipe.execute(raise_on_error=False)
+        return [room for sid, answer in zip(sids, answers, strict=True) if (room := _readable(sid, answer))]
 
     async def list_workers(self) -> list[WorkerStatus]:
         """List every worker whose heartbeat is fresh, by name."""
@@ -340,3 +380,15 @@ class RoomStore:
 
     async def _newest(self, stream: str, limit: int | None) -> list[tuple[str, dict[str, str]]]:
         return cast("list[tuple[str, dict[str, str]]]", await self.redis.xrevrange(stream, count=limit))
+
+
+def _readable(sid: str, answer: Mapping[str, str] | Exception) -> Room | None:
+    """Return the room of a hash, or None if there is none, or no readable one. Raises what Redis answered otherwise."""
+    if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
+        return None
+    if isinstance(answer, Exception):
+        raise answer
+    try:
+        return Room.read({**answer, "sid": sid}) if answer else None
+    except ValueError:
+        return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tasks.rooms import keys
-from tasks.rooms.records import Wait
+from tasks.rooms.records import TenantlessRoom, Wait
 from tasks.rooms.scripts import Script
 from tasks.rooms.states import PublicReason, State
 
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 class RepairCursor(NamedTuple):
     """The position of a repair that goes over permits and open rooms a part at a time.
 
-    `repaired`: how many permits, and members of the waitlist, were wrong in the last part.
+    `repaired`: how many permits, and members of the waitlist, were wrong in the last part. `forgotten`: sids of rooms
+    whose hash lacked what a room needs to be answered.
     """
 
     permits: str = "0"
     rooms: str = "0"
     repaired: int = 0
+    forgotten: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -45,13 +47,15 @@ class WaitList:
         self._expire_waits = Script(redis, "expire_waits")
         self._list_waits = Script(redis, "list_waits")
         self._mark_notified = Script(redis, "mark_notified")
+        self._await_tenant = Script(redis, "await_tenant")
+        self._list_tenantless = Script(redis, "list_tenantless")
 
     async def repair(self, after: RepairCursor, most: int) -> RepairCursor:
         """Compare about `most` permits with their rooms, and rooms with their permits, and repair what is wrong."""
-        permits, rooms, repaired = await self._repair_permits(
+        permits, rooms, repaired, forgotten = await self._repair_permits(
             permits_cursor=after.permits, rooms_cursor=after.rooms, most=most
         )
-        return RepairCursor(str(permits), str(rooms), int(repaired))
+        return RepairCursor(str(permits), str(rooms), int(repaired), tuple(forgotten))
 
     async def list_tenants(self, after: str, most: int) -> list[str]:
         """List the tenants that have waiting rooms, in the order of their names, after the one that is given."""
@@ -106,3 +110,16 @@ class WaitList:
     async def notified(self, sid: str) -> None:
         """Take a room from `to_notify`: its callers have been notified."""
         await self._redis.zrem(keys.NOTIFY, sid)
+
+    async def await_tenant(self, sid: str, name: str) -> int | None:
+        """Let a room that names no tenant wait for one. Returns for how many ms it has; None if the room is known."""
+        waited_ms = int(await self._await_tenant(room_key=keys.room(sid), sid=sid, name=name))
+        return None if waited_ms < 0 else waited_ms
+
+    async def list_tenantless(self, limit: int) -> list[TenantlessRoom]:
+        """List rooms that wait for a tenant, the longest wait first."""
+        return [TenantlessRoom(sid, name, int(ms)) for sid, name, ms in await self._list_tenantless(most=limit)]
+
+    async def forget_tenantless(self, room: TenantlessRoom) -> None:
+        """Take a room from those that wait for a tenant."""
+        await self._redis.zrem(keys.TENANTLESS, f"{room.sid}\0{room.name}")

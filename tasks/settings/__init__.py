@@ -2,6 +2,8 @@
 
     groups         the groups, each with its fields' variables, defaults and bounds
     environment    how a group is read, `NAME` or `NAME_FILE`, and what is said of a value that is not valid
+    unknown        variables that look like settings and are none
+    shared         the settings that receivers and workers must have in common
 
 A process that has no LiveKit secret, such as Flower, a health check or `switchboard ps`, reads the groups that it
 needs: `RedisSettings.read()`.
@@ -9,15 +11,18 @@ needs: `RedisSettings.read()`.
 
 from __future__ import annotations
 
+import os
 from typing import Self, cast
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
-from tasks.settings.environment import Environment, Group
+from tasks.settings.environment import Environment, Group, read_groups
 from tasks.settings.groups import (
+    AfterLimit,
     AfterWait,
     CallSettings,
+    FlowerSettings,
     LeaseSettings,
     LivekitSettings,
     LogSettings,
@@ -28,8 +33,32 @@ from tasks.settings.groups import (
     TierSettings,
     WorkerSettings,
 )
+from tasks.settings.unknown import unknown_variables
 
-__all__ = ["AfterWait", "LivekitSettings", "LogSettings", "RedisSettings", "Settings", "TierSettings", "WorkerSettings"]
+__all__ = [
+    "AfterLimit",
+    "AfterWait",
+    "CallSettings",
+    "FlowerSettings",
+    "LivekitSettings",
+    "LogSettings",
+    "RedisSettings",
+    "Settings",
+    "TenantSettings",
+    "TierSettings",
+    "WorkerSettings",
+    "check_celery_settings",
+    "unknown_settings",
+]
+
+# Celery's configuration is made of these. Flower and remote control read no others.
+_CELERY: dict[str, type[Group]] = {
+    "redis": RedisSettings,
+    "tiers": TierSettings,
+    "worker": WorkerSettings,
+    "call": CallSettings,
+    "log": LogSettings,
+}
 
 
 class Settings(BaseModel):
@@ -52,23 +81,27 @@ class Settings(BaseModel):
     def read(cls, environment: Environment | None = None) -> Self:
         """Read all groups, from the process's environment if none is given.
 
-        Raises InvalidSetting, which names the variable and the cure.
+        Raises InvalidSettings, which has a line for each variable that is not usable, with the cure.
         """
-        return cls(
-            redis=RedisSettings.read(environment),
-            livekit=LivekitSettings.read(environment),
-            receiver=ReceiverSettings.read(environment),
-            tiers=TierSettings.read(environment),
-            lease=LeaseSettings.read(environment),
-            worker=WorkerSettings.read(environment),
-            call=CallSettings.read(environment),
-            telephone=TelephoneSettings.read(environment),
-            tenants=TenantSettings.read(environment),
-            log=LogSettings.read(environment),
-        )
+        return cls.model_validate(read_groups(cls.groups(), environment))
+
+    @classmethod
+    def groups(cls) -> dict[str, type[Group]]:
+        """Return the groups by their names."""
+        return {name: cast("type[Group]", field.annotation) for name, field in cls.model_fields.items()}
 
     @classmethod
     def variables(cls) -> dict[str, FieldInfo]:
         """Return all fields of all groups by their environment variables."""
-        groups = (cast("type[Group]", field.annotation) for field in cls.model_fields.values())
-        return {name: field for group in groups for name, field in group.variables().items()}
+        return {name: field for group in cls.groups().values() for name, field in group.variables().items()}
+
+
+def check_celery_settings(environment: Environment | None = None) -> None:
+    """Check the settings of a process that uses Celery and answers no calls. Raises InvalidSettings."""
+    read_groups(_CELERY, environment)
+
+
+def unknown_settings(environment: Environment | None = None) -> list[str]:
+    """Return a sentence for each variable that looks like a setting and is none, with the nearest one."""
+    known = Settings.variables().keys() | FlowerSettings.variables().keys()
+    return list(unknown_variables(os.environ if environment is None else environment, known))

@@ -7,17 +7,23 @@ import re
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationInfo, field_validator
 
 from tasks import cpu
-from tasks.errors import InvalidSetting
-from tasks.sentinel_url import SCHEME, Sentinels
+from tasks.redis_url import RedisUrl
 from tasks.settings.environment import Group, pairs
 
 SLOTS_PER_CORE = 4
 FERNET_KEY_BYTES = 32
-SCHEMES = ("redis", "rediss", SCHEME)
+LIVEKIT_SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
+"""The schemes of a LiveKit server's address, each with the one that clients use: they speak WebSocket to it."""
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+MOST_SLOTS = 1000
+RENEWALS = 3
+"""Renewals of a lease within its TTL, at least: one may be late and one may be lost, and the lease still holds."""
+LEAST_TTL_MS = 500
 
 
 class RedisSettings(Group):
@@ -32,20 +38,14 @@ class RedisSettings(Group):
     """The time that Redis has to answer a receiver. After it the receiver answers 503, and LiveKit delivers again."""
 
     @cached_property
-    def sentinels(self) -> Sentinels | None:
-        """The Sentinels to ask for the master; None if `url` is that of a Redis itself."""
-        url = self.url.get_secret_value()
-        return Sentinels.parse(url) if url.startswith(f"{SCHEME}://") else None
+    def server(self) -> RedisUrl:
+        """`url`, parsed."""
+        return RedisUrl.parse(self.url.get_secret_value())
 
     @field_validator("url")
     @classmethod
-    def _known_scheme(cls, value: SecretStr) -> SecretStr:
-        url = value.get_secret_value()
-        scheme = url.partition("://")[0]
-        if scheme not in SCHEMES:
-            raise ValueError(f"it begins with {', '.join(f'{each}://' for each in SCHEMES[:-1])} or {SCHEMES[-1]}://")
-        if scheme == SCHEME:
-            Sentinels.parse(url)
+    def _usable(cls, value: SecretStr) -> SecretStr:
+        RedisUrl.parse(value.get_secret_value())
         return value
 
 
@@ -67,6 +67,11 @@ class LivekitSettings(Group):
         """API key -> secret, of every key whose webhooks are accepted."""
         more = {key: secret.get_secret_value() for key, secret in self.webhook_keys.items()}
         return more | {self.api_key: self.api_secret.get_secret_value()}
+
+    @field_validator("url", "public_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        return None if value is None else _livekit_address(value)
 
     @field_validator("webhook_keys", mode="before")
     @classmethod
@@ -122,10 +127,16 @@ class TierSettings(Group):
     """Tier -> the calls that may be queued or run at once, `premium=50,free=5`. No limit for the others."""
     queued_per_tenant: int = Field(2, gt=0, validation_alias="SWITCHBOARD_QUEUED_PER_TENANT")
     """The rooms of a tenant that may be queued and unclaimed at once; more wait until one is claimed."""
+    waiting_per_tenant: int = Field(1000, ge=0, validation_alias="SWITCHBOARD_WAITING_PER_TENANT")
+    """The rooms of a tenant that may wait for a permit at once; more are refused. A tenant's own limit may be lower."""
     max_wait_seconds: dict[str, PositiveFloat] = Field({}, validation_alias="SWITCHBOARD_MAX_WAIT_SECONDS")
     """Tier -> the longest time without an answer, `premium=30,free=120`. No limit for the others."""
     after_wait: dict[str, AfterWait] = Field({}, validation_alias="SWITCHBOARD_AFTER_WAIT")
     """Tier -> the action then, `premium=go on,free=end`; `end` in those that are not named."""
+
+    def most_waiting(self, of_tenant: int | None) -> int:
+        """Return how many rooms of a tenant may wait, which has this limit of its own."""
+        return self.waiting_per_tenant if of_tenant is None else min(of_tenant, self.waiting_per_tenant)
 
     @property
     def names(self) -> frozenset[str]:
@@ -142,11 +153,22 @@ class TierSettings(Group):
     def _queues(cls, value: object) -> object:
         return pairs(value, "=", alone=True) if isinstance(value, str) else value
 
+    @field_validator("queues")
+    @classmethod
+    def _names(cls, value: dict[str, str]) -> dict[str, str]:
+        if not value:
+            raise ValueError("there is no tier in it")
+        # The name of a queue is a key in Redis, so it must not be another one's.
+        if not all(re.fullmatch(r"[A-Za-z0-9][\w.-]*", name) for name in (*value, *value.values())):
+            raise ValueError("the name of a tier or a queue has letters, digits, '-', '_' and '.' alone")
+        return value
+
     @field_validator("caps", "max_wait_seconds", "after_wait", mode="before")
     @classmethod
     def _known_tiers(cls, value: object, info: ValidationInfo) -> object:
         by_tier = pairs(value, "=") if isinstance(value, str) else value
-        tiers = info.data.get("queues", {})
+        if (tiers := info.data.get("queues")) is None:
+            return by_tier
         if isinstance(by_tier, dict) and (unknown := by_tier.keys() - tiers):
             raise ValueError(f"there is no tier {min(unknown)!r}; the tiers are {', '.join(tiers)}")
         return by_tier
@@ -155,11 +177,19 @@ class TierSettings(Group):
 class LeaseSettings(Group):
     """The lease of a running call, and the attempts at answering it."""
 
-    ttl_ms: int = Field(6000, gt=0, validation_alias="SWITCHBOARD_LEASE_TTL_MS")
-    renew_ms: int = Field(2000, gt=0, validation_alias="SWITCHBOARD_LEASE_RENEW_MS")
+    ttl_ms: int = Field(6000, ge=LEAST_TTL_MS, validation_alias="SWITCHBOARD_LEASE_TTL_MS")
+    renew_ms: int = Field(2000, gt=0, validate_default=True, validation_alias="SWITCHBOARD_LEASE_RENEW_MS")
     outage_seconds: float = Field(30.0, ge=0, validation_alias="SWITCHBOARD_REDIS_OUTAGE_SECONDS")
     """The time that a running call goes on while Redis is away and its lease cannot be renewed."""
     max_attempts: int = Field(5, gt=0, validation_alias="SWITCHBOARD_MAX_ATTEMPTS")
+
+    @field_validator("renew_ms")
+    @classmethod
+    def _well_within_ttl(cls, value: int, info: ValidationInfo) -> int:
+        ttl_ms = info.data.get("ttl_ms")
+        if ttl_ms is not None and value * RENEWALS > ttl_ms:
+            raise ValueError(f"it is at most a third of SWITCHBOARD_LEASE_TTL_MS, {ttl_ms // RENEWALS}")
+        return value
 
 
 class WorkerSettings(Group):
@@ -168,6 +198,7 @@ class WorkerSettings(Group):
     slots: int = Field(
         default_factory=lambda: round(SLOTS_PER_CORE * cpu.available().cores) or 1,
         gt=0,
+        le=MOST_SLOTS,
         validation_alias="SWITCHBOARD_SLOTS",
     )
     load_threshold: float = Field(0.7, gt=0, le=1, validation_alias="SWITCHBOARD_LOAD_THRESHOLD")
@@ -182,14 +213,41 @@ class WorkerSettings(Group):
     """The extras whose plugins a worker imports before its first call, `google,groq`, of those that are installed."""
 
 
+class AfterLimit(StrEnum):
+    """The action on a room whose call a limit of ours has ended, or that could not be answered."""
+
+    DELETE = "delete"
+    LEAVE = "leave"
+
+
 class CallSettings(Group):
-    """The calls: their agent, and how long they last."""
+    """The calls: their agent, how long they last, and what their callers are told at the end."""
 
     agent: str = Field("pipeline.voice_agent:entrypoint", validation_alias="SWITCHBOARD_AGENT")
     """The agent of a tenant that names none, as `module:function` or `module:server`."""
     join_timeout_seconds: float = Field(60.0, gt=0, validation_alias="SWITCHBOARD_JOIN_TIMEOUT_SECONDS")
     empty_grace_seconds: float = Field(5.0, ge=0, validation_alias="SWITCHBOARD_EMPTY_GRACE_SECONDS")
     max_seconds: float = Field(3600.0, gt=0, validation_alias="SWITCHBOARD_MAX_CALL_SECONDS")
+    after_limit: AfterLimit = Field(AfterLimit.DELETE, validation_alias="SWITCHBOARD_AFTER_LIMIT")
+    """The action on a room that was ended by a limit or is a dead letter, once its callers could read why."""
+    notice_seconds: float = Field(3.0, ge=0, validation_alias="SWITCHBOARD_NOTICE_SECONDS")
+    """The time that callers have to read why, before that."""
+    prewarm_seconds: float = Field(60.0, ge=1, validation_alias="SWITCHBOARD_PREWARM_SECONDS")
+    """The time for what precedes a call: reading the tenant and its keys, importing and prewarming its agent."""
+    request_seconds: float = Field(10.0, gt=0, validation_alias="SWITCHBOARD_REQUEST_SECONDS")
+    """The time for the agent's request hook."""
+    connect_seconds: float = Field(10.0, gt=0, validation_alias="SWITCHBOARD_CONNECT_SECONDS")
+    """The time from the begin of the agent's entrypoint until it is in the room."""
+    shutdown_seconds: float = Field(10.0, gt=0, validation_alias="SWITCHBOARD_SHUTDOWN_SECONDS")
+    """The time for the end of the session and the agent's shutdown callbacks, when the call is over."""
+    hang_seconds: float = Field(15.0, gt=0, validation_alias="SWITCHBOARD_HANG_SECONDS")
+    """The time that the call's event loop may stand still, blocked by the agent, before another attempt takes over."""
+    livekit_away_seconds: float = Field(8.0, gt=0, validation_alias="SWITCHBOARD_LIVEKIT_AWAY_SECONDS")
+    """The time that an agent may be without its connection to the LiveKit server, before another attempt takes over."""
+    memory_warn_mb: float = Field(1000.0, ge=0, validation_alias="SWITCHBOARD_CALL_MEMORY_WARN_MB")
+    """The memory of a call's processes at which the log warns; 0 for never."""
+    memory_limit_mb: float = Field(0.0, ge=0, validation_alias="SWITCHBOARD_CALL_MEMORY_LIMIT_MB")
+    """The memory of a call's processes at which it is handed over to a fresh child; 0 for no limit."""
 
 
 class TelephoneSettings(Group):
@@ -215,7 +273,9 @@ class TenantSettings(Group):
     """The tenants: the default one, and where their provider keys come from."""
 
     default: str | None = Field(None, validation_alias="SWITCHBOARD_DEFAULT_TENANT")
-    encryption_keys: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_ENCRYPTION_KEYS")
+    wait_seconds: float = Field(5.0, ge=0, validation_alias="SWITCHBOARD_TENANT_WAIT_SECONDS")
+    """The time that a room without a tenant has to get one, before it is a dead letter."""
+    encryption_keys: SecretStr | None = Field(None, min_length=1, validation_alias="SWITCHBOARD_ENCRYPTION_KEYS")
     """Fernet keys, `key,key`: the first encrypts, all decrypt. Derived from the LiveKit secret if not set."""
     key_source: str | None = Field(None, validation_alias="SWITCHBOARD_KEY_SOURCE")
     """The source of keys that are not in Redis, as `module:attribute`: see `tasks.tenants.key_source`."""
@@ -233,14 +293,48 @@ class TenantSettings(Group):
     @classmethod
     def _module_and_attribute(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"[\w.]+:\w+", value):
-            raise InvalidSetting(name="SWITCHBOARD_KEY_SOURCE", value=value, cure="write it as module:attribute")
+            raise ValueError("write it as module:attribute")
         return value
+
+
+class FlowerSettings(Group):
+    """Flower, the dashboard. Other processes do not read them."""
+
+    user: str = Field("operator", pattern=r"^[^:]+$", validation_alias="SWITCHBOARD_FLOWER_USER")
+    password: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_FLOWER_PASSWORD")
+    cookie_secret: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_FLOWER_COOKIE_SECRET")
+    """The key that signs the cookies of an OAuth login, the same for all copies of Flower; a new one if not set."""
 
 
 class LogSettings(Group):
     """The log of every process."""
 
     level: str = Field("INFO", validation_alias="SWITCHBOARD_LOG_LEVEL")
+
+    @field_validator("level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.upper() not in LEVELS:
+            raise ValueError(f"it is one of {', '.join(LEVELS)}")
+        return value.upper()
+
+
+def _livekit_address(url: str) -> str:
+    scheme, separated, _ = url.partition("://")
+    if not separated or scheme.lower() not in LIVEKIT_SCHEMES:
+        raise ValueError("it begins with ws:// or wss://")
+    if re.search(r"\s", url):
+        raise ValueError("there is a space in it")
+    parts = urlsplit(url)
+    try:
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("write it as ws://host:port or wss://host")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("it has a host, a port and a path alone")
+    return parts._replace(scheme=LIVEKIT_SCHEMES[scheme.lower()]).geturl()
 
 
 def _listed(text: str) -> tuple[str, ...]:

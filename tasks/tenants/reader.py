@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
-from tasks.errors import TenantInvalid, TenantNotSigned, UnknownNumber, UnknownTenant
+from tasks.encryption import SignatureState
+from tasks.errors import NoTenantSigned, TenantInvalid, TenantNotSigned, UnknownNumber, UnknownTenant
 from tasks.tenants import keys
 from tasks.tenants.record_signer import RecordSigner
 from tasks.tenants.tenant import Tenant, one_line
@@ -108,6 +109,23 @@ def declared_agents(client: redis.Redis, signer: RecordSigner) -> set[str]:
         else:
             agents |= {agent} if isinstance(agent, str) else set()
     return agents
+
+
+def require_own_signatures(client: redis.Redis, signer: RecordSigner) -> None:
+    """Raise NoTenantSigned if there are tenants, and none is signed with a key that this process has.
+
+    It could answer no call. Raises RedisError or OSError.
+    """
+    with client.pipeline(transaction=True) as pipe:
+        for name in (keys.TENANTS, keys.PROVIDER_KEYS, keys.SIGNATURES):
+            pipe.hgetall(name)
+        records, encrypted_keys, signatures = cast("list[dict[str, str]]", pipe.execute())
+    states = (
+        signer.check(tenant, content, encrypted_keys.get(tenant), signatures.get(tenant))
+        for tenant, content in records.items()
+    )
+    if records and all(state is SignatureState.BROKEN for state in states):
+        raise NoTenantSigned(count=len(records))
 
 
 def _object(tenant: str, content: str) -> dict[str, Any]:

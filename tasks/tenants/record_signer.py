@@ -1,8 +1,8 @@
 """The signature of a tenant's record, so that a call follows only what `switchboard tenants apply` has written.
 
 The record says where a provider's key is sent (`base_url`) and which code is imported (`agent`, `graph`). A program
-that can write to Redis could change both. So the record and the encrypted keys are signed together with the encryption keys,
-which only workers and `switchboard tenants` have. The signature is of the texts as Redis stores them.
+that can write to Redis could change both. So the record and the encrypted keys are signed together, with the encryption
+keys, which only workers and `switchboard tenants` have. The signature is of the texts as Redis stores them.
 
 It does not tell that a record is the latest one: an earlier record can be put back, with its keys and its signature.
 """

@@ -62,6 +62,8 @@ class Tenant(BaseModel):
     tier: str
     max_calls: int | None = Field(default=None, gt=0)
     """The tenant's limit: so many of its rooms may be queued or answered at once, others wait. None: no limit."""
+    max_waiting: int | None = Field(default=None, ge=0)
+    """So many of its rooms may wait at once, others are refused as busy. None: SWITCHBOARD_WAITING_PER_TENANT."""
     numbers: tuple[str, ...] = ()
     """Its telephone numbers, in E.164: `+15551234567`."""
     twilio_account: str | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 from typing import Any
@@ -15,16 +14,17 @@ from celery.worker.control import control_command
 
 from tasks.redis_client import connect_blocking
 from tasks.rooms import WorkerStatus
+from tasks.worker.consumer import mend_kombu
+from tasks.worker.drain_step import DrainStep
 from tasks.worker.heartbeat import BEAT_SECONDS, Heartbeat
 from tasks.worker.intake.gate import IntakeGate
 from tasks.worker.intake.load import SAMPLE_SECONDS, CpuLoad
+from tasks.worker.intake.others import OtherWorkers
 from tasks.worker.intake.reservation import Reservations
+from tasks.worker.intake.stale_messages import StaleMessages
 from tasks.worker.lifecycle import WorkerProcess
-from tasks.worker.stale_children import CHECK_SECONDS, StaleChildren, kill
-
-DRAIN_CHECK_SECONDS = 0.25
-
-logger = logging.getLogger("switchboard.tasks.worker")
+from tasks.worker.presence import WorkerPresence
+from tasks.worker.supervision import CHECK_SECONDS, Supervision
 
 # Each worker would read the events of all others.
 _UNUSED = {"celery.worker.consumer.gossip:Gossip"}
@@ -32,6 +32,7 @@ _UNUSED = {"celery.worker.consumer.gossip:Gossip"}
 
 def install(app: Celery) -> None:
     """Add our bootsteps to the workers of this app, and remove those that would only cost time."""
+    mend_kombu()
     app.steps["consumer"].update({IntakeStep, DrainStep})
     steps = Consumer.Blueprint.default_steps
     Consumer.Blueprint.default_steps = [step for step in steps if step not in _UNUSED]
@@ -55,22 +56,47 @@ class IntakeStep(bootsteps.StartStopStep):
         self._load = CpuLoad(settings.worker.load_window_seconds, settings.worker.load_file)
         self._reservations = Reservations(settings.worker.call_cores, settings.worker.load_window_seconds)
         self._gate = consumer.intake_gate = IntakeGate(
-            consumer.pool, self._load, self._reservations, settings.worker.load_threshold, self._process.drain
+            consumer.pool,
+            self._load,
+            self._reservations,
+            settings.worker.load_threshold,
+            self._process.drain,
+            self._process.breaker,
+            self._process.prewarm_state,
         )
         redis = connect_blocking(settings.redis)
-        self._heartbeat = Heartbeat(redis)
-        self._stale_children = StaleChildren(redis)
+        consumer.stale_messages = StaleMessages(redis)
+        consumer.other_workers = OtherWorkers(redis, consumer.hostname)
+        self._heartbeat = Heartbeat(redis, consumer.outage, self._process.predecessor)
+        self._presence = WorkerPresence(redis, settings, self._heartbeat)
+        self._supervision = Supervision(
+            self._process,
+            consumer.pool,
+            redis,
+            consumer.outage,
+            worker=consumer.hostname,
+            start_seconds=consumer.app.conf.worker_proc_alive_timeout,
+        )
+        consumer.chores += [
+            self._process.ensure_sidecars_running,
+            # Celery's pool has it only once it has started.
+            lambda: consumer.pool.maintain_pool(),  # noqa: PLW0108
+            self._supervision.check_without_redis,
+        ]
         self._timers: list[Any] = []
 
     def start(self, consumer: Any) -> None:
         """Guard the new connection, and start the timers."""
         self._gate.guard(consumer.task_consumer.channel)
+        self._heartbeat.resume()
         self._cancel()
+        self._beat(consumer)
+        self._presence.require_name(consumer.hostname)
         self._timers = [
             consumer.hub.call_repeatedly(SAMPLE_SECONDS, self._sample, consumer),
             consumer.hub.call_repeatedly(BEAT_SECONDS, self._beat, consumer),
             consumer.hub.call_repeatedly(BEAT_SECONDS, self._process.ensure_sidecars_running),
-            consumer.hub.call_repeatedly(CHECK_SECONDS, self._stale_children.check),
+            consumer.hub.call_repeatedly(CHECK_SECONDS, self._supervision.check),
         ]
 
     def stop(self, consumer: Any) -> None:
@@ -90,6 +116,7 @@ class IntakeStep(bootsteps.StartStopStep):
 
     def _sample(self, consumer: Any) -> None:
         self._load.sample()
+        self._process.breaker.update({request.id for request in state.reserved_requests})
         self._reservations.update(
             {request.id: request.worker_pid for request in state.reserved_requests}, consumer.pool.pids
         )
@@ -104,65 +131,11 @@ class IntakeStep(bootsteps.StartStopStep):
             reserved=self._gate.reserved,
             state=self._gate.intake,
             pid=os.getpid(),
+            problem=self._gate.problem,
         )
         self._heartbeat.beat(status)
-
-
-class DrainStep(bootsteps.StartStopStep):
-    """The drain: signals begin it in the place of Celery's shutdown, and the worker stops when its calls have left.
-
-    Celery's own warm shutdown leaves its event loop at once: for as long as the last call takes, a child that dies
-    would go unnoticed, and no heartbeat would be sent.
-    """
-
-    requires = (IntakeStep,)
-
-    def __init__(self, consumer: Any, **kwargs: object) -> None:
-        super().__init__(consumer, **kwargs)
-        process: WorkerProcess = consumer.app.switchboard
-        self._drain = process.drain
-        self._seconds = process.settings.worker.drain_seconds
-        self._pid = os.getpid()
-        self._timer: Any = None
-
-    def start(self, consumer: Any) -> None:
-        """Take the signals over, and start the timer."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._begin_or_force())
-        signal.signal(signal.SIGQUIT, lambda *_: self._force())
-        self._timer = consumer.hub.call_repeatedly(DRAIN_CHECK_SECONDS, self._check)
-
-    def stop(self, consumer: Any) -> None:
-        """Stop the timer, when the connection is lost or the worker stops."""
-        del consumer
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _begin_or_force(self) -> None:
-        if os.getpid() != self._pid:
-            # A child that has just been forked, in which Celery does not ignore the signal yet.
-            return
-        if self._drain.begun:
-            self._drain.force()
-        else:
-            self._drain.begin(self._seconds)
-        self._check()
-
-    def _force(self) -> None:
-        self._drain.force()
-        if os.getpid() == self._pid:
-            self._check()
-
-    def _check(self) -> None:
-        if not self._drain.begun:
-            return
-        if not state.reserved_requests:
-            state.should_stop = os.EX_OK
-        elif self._drain.overdue:
-            for request in list(state.active_requests):
-                if request.worker_pid:
-                    logger.error("killing a child that ignores the drain", extra={"pid": request.worker_pid})
-                    kill(request.worker_pid)
+        self._presence.report()
+        self._process.prewarm_state.report()
 
 
 @control_command(args=[("now", bool)], signature="[now]")

@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-import tempfile
-from collections.abc import Mapping
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
-from billiard.exceptions import WorkerLostError
+import billiard
 from celery import signals
 from redis.exceptions import RedisError
 
 from pipeline import providers
+from pipeline.errors import PipelineError
 from pipeline.runtime import prewarm
 from pipeline.runtime.inference_server import InferenceClient
 from tasks import logs
 from tasks.call import child
 from tasks.call.drain import Drain
+from tasks.call.scoreboard import Scoreboard
 from tasks.encryption import Encryption
-from tasks.errors import InvalidSetting
+from tasks.errors import InvalidSetting, SwitchboardError
 from tasks.queue.app import app
 from tasks.redis_client import connect_blocking
-from tasks.settings import Settings
+from tasks.settings import Settings, unknown_settings
 from tasks.tenants import key_source
-from tasks.tenants.reader import declared_agents
+from tasks.tenants.reader import declared_agents, require_own_signatures
 from tasks.tenants.record_signer import RecordSigner
-from tasks.worker import death_signal, room_actions
+from tasks.worker import command_line, death_signal, runtime_dir, trial
+from tasks.worker.breaker import CircuitBreaker
+from tasks.worker.call_killer import CallKiller
+from tasks.worker.node_name import NodeNameTaken, claim_node_name
+from tasks.worker.prewarm_state import POLL_SECONDS, PrewarmState
+from tasks.worker.runtime_dir import RuntimeDir
 from tasks.worker.sidecars.inference import inference
+from tasks.worker.sidecars.janitor import SCOREBOARD
 from tasks.worker.sidecars.sidecar import Sidecar
 from tasks.worker.sidecars.turn_detector import turn_detector
 from tasks.worker.tuning import lsb_release
@@ -47,28 +54,44 @@ class WorkerProcess:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.drain = Drain()
-        self._runtime_dir = Path(tempfile.mkdtemp(prefix="switchboard-worker-"))
-        """Sockets, the recorded pages and the shadow of a command. Only the worker's own user can read it."""
-        self._prefault = Prefault(self._runtime_dir / "pages")
+        self.breaker = CircuitBreaker()
+        self.killer = CallKiller()
+        self.predecessor = ""
+        """A process that has ended and whose node name this worker has."""
+        self.ignores_hangup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        """True if it was started so, by nohup: then its terminal may close."""
+        self._runtime_dir = RuntimeDir.create()
+        self._runtime_dir.use()
+        self.scoreboard = Scoreboard(self.folder / SCOREBOARD)
+        self._prefault = Prefault(self._runtime_dir.path / "pages")
+        self.prewarm_state = PrewarmState(self._runtime_dir.path / "prewarm")
         self._inference_address: Path | None = None
         self._sidecars: list[Sidecar] = []
 
-    def start(self) -> None:
-        """Load what all calls share, and create the sidecars."""
+    def start(self, node: str) -> None:
+        """Load what all calls share, and create the sidecars.
+
+        Raises NodeNameTaken, NoTenantSigned, AgentNotFound, TrialFailed or KeyRefused if it could answer no call.
+        """
+        with connect_blocking(self.settings.redis) as client:
+            self.predecessor = claim_node_name(client, node)
         _export(self.settings)
-        lsb_release.shadow(self._runtime_dir)
+        self._runtime_dir.watch()
+        runtime_dir.remove_abandoned(self.folder.parent)
+        lsb_release.shadow(self._runtime_dir.path)
         agents = {self.settings.call.agent} | _agents_of_tenants(self.settings)
         _prewarm(agents, self.settings)
         death_signal.install()
 
-        address = self._runtime_dir / "inference"
+        address = self._runtime_dir.path / "inference"
         if (served := inference(agents, address)) is not None:
             # Now, because loading its models takes a while. The turn detector's are loaded already.
             served.ensure_running()
             self._inference_address = address
             self._sidecars.append(served)
-        if (detector := turn_detector(self._runtime_dir)) is not None:
+        if (detector := turn_detector(self._runtime_dir.path)) is not None:
             self._sidecars.append(detector)
+        trial.run(self.settings, self._inference_client())
 
     def ensure_sidecars_running(self) -> None:
         """Start the sidecars, and those again that have died."""
@@ -79,13 +102,34 @@ class WorkerProcess:
         """Stop the sidecars and remove the runtime directory."""
         for sidecar in self._sidecars:
             sidecar.stop()
-        shutil.rmtree(self._runtime_dir, ignore_errors=True)
+        self._runtime_dir.remove()
+
+    @property
+    def folder(self) -> Path:
+        """The worker's own folder."""
+        return self._runtime_dir.path
+
+    @property
+    def sidecar_pids(self) -> set[int]:
+        """The process ids of the sidecars."""
+        return {sidecar.pid for sidecar in self._sidecars if sidecar.pid is not None}
 
     def prewarm_child(self) -> None:
-        """Get a fresh child ready for its call."""
+        """Get a fresh child ready for its call. One that cannot be ends after a pause, and another one tries."""
+        self._runtime_dir.let_go()
         self._prefault.prefault()
-        client = None if self._inference_address is None else InferenceClient(self._inference_address)
-        child.prewarm(self.settings, self.drain, client)
+        row = self.scoreboard.row(billiard.current_process().index)
+        try:
+            child.prewarm(self.settings, self.drain, row, self._inference_client())
+        except BaseException as error:  # noqa: BLE001 - an agent may raise SystemExit too
+            deadline = time.monotonic() + self.prewarm_state.fail(error)
+            while time.monotonic() < deadline and not self.drain.begun:
+                time.sleep(POLL_SECONDS)
+            os._exit(os.EX_OK)
+        self.prewarm_state.succeed()
+
+    def _inference_client(self) -> InferenceClient | None:
+        return None if self._inference_address is None else InferenceClient(self._inference_address)
 
     def record_pages(self) -> None:
         """Record the pages that a child has copied for its call, which is over."""
@@ -94,8 +138,8 @@ class WorkerProcess:
 
 
 @signals.worker_init.connect(weak=False)
-def start_worker(**_: object) -> None:
-    """Load what all calls share, before the first child is forked."""
+def start_worker(sender: Any, **_: object) -> None:
+    """Load what all calls share, before the first child is forked. Raises SystemExit with the reason if it cannot."""
     try:
         settings = Settings.read()
     except InvalidSetting as error:
@@ -103,25 +147,22 @@ def start_worker(**_: object) -> None:
         raise SystemExit(str(error)) from None
     # Celery does it later, and the reasons for which an agent cannot be imported would be lost.
     logs.set_up(settings.log.level)
-    app.switchboard = WorkerProcess(settings)
-    app.switchboard.start()
+    for problem in unknown_settings():
+        logger.warning("unknown setting", extra={"problem": problem})
+    for option in command_line.without_effect():
+        logger.warning("option without effect", extra={"option": option})
+    process = app.switchboard = WorkerProcess(settings)
+    try:
+        process.start(sender.hostname)
+    except (NodeNameTaken, PipelineError, SwitchboardError) as error:
+        process.stop()
+        raise SystemExit(str(error)) from None
 
 
 @signals.worker_shutdown.connect(weak=False)
 def stop_worker(**_: object) -> None:
     """Stop the main process."""
     app.switchboard.stop()
-
-
-@signals.task_failure.connect(weak=False)
-def requeue_lost_call(exception: BaseException, kwargs: Mapping[str, Any], **_: object) -> None:
-    """Queue a room again whose child has died; Celery sends this signal in the main process then.
-
-    Any other exception comes from a child, where the attempt has handled it.
-    """
-    if isinstance(exception, WorkerLostError):
-        settings = app.switchboard.settings
-        room_actions.requeue_lost_call(kwargs["sid"], kwargs["attempt"], reason=str(exception), settings=settings)
 
 
 @signals.worker_process_init.connect(weak=False)
@@ -149,10 +190,13 @@ def _export(settings: Settings) -> None:
 
 
 def _agents_of_tenants(settings: Settings) -> set[str]:
+    """Return the agents that tenants name. Raises NoTenantSigned."""
+    signature = RecordSigner(Encryption(settings))
     # Closed before the first fork: two children would read from one inherited connection.
     with connect_blocking(settings.redis) as client:
         try:
-            return declared_agents(client, RecordSigner(Encryption(settings)))
+            require_own_signatures(client, signature)
+            return declared_agents(client, signature)
         except (RedisError, OSError) as error:
             logger.error(  # noqa: TRY400 - the reason is enough
                 "the tenants' agents are not known yet; each is imported in its first calls",
@@ -171,6 +215,12 @@ def _prewarm(agents: set[str], settings: Settings) -> None:
     Encryption(settings).encrypt("", "")
     report = prewarm.prewarm_worker(agents)
     for missing in report.missing:
+        if missing.path == settings.call.agent:
+            raise missing
         logger.error("agent cannot be imported", extra={"reason": str(missing)})
+    for agent, options in report.without_effect.items():
+        if options:
+            fields = {"agent": agent, "options": "; ".join(options)}
+            logger.warning("options of the agent's server without effect", extra=fields)
     if report.threads:
         logger.warning("importing the agents has started threads in the worker", extra={"threads": report.threads})

@@ -1,26 +1,89 @@
-"""A prefork pool whose children answer one call each.
+"""A prefork pool whose children answer one call each, and end only when the pool says so.
 
-Celery has a setting for that (`worker_max_tasks_per_child=1`), but its pool offers the next task to the child that is
-about to exit, notices the exit with a timer of 5 s, and has a child wait for a second before it exits. Overrides of
-AsynPool and of its children avoid all three. They are internals: the versions are pinned, and
+Celery has a setting for one task a child (`worker_max_tasks_per_child=1`), but its pool offers the next task to the
+child that is about to exit, notices the exit with a timer of 5 s, and has a child wait for a second before it exits.
+Its children end on SIGTERM, even if it was meant for the worker, and may not start processes. Overrides of AsynPool and
+of its children mend all of that. They are internals: the versions are pinned, and
 tests/integration/tasks/worker/test_one_shot_children.py fails when one of them moves.
 """
 
 from __future__ import annotations
 
+import multiprocessing.process
 import os
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
+from billiard.common import clear_terminate_handler_fired
+from celery import current_app
+from celery.concurrency import prefork
 from celery.concurrency.asynpool import AsynPool, Worker
 from celery.concurrency.prefork import TaskPool
 
+from tasks.worker import call_folder, call_processes, stop_signals
+from tasks.worker.call_processes import Orphans
+
 REAP_SECONDS = 0.01
+
+# To multiprocessing; billiard has another one.
+_MAIN_PROCESS = multiprocessing.current_process()
+
+# What Celery would do with them in each child: end it, or ignore them.
+prefork.WORKER_SIGRESET = {"SIGTTIN", "SIGTTOU", "SIGUSR1"}
+prefork.WORKER_SIGIGNORE = set()
+
+
+class Phase(StrEnum):
+    """The phase of a child's life, as the main process knows it.
+
+    STARTING: it has not said yet that it takes tasks. SENT: it was sent a task and has not accepted it.
+    FINISHED: its task has returned, and it has not exited.
+    """
+
+    STARTING = "starting"
+    IDLE = "idle"
+    SENT = "sent a task"
+    BUSY = "busy"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolChild:
+    """A child of the pool. `index`: its place in the pool, which its successor gets."""
+
+    pid: int
+    index: int
+    phase: Phase
 
 
 class _Child(Worker):
+    def after_fork(self) -> None:
+        # billiard's has SIGTERM, SIGHUP and SIGQUIT end the child.
+        call_processes.lead(current_app.switchboard.folder)
+        call_folder.enter(current_app.switchboard.folder)
+        stop_signals.disregard()
+        clear_terminate_handler_fired()
+        self.inq._writer.close()
+        self.outq._reader.close()
+        os.register_at_fork(after_in_child=self._let_go)
+        _allow_processes()
+        self.initializer(*self.initargs)
+
+    def _let_go(self) -> None:
+        """Give up the pipes to the pool, in a process that the agent has forked.
+
+        It may outlive the child, and one that its agent forgets to end returns from the task, too.
+        """
+        null = os.open(os.devnull, os.O_RDWR)
+        for end in (self.inq._reader, self.outq._writer):
+            os.dup2(null, end.fileno())
+        os.close(null)
+
     def _do_exit(self, pid: int, exitcode: int | None, exc: BaseException | None = None) -> None:
         # billiard's sleeps for a second. There is nothing to wait for: the result is in the pipe already, and the main
-        # process notices the exit itself.
+        # process notices the exit itself. Nor for threads or processes of the agent: its call is over.
         status = os.EX_OK if exc is None else os.EX_SOFTWARE
         try:
             if self.on_exit is not None:
@@ -32,11 +95,42 @@ class _Child(Worker):
 class _OneShotAsynPool(AsynPool):
     Worker = _Child
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self.orphans = Orphans(current_app.switchboard.folder)
+        super().__init__(*arguments, **options)
+
+    def WorkerProcess(self, worker: Any) -> Any:  # noqa: N802 - AsynPool's name
+        process = super().WorkerProcess(worker)
+        # billiard's sends SIGTERM.
+        process.terminate = lambda: call_processes.kill(process.pid)
+        return process
+
+    def _create_worker_process(self, i: int) -> Any:
+        with stop_signals.held():
+            return super()._create_worker_process(i)
+
     def on_job_ready(self, job: object, i: object, obj: object, inqW_fd: int) -> None:  # noqa: N803 - AsynPool's name
         if self._maxtasksperchild != 1:
             super().on_job_ready(job, i, obj, inqW_fd)
+        elif (child := self._fileno_to_inq.get(inqW_fd)) is not None:
+            child.finished = True
+
+    def phase(self, child: Any) -> Phase:
+        """Return what a child, a process of the pool, is doing."""
+        if getattr(child, "finished", False):
+            return Phase.FINISHED
+        if child.inqW_fd not in self._all_inqueues:
+            return Phase.STARTING
+        jobs = [job for job in self._cache.values() if job._write_to is child]
+        if any(job._accepted for job in jobs):
+            return Phase.BUSY
+        return Phase.SENT if jobs else Phase.IDLE
 
     def _track_child_process(self, proc: Any, hub: Any) -> None:
+        if not hasattr(proc, "_sentinel_poll"):
+            # billiard's sentinel is a pipe, which a process that the agent has forked holds open, too.
+            with suppress(OSError, AttributeError):
+                proc._sentinel_poll = os.pidfd_open(proc.pid)
         # Celery tracks all children again when it is connected to Redis again. One that has exited, and could not be
         # waited for yet, has no sentinel to track: the ValueError would end the worker.
         if getattr(proc, "_sentinel_poll", proc) is None:
@@ -45,11 +139,12 @@ class _OneShotAsynPool(AsynPool):
             super()._track_child_process(proc, hub)
 
     def _event_process_exit(self, hub: Any, proc: Any) -> None:
+        call_processes.terminate_rest(proc.pid)
         super()._event_process_exit(hub, proc)
         self._reap(hub, proc)
 
     def _reap(self, hub: Any, proc: Any) -> None:
-        # The sentinel is readable a moment before the child can be waited for.
+        # The sentinel may be readable a moment before the child can be waited for.
         if proc in self._pool:
             self.maintain_pool()
             hub.call_later(REAP_SECONDS, self._reap, hub, proc)
@@ -70,3 +165,34 @@ class OneShotPool(TaskPool):
     def pids(self) -> list[int]:
         """The process ids of all children, with and without a task."""
         return [child.pid for child in self._pool._pool]
+
+    @property
+    def children(self) -> list[PoolChild]:
+        """All children."""
+        return [PoolChild(child.pid, child.index, self._pool.phase(child)) for child in self._pool._pool]
+
+    def check_orphans(self, sidecars: set[int]) -> None:
+        """End what calls that are over have left. `sidecars`: the worker's other processes."""
+        self._pool.orphans.check(sidecars.union(self.pids))
+
+    def on_stop(self) -> None:
+        """Stop the pool. No child has a call by now, and one that hangs would be waited for for ever."""
+        self._kill_children()
+        super().on_stop()
+
+    def on_terminate(self) -> None:
+        """Stop the pool at once."""
+        self._kill_children()
+        super().on_terminate()
+
+    def _kill_children(self) -> None:
+        if self._pool is not None:
+            for pid in self.pids:
+                call_processes.kill(pid)
+            self._pool.orphans.kill(set(self.pids))
+
+
+def _allow_processes() -> None:
+    # The pool's children are daemons to multiprocessing, which may start no processes, and it cannot give billiard's
+    # secret to those that it spawns. livekit-agents' job process is none either.
+    vars(multiprocessing.process)["_current_process"] = _MAIN_PROCESS

@@ -14,21 +14,27 @@ from typing import TypeVar
 from redis.exceptions import RedisError
 
 from tasks.queue.requeue import requeue_call
-from tasks.redis_client import connect
+from tasks.redis_client import connect, within_deadline
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
 
 T = TypeVar("T")
 
+DELAY_MS = 1000
+"""The time after which a call that this worker cannot answer is offered again, while the others are full."""
+
 logger = logging.getLogger("switchboard.tasks.worker")
 
 
-def requeue_lost_call(sid: str, attempt: int, *, reason: str, settings: Settings) -> None:
-    """Queue the room again, whose child has died in its call."""
+def requeue_lost_call(sid: str, attempt: int, *, node: str, pid: int, reason: str, settings: Settings) -> None:
+    """Queue the room again whose call the child `pid` of the worker `node` had, which has died.
+
+    The child of a duplicate message has no call: another child, or another worker, has it.
+    """
 
     async def requeue(rooms: RoomStore) -> None:
         room = await rooms.get(sid)
-        if room is not None and room.attempt == attempt:
+        if room is not None and (room.attempt, room.worker, room.pid) == (attempt, node, pid):
             await requeue_call(room, rooms, settings.lease.max_attempts, reason=reason)
 
     try:
@@ -50,6 +56,26 @@ def return_message(sid: str, attempt: int, *, settings: Settings) -> bool:
         logger.warning("message not returned", extra=fields | {"error": type(error).__name__})
         return False
     logger.info("message returned" if returned else "message dropped; its room does not wait for it", extra=fields)
+    return True
+
+
+def prove_write(settings: Settings) -> None:
+    """Return when Redis has taken a write, over a connection to where its name leads now.
+
+    Raises RedisUnavailable within the deadline.
+    """
+    _run(lambda rooms: within_deadline(rooms.prove_write(), settings.redis.deadline_seconds), settings)
+
+
+def delay_room(sid: str, attempt: int, *, settings: Settings) -> bool:
+    """Put the room's message back into its queue after a moment. Returns False if Redis is away."""
+    fields = {"sid": sid, "attempt": attempt}
+    try:
+        delayed = _run(lambda rooms: rooms.delay(sid, attempt, DELAY_MS), settings)
+    except (RedisError, OSError) as error:
+        logger.warning("room not delayed", extra=fields | {"error": type(error).__name__})
+        return False
+    logger.info("room waits for another worker" if delayed else "message dropped; no room waits for it", extra=fields)
     return True
 
 

@@ -6,20 +6,21 @@ A healthy child learns that by itself and leaves. One whose event loop hangs doe
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import time
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import cast
 
-from celery.worker import state
 from redis import Redis
 from redis.exceptions import RedisError
 
+from tasks.redis_client import Outage
 from tasks.rooms import State, keys
+from tasks.worker.call_killer import CallKiller, RunningCall
 
-CHECK_SECONDS = 2.0
 GRACE_SECONDS = 10.0
 """The time that a child may be stale. A healthy one has left by then."""
+CLAIM_SECONDS = 30.0
+"""The time that a child may have a task before its room is running, if the room waits for just this attempt."""
 BACKOFF_SECONDS = 5.0
 
 logger = logging.getLogger("switchboard.tasks.worker")
@@ -28,47 +29,43 @@ logger = logging.getLogger("switchboard.tasks.worker")
 class StaleChildren:
     """The stale children of a worker. Those that have been stale for the grace time are killed."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, outage: Outage, killer: CallKiller, *, worker: str) -> None:
         self._redis = redis
+        self._outage = outage
+        self._killer = killer
+        self._worker = worker
         self._since: dict[int, float] = {}
         self._paused_until = 0.0
 
-    def check(self) -> None:
+    def check(self, calls: Sequence[RunningCall]) -> None:
         """Compare the worker's calls with their rooms. While Redis is away no child counts as stale."""
-        requests = [request for request in state.active_requests if request.worker_pid]
-        if not requests or time.monotonic() < self._paused_until:
+        if not calls or time.monotonic() < self._paused_until:
             return
         try:
-            held = self._held(requests)
+            held = self._held(calls)
         except (RedisError, OSError) as error:
             self._paused_until = time.monotonic() + BACKOFF_SECONDS
             self._since.clear()
-            logger.warning("stale children not checked", extra={"error": type(error).__name__})
+            self._outage.failed(error)
             return
         now = time.monotonic()
-        stale = {request.worker_pid: request for request, holds in zip(requests, held, strict=True) if not holds}
-        self._since = {pid: self._since.get(pid, now) for pid in stale}
-        for pid, request in stale.items():
-            if now - self._since[pid] >= GRACE_SECONDS:
-                fields = {"pid": pid, "sid": request.kwargs["sid"], "attempt": request.kwargs["attempt"]}
-                logger.error("killing a stale child", extra=fields)
-                kill(pid)
+        stale = [call for call, holds in zip(calls, held, strict=True) if not holds]
+        self._since = {call.pid: self._since.get(call.pid, now) for call in stale}
+        for call in stale:
+            if now - self._since[call.pid] >= GRACE_SECONDS:
+                self._killer.kill(call, "stale: its room is over, or another attempt's")
 
-    def _held(self, requests: list[Any]) -> list[bool]:
-        """Return, for each request, whether its room is still open and at its attempt."""
+    def _held(self, calls: Sequence[RunningCall]) -> list[bool]:
+        """Return, for each call, whether its room is still its own, or about to be."""
         with self._redis.pipeline(transaction=False) as pipe:
-            for request in requests:
-                pipe.hmget(keys.room(request.kwargs["sid"]), ["state", "attempt"])
+            for call in calls:
+                pipe.hmget(keys.room(call.sid), ["state", "attempt", "worker", "pid"])
             rooms = cast("list[list[str | None]]", pipe.execute())
-        return [
-            room_state in {State.QUEUED, State.RUNNING} and attempt == str(request.kwargs["attempt"])
-            for request, (room_state, attempt) in zip(requests, rooms, strict=True)
-        ]
+        return [self._holds(call, *room) for call, room in zip(calls, rooms, strict=True)]
 
-
-def kill(pid: int) -> None:
-    """Kill a child with SIGKILL. It may have ended meanwhile."""
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+    def _holds(self, call: RunningCall, room_state: str | None, attempt: str | None, *claimed_by: str | None) -> bool:
+        if attempt != str(call.attempt):
+            return False
+        if room_state == State.QUEUED:
+            return call.seconds < CLAIM_SECONDS
+        return room_state == State.RUNNING and list(claimed_by) == [self._worker, str(call.pid)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import sys
 import tomllib
 import uuid
@@ -10,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from livekit import api
+from livekit.protocol import models
 
 from ops.caller.caller import Caller, caller_token
 from ops.stack import Stack, Worker
@@ -41,6 +44,16 @@ class Installation:
         token = caller_token(livekit.api_key, livekit.api_secret, room=name, identity=identity)
         async with Caller.call(livekit.url, token) as caller:
             yield caller
+
+    @asynccontextmanager
+    async def room_made_ahead(self, tenant: str) -> AsyncIterator[models.Room]:
+        """A room that a backend has created for the tenant, before anybody joins."""
+        livekit = self.stack.livekit
+        async with api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as server:
+            name, metadata = f"made-{uuid.uuid4().hex[:8]}", json.dumps({"tenant_id": tenant})
+            yield await server.room.create_room(api.CreateRoomRequest(name=name, metadata=metadata))
+            with contextlib.suppress(api.TwirpError):
+                await server.room.delete_room(api.DeleteRoomRequest(room=name))
 
     async def switchboard(self, *arguments: str) -> tuple[int, str, str]:
         """The command, with the settings of a receiver: its exit status, and what it says on stdout and on stderr."""

@@ -138,16 +138,17 @@ async def _worker_with_a_call(running: Installation, crowd: list[WaitingCaller])
     return found
 
 
-async def test_a_caller_whom_nobody_can_answer_in_time_is_told_why_and_the_room_ends(running: Installation) -> None:
+async def test_a_caller_whom_nobody_can_answer_in_time_reads_a_public_reason_before_the_room_ends(
+    running: Installation,
+) -> None:
     async with WaitingCaller.call(running, "unanswered") as caller:
         began = time.monotonic()
-        await asyncio.wait_for(caller.gone, 15)
+        await asyncio.wait_for(caller.gone, 30)
         seconds = time.monotonic() - began
         letter = await running.dead_letter(caller.sid)
-        reason = "nobody could answer it within 3 s"
-        assert (letter.reason, letter.tier) == (reason, "hasty")
+        assert (letter.reason, letter.tier) == ("nobody could answer it within 3 s", "hasty")
         assert caller.read[0]["state"] == "queued"
-        assert caller.read[-1] == {"state": "ended", "reason": reason}
+        assert caller.read[-1] == {"state": "ended", "reason": "busy"}
         assert await caller.gone == rtc.DisconnectReason.ROOM_DELETED
-        # Longest wait, two ticks, and the moment for reading.
-        assert 3 < seconds < 6
+        # Longest wait, and the time for reading.
+        assert seconds > 3 + 3

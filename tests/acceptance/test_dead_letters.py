@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from livekit import rtc
 
 from tasks.rooms import State
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
 from tests.acceptance.speech import utterance
 
 
-async def test_an_operator_mends_what_was_wrong_and_the_waiting_caller_is_answered(running: Installation) -> None:
-    async with running.call("latecomer") as caller:
-        letter = await running.dead_letter(caller.room_sid)
+async def test_an_operator_mends_what_was_wrong_before_the_caller_comes(running: Installation) -> None:
+    # A room with a caller is deleted soon after it is a dead letter.
+    async with running.room_made_ahead("latecomer") as room:
+        letter = await running.dead_letter(room.sid)
         status, listed, _ = await running.switchboard("dead", "list", "--json")
         assert status == 0
         assert letter.id in [found["id"] for found in json.loads(listed)]
@@ -26,12 +29,24 @@ async def test_an_operator_mends_what_was_wrong_and_the_waiting_caller_is_answer
         status, _, problem = await running.switchboard("dead", "replay", letter.id)
         assert (status, "There is no tenant 'latecomer'" in problem) == (1, True)
         async with running.more_tenants('[tenants.latecomer]\ntier = "premium"\n'):
-            status, said, _ = await running.switchboard("dead", "replay", caller.room_sid)
-            assert (status, said) == (0, f"{caller.room.name} is queued\n")
-            await caller.listener.wait_for_sound(0, ANSWER_SECONDS)
-            status, _, problem = await running.switchboard("dead", "replay", caller.room_sid)
-            assert (status, problem) == (1, f"{caller.room.name} is not dead any more.\n")
-    await running.reaches(caller.room_sid, State.ENDED)
+            status, said, _ = await running.switchboard("dead", "replay", room.sid)
+            assert (status, said) == (0, f"{room.name} is queued\n")
+            async with running.call("latecomer", room=room.name) as caller:
+                await caller.listener.wait_for_sound(0, ANSWER_SECONDS)
+                status, _, problem = await running.switchboard("dead", "replay", room.sid)
+                assert (status, problem) == (1, f"{room.name} is not dead any more.\n")
+            await running.reaches(room.sid, State.ENDED)
+
+
+async def test_a_caller_of_an_unknown_tenant_reads_that_nobody_can_answer_and_is_hung_up(
+    running: Installation,
+) -> None:
+    async with running.room_made_ahead("nobody") as room, running.call("nobody", room=room.name) as caller:
+        gone: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        caller.room.on("disconnected", gone.set_result)
+        assert await asyncio.wait_for(gone, ANSWER_SECONDS) == rtc.DisconnectReason.ROOM_DELETED
+        attributes = caller.room.local_participant.attributes
+        assert attributes == {"switchboard.state": "ended", "switchboard.reason": "unavailable"}
 
 
 async def test_a_letter_that_does_not_exist_is_said_to(running: Installation) -> None:

@@ -26,23 +26,31 @@ DRAIN_SECONDS = 5
 REPAIR_SECONDS = 60.0
 
 
-class NetworkLink(Protocol):
-    """The network link to another host."""
+class Cuttable(Protocol):
+    """A link to another host, or all of them."""
 
     async def cut(self) -> None:
-        """Cut the link."""
+        """Cut it."""
 
     async def restore(self) -> None:
-        """Restore the link."""
+        """Restore it."""
+
+
+class HostNetwork(Cuttable, Protocol):
+    """The network of another host."""
+
+    @property
+    def livekit(self) -> Cuttable:
+        """The link to the LiveKit server alone."""
 
 
 class ChaosInstallation(Installation):
-    """An installation. `folder`: files there make a talker hang. `network`: the link to the other host, if any."""
+    """An installation. `folder`: files there make a talker hang. `network`: that of the other host, if any."""
 
     def __init__(self, stack: Stack, rooms: RoomStore, folder: Path) -> None:
         super().__init__(stack, rooms)
         self.folder = folder
-        self.network: NetworkLink | None = None
+        self.network: HostNetwork | None = None
 
     def worker_at(self, node: str) -> Worker:
         """Return the worker with this node name."""
@@ -81,9 +89,14 @@ async def one_host(binaries: Binaries, directory: Path) -> AsyncIterator[ChaosIn
 
 @asynccontextmanager
 async def start_installation(
-    binaries: Binaries, directory: Path, workers: Sequence[WorkerSpec], *, host: str = HOST
+    binaries: Binaries,
+    directory: Path,
+    workers: Sequence[WorkerSpec],
+    *,
+    host: str = HOST,
+    livekit_host: str | None = None,
 ) -> AsyncIterator[ChaosInstallation]:
-    """Start an installation with these workers. Redis and livekit-server listen on `host`."""
+    """Start an installation with these workers. Redis and livekit-server listen on `host`, or that on another one."""
     folder = directory / "faults"
     folder.mkdir(parents=True)
     # A fixed load: the machine's own must not decide which worker takes a call.
@@ -105,6 +118,7 @@ async def start_installation(
         },
         python_path=(HERE / "agents",),
         host=host,
+        livekit_host=livekit_host,
         redis_append_only=True,
     )
     async with Stack.start(options) as stack:

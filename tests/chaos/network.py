@@ -1,7 +1,7 @@
-"""The network of another host: a network namespace, and a link to it that can be cut.
+"""The network of another host: a network namespace, and a link from it to each server that can be cut.
 
-Redis and livekit-server listen on an address of this machine's loopback interface, which stays while the link is cut.
-Packets of the other host are then dropped without an error.
+Redis and livekit-server listen on addresses of this machine's loopback interface, which stay while a link is cut. The
+packets of the other host are then dropped without an error.
 """
 
 from __future__ import annotations
@@ -27,16 +27,53 @@ class NotPermitted(Exception):
         return " ".join((type(self).__doc__ or "").split())
 
 
+class Link:
+    """A link into the namespace. `address`: that of this machine, on its loopback interface."""
+
+    def __init__(self, namespace: str, letter: str, address: str, far_address: str) -> None:
+        self.address = address
+        self.far_address = far_address
+        self._namespace = namespace
+        # The name of an interface has at most 15 characters.
+        self._near_end, self._far_end = f"{namespace}-{letter}", f"{namespace}-{letter}f"
+
+    async def connect(self) -> None:
+        """Create the link."""
+        in_namespace = ("-n", self._namespace)
+        await _ip("address", "add", f"{self.address}/32", "dev", "lo")
+        await _ip(
+            "link", "add", self._near_end, "type", "veth", "peer", "name", self._far_end, "netns", self._namespace
+        )
+        await self.restore()
+        await _ip(*in_namespace, "address", "add", f"{self.far_address}/32", "dev", self._far_end)
+        await _ip(*in_namespace, "link", "set", self._far_end, "up")
+        # No default route: name resolution fails at once, and does not wait for a name server.
+        await _ip(*in_namespace, "route", "add", self.address, "dev", self._far_end, "src", self.far_address)
+
+    async def remove_address(self) -> None:
+        """Remove what deleting the namespace leaves of it."""
+        with contextlib.suppress(OSError):
+            await _ip("address", "delete", f"{self.address}/32", "dev", "lo")
+
+    async def cut(self) -> None:
+        """Cut the link."""
+        await _ip("link", "set", self._near_end, "down")
+
+    async def restore(self) -> None:
+        """Restore the link."""
+        await _ip("link", "set", self._near_end, "up")
+        await _ip("route", "replace", self.far_address, "dev", self._near_end)
+
+
 class Network:
-    """The network namespace. `address`: this machine's address in it."""
+    """The network namespace. `redis`, `livekit`: the link to each server, and its address there."""
 
     def __init__(self) -> None:
         self.name = f"chaos-{secrets.token_hex(3)}"
         # 198.18.0.0/15 is reserved for benchmarks of networks.
         subnet = f"198.18.{secrets.randbelow(256)}"
-        self.address, self._far_address = f"{subnet}.1", f"{subnet}.2"
-        # The name of an interface has at most 15 characters.
-        self._near_end, self._far_end = f"{self.name}-a", f"{self.name}-b"
+        self.redis = Link(self.name, "a", f"{subnet}.1", f"{subnet}.2")
+        self.livekit = Link(self.name, "b", f"{subnet}.3", f"{subnet}.4")
 
     @classmethod
     @asynccontextmanager
@@ -47,17 +84,26 @@ class Network:
             await _ip("netns", "add", network.name)
         except OSError as error:
             raise NotPermitted from error
+        links = (network.redis, network.livekit)
         try:
-            await network._connect()
+            await _ip("-n", network.name, "link", "set", "lo", "up")
+            for link in links:
+                await link.connect()
+            await _ip("rule", "add", *network._detour)
             yield network
         finally:
-            # Deleting the namespace deletes both ends of the link.
-            for undo in (
-                ("netns", "delete", network.name),
-                ("address", "delete", f"{network.address}/32", "dev", "lo"),
-            ):
-                with contextlib.suppress(OSError):
-                    await _ip(*undo)
+            with contextlib.suppress(OSError):
+                await _ip("rule", "delete", *network._detour)
+            # Deleting the namespace deletes both ends of each link.
+            with contextlib.suppress(OSError):
+                await _ip("netns", "delete", network.name)
+            for link in links:
+                await link.remove_address()
+
+    @property
+    def _detour(self) -> tuple[str, ...]:
+        """The rule that keeps the LiveKit server from sending over the other link, to that link's address."""
+        return ("from", self.livekit.address, "to", self.redis.far_address, "blackhole")
 
     @property
     def command_prefix(self) -> tuple[str, ...]:
@@ -65,24 +111,14 @@ class Network:
         return ("ip", "netns", "exec", self.name)
 
     async def cut(self) -> None:
-        """Cut the link."""
-        await _ip("link", "set", self._near_end, "down")
+        """Cut both links."""
+        for link in (self.redis, self.livekit):
+            await link.cut()
 
     async def restore(self) -> None:
-        """Restore the link."""
-        await _ip("link", "set", self._near_end, "up")
-        await _ip("route", "replace", self._far_address, "dev", self._near_end)
-
-    async def _connect(self) -> None:
-        in_namespace = ("-n", self.name)
-        await _ip("address", "add", f"{self.address}/32", "dev", "lo")
-        await _ip("link", "add", self._near_end, "type", "veth", "peer", "name", self._far_end, "netns", self.name)
-        await self.restore()
-        await _ip(*in_namespace, "link", "set", "lo", "up")
-        await _ip(*in_namespace, "address", "add", f"{self._far_address}/32", "dev", self._far_end)
-        await _ip(*in_namespace, "link", "set", self._far_end, "up")
-        # No default route: name resolution fails at once, and does not wait for a name server.
-        await _ip(*in_namespace, "route", "add", self.address, "dev", self._far_end)
+        """Restore both links."""
+        for link in (self.redis, self.livekit):
+            await link.restore()
 
 
 @asynccontextmanager
@@ -93,7 +129,9 @@ async def two_hosts(binaries: Binaries, directory: Path) -> AsyncIterator[ChaosI
             WorkerSpec("near", ("premium",), slots=SLOTS),
             WorkerSpec(FAR, ("premium",), slots=SLOTS, command_prefix=network.command_prefix),
         ]
-        async with start_installation(binaries, directory, workers, host=network.address) as installation:
+        async with start_installation(
+            binaries, directory, workers, host=network.redis.address, livekit_host=network.livekit.address
+        ) as installation:
             installation.network = network
             yield installation
 

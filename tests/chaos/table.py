@@ -9,7 +9,10 @@ from tests.chaos.scenarios import children, networks, receivers, servers, webhoo
 SCENARIOS = (
     Scenario("killed-child", children.killed, p50_s=1.5, max_s=3),
     Scenario("conversation-kept", children.conversation_kept, p50_s=1.5, max_s=3),
-    Scenario("hung-child", children.hung, p50_s=8, max_s=10),
+    # The pause itself, and the queue of sound that runs dry later than it begins.
+    Scenario("blocked-for-a-while", children.blocked_for_a_while, p50_s=9, max_s=9),
+    # SWITCHBOARD_HANG_SECONDS, 15 s, and 3 s to notice it and for the next attempt.
+    Scenario("blocked-for-good", children.blocked_for_good, p50_s=18, max_s=18),
     Scenario("paused-child", children.paused, p50_s=8, max_s=10),
     Scenario("killed-worker", workers.killed, p50_s=8, max_s=10),
     Scenario("only-worker", workers.only_one_killed, p50_s=3, max_s=3),
@@ -26,4 +29,6 @@ SCENARIOS = (
     # A lost webhook is made good by the next sync with the LiveKit server: 2 s, up to 4 s more, and 2 s for the call.
     Scenario("webhooks-shuffled", webhooks.shuffled, p50_s=8, max_s=8),
     Scenario("cut-network", networks.cut, p50_s=8, max_s=10, start=two_hosts),
+    Scenario("livekit-cut", networks.livekit_cut, p50_s=12, max_s=12, start=two_hosts),
+    Scenario("livekit-cut-for-good", networks.livekit_cut_for_good, p50_s=12, max_s=12, start=two_hosts),
 )

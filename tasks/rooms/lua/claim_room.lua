@@ -16,6 +16,7 @@ local room_key, leases_key, delayed_key, notify_key = unpack(KEYS)
 local sid, attempt, claimant, worker, pid, lease_ms, open_ms = unpack(ARGV)
 
 --- @include "lib/admission"
+--- @include "lib/message"
 
 local state, known_attempt, known_claimant, tenant, tier, arrived, notified =
   unpack(redis.call('HMGET', room_key, 'state', 'attempt', 'claimant', 'tenant', 'tier', 'arrived', 'notified'))
@@ -35,6 +36,8 @@ if state ~= 'queued' and state ~= 'running' then
   return {'over'}
 end
 
+-- A copy of the message that is on its way to this claim.
+remove_message(room_key)
 redis.call('HSET', room_key, 'state', 'running', 'claimant', claimant, 'worker', worker, 'pid', pid,
   'at:claimed', now_ms)
 redis.call('HDEL', room_key, 'message', 'notified', 'not_before')

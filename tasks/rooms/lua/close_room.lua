@@ -1,23 +1,31 @@
--- Close a room that has finished on the LiveKit server.
+-- Close a room that has finished on the LiveKit server, or that the server's list lacks.
 --
 -- A room that was not claimed is cancelled; its message, if it is in a queue, then finds nothing to do. A running call
 -- is asked to end. A room that was never opened is remembered as cancelled, because its room_started may still be on
 -- the way.
 --
+-- A list may be wrong. So a running call is left alone then, and another room is ended by its callers: if the server
+-- lists a caller in it after all, it is opened again.
+--
 -- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset),
 --       delayed_key (zset), then those of lib/admission
 -- ARGV  sid
+--       missing               '1': the list lacks it
 --       over_ms               TTL of the room
 --       then that of lib/admission
--- Returns 'cancelled', 'closing', 'unknown' (never opened) or 'over' (before this; nothing was changed).
+-- Returns 'cancelled', 'closing', 'unknown' (never opened), or 'over' (before this) or 'running', where nothing was
+-- changed.
 
 local room_key, conversation_key, rooms_key, leases_key, delayed_key = unpack(KEYS)
-local sid, over_ms = unpack(ARGV)
+local sid, missing, over_ms = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/finish_room"
 
 local state = redis.call('HGET', room_key, 'state')
+if state == 'running' and missing == '1' then
+  return 'running'
+end
 if state == 'running' then
   redis.call('HSET', room_key, 'closing', now_ms)
   return 'closing'
@@ -26,6 +34,10 @@ if state and state ~= 'queued' and state ~= 'waiting' then
   return 'over'
 end
 
-finish(sid, room_key, conversation_key, 'cancelled', 'room finished', 'callers', '')
+if missing == '1' then
+  finish(sid, room_key, conversation_key, 'ended', 'room missing', 'callers', '')
+else
+  finish(sid, room_key, conversation_key, 'cancelled', 'room finished', 'callers', '')
+end
 release(sid)
 return state and 'cancelled' or 'unknown'

@@ -11,7 +11,8 @@
 --       over_ms               TTL of the room
 --       stream_length         dead letters to keep
 --       then that of lib/admission
--- Returns 1, or 0 if the attempt is stale, or if the room is known although `attempt` is ''.
+-- Returns 1, or 0 if the attempt is stale, or if the room is known although `attempt` is ''. Callers in one that is dead
+-- already are notified again, as one of them may have joined since.
 
 local room_key, conversation_key, rooms_key, leases_key, delayed_key, dead_key, notify_key = unpack(KEYS)
 local sid, attempt, claimant, name, reason, public_reason, over_ms, stream_length = unpack(ARGV)
@@ -23,6 +24,9 @@ local sid, attempt, claimant, name, reason, public_reason, over_ms, stream_lengt
 
 if attempt == '' then
   if redis.call('EXISTS', room_key) == 1 then
+    if redis.call('HGET', room_key, 'state') == 'dead' then
+      redis.call('ZADD', notify_key, 'NX', now_ms, sid)
+    end
     return 0
   end
   finish(sid, room_key, conversation_key, 'dead', reason, 'limit', public_reason)

@@ -1,6 +1,7 @@
 -- Write dead letters for the rooms of a tier that have waited longer than it allows, and list their callers for notice.
 --
--- KEYS  rooms_key (zset), leases_key (zset), delayed_key (zset), dead_key (stream), notify_key (zset), then those of lib/admission
+-- KEYS  rooms_key (zset), leases_key (zset), delayed_key (zset), dead_key (stream), notify_key (zset),
+--       then those of lib/admission
 -- ARGV  conversation_prefix
 --       tier, longest_ms, reason, public_reason
 --       most                  at most so many
@@ -24,8 +25,8 @@ for _, member in ipairs(members) do
   local sid = string.sub(member, #group + 18)
   local room_key = room_prefix .. sid
   local state, arrived, name, tenant, attempt =
-    unpack(redis.call('HMGET', room_key, 'state', 'arrived', 'name', 'tenant', 'attempt'))
-  if (state == 'waiting' or state == 'queued') and member == group .. arrived .. '\0' .. sid then
+    read_room(room_key, 'state', 'arrived', 'name', 'tenant', 'attempt')
+  if (state == 'waiting' or state == 'queued') and member == group .. (arrived or '') .. '\0' .. sid then
     finish(sid, room_key, conversation_prefix .. sid, 'dead', reason, 'limit', public_reason)
     write_dead_letter(sid, name, tenant, tier, attempt, reason)
     redis.call('ZADD', notify_key, now_ms, sid)

@@ -2,11 +2,13 @@
 --
 -- KEYS  leases_key (zset)
 -- ARGV  most                  at most so many
+--       latest_ms             unix ms that Redis' clock can show at most, unless it has stepped forward; '' for any
 -- Returns the sids.
 
 local leases_key = unpack(KEYS)
-local most = unpack(ARGV)
+local most, latest_ms = unpack(ARGV)
 
 --- @include "lib/clock"
 
-return redis.call('ZRANGEBYSCORE', leases_key, '-inf', now_ms, 'LIMIT', 0, most)
+local until_ms = math.min(now_ms, tonumber(latest_ms) or now_ms)
+return redis.call('ZRANGEBYSCORE', leases_key, '-inf', until_ms, 'LIMIT', 0, most)

@@ -16,9 +16,11 @@ local members = redis.call('ZRANGEBYLEX', unanswered_key, after == '' and '-' or
 local waits = {#members < tonumber(most) and '' or members[#members]}
 for _, member in ipairs(members) do
   local tier, arrived, sid = string.match(member, '^([^%z]*)%z(%d+)%z(.*)$')
-  local state, known_arrived, name, tenant =
-    unpack(redis.call('HMGET', room_prefix .. sid, 'state', 'arrived', 'name', 'tenant'))
-  if known_arrived ~= arrived or (state ~= 'waiting' and state ~= 'queued') then
+  local state, known_arrived, name, tenant
+  if sid then
+    state, known_arrived, name, tenant = read_room(room_prefix .. sid, 'state', 'arrived', 'name', 'tenant')
+  end
+  if not (name and tenant) or known_arrived ~= arrived or (state ~= 'waiting' and state ~= 'queued') then
     redis.call('ZREM', unanswered_key, member)
   else
     local waited = now_ms - math.floor(arrived / 1000)

@@ -9,12 +9,15 @@
 
 local over_ms = unpack(ARGV)
 
+--- @include "lib/read_room"
+
 local rooms = {}
 for i, room_key in ipairs(KEYS) do
-  local room = redis.call('HMGET', room_key, 'state', 'ended_by', 'at:ended')
-  if room[1] and room[1] ~= 'waiting' and room[1] ~= 'queued' and room[1] ~= 'running' then
+  local state, ended_by, ended_ms = read_room(room_key, 'state', 'ended_by', 'at:ended')
+  if is_over(state) then
     redis.call('PEXPIRE', room_key, over_ms)
   end
-  rooms[i] = {room[1] or '', room[2] or '', room[3] or ''}
+  local known = is_open(state) or is_over(state)
+  rooms[i] = {known and state or '', ended_by or '', tonumber(ended_ms or '') and ended_ms or ''}
 end
 return rooms

@@ -5,9 +5,11 @@
 -- ARGV  none
 -- Returns for each 1, or 0 if it no longer waits.
 
+--- @include "lib/read_room"
+
 local waits = {}
 for i, room_key in ipairs(KEYS) do
-  local state = redis.call('HGET', room_key, 'state')
+  local state = read_room(room_key, 'state')
   waits[i] = (state == 'waiting' or state == 'queued') and 1 or 0
   if waits[i] == 1 then
     redis.call('HSET', room_key, 'notified', '1')

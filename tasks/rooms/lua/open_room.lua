@@ -2,9 +2,15 @@
 -- it.
 --
 -- A room that is over can be opened again where its caller has come back or an operator replays its dead letter: as the
--- next attempt, so that all writes of earlier ones stay stale, and with the count of failed attempts at zero.
+-- next attempt, so that all writes of earlier ones stay stale, and with the count of failed attempts at zero. A room that
+-- is dead because it could not be opened needs neither: its tenant is known by now.
 --
--- KEYS  room_key (hash), rooms_key (zset)
+-- Where its tenant has as many waiting rooms as it may have, a room is refused: it is over, its callers are notified
+-- that their tenant is busy, and there is no dead letter of it. It is soon forgotten. If very many callers are to be
+-- notified already it is forgotten at once, and tried again with the next look at the LiveKit server's list.
+--
+-- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset), delayed_key (zset),
+--       notify_key (zset)
 --       agent_metadata_key (string)    of a room that was requested
 --       then those of lib/admission
 -- ARGV  sid, name, tenant, tier, queue
@@ -14,33 +20,44 @@
 --       attempt               one more than the room has had; 1 for a new room
 --       replay                '1': open it also if it is dead
 --       ended_before_ms       open it also if its callers have ended it before this, unix ms; or ''
---       tenant_limit, tier_limit, unclaimed_limit    '' for none
+--       tenant_limit, tier_limit, unclaimed_limit, waiting_limit    '' for none
 --       agent_metadata        encrypted; '' for what the room has already, or was requested with
 --       open_ms               TTL of the room
+--       over_ms               TTL of a room that is refused
 --       then that of lib/admission
--- Returns 'queued', 'waiting' (opened, but there is no permit), 'known' (opened before), or 'stale' (the room has had
--- other attempts than `attempt` says). Nothing was changed in the last two cases.
+-- Returns 'queued', 'waiting' (opened, but there is no permit), 'busy' (refused, now or before), 'known' (opened
+-- before), or 'stale' (the room has had other attempts than `attempt` says). Nothing was changed in the last two cases,
+-- except that a caller who joins a room that a limit has ended is notified of it.
 
-local room_key, rooms_key, agent_metadata_key = unpack(KEYS)
+local room_key, conversation_key, rooms_key, leases_key, delayed_key, notify_key, agent_metadata_key = unpack(KEYS)
 local sid, name, tenant, tier, queue, message, started_at_ms, received_at_ms, attempt, replay, ended_before_ms,
-  tenant_limit, tier_limit, unclaimed_limit, agent_metadata, open_ms = unpack(ARGV)
+  tenant_limit, tier_limit, unclaimed_limit, waiting_limit, agent_metadata, open_ms, over_ms = unpack(ARGV)
 
 --- @include "lib/admission"
+--- @include "lib/finish_room"
 
-local known = redis.call('HMGET', room_key, 'state', 'attempt', 'at:ended', 'ended_by')
-local state, attempts, ended_ms = known[1], tonumber(known[2] or 0), tonumber(known[3] or 0)
-local replayed = state == 'dead' and replay == '1'
-local left = state == 'ended' and known[4] == 'callers'
+-- They are notified by the reconciler, some thirty rooms a second.
+local MOST_TO_NOTIFY = 1000
+
+local state, attempts, ended_ms, ended_by, refused =
+  read_room(room_key, 'state', 'attempt', 'at:ended', 'ended_by', 'refused')
+attempts, ended_ms = tonumber(attempts or '') or 0, tonumber(ended_ms or '') or 0
+local never_opened = attempts == 0 and not refused
+local replayed = state == 'dead' and (replay == '1' or never_opened)
+local left = state == 'ended' and ended_by == 'callers' or state == 'dead' and refused
 local came_back = left and ended_before_ms ~= '' and ended_ms < tonumber(ended_before_ms)
 if state and not replayed and not came_back then
-  return 'known'
+  if ended_before_ms ~= '' and ended_by == 'limit' then
+    redis.call('ZADD', notify_key, 'NX', now_ms, sid)
+  end
+  return state == 'dead' and refused and 'busy' or 'known'
 end
 if tonumber(attempt) ~= attempts + 1 then
   return 'stale'
 end
 
 if agent_metadata == '' then
-  agent_metadata = redis.call('GET', agent_metadata_key) or redis.call('HGET', room_key, 'agent_metadata') or ''
+  agent_metadata = redis.call('GET', agent_metadata_key) or read_room(room_key, 'agent_metadata') or ''
 end
 redis.call('DEL', room_key)
 redis.call('HSET', room_key, 'sid', sid, 'name', name, 'tenant', tenant, 'tier', tier, 'queue', queue,
@@ -65,4 +82,17 @@ if redis.call('HGET', room_key, 'state') == 'queued' then
   return 'queued'
 end
 redis.call('HSET', room_key, 'at:waiting', now_ms)
-return 'waiting'
+if waiting_limit == '' or count(waitlist_key, tenant) <= tonumber(waiting_limit) then
+  return 'waiting'
+end
+
+-- The attempt has not been one.
+redis.call('HSET', room_key, 'attempt', attempts, 'refused', '1')
+finish(sid, room_key, conversation_key, 'dead', 'its tenant has as many waiting rooms as it may have', 'limit', 'busy')
+release(sid)
+if redis.call('ZCARD', notify_key) < MOST_TO_NOTIFY then
+  redis.call('ZADD', notify_key, now_ms, sid)
+else
+  redis.call('DEL', room_key)
+end
+return 'busy'

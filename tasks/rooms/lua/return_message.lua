@@ -1,4 +1,4 @@
--- Return the message of a queued room to the front of its queue.
+-- Return the message of a queued room to the front of its queue, where it then is once.
 --
 -- A worker does so with a message that it took but cannot start: the load rose, or a drain began, while it waited for
 -- one.
@@ -10,9 +10,13 @@
 local room_key = unpack(KEYS)
 local attempt = unpack(ARGV)
 
-local room = redis.call('HMGET', room_key, 'state', 'attempt', 'queue', 'message')
-if room[1] ~= 'queued' or room[2] ~= attempt then
+--- @include "lib/message"
+
+local state, known_attempt = read_room(room_key, 'state', 'attempt')
+if state ~= 'queued' or known_attempt ~= attempt then
   return 0
 end
-redis.call('RPUSH', room[3], room[4])
+-- It may be back already: an earlier reply was lost, or it was thought lost.
+local queue, message = remove_message(room_key)
+redis.call('RPUSH', queue, message)
 return 1

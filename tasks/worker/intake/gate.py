@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from enum import StrEnum
 from typing import Any
 
 from tasks.call.drain import Drain
+from tasks.worker.breaker import CircuitBreaker
 from tasks.worker.intake.load import CpuLoad
 from tasks.worker.intake.reservation import Reservations
 from tasks.worker.pool import OneShotPool
+from tasks.worker.prewarm_state import PrewarmState
+
+YIELD_SECONDS = 0.5
 
 
 class Intake(StrEnum):
@@ -18,33 +23,56 @@ class Intake(StrEnum):
     NO_SLOT = "no idle slot"
     LOAD = "load over the threshold"
     RESERVED = "load reserved by calls just started"
+    PREWARM = "children cannot be prewarmed"
+    FAILING = "calls fail"
+    YIELDING = "a failed call goes to another worker"
     DRAINING = "draining"
 
 
 class IntakeGate:
-    """A gate that is open while a child is idle, the worker does not drain, and the load is up to the threshold."""
+    """A gate that is open while a child is idle, the worker does not drain, its calls go well, and the load is low."""
 
     def __init__(
-        self, pool: OneShotPool, load: CpuLoad, reservations: Reservations, threshold: float, drain: Drain
+        self,
+        pool: OneShotPool,
+        load: CpuLoad,
+        reservations: Reservations,
+        threshold: float,
+        drain: Drain,
+        breaker: CircuitBreaker,
+        prewarm: PrewarmState,
     ) -> None:
         self._pool = pool
         self._load = load
         self._reservations = reservations
         self._threshold = threshold
         self._drain = drain
+        self._breaker = breaker
+        self._prewarm = prewarm
+        self._yields_until = 0.0
 
     @property
     def intake(self) -> Intake:
         """The state of the gate now. Reservations count as load."""
-        if self._drain.begun:
-            return Intake.DRAINING
-        if self._pool.idle_children <= 0:
-            return Intake.NO_SLOT
+        closed = self._closed
+        if closed is not None:
+            return closed
         if self._load.level > self._threshold:
             return Intake.LOAD
         if self._load.level + self.reserved > self._threshold:
             return Intake.RESERVED
         return Intake.OPEN
+
+    @property
+    def _closed(self) -> Intake | None:
+        """The reason that has nothing to do with load, if there is one."""
+        if self._drain.begun:
+            return Intake.DRAINING
+        if not self._breaker.takes_calls:
+            return Intake.FAILING
+        if self._pool.idle_children <= 0:
+            return Intake.PREWARM if self._prewarm.reasons else Intake.NO_SLOT
+        return Intake.YIELDING if time.monotonic() < self._yields_until else None
 
     @property
     def reserved(self) -> float:
@@ -54,7 +82,19 @@ class IntakeGate:
     @property
     def should_return(self) -> bool:
         """True if a message that was taken after the gate closed goes back to its queue. It always has a slot."""
-        return self.intake in {Intake.DRAINING, Intake.LOAD, Intake.RESERVED}
+        return self.intake in {Intake.DRAINING, Intake.LOAD, Intake.RESERVED, Intake.FAILING}
+
+    @property
+    def problem(self) -> str:
+        """The reason in one line if calls fail or children cannot be prewarmed, else ""."""
+        if self._breaker.reason:
+            return self._breaker.reason
+        reasons = self._prewarm.reasons
+        return reasons[-1] if reasons else ""
+
+    def yield_call(self) -> None:
+        """Take no call for a moment, in which another worker takes the one that was returned for it."""
+        self._yields_until = time.monotonic() + YIELD_SECONDS
 
     def reserve(self, task: str) -> None:
         """Reserve a call's share of the load, when its task starts."""

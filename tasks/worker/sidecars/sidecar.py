@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 
-from tasks.worker import death_signal
+from tasks.worker import death_signal, stop_signals
 
 FIRST_FD = 3
 """The first file descriptor after standard input, output and error."""
@@ -38,17 +38,26 @@ class Sidecar:
                 return
             exit_code = os.waitstatus_to_exitcode(status)
             logger.error("sidecar died", extra={"sidecar": self._name, "pid": self._pid, "exit_code": exit_code})
-        self._pid = os.fork()
-        if self._pid:
-            logger.info("sidecar started", extra={"sidecar": self._name, "pid": self._pid})
-            return
+        parent = os.getpid()
+        with stop_signals.held():
+            self._pid = os.fork()
+            if not self._pid:
+                self._run(parent)
+        logger.info("sidecar started", extra={"sidecar": self._name, "pid": self._pid})
+
+    def _run(self, parent: int) -> None:
         try:
-            self._detach()
+            self._detach(parent)
             self._main()
         except Exception:
             logger.exception("sidecar failed", extra={"sidecar": self._name})
         finally:
             os._exit(os.EX_SOFTWARE)
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, from its first start on."""
+        return self._pid
 
     def stop(self) -> None:
         """Kill the process, if it runs."""
@@ -58,11 +67,11 @@ class Sidecar:
         os.waitpid(self._pid, 0)
         self._pid = None
 
-    def _detach(self) -> None:
+    def _detach(self, parent: int) -> None:
         """Give up what the process has inherited from the worker."""
-        death_signal.request()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-            signal.signal(number, signal.SIG_IGN)
+        stop_signals.ignore()
+        os.setsid()
+        death_signal.request(parent)
         kept = self._inherited_fd or FIRST_FD
         os.closerange(FIRST_FD, kept)
         os.closerange(kept if self._inherited_fd is None else kept + 1, os.sysconf("SC_OPEN_MAX"))

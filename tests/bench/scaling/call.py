@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,7 +13,7 @@ from livekit.agents import ChatContext
 from redis.asyncio import Redis
 
 from pipeline.conversation import Conversation
-from tasks.call.lease import LeaseRenewer
+from tasks.call.lease import Lease
 from tasks.encryption import Encryption
 from tasks.queue.dispatcher import RoomInfo
 from tasks.redis_client import connect
@@ -91,7 +90,7 @@ class Calls:
             costs = [
                 await self._each("open: room_started", self.open),
                 await self._each("open again: participant_joined", self.open),
-                await self._each("take a message: BRPOP, unacked, ack", worker.take_message),
+                await self._each("take a message: BRPOP, look at its room", worker.take_message),
                 await self._each("send 3 events for Flower", worker.send_events),
             ]
             before = await meter.connections()
@@ -153,7 +152,7 @@ class NotClaimedError(RuntimeError):
 
 
 class _Child:
-    def __init__(self, redis: Redis, rooms: RoomStore, room: Room, lease: LeaseRenewer) -> None:
+    def __init__(self, redis: Redis, rooms: RoomStore, room: Room, lease: Lease) -> None:
         self._redis = redis
         self._rooms = rooms
         self._room = room
@@ -169,20 +168,18 @@ class _Child:
         if not isinstance(claim, Room):
             raise NotClaimedError(claim)
         await TenantReader(redis, settings.tiers.names, RecordSigner(Encryption(settings))).get_with_keys(claim.tenant)
-        return cls(redis, rooms, claim, LeaseRenewer(rooms, claim, settings, claimed_at=time.monotonic()))
+        return cls(redis, rooms, claim, Lease(rooms, claim, settings, lambda _: None))
 
     async def record_step(self) -> None:
-        self._lease.record_step("joined")
-        await self._lease.flush()
-        await self.renew()
+        self._lease.record_step("joined", 100)
+        await self._lease.renew_once()
 
     async def save_conversation(self, conversation: str) -> None:
         self._lease.save_conversation(conversation)
-        await self._lease.flush()
-        await self.renew()
+        await self._lease.renew_once()
 
     async def renew(self) -> None:
-        await self._rooms.renew(self._room.sid, self._room.attempt, claimant=self._room.claimant)
+        await self._lease.renew_once()
 
     async def end(self) -> None:
         room = self._room

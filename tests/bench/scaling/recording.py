@@ -22,7 +22,6 @@ _LINE = re.compile(rb"\+[\d.]+ \[\d+ ([^\]]+)\] (.*)\r?\n?", re.DOTALL)
 _ARGUMENT = re.compile(rb'"((?:[^"\\]|\\.)*)"')
 # A replayed call has one connection and does its own login.
 _NOT_RECORDED = frozenset({b"AUTH", b"CLIENT", b"HELLO", b"INFO"})
-_UNACKED = b"unacked_index"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +39,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """The requests of one call, and the parts that differ from call to call: its sid and its delivery tags."""
+    """The requests of one call, and the part that differs from call to call: its sid."""
 
     requests: tuple[Request, ...]
     sid: bytes
-    delivery_tags: tuple[bytes, ...]
 
     def substitutions(self, sid: bytes) -> tuple[tuple[bytes, bytes], ...]:
         """Return the replacements, (old, new), for a call with another sid of the same length."""
-        tags = ((tag, sid[-8:].rjust(len(tag), b"0")) for tag in self.delivery_tags)
-        return ((self.sid, sid), (_encoded_sid(self.sid), _encoded_sid(sid)), *tags)
+        return ((self.sid, sid), (_encoded_sid(self.sid), _encoded_sid(sid)))
 
 
 async def record(installation: Installation, profile: CallProfile) -> Recording:
@@ -66,8 +63,7 @@ async def record(installation: Installation, profile: CallProfile) -> Recording:
             for name, at, step in steps:
                 await step(sid)
                 requests += [Request(name, payload, replies, at) for payload, replies in await read_commands(name)]
-    tags = {tag for request in requests for tag in _delivery_tags(request.payload)}
-    return Recording(tuple(requests), sid.encode(), tuple(sorted(tags)))
+    return Recording(tuple(requests), sid.encode())
 
 
 def _steps(
@@ -141,8 +137,3 @@ def _encoded_sid(sid: bytes) -> bytes:
     start = body.index(sid) // 3 * 3
     end = -(-(body.index(sid) + len(sid)) // 3) * 3
     return base64.b64encode(body[start:end])
-
-
-def _delivery_tags(payload: bytes) -> list[bytes]:
-    """Return the delivery tags by which kombu notes unacknowledged messages."""
-    return re.findall(rb"\$4\r\nZADD\r\n\$13\r\n%s\r\n\$\d+\r\n[\d.]+\r\n\$\d+\r\n([^\r]+)\r\n" % _UNACKED, payload)

@@ -84,7 +84,8 @@ class Sweeps:
 
     async def _sync(self, name: str, listed: Sequence[models.Room]) -> Cost:
         async with FakeLiveKitApi.serve(listed) as server:
-            sync = LiveKitSync(self._rooms, self._installation.dispatcher, self._livekit_at(server))
+            livekit = self._livekit_at(server)
+            sync = LiveKitSync(self._rooms, self._installation.dispatcher, livekit, max_attempts=MAX_ATTEMPTS)
             return await self._cost(name, sync.sweep())
 
     def _livekit_at(self, server: FakeLiveKitApi) -> LivekitSettings:

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 import psutil
 
 from ops.caller.voice import recognise, speech
+from tasks.rooms import State
 from tests.acceptance.installation import ANSWER_SECONDS
 from tests.chaos.conversation import ObservedCall, start_call
 from tests.chaos.installation import ChaosInstallation
@@ -18,6 +19,9 @@ from tests.support.waiting import until
 
 PAUSES_SECONDS = (8.0, 20.0, 60.0)
 LEAVING_SECONDS = 20.0
+BLOCKED_SECONDS = 8.0
+FOR_GOOD_SECONDS = 3600.0
+FOR_GOOD_LIMIT_SECONDS = 30.0
 OVERLAP_SECONDS = 0.5
 """Time in which a child that resumes after a pause may be heard beside the one that has taken its call over."""
 KNOWN = "Your name is John."
@@ -36,14 +40,29 @@ async def killed(installation: ChaosInstallation, variation: Variation) -> Outco
     return outcome
 
 
-async def hung(installation: ChaosInstallation, variation: Variation) -> Outcome:
-    """Hang the child's event loop."""
+async def blocked_for_a_while(installation: ChaosInstallation, variation: Variation) -> Outcome:
+    """Block the child's event loop for 8 s. The agent keeps its call: the caller hears a pause."""
     outcome = Outcome()
     async with start_call(installation, "talker") as call:
         await asyncio.sleep(variation.delay(5))
         call.mark_fault()
-        (installation.folder / f"{call.room.sid}:{call.room.attempt}").touch()
-        back = await call.wait_for_replacement()
+        _block(installation, call, BLOCKED_SECONDS)
+        await asyncio.sleep(BLOCKED_SECONDS + 4)
+        room = await installation.reaches(call.room.sid, State.RUNNING)
+        if room.attempt != call.room.attempt:
+            outcome.remarks.append("the agent was replaced")
+        outcome.add(call, None if room.attempt != call.room.attempt else call.longest_silence())
+    return outcome
+
+
+async def blocked_for_good(installation: ChaosInstallation, variation: Variation) -> Outcome:
+    """Block the child's event loop for good."""
+    outcome = Outcome()
+    async with start_call(installation, "talker") as call:
+        await asyncio.sleep(variation.delay(5))
+        call.mark_fault()
+        _block(installation, call, FOR_GOOD_SECONDS)
+        back = await call.wait_for_replacement(FOR_GOOD_LIMIT_SECONDS)
         await is_gone(call.pid)
         outcome.add(call, back)
     return outcome
@@ -89,6 +108,14 @@ async def _ask(call: ObservedCall, words: str) -> float:
     asked = await call.caller.say(speech(words))
     await call.caller.wait_for_answer(asked.end, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
     return asked.end
+
+
+def _block(installation: ChaosInstallation, call: ObservedCall, seconds: float) -> None:
+    name = f"{call.room.sid}:{call.room.attempt}"
+    # In one step: the agent looks for it all the time.
+    unfinished = installation.folder / f"{name}.new"
+    unfinished.write_text(str(seconds))
+    unfinished.rename(installation.folder / name)
 
 
 async def _pause(call: ObservedCall, seconds: float) -> float | None:

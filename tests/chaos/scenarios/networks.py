@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from tests.chaos.conversation import ObservedCall, start_call
-from tests.chaos.installation import SLOTS, ChaosInstallation
+from tests.chaos.installation import SLOTS, ChaosInstallation, Cuttable
 from tests.chaos.network import FAR
 from tests.chaos.scenario import Outcome, Variation
 from tests.chaos.scenarios.children import OVERLAP_SECONDS, is_gone
@@ -19,6 +19,25 @@ FAR_CALLS = 2
 async def cut(installation: ChaosInstallation, variation: Variation) -> Outcome:
     """Cut off the host of one worker, and connect it again after a while."""
     assert installation.network is not None
+    return await _cut(
+        installation, variation, installation.network, BRIEFLY_CUT_SECONDS if variation.brief else CUT_SECONDS
+    )
+
+
+async def livekit_cut(installation: ChaosInstallation, variation: Variation) -> Outcome:
+    """Cut the host of one worker off from the LiveKit server alone, and connect it again after a while."""
+    assert installation.network is not None
+    return await _cut(installation, variation, installation.network.livekit, CUT_SECONDS)
+
+
+async def livekit_cut_for_good(installation: ChaosInstallation, variation: Variation) -> Outcome:
+    """Cut the host of one worker off from the LiveKit server alone, until all callers have another agent."""
+    assert installation.network is not None
+    return await _cut(installation, variation, installation.network.livekit, None)
+
+
+async def _cut(installation: ChaosInstallation, variation: Variation, link: Cuttable, seconds: float | None) -> Outcome:
+    """Cut a link of the far worker for so many seconds; None: until all callers have another agent."""
     outcome = Outcome()
     node = installation.stack.workers[FAR].node
     async with AsyncExitStack() as stack:
@@ -33,12 +52,12 @@ async def cut(installation: ChaosInstallation, variation: Variation) -> Outcome:
         await asyncio.sleep(variation.delay(5))
         for call in far:
             call.mark_fault()
-        await installation.network.cut()
+        await link.cut()
         try:
             waiting = asyncio.gather(*(call.wait_for_replacement() for call in far))
-            await asyncio.sleep(BRIEFLY_CUT_SECONDS if variation.brief else CUT_SECONDS)
+            await (asyncio.wait({waiting}) if seconds is None else asyncio.sleep(seconds))
         finally:
-            await installation.network.restore()
+            await link.restore()
         for call in far:
             await is_gone(call.pid)
         for call, back in zip(far, await waiting, strict=True):

@@ -29,6 +29,12 @@ twilio_account = "AC00000000000000000000000000000002"
 [tenants.homeless]
 tier = "free"
 numbers = ["+15553333333"]
+[tenants.small]
+tier = "free"
+max_calls = 1
+max_waiting = 0
+numbers = ["+15550000001"]
+twilio_account = "AC00000000000000000000000000000001"
 [tenants.broken]
 tier = "gold"
 numbers = ["+15550000000"]
@@ -40,6 +46,7 @@ OTHER_TOKEN = "auth-token-of-another-account"
 AUTH_TOKEN, NEW_AUTH_TOKEN = "auth-token-of-now", "auth-token-after-it"
 PUBLIC_URL: Final = "https://calls.example.com"
 SIP_PASSWORD: Final = "p<a>&ss"
+SMALL_NUMBER: Final = "+15550000001"
 NUMBER, CALLER = "+15551234567", "+15557654321"
 
 

@@ -251,3 +251,20 @@ async def test_call_requests_are_counted_by_outcome(backend: Client, rooms: Room
 
     after = [await backend.counted("switchboard_call_requests_total", outcome=outcome) for outcome in outcomes]
     assert [now - then for now, then in zip(after, before, strict=True)] == [1, 1, 2]
+
+
+async def test_a_call_that_can_neither_be_answered_nor_wait_is_refused_and_its_room_deleted(
+    backend: Client, rooms: RoomStore, server: api.LiveKitAPI
+) -> None:
+    answers = [await backend.call({"tenant_id": "small"}, key=EVERY_KEY) for _ in range(3)]
+    assert [answer.status for answer in answers] == [201, 429, 429]
+    assert [answer.json["code"] for answer in answers[1:]] == ["waitlist_full"] * 2
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers[1:])
+
+    async def only_the_first_is_left() -> bool:
+        found = (await server.room.list_rooms(api.ListRoomsRequest())).rooms
+        return [room.sid for room in found if room.name.startswith("call-small-")] == [answers[0].json["sid"]]
+
+    await until(only_the_first_is_left)
+    assert await waiting(rooms, "free") == 1
+    assert await rooms.list_dead_letters() == []

@@ -21,6 +21,7 @@ from tests.integration.calls.client import (
     OTHER_TOKEN,
     PUBLIC_URL,
     SIP_PASSWORD,
+    SMALL_NUMBER,
     Answer,
     Client,
     incoming,
@@ -95,6 +96,11 @@ async def test_a_number_that_no_tenant_has_is_rejected_and_counted(backend: Clie
 
 async def test_a_tenant_whose_declaration_is_not_valid_is_busy(backend: Client, rooms: RoomStore) -> None:
     assert verbs(await backend.telephone(incoming(To="+15550000000"))) == [("Reject", {"reason": "busy"})]
+
+
+async def test_a_tenant_whose_calls_may_not_wait_is_busy_during_one(backend: Client, rooms: RoomStore) -> None:
+    assert verbs(await backend.telephone(incoming(To=SMALL_NUMBER)))[0][0] == "Dial"
+    assert verbs(await backend.telephone(incoming(To=SMALL_NUMBER))) == [("Reject", {"reason": "busy"})]
 
 
 async def test_either_auth_token_is_valid_during_a_rotation(backend: Client, rooms: RoomStore) -> None:

@@ -146,6 +146,11 @@ def test_redis_keeps_queued_calls_over_a_restart() -> None:
     assert "appendonly yes" in (REPOSITORY / "ops/docker/redis.conf").read_text(encoding="utf-8").splitlines()
 
 
+def test_redis_refuses_writes_before_the_host_is_out_of_memory_and_evicts_nothing() -> None:
+    lines = (REPOSITORY / "ops/docker/redis.conf").read_text(encoding="utf-8").splitlines()
+    assert {"maxmemory 2gb", "maxmemory-policy noeviction"} <= set(lines)
+
+
 def test_livekit_is_the_version_that_the_demo_and_the_tests_run() -> None:
     assert services()["livekit"]["image"] == f"livekit/livekit-server:v{VERSION}"
 

@@ -1,4 +1,4 @@
-"""A Redis with a replica, and three Sentinels that watch both."""
+"""A Redis with a replica, and three Sentinels that watch both, with TLS or without."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import Any, Self, cast
 from redis import asyncio as aioredis
 from redis.exceptions import RedisError
 
-from ops.stack import Binaries, ManagedProcess, environment
+from ops.stack import ManagedProcess, environment
 from ops.stack.ports import HOST, PortPicker
 from ops.stack.redis import RedisServer
+from tests.support.certificates import Authority
 from tests.support.waiting import until
 
 MASTER = "calls"
@@ -24,29 +25,60 @@ COUNT, QUORUM = 3, 2
 DOWN_AFTER_MS = 1000
 
 
+def tls_lines(authority: Authority, port: int) -> list[str]:
+    """Return the configuration of a Redis or a Sentinel that speaks TLS alone and asks clients for no certificate."""
+    own = authority.issue(HOST)
+    return [
+        "port 0",
+        f"tls-port {port}",
+        f"tls-cert-file {own.certificate}",
+        f"tls-key-file {own.key}",
+        f"tls-ca-cert-file {authority.certificate}",
+        "tls-auth-clients no",
+        "tls-replication yes",
+    ]
+
+
 class Node(RedisServer):
     """A Redis that is, or becomes, the master or a replica."""
 
     def __init__(
-        self, directory: Path, env: Mapping[str, str], *, binary: str, port: int, master: Node | None = None
+        self,
+        directory: Path,
+        env: Mapping[str, str],
+        *,
+        binary: str,
+        port: int,
+        master: Node | None = None,
+        authority: Authority | None = None,
     ) -> None:
         directory.mkdir()
         super().__init__(directory, env, binary=binary, port=port)
         self._password = PASSWORD
         self._master = master
+        self._authority = authority
 
     def command(self) -> list[str]:
         command = super().command()
         lines = [f'masterauth "{PASSWORD}"', "repl-diskless-sync yes", "repl-diskless-sync-delay 0"]
         if self._master is not None:
             lines.append(f"replicaof {HOST} {self._master.port}")
+        if self._authority is not None:
+            lines += tls_lines(self._authority, self.port)
         config = Path(command[-1])
         text = config.read_text("utf-8").replace(f"requirepass {PASSWORD}", f'requirepass "{PASSWORD}"')
         config.write_text("".join((text, *(f"{line}\n" for line in lines))), "utf-8")
         return command
 
     def client(self) -> aioredis.Redis:
-        return aioredis.Redis(host=HOST, port=self.port, password=PASSWORD, decode_responses=True, socket_timeout=2)
+        return aioredis.Redis(
+            host=HOST,
+            port=self.port,
+            password=PASSWORD,
+            decode_responses=True,
+            socket_timeout=2,
+            **tls_options(self._authority),
+        )
 
     async def role(self) -> str:
         try:
@@ -56,9 +88,23 @@ class Node(RedisServer):
             return "away"
 
 
+def tls_options(authority: Authority | None) -> dict[str, Any]:
+    return {} if authority is None else {"ssl": True, "ssl_ca_certs": str(authority.certificate)}
+
+
 class SentinelServer(ManagedProcess):
-    def __init__(self, directory: Path, env: Mapping[str, str], *, binary: str, port: int, master: Node) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        env: Mapping[str, str],
+        *,
+        binary: str,
+        port: int,
+        master: Node,
+        authority: Authority | None = None,
+    ) -> None:
         directory.mkdir()
+        self._authority = authority
         super().__init__("sentinel", directory, env)
         self.port = port
         self._binary = binary
@@ -78,14 +124,24 @@ class SentinelServer(ManagedProcess):
             f"sentinel down-after-milliseconds {MASTER} {DOWN_AFTER_MS}",
             f"sentinel failover-timeout {MASTER} 3000",
         ]
+        if self._authority is not None:
+            lines += tls_lines(self._authority, self.port)
         config.write_text("".join(f"{line}\n" for line in lines), "utf-8")
         return [self._binary, str(config), "--sentinel"]
 
+    def client(self) -> aioredis.Redis:
+        return aioredis.Redis(
+            host=HOST,
+            port=self.port,
+            password=SENTINELS_PASSWORD,
+            decode_responses=True,
+            socket_timeout=2,
+            **tls_options(self._authority),
+        )
+
     async def is_ready(self) -> bool:
         """Return whether it knows the replica and the other Sentinels, without which no failover is possible."""
-        async with aioredis.Redis(
-            host=HOST, port=self.port, password=SENTINELS_PASSWORD, decode_responses=True, socket_timeout=2
-        ) as client:
+        async with self.client() as client:
             try:
                 state = cast("dict[str, Any]", await cast("Any", client.sentinel_master(MASTER)))
             except RedisError:
@@ -98,18 +154,20 @@ class Replicated:
     master: Node
     replica: Node
     sentinels: tuple[SentinelServer, ...]
+    authority: Authority | None
 
     @classmethod
     @asynccontextmanager
-    async def start(cls, binaries: Binaries, directory: Path) -> AsyncIterator[Self]:
-        env, binary, ports = environment.inherited(), str(binaries.redis), PortPicker()
-        master = Node(directory / "master", env, binary=binary, port=ports.pick())
-        replica = Node(directory / "replica", env, binary=binary, port=ports.pick(), master=master)
+    async def start(cls, binary: Path, directory: Path, authority: Authority | None = None) -> AsyncIterator[Self]:
+        env, ports = environment.inherited(), PortPicker()
+        parts: dict[str, Any] = {"binary": str(binary), "authority": authority}
+        master = Node(directory / "master", env, port=ports.pick(), **parts)
+        replica = Node(directory / "replica", env, port=ports.pick(), master=master, **parts)
         sentinels = tuple(
-            SentinelServer(directory / f"sentinel-{number}", env, binary=binary, port=ports.pick(), master=master)
+            SentinelServer(directory / f"sentinel-{number}", env, port=ports.pick(), master=master, **parts)
             for number in range(COUNT)
         )
-        replicated = cls(master, replica, sentinels)
+        replicated = cls(master, replica, sentinels, authority)
         async with AsyncExitStack() as stack:
             for node in (master, replica):
                 await node.start()
@@ -124,8 +182,10 @@ class Replicated:
     @property
     def environment(self) -> dict[str, str]:
         hosts = ",".join(f"{HOST}:{sentinel.port}" for sentinel in self.sentinels)
+        tls = self.authority
+        scheme, query = ("sentinel", "") if tls is None else ("sentinels", f"?ssl_ca_certs={tls.certificate}")
         return {
-            "REDIS_URL": f"sentinel://:{PASSWORD.replace(' ', '%20')}@{hosts}/0",
+            "REDIS_URL": f"{scheme}://:{PASSWORD.replace(' ', '%20')}@{hosts}/0{query}",
             "SWITCHBOARD_SENTINEL_MASTER": MASTER,
             "SWITCHBOARD_SENTINEL_PASSWORD": SENTINELS_PASSWORD,
         }

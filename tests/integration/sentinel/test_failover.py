@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from livekit.protocol import models
@@ -18,20 +19,35 @@ from tasks.reconcile.livekit_sync import LiveKitSync
 from tasks.redis_client import connect
 from tasks.rooms import Room, RoomStore, State
 from tasks.settings import RedisSettings, Settings
-from tests.integration.sentinel.replicated import Replicated
+from tests.integration.sentinel.replicated import MASTER, Replicated
+from tests.support import redis_with_tls
+from tests.support.certificates import Authority
 from tests.support.fake_livekit_api import FakeLiveKitApi
 from tests.support.tenants import SECRET, declare
 from tests.support.waiting import until
 
-TENANTS = '[tenants.acme]\ntier = "premium"\n[tenants.other]\ntier = "free"\n'
+WITH_TLS = "with TLS"
+# The key is not in Redis: a call of this tenant is claimed, and becomes a dead letter at once.
+TENANTS = """
+[tenants.acme]
+tier = "premium"
+stt = { provider = "deepgram", key = "encrypted:0123456789ab" }
+[tenants.other]
+tier = "free"
+"""
 
 
 @pytest.fixture
-async def replicated(binaries: Binaries, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Replicated]:
+async def replicated(
+    binaries: Binaries, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> AsyncIterator[Replicated]:
     for name in os.environ:
         if name.startswith(("SWITCHBOARD_", "LIVEKIT_", "REDIS_")):
             monkeypatch.delenv(name)
-    async with Replicated.start(binaries, tmp_path) as started_replicated:
+    with_tls = getattr(request, "param", None) == WITH_TLS
+    binary = redis_with_tls.binary(tmp_path) if with_tls else binaries.redis
+    authority = Authority.create(tmp_path) if with_tls else None
+    async with Replicated.start(binary, tmp_path, authority) as started_replicated:
         env = {"LIVEKIT_URL": "ws://127.0.0.1:1", "LIVEKIT_API_KEY": "devkey", "LIVEKIT_API_SECRET": SECRET}
         for name, value in (env | started_replicated.environment).items():
             monkeypatch.setenv(name, value)
@@ -92,7 +108,6 @@ async def test_a_call_is_answered_after_a_failover_and_a_queued_room_is_kept(
 ) -> None:
     async def over() -> bool:
         room = await rooms.get("RM_answered")
-        # Without a LiveKit server its call ends at once.
         return room is not None and room.state is State.DEAD and "claimed" in room.steps_ms
 
     assert await dispatcher.open(RoomInfo("RM_queued", "call-other-1")) is DispatchResult.QUEUED
@@ -107,6 +122,23 @@ async def test_a_call_is_answered_after_a_failover_and_a_queued_room_is_kept(
     assert queued is not None
     assert queued.state is State.QUEUED
     assert isinstance(await rooms.claim("RM_queued", 1, claimant="a", worker="celery@one", pid=1), Room)
+
+
+@pytest.mark.parametrize("replicated", [WITH_TLS], indirect=True)
+async def test_a_planned_failover_ends_no_worker_and_the_next_call_is_answered(
+    replicated: Replicated, dispatcher: Dispatcher, rooms: RoomStore, worker: Worker
+) -> None:
+    async def over() -> bool:
+        assert worker.running, worker.tail()
+        room = await rooms.get("RM_answered")
+        return room is not None and room.state is State.DEAD and "claimed" in room.steps_ms
+
+    async with replicated.sentinels[0].client() as client:
+        sentinel: Any = client
+        await sentinel.execute_command("SENTINEL", "FAILOVER", MASTER)
+    await until(replicated.has_failed_over)
+    assert await open_with_retries(dispatcher, RoomInfo("RM_answered", "call-acme-1")) is DispatchResult.QUEUED
+    await until(over, 40)
 
 
 async def test_a_room_that_was_not_replicated_is_opened_again_by_the_reconciler(
@@ -133,7 +165,7 @@ async def test_a_room_that_was_not_replicated_is_opened_again_by_the_reconciler(
     listed = models.Room(sid="RM_lost", name="call-acme-1", creation_time_ms=1, num_participants=1)
     async with FakeLiveKitApi.serve([listed]) as server:
         settings = Settings.read(os.environ | {"LIVEKIT_URL": server.url})
-        await LiveKitSync(rooms, dispatcher, settings.livekit).sweep()
+        await LiveKitSync(rooms, dispatcher, settings.livekit, max_attempts=5).sweep()
     room = await rooms.get("RM_lost")
     assert room is not None
     assert room.state is State.QUEUED

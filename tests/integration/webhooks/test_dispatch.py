@@ -96,14 +96,24 @@ async def test_a_room_that_has_finished_is_not_opened_by_a_webhook_that_comes_la
     ("metadata", "why"),
     [
         ('{"tenant_id": "nobody"}', "There is no tenant 'nobody'"),
+        ('{"tenant_id": "broken"}', "its record in Redis is not a JSON object"),
         ("not JSON", "its metadata is not JSON"),
+        ("[" * 60_000, "its metadata is not JSON"),
         ("", "it has no metadata"),
     ],
+    ids=["unknown", "broken", "not JSON", "brackets", "none"],
 )
-async def test_a_room_of_no_known_tenant_becomes_a_dead_letter(
+async def test_a_room_of_no_known_tenant_becomes_a_dead_letter_if_it_gets_none(
     sender: Sender, rooms: RoomStore, metadata: str, why: str
 ) -> None:
     sid = new_sid()
+    await rooms.redis.hset("switchboard:tenants", "broken", "{")
+    if "tenant_id" not in metadata:
+        answer = await sender.post(event("room_started", sid, metadata=metadata))
+        assert (answer.status, answer.outcome) == (200, "no tenant yet")
+        assert await rooms.list_dead_letters() == []
+        (waiting,) = await rooms.redis.zrange("switchboard:tenantless", 0, -1)
+        await rooms.redis.zadd("switchboard:tenantless", {str(waiting): 1})
 
     answer = await sender.post(event("room_started", sid, metadata=metadata))
 

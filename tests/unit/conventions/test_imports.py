@@ -40,8 +40,8 @@ def test_every_package_that_is_declared_is_imported() -> None:
     owners = metadata.packages_distributions()
     tops = {module.partition(".")[0] for path in modules(*PACKAGES) for module in imported(path)}
     used = {canonicalize_name(name) for top in tops for name in owners.get(top, [])}
-    # These are commands.
-    assert declared - used == {"flower", "uvicorn"}
+    # It is a command.
+    assert declared - used == {"uvicorn"}
 
 
 def test_a_receiver_starts_without_the_pipeline() -> None:

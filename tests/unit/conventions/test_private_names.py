@@ -26,7 +26,7 @@ QUEUE = (
     "tasks/queue/celery_config.py",
     "tasks/queue/message.py",
     "tasks/call/task.py",
-    "ops/flower/",
+    "tasks/queue/flower.py",
     # An error of remote control.
     "ops/commands/drain.py",
 )

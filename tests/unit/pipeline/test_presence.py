@@ -7,9 +7,10 @@ from typing import Any, cast
 
 import pytest
 from livekit import rtc
+from livekit.protocol.models import ParticipantInfo, ParticipantPermission
 
 from pipeline.options import CallLimits
-from pipeline.presence import EndReason, Presence
+from pipeline.presence import EndReason, Presence, is_caller
 
 SOON, NEVER = 0.02, 3600.0
 STANDARD = rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
@@ -21,6 +22,7 @@ EGRESS = rtc.ParticipantKind.PARTICIPANT_KIND_EGRESS
 @dataclass(frozen=True)
 class Person:
     kind: int
+    permissions: ParticipantPermission = field(default_factory=ParticipantPermission)
 
 
 @dataclass
@@ -32,8 +34,8 @@ class Room(rtc.EventEmitter[Any]):
     def __post_init__(self) -> None:
         super().__init__()
 
-    def join(self, identity: str, kind: int) -> None:
-        self.remote_participants[identity] = Person(kind)
+    def join(self, identity: str, kind: int, *, hidden: bool = False) -> None:
+        self.remote_participants[identity] = Person(kind, ParticipantPermission(hidden=hidden))
         self.emit("participant_connected", self.remote_participants[identity])
 
     def leave(self, identity: str) -> None:
@@ -83,6 +85,29 @@ async def test_agents_and_recorders_do_not_keep_a_call_alive(watch: Watch, kind:
     room.join("company", kind)
     room.leave("caller")
     assert await ending(presence) is EndReason.EMPTY
+
+
+async def test_a_supervisor_whom_nobody_sees_keeps_no_call_alive(watch: Watch) -> None:
+    room, presence = watch()
+    room.join("supervisor", STANDARD, hidden=True)
+    assert not presence.came
+    room.join("caller", STANDARD)
+    room.leave("caller")
+    assert await ending(presence) is EndReason.EMPTY
+
+
+async def test_a_caller_who_is_hidden_from_now_on_is_none_any_more(watch: Watch) -> None:
+    room, presence = watch()
+    room.join("supervisor", STANDARD)
+    room.remote_participants["supervisor"] = hidden = Person(STANDARD, ParticipantPermission(hidden=True))
+    room.emit("participant_permissions_changed", hidden, hidden.permissions)
+    assert await ending(presence) is EndReason.EMPTY
+
+
+@pytest.mark.parametrize("permission", [ParticipantPermission(hidden=True), ParticipantPermission(recorder=True)])
+def test_who_is_hidden_or_records_is_no_caller_in_the_servers_list_either(permission: ParticipantPermission) -> None:
+    assert is_caller(ParticipantInfo(kind=ParticipantInfo.Kind.STANDARD))
+    assert not is_caller(ParticipantInfo(permission=permission))
 
 
 async def test_a_caller_who_comes_back_in_time_keeps_the_call_and_may_leave_again(watch: Watch) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import InvalidSetting
+from tasks.errors import InvalidSetting, InvalidSettings
 from tasks.settings import AfterWait, RedisSettings, Settings, TierSettings
 
 KEYS = {"LIVEKIT_API_KEY": "main", "LIVEKIT_API_SECRET": "main secret"}
@@ -67,15 +67,19 @@ def test_a_secret_may_be_given_as_a_file(tmp_path: Path) -> None:
     assert settings.redis.url.get_secret_value() == "redis://:hidden@127.0.0.1:6379/0"
 
 
-def test_a_variable_wins_over_its_file(tmp_path: Path) -> None:
+def test_a_variable_and_its_file_are_not_set_together(tmp_path: Path) -> None:
     file = tmp_path / "level"
     file.write_text("DEBUG\n")
     given = {"SWITCHBOARD_LOG_LEVEL": "ERROR", "SWITCHBOARD_LOG_LEVEL_FILE": str(file)}
-    assert read(**given).log.level == "ERROR"
+    with pytest.raises(InvalidSetting, match="SWITCHBOARD_LOG_LEVEL_FILE is set too; remove one"):
+        read(**given)
+    # A compose file passes on what the shell does not have as an empty value.
+    assert read(**(given | {"SWITCHBOARD_LOG_LEVEL": ""})).log.level == "DEBUG"
 
 
 def test_a_missing_secret_names_the_variable() -> None:
-    with pytest.raises(InvalidSetting, match=r"LIVEKIT_API_SECRET = '\(not set\)' is not usable: Field required"):
+    missing = r"LIVEKIT_API_SECRET = '\(not set\)' is not usable: set it, or LIVEKIT_API_SECRET_FILE"
+    with pytest.raises(InvalidSetting, match=missing):
         Settings.read({"LIVEKIT_API_KEY": "main"})
 
 
@@ -97,6 +101,29 @@ def test_a_secret_file_that_is_not_there_names_the_variable_and_the_path() -> No
         ("SWITCHBOARD_QUEUED_PER_TENANT", "-1"),
         ("SWITCHBOARD_WEBHOOK_KEYS", "a key without its secret"),
         ("SWITCHBOARD_ENCRYPTION_KEYS", "no such key"),
+        ("SWITCHBOARD_LOG_LEVEL", "verbose"),
+        ("SWITCHBOARD_TIERS", ","),
+        ("SWITCHBOARD_TIERS", "gold=one,gold=two"),
+        ("SWITCHBOARD_TIERS", "gold=switchboard:rooms"),
+        ("SWITCHBOARD_TIERS", '"premium,free"'),
+        ("SWITCHBOARD_AGENT", "'our.agent:entrypoint'"),
+        ("SWITCHBOARD_LOAD_THRESHOLD", "nan"),
+        ("SWITCHBOARD_DRAIN_SECONDS", "inf"),
+        ("SWITCHBOARD_MAX_WAIT_SECONDS", "free=inf"),
+        ("SWITCHBOARD_MAX_CALL_SECONDS", "1e300"),
+        ("SWITCHBOARD_MAX_ATTEMPTS", "1000000000000000000000"),
+        ("SWITCHBOARD_TIER_CAPS", "free=1000000000000000000000"),
+        ("SWITCHBOARD_SLOTS", "5000"),
+        ("SWITCHBOARD_LEASE_TTL_MS", "10"),
+        ("SWITCHBOARD_LEASE_RENEW_MS", "2001"),
+        ("LIVEKIT_URL", "livekit.example.com"),
+        ("LIVEKIT_URL", "localhost:7880"),
+        ("LIVEKIT_URL", "ws:/localhost:7880"),
+        ("LIVEKIT_URL", "wss://:7880"),
+        ("LIVEKIT_URL", "wss://livekit example.com"),
+        ("LIVEKIT_URL", "wss://host:port"),
+        ("LIVEKIT_URL", "wss://key:secret@livekit.example.com"),
+        ("SWITCHBOARD_PUBLIC_LIVEKIT_URL", "livekit.example.com"),
     ],
 )
 def test_a_bad_value_names_its_variable_and_is_not_repeated_where_it_may_be_secret(variable: str, value: str) -> None:
@@ -105,9 +132,85 @@ def test_a_bad_value_names_its_variable_and_is_not_repeated_where_it_may_be_secr
     assert value not in str(raised.value)
 
 
+# Without encryption keys they are derived from another secret, which must not happen by an oversight.
+@pytest.mark.parametrize(
+    "name", ["SWITCHBOARD_TIERS", "LIVEKIT_URL", "REDIS_URL", "LIVEKIT_API_SECRET", "SWITCHBOARD_ENCRYPTION_KEYS"]
+)
+def test_an_empty_value_is_refused_where_a_setting_has_to_have_one(name: str) -> None:
+    with pytest.raises(InvalidSetting, match=rf"^{name} = "):
+        read(**{name: " "})
+
+
+def test_an_empty_value_of_a_setting_that_may_be_left_out_is_none() -> None:
+    settings = read(SWITCHBOARD_DEFAULT_TENANT="", SWITCHBOARD_API_KEYS="", SWITCHBOARD_TIER_CAPS="")
+    assert settings.tenants.default is None
+    assert settings.receiver.api_keys is None
+    assert settings.tiers.caps == {}
+
+
+def test_all_that_is_wrong_is_said_at_once_in_a_line_each() -> None:
+    with pytest.raises(InvalidSettings) as raised:
+        Settings.read(
+            {
+                "LIVEKIT_URL": "localhost:7880",
+                "LIVEKIT_API_KEY": "main",
+                "SWITCHBOARD_TIERS": "",
+                "SWITCHBOARD_TIER_CAPS": "gold=5",
+                "SWITCHBOARD_SLOTS": "many",
+                "SWITCHBOARD_LOAD_THRESHOLD": "7",
+                "SWITCHBOARD_LOG_LEVEL": "verbose",
+                "REDIS_URL_FILE": "/nowhere/redis",
+            }
+        )
+    lines = str(raised.value).splitlines()
+    assert [line.partition(" = ")[0] for line in lines] == [
+        "REDIS_URL_FILE",
+        "LIVEKIT_URL",
+        "LIVEKIT_API_SECRET",
+        "SWITCHBOARD_TIERS",
+        "SWITCHBOARD_TIER_CAPS",
+        "SWITCHBOARD_SLOTS",
+        "SWITCHBOARD_LOAD_THRESHOLD",
+        "SWITCHBOARD_LOG_LEVEL",
+    ]
+    assert [problem.name for problem in raised.value.problems] == [line.partition(" = ")[0] for line in lines]
+
+
+def test_space_around_a_value_is_no_part_of_it() -> None:
+    settings = read(LIVEKIT_API_SECRET="hidden\n", LIVEKIT_URL=" wss://livekit.example.com\n", SWITCHBOARD_SLOTS="3 ")
+    assert settings.livekit.api_secret.get_secret_value() == "hidden"
+    assert settings.livekit.url == "wss://livekit.example.com"
+    assert settings.worker.slots == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("http://livekit:7880", "ws://livekit:7880"),
+        ("https://livekit.example.com/path", "wss://livekit.example.com/path"),
+        ("WSS://livekit.example.com", "wss://livekit.example.com"),
+        ("ws://[::1]:7880", "ws://[::1]:7880"),
+    ],
+)
+def test_the_address_of_a_livekit_server_may_be_that_of_its_http_api(given: str, used: str) -> None:
+    assert read(LIVEKIT_URL=given).livekit.url == used
+
+
+def test_the_level_of_the_log_may_be_written_small() -> None:
+    assert read(SWITCHBOARD_LOG_LEVEL="debug").log.level == "DEBUG"
+
+
+def test_a_lease_is_renewed_three_times_within_its_ttl() -> None:
+    lease = read(SWITCHBOARD_LEASE_TTL_MS="3000", SWITCHBOARD_LEASE_RENEW_MS="1000").lease
+    assert lease.renew_ms * 3 == lease.ttl_ms
+    # The default of one does not go with every value of the other.
+    with pytest.raises(InvalidSetting, match=r"SWITCHBOARD_LEASE_RENEW_MS.*at most a third of .*_TTL_MS, 1000"):
+        read(SWITCHBOARD_LEASE_TTL_MS="3000")
+
+
 def test_a_key_source_is_a_module_and_an_attribute() -> None:
     with pytest.raises(
-        InvalidSetting, match=r"SWITCHBOARD_KEY_SOURCE = 'our_vault\.py' is not usable: write it as module"
+        InvalidSetting, match=r"SWITCHBOARD_KEY_SOURCE = '\*\*\*' is not usable: write it as module:attribute"
     ):
         read(SWITCHBOARD_KEY_SOURCE="our_vault.py")
 

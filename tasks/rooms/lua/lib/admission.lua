@@ -20,6 +20,7 @@
 -- one; and last:<tier>, the tenant that was served last.
 
 --- @include "lib/clock"
+--- @include "lib/read_room"
 
 local queued_key, permits_key, waitlist_key, eligible_key, admission_key, unanswered_key = unpack(KEYS, #KEYS - 5)
 local room_prefix = unpack(ARGV, #ARGV)
@@ -44,8 +45,8 @@ local function set_limit(name, most)
 end
 
 local function is_full(group, limit)
-  local most = redis.call('HGET', admission_key, limit or group)
-  return most and count(permits_key, group) >= tonumber(most)
+  local most = tonumber(redis.call('HGET', admission_key, limit or group) or '')
+  return most and count(permits_key, group) >= most
 end
 
 -- Returns the members of `permits` for a room: of its tenant, of its tier, and of the tenant's unclaimed rooms.
@@ -63,6 +64,7 @@ local function acquire(sid, tenant, tier, arrived)
 end
 
 -- Returns the first waiting room of a tenant as {member of the waitlist, sid, tier, queue, message, arrived}, or nil.
+-- A member that no waiting room has is removed; the repair adds the room as it is.
 local function first_waiting(tenant)
   while true do
     local member = first_member(waitlist_key, tenant)
@@ -70,20 +72,27 @@ local function first_waiting(tenant)
       return nil
     end
     local sid = string.sub(member, #tenant + 19)
-    local room = redis.call('HMGET', room_prefix .. sid, 'state', 'tier', 'queue', 'message', 'arrived')
-    if room[1] == 'waiting' then
-      return {member, sid, room[2], room[3], room[4], room[5]}
+    local state, tier, queue, message, arrived =
+      read_room(room_prefix .. sid, 'state', 'tier', 'queue', 'message', 'arrived')
+    local known = tier and queue and message and arrived
+    if state == 'waiting' and known and member == tenant .. '\0' .. arrived .. '\0' .. sid then
+      return {member, sid, tier, queue, message, arrived}
     end
     redis.call('ZREM', waitlist_key, member)
   end
 end
 
--- Make a tenant eligible, unless it has no waiting room or its own limits keep it back. Returns the tier, or nil.
-local function make_eligible(tenant)
+-- Make a tenant eligible, unless it has no waiting room or its own limits keep it back: then it is not, of this tier.
+-- Returns the tier of its first waiting room, or nil.
+local function make_eligible(tenant, tier)
   local room = first_waiting(tenant)
   if room and not is_full('tenant:' .. tenant) and not is_full('unclaimed:' .. tenant, 'unclaimed') then
     redis.call('ZADD', eligible_key, 0, room[3] .. '\0' .. tenant)
     return room[3]
+  end
+  tier = tier or (room and room[3])
+  if tier then
+    redis.call('ZREM', eligible_key, tier .. '\0' .. tenant)
   end
 end
 
@@ -114,10 +123,10 @@ local function serve(tier)
       redis.call('ZREM', waitlist_key, member)
       redis.call('HSET', room_prefix .. sid, 'state', 'queued', 'at:queued', now_ms)
       acquire(sid, tenant, tier, arrived)
-      redis.call('LPUSH', queue, message)
+      -- If that is refused, the message is one that was lost.
+      redis.pcall('LPUSH', queue, message)
       redis.call('HSET', admission_key, 'last:' .. tier, tenant)
-      redis.call('ZREM', eligible_key, tier .. '\0' .. tenant)
-      make_eligible(tenant)
+      make_eligible(tenant, tier)
     end
   end
 end
@@ -131,7 +140,7 @@ end
 
 -- Let in the rooms that a change for a tenant, and for a tier unless it is nil, lets in.
 local function admit(tenant, tier)
-  local eligible_for = make_eligible(tenant)
+  local eligible_for = make_eligible(tenant, tier)
   if tier then
     serve(tier)
   end
@@ -151,12 +160,11 @@ end
 
 -- Release the permits of a room that is over, take it from queue and waitlist, and let others in.
 local function release(sid)
-  local room = redis.call('HMGET', room_prefix .. sid, 'tenant', 'tier', 'arrived')
-  local tenant, tier, arrived = room[1], room[2], room[3]
-  if not arrived then
+  local tenant, tier, arrived = read_room(room_prefix .. sid, 'tenant', 'tier', 'arrived')
+  redis.call('ZREM', queued_key, sid)
+  if not (tenant and tier and arrived) then
     return
   end
-  redis.call('ZREM', queued_key, sid)
   redis.call('ZREM', unanswered_key, tier .. '\0' .. arrived .. '\0' .. sid)
   redis.call('ZREM', waitlist_key, tenant .. '\0' .. arrived .. '\0' .. sid)
   redis.call('ZREM', permits_key, permits(sid, tenant, tier, arrived))

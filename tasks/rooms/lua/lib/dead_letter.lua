@@ -4,8 +4,8 @@
 -- ARGV  none of its own; uses the action's stream_length
 -- Returns nothing; defines `write_dead_letter`.
 
--- An attempt of '0' stands for a room that was never opened.
+-- An attempt of '0' stands for a room that was never opened. What is not known of the room may be false.
 local function write_dead_letter(sid, name, tenant, tier, attempt, reason)
-  redis.call('XADD', dead_key, 'MAXLEN', '~', stream_length, '*', 'sid', sid, 'name', name, 'tenant', tenant,
-    'tier', tier, 'attempt', attempt, 'reason', reason)
+  redis.call('XADD', dead_key, 'MAXLEN', '~', stream_length, '*', 'sid', sid, 'name', name or '',
+    'tenant', tenant or '', 'tier', tier or '', 'attempt', attempt or '0', 'reason', reason)
 end

@@ -5,10 +5,13 @@
 -- Returns nothing; defines `finish`.
 
 --- @include "lib/clock"
+--- @include "lib/message"
 
--- `ended_by`: 'callers', 'agent' or 'limit'. `public_reason`: a word that callers may read, or ''.
--- The caller then calls `release` of lib/admission, which gives the room's permits to others.
+-- A room that was queued takes its message out of its queue. `ended_by`: 'callers', 'agent' or 'limit'.
+-- `public_reason`: a word that callers may read, or ''. The caller then calls `release` of lib/admission, which gives
+-- the room's permits to others.
 local function finish(sid, room_key, conversation_key, state, reason, ended_by, public_reason)
+  remove_message(room_key)
   redis.call('HSET', room_key, 'sid', sid, 'state', state, 'reason', reason, 'ended_by', ended_by,
     'public_reason', public_reason, 'at:ended', now_ms)
   -- A room that was never claimed still has these.

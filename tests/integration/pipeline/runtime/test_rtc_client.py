@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -136,3 +137,23 @@ async def main():
 asyncio.run(main())
 """
     assert run(program)[0] == outcome
+
+
+PANIC = """
+import ctypes, signal
+from livekit.rtc._proto import ffi_pb2
+
+# As a child of the worker does.
+signal.signal(signal.SIGTERM, lambda *_: None)
+rtc_client.start()
+event = ffi_pb2.FfiEvent(panic=ffi_pb2.Panic(message="made up")).SerializeToString()
+data = (ctypes.c_uint8 * len(event)).from_buffer_copy(event)
+_ffi_client.ffi_event_callback(data, len(event))
+print("goes on without its client")
+"""
+
+
+def test_a_panic_of_the_client_ends_a_process_that_disregards_sigterm() -> None:
+    ran = subprocess.run([sys.executable, "-c", PREAMBLE + PANIC + END], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (-signal.SIGKILL, "")
+    assert "FFI Panic:  made up" in ran.stderr

@@ -1,25 +1,29 @@
-"""The ways in which an attempt can end: the table in `tasks.call.attempt`, with a real Redis and a made-up call."""
+"""The ways in which an attempt can end: the table in `tasks.call.ending`, with a real Redis and a made-up call."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from ops.stack.redis import RedisServer
 from pipeline.conversation import Conversation
-from pipeline.errors import AgentCrashed, AgentNotFound, AgentWithdrawn
+from pipeline.errors import AgentCrashed, AgentNotFound, AgentWithdrawn, RoomUnreachable
 from pipeline.outcome import CallOutcome, EndedBy
 from tasks.call import attempt as attempts
 from tasks.call.attempt import run_attempt
 from tasks.call.child import Child
 from tasks.call.drain import Drain
+from tasks.call.scoreboard import Scoreboard
 from tasks.rooms import RoomStore, State
 from tasks.settings import Settings
 from tasks.tenants import Tenant
+from tests.support.waiting import until
 
 Run = Callable[[], Coroutine[Any, Any, str]]
 
@@ -30,6 +34,7 @@ class MadeUpCall:
     error: Exception | None = None
     done_by_itself = False
     started: asyncio.Event
+    finish: asyncio.Event
     commands: list[str]
 
     def __init__(self, options: object, runner: object, conversation: Conversation, **_: object) -> None:
@@ -41,7 +46,13 @@ class MadeUpCall:
         self.started.set()
         if self.error is not None:
             raise self.error
-        return CallOutcome("the agent is done", EndedBy.AGENT) if self.done_by_itself else await self._ended
+        if self.done_by_itself:
+            return CallOutcome("the agent is done", EndedBy.AGENT)
+        finish = asyncio.create_task(self.finish.wait())
+        waits: set[asyncio.Future[Any]] = {self._ended, finish}
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finish.cancel()
+        return self._ended.result() if self._ended.done() else CallOutcome("room empty", EndedBy.CALLERS)
 
     # As in a call, only the first of these counts.
     def hang_up(self, reason: str, ended_by: EndedBy = EndedBy.CALLERS) -> None:
@@ -70,6 +81,7 @@ class OneTenant:
 def call(monkeypatch: pytest.MonkeyPatch) -> type[MadeUpCall]:
     class ThisCall(MadeUpCall):
         started = asyncio.Event()
+        finish = asyncio.Event()
         commands: list[str] = []  # noqa: RUF012 - of this test alone
 
     monkeypatch.setattr(attempts, "Call", ThisCall)
@@ -90,9 +102,11 @@ async def run(
     call: type[MadeUpCall],
     drain: Drain,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> Run:
     """Answer the room RM_1, which is queued, in its first attempt. `rooms` stays open for the test."""
     monkeypatch.setenv("SWITCHBOARD_LEASE_RENEW_MS", "50")
+    monkeypatch.setenv("SWITCHBOARD_REDIS_DEADLINE_SECONDS", "0.2")
     await rooms.open(
         sid="RM_1",
         name="call-acme-1",
@@ -107,11 +121,27 @@ async def run(
     async def answer() -> str:
         redis = redis_server.client()
         child = Child(
-            Settings.read(), cast("asyncio.Runner", None), redis, RoomStore(redis), cast("Any", OneTenant()), drain
+            Settings.read(),
+            cast("asyncio.Runner", None),
+            redis,
+            RoomStore(redis),
+            cast("Any", OneTenant()),
+            drain,
+            Scoreboard(tmp_path / "scoreboard").row(0),
         )
         return await asyncio.wait_for(run_attempt("RM_1", 1, worker="celery@one", child=child), 10)
 
     return answer
+
+
+@asynccontextmanager
+async def stopped(redis_server: RedisServer) -> AsyncIterator[None]:
+    """Redis does not answer."""
+    redis_server.pause()
+    try:
+        yield
+    finally:
+        redis_server.resume()
 
 
 async def state(rooms: RoomStore) -> tuple[State, int, str]:
@@ -162,7 +192,7 @@ async def test_a_drain_hands_the_call_over_with_its_conversation(
     running = asyncio.create_task(run())
     await call.started.wait()
     drain.begin(0)
-    assert await running == "lost: stale"
+    assert await running == "handed over: requeued"
     assert call.commands == ["leave: handed over"]
     assert await state(rooms) == (State.QUEUED, 2, "its worker stops")
     room = await rooms.get("RM_1")
@@ -204,3 +234,51 @@ async def test_a_bug_of_ours_queues_the_room_again(rooms: RoomStore, run: Run, c
     call.error = ZeroDivisionError()
     assert await run() == "lost: requeued"
     assert await state(rooms) == (State.QUEUED, 2, "ZeroDivisionError")
+
+
+async def test_an_error_of_the_server_queues_the_room_again_and_uses_up_no_attempt(
+    rooms: RoomStore, run: Run, call: type[MadeUpCall], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWITCHBOARD_MAX_ATTEMPTS", "1")
+    call.error = RoomUnreachable(error="connection refused")
+    assert await run() == "lost: requeued"
+    assert (await state(rooms))[:2] == (State.QUEUED, 2)
+
+
+async def test_a_call_whose_lease_counts_as_lost_because_redis_was_away_is_answered_again(
+    rooms: RoomStore,
+    run: Run,
+    call: type[MadeUpCall],
+    redis_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SWITCHBOARD_REDIS_OUTAGE_SECONDS", "0.2")
+    running = asyncio.create_task(run())
+    await call.started.wait()
+
+    async def left() -> bool:
+        return call.commands == ["leave: lease lost"]
+
+    async with stopped(redis_server):
+        await until(left)
+    # Redis may have executed a request that was given up, so that its repetition is stale.
+    assert await running in {"lost: requeued", "lost: stale"}
+    assert (await state(rooms))[:2] == (State.QUEUED, 2)
+
+
+async def test_the_end_of_a_call_is_written_when_redis_is_back(
+    rooms: RoomStore, run: Run, call: type[MadeUpCall], redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    running = asyncio.create_task(run())
+    await call.started.wait()
+
+    async def tried() -> bool:
+        return "not written yet" in caplog.text
+
+    async with stopped(redis_server):
+        call.finish.set()
+        await until(tried)
+        assert not running.done()
+    assert await running == "room empty"
+    assert await state(rooms) == (State.ENDED, 1, "room empty")
+    assert len(await rooms.list_call_records()) == 1

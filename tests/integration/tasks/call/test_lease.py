@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 
 import pytest
 
 from ops.stack.redis import RedisServer
-from tasks.call.lease import LeaseRenewer
-from tasks.rooms import ClaimRefusal, Room, RoomStore
+from tasks.call.ending import Ended, Lost
+from tasks.call.lease import Lease
+from tasks.rooms import ClaimRefusal, EndedBy, RenewResult, Room, RoomStore, State
 from tasks.settings import Settings
+from tests.support.waiting import until
+
+OVER = Ended("room empty", EndedBy.CALLERS)
 
 
 async def claimed(rooms: RoomStore) -> Room:
@@ -35,63 +38,90 @@ def settings(switchboard_env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -
     return Settings.read()
 
 
-async def start(
-    rooms: RoomStore, settings: Settings, *, claimed_ago: float = 0
-) -> tuple[LeaseRenewer, asyncio.Task[None]]:
-    lease = LeaseRenewer(rooms, await claimed(rooms), settings, claimed_at=time.monotonic() - claimed_ago)
-    return lease, asyncio.create_task(lease.run())
+async def start(rooms: RoomStore, settings: Settings) -> tuple[Lease, asyncio.Task[None], list[RenewResult]]:
+    results: list[RenewResult] = []
+    lease = Lease(rooms, await claimed(rooms), settings, results.append)
+    return lease, asyncio.create_task(lease.renew()), results
 
 
 async def test_the_renewal_of_a_call_that_is_over_at_once_still_stops(rooms: RoomStore, settings: Settings) -> None:
     for yields in range(60):
         await rooms.redis.flushdb()
-        lease, renewing = await start(rooms, settings)
+        lease, renewing, results = await start(rooms, settings)
         for _ in range(yields):
             await asyncio.sleep(0)
-        lease.stop()
+        assert await lease.write(OVER) == "room empty"
         await asyncio.wait_for(renewing, 5)
-        assert not lease.lost.is_set()
+        assert results == []
 
 
 async def test_steps_are_written_with_the_time_at_which_they_were_reached(rooms: RoomStore, settings: Settings) -> None:
-    # Between the claim and the renewal are the tenant and its keys.
-    lease, renewing = await start(rooms, settings, claimed_ago=40)
-    lease.record_step("joined")
-    lease.record_step("first_audio")
-    lease.stop()
+    lease, renewing, _ = await start(rooms, settings)
+    lease.record_step("joined", 40_000)
+    lease.record_step("first_audio", 40_100)
+    await lease.write(OVER)
     await asyncio.wait_for(renewing, 5)
     room = await rooms.get("RM_1")
     assert room is not None
-    for step in ("joined", "first_audio"):
-        assert 40_000 <= room.steps_ms[step] - room.steps_ms["claimed"] < 45_000
+    claimed_ms = room.steps_ms["claimed"]
+    assert [room.steps_ms[step] - claimed_ms for step in ("joined", "first_audio")] == [40_000, 40_100]
+
+
+async def test_an_ending_is_written_after_the_steps_that_a_renewal_is_just_writing(
+    rooms: RoomStore, settings: Settings
+) -> None:
+    for yields in range(30):
+        await rooms.redis.flushdb()
+        lease, renewing, _ = await start(rooms, settings)
+        lease.record_step("joined", 10)
+        for _ in range(yields):
+            await asyncio.sleep(0)
+        await lease.write(OVER)
+        await asyncio.wait_for(renewing, 5)
+        (record,) = await rooms.list_call_records()
+        assert "joined" in record.steps_ms
 
 
 async def test_the_renewal_ends_when_the_lease_is_lost(rooms: RoomStore, settings: Settings) -> None:
-    lease, renewing = await start(rooms, settings)
+    _, renewing, results = await start(rooms, settings)
     await rooms.requeue("RM_1", 1, queue="premium", message=b"", reason="", max_attempts=5)
     await asyncio.wait_for(renewing, 5)
-    assert lease.lost.is_set()
-    assert not lease.closing.is_set()
+    assert results == [RenewResult.LOST]
 
 
 async def test_a_lease_is_renewed_while_its_room_is_closing(rooms: RoomStore, settings: Settings) -> None:
-    lease, renewing = await start(rooms, settings)
+    lease, renewing, results = await start(rooms, settings)
     await rooms.close("RM_1")
-    await asyncio.wait_for(lease.closing.wait(), 5)
-    assert not lease.lost.is_set()
-    lease.stop()
+
+    async def closing_twice() -> bool:
+        return len(results) > 1
+
+    await until(closing_twice)
+    assert set(results) == {RenewResult.CLOSING}
+    await lease.write(OVER)
     await asyncio.wait_for(renewing, 5)
+
+
+async def test_a_lost_call_leaves_its_last_words_for_the_next_attempt(rooms: RoomStore, settings: Settings) -> None:
+    lease, renewing, _ = await start(rooms, settings)
+    lease.save_conversation("what was said")
+    assert await lease.write(Lost("it crashed")) == "lost: requeued"
+    await asyncio.wait_for(renewing, 5)
+    assert await rooms.conversation("RM_1") is not None
+    room = await rooms.get("RM_1")
+    assert room is not None
+    assert (room.state, room.attempt, room.reason) == (State.QUEUED, 2, "it crashed")
 
 
 async def test_a_lease_counts_as_kept_while_redis_is_away_but_not_for_ever(
     rooms: RoomStore, settings: Settings, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lease, renewing = await start(rooms, settings)
+    _, renewing, results = await start(rooms, settings)
     with caplog.at_level(logging.ERROR, "switchboard.tasks.call"):
         redis_server.kill()
         await redis_server.exited()
         began = asyncio.get_running_loop().time()
         await asyncio.wait_for(renewing, 10)
     assert asyncio.get_running_loop().time() - began >= settings.lease.outage_seconds - 0.1
-    assert lease.lost.is_set()
+    assert results == [RenewResult.LOST]
     await redis_server.start()

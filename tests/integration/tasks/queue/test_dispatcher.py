@@ -18,6 +18,7 @@ from tests.support.tenants import declare
 SID, NAME = "RM_1", "call-acme-1"
 FAR_MS = 1 << 50
 ACME = '[tenants.acme]\ntier = "premium"\n'
+OF_ACME = '{"tenant_id": "acme"}'
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ async def test_a_dead_room_waits_for_a_replay(dispatcher: Dispatcher, rooms: Roo
 
 async def test_a_room_without_a_tenant_is_replayed_when_there_is_one(dispatcher: Dispatcher, rooms: RoomStore) -> None:
     await declare(rooms.redis, "")
-    assert await dispatcher.open(RoomInfo(SID, NAME)) is DispatchResult.DEAD
+    assert await dispatcher.open(RoomInfo(SID, NAME, OF_ACME)) is DispatchResult.DEAD
     await declare(rooms.redis, ACME)
     assert await dispatcher.replay(RoomInfo(SID, NAME)) is DispatchResult.QUEUED
     await call(rooms, 1)
@@ -104,7 +105,7 @@ async def test_a_room_without_a_tenant_is_replayed_when_there_is_one(dispatcher:
 
 async def test_a_replay_that_changes_nothing_says_why_it_cannot(dispatcher: Dispatcher, rooms: RoomStore) -> None:
     await declare(rooms.redis, "")
-    await dispatcher.open(RoomInfo(SID, NAME))
+    await dispatcher.open(RoomInfo(SID, NAME, OF_ACME))
     with pytest.raises(UnknownTenantInName, match="none of these tenants is declared: 'acme'"):
         await dispatcher.replay(RoomInfo(SID, NAME))
     assert (await get(rooms)).state is State.DEAD

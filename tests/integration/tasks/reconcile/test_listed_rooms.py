@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from livekit.protocol import models
@@ -13,50 +12,36 @@ from tasks.reconcile.livekit_sync import LiveKitSync, LiveKitSyncConfig
 from tasks.rooms import ClaimRefusal, EndedBy, Room, RoomStore, RoomSummary, State, keys
 from tasks.rooms.keys import OVER_ROOM_MS
 from tasks.rooms.store import SCAN_BATCH
-from tasks.settings import Settings
+from tasks.settings import LivekitSettings
+from tests.integration.tasks.reconcile.calls import MAX_ATTEMPTS, now_ms
 from tests.support.fake_livekit_api import FakeLiveKitApi
-from tests.support.tenants import declare
 
 SID, NAME = "RM_1", "call-acme-1"
 SLACK_MS = 1000
-ANNOUNCED_MS, LISTED_MS = LiveKitSyncConfig().announced_ms, LiveKitSyncConfig().listed_ms
-
-
-@pytest.fixture
-async def settings(switchboard_env: dict[str, str], rooms: RoomStore) -> Settings:
-    await declare(rooms.redis, '[tenants.acme]\ntier = "premium"\n')
-    return Settings.read()
-
-
-@pytest.fixture
-async def dispatcher(settings: Settings) -> AsyncIterator[Dispatcher]:
-    dispatcher = Dispatcher.from_settings(settings)
-    yield dispatcher
-    await dispatcher.aclose()
+ANNOUNCED_MS = LiveKitSyncConfig().announced_ms
 
 
 class Sweep:
-    """A sweep of a server that lists these rooms."""
+    """Sweeps of a server, each with the rooms that it lists then."""
 
-    def __init__(self, settings: Settings, rooms: RoomStore, dispatcher: Dispatcher) -> None:
-        self._settings = settings
-        self._rooms = rooms
-        self._dispatcher = dispatcher
-        self.config = LiveKitSyncConfig()
+    def __init__(
+        self, rooms: RoomStore, dispatcher: Dispatcher, server: FakeLiveKitApi, livekit: LivekitSettings
+    ) -> None:
+        self._server = server
+        self._make = partial(LiveKitSync, rooms, dispatcher, livekit, max_attempts=MAX_ATTEMPTS)
+        self.configure(LiveKitSyncConfig())
+
+    def configure(self, config: LiveKitSyncConfig) -> None:
+        self._sync = self._make(config)
 
     async def __call__(self, *listed: models.Room) -> bool:
-        async with FakeLiveKitApi.serve(listed) as livekit:
-            server = self._settings.livekit.model_copy(update={"url": livekit.url})
-            return await LiveKitSync(self._rooms, self._dispatcher, server, self.config).sweep()
+        self._server.list_rooms(listed)
+        return await self._sync.sweep()
 
 
 @pytest.fixture
-def sweep(settings: Settings, rooms: RoomStore, dispatcher: Dispatcher) -> Sweep:
-    return Sweep(settings, rooms, dispatcher)
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
+def sweep(rooms: RoomStore, dispatcher: Dispatcher, server: FakeLiveKitApi, livekit_settings: LivekitSettings) -> Sweep:
+    return Sweep(rooms, dispatcher, server, livekit_settings)
 
 
 def listed(*, started_ms_ago: int = ANNOUNCED_MS + SLACK_MS, people: int = 1) -> models.Room:
@@ -120,8 +105,8 @@ async def test_a_room_whose_call_was_not_ended_by_its_callers_is_not_opened_agai
 
 
 async def test_a_dead_room_gets_no_second_letter(rooms: RoomStore, sweep: Sweep) -> None:
-    homeless = listed(started_ms_ago=60_000)
-    homeless.name = "no tenant in this name"
+    homeless = listed()
+    homeless.metadata = '{"tenant_id": "nobody"}'
     for _ in range(3):
         await sweep(homeless)
     assert len(await rooms.list_dead_letters()) == 1
@@ -147,21 +132,17 @@ async def test_looking_up_a_room_does_not_shorten_the_ttl_of_an_open_one(
 
 
 async def test_a_sweep_that_takes_too_long_is_continued_by_the_next_one(rooms: RoomStore, sweep: Sweep) -> None:
-    sweep.config = LiveKitSyncConfig(budget_seconds=0)
+    sweep.configure(LiveKitSyncConfig(budget_seconds=0))
     three = [listed() for _ in range(3)]
     for number, room in enumerate(three):
         room.sid = f"RM_{number}"
     for opened in (1, 2, 3, 3):
         await sweep(*three)
         assert len(await rooms.opened_ms()) == opened
-    await rooms.redis.zadd(keys.ROOMS, dict.fromkeys(await rooms.opened_ms(), now_ms() - LISTED_MS - SLACK_MS))
-    for left in (2, 1, 0):
-        await sweep()
-        assert len(await rooms.opened_ms()) == left
 
 
 async def test_rooms_are_looked_up_in_batches_and_none_is_left_out(rooms: RoomStore, sweep: Sweep) -> None:
-    sweep.config = LiveKitSyncConfig(batch=2)
+    sweep.configure(LiveKitSyncConfig(batch=2))
     five = [listed() for _ in range(5)]
     for number, room in enumerate(five):
         room.sid = f"RM_{number}"
@@ -175,24 +156,48 @@ async def test_every_open_room_is_known_when_there_are_thousands(rooms: RoomStor
     assert await rooms.opened_ms() == many
 
 
-async def test_a_room_that_is_not_listed_is_closed_unless_it_is_newer_than_the_list(
-    rooms: RoomStore, dispatcher: Dispatcher, sweep: Sweep
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"name": "odd", "metadata": "[" * 60_000},
+        {"name": "call-broken-1"},
+        {"name": "odd", "metadata": r'{"tenant_id": "\\ud800"}'},
+        {"name": "odd", "metadata": '{"tenant_id": "unreadable"}'},
+    ],
+    ids=["brackets", "broken tenant", "surrogate", "unreadable tenant"],
+)
+async def test_a_room_with_odd_data_keeps_no_other_from_being_opened(
+    rooms: RoomStore, sweep: Sweep, odd: dict[str, str]
 ) -> None:
-    await dispatcher.open(RoomInfo(SID, NAME))
-    await sweep()
+    await rooms.redis.hset("switchboard:tenants", mapping={"broken": "{", "unreadable": "[" * 60_000})
+    first = listed()
+    first.sid, first.name, first.metadata = "RM_0", odd["name"], odd.get("metadata", "")
+    await sweep(first, listed())
     assert (await get(rooms)).state is State.QUEUED
-    await rooms.redis.zadd(keys.ROOMS, {SID: now_ms() - LISTED_MS - SLACK_MS})
-    await sweep(listed(people=0))
-    assert (await get(rooms)).state is State.QUEUED
-    await sweep()
-    assert (await get(rooms)).state is State.CANCELLED
 
 
-async def test_a_running_call_whose_room_is_gone_is_asked_to_end(
-    rooms: RoomStore, dispatcher: Dispatcher, sweep: Sweep
+async def test_a_room_whose_key_is_no_room_keeps_no_other_from_being_opened(rooms: RoomStore, sweep: Sweep) -> None:
+    first = listed()
+    first.sid = "RM_0"
+    # Known to no list of ours, and no hash.
+    await rooms.redis.set("switchboard:tenantless", "no zset", ex=60)
+    first.name = "names no tenant"
+    try:
+        await sweep(first, listed())
+    finally:
+        await rooms.redis.delete("switchboard:tenantless")
+    assert (await get(rooms)).state is State.QUEUED
+
+
+async def test_rooms_that_are_not_opened_keep_no_others_from_their_turn(
+    rooms: RoomStore, sweep: Sweep, server: FakeLiveKitApi
 ) -> None:
-    await dispatcher.open(RoomInfo(SID, NAME))
-    assert not isinstance(await rooms.claim(SID, 1, claimant="a", worker="celery@one", pid=7), ClaimRefusal)
-    await rooms.redis.zadd(keys.ROOMS, {SID: now_ms() - LISTED_MS - SLACK_MS})
-    await sweep()
-    assert await rooms.renew(SID, 1) == "closing"
+    sweep.configure(LiveKitSyncConfig(budget_seconds=0))
+    supervised = [listed() for _ in range(3)]
+    for number, room in enumerate(supervised):
+        room.sid, room.name = f"RM_0{number}", f"call-acme-supervised{number}"
+        hidden = models.ParticipantPermission(hidden=True)
+        server.participants[room.name] = [models.ParticipantInfo(identity="boss", permission=hidden)]
+    for _ in range(4):
+        await sweep(*supervised, listed())
+    assert set(await rooms.opened_ms()) == {SID}

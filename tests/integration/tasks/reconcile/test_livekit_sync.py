@@ -13,7 +13,9 @@ from ops.caller.caller import Caller, caller_token
 from ops.stack import Binaries
 from ops.stack.livekit import LiveKitServer
 from tasks.queue.dispatcher import Dispatcher, RoomInfo
+from tasks.reconcile.failures import Failures
 from tasks.reconcile.livekit_sync import LiveKitSync, LiveKitSyncConfig
+from tasks.reconcile.missing_rooms import MissingRooms, MissingRoomsConfig
 from tasks.rooms import ClaimRefusal, EndedBy, RoomStore, State
 from tasks.settings import Settings
 from tests.support.livekit_server import livekit_without_webhooks
@@ -22,7 +24,7 @@ from tests.support.waiting import until
 
 NAME = "call-acme-1"
 # No webhook is on the way here, and no room is opened while the server answers.
-AT_ONCE = LiveKitSyncConfig(announced_ms=-60_000, listed_ms=-60_000)
+AT_ONCE = LiveKitSyncConfig(announced_ms=-60_000)
 
 
 @pytest.fixture
@@ -43,15 +45,9 @@ async def settings(
 
 
 @pytest.fixture
-async def dispatcher(settings: Settings) -> AsyncIterator[Dispatcher]:
-    dispatcher = Dispatcher.from_settings(settings)
-    yield dispatcher
-    await dispatcher.aclose()
-
-
-@pytest.fixture
 def sync(rooms: RoomStore, dispatcher: Dispatcher, settings: Settings) -> LiveKitSync:
-    return LiveKitSync(rooms, dispatcher, settings.livekit, AT_ONCE)
+    missing = MissingRooms(rooms, Failures(), MissingRoomsConfig(listed_ms=-60_000))
+    return LiveKitSync(rooms, dispatcher, settings.livekit, AT_ONCE, max_attempts=5, missing=missing)
 
 
 async def test_a_room_with_a_caller_that_was_never_announced_is_opened_once(
@@ -149,14 +145,15 @@ async def test_an_empty_room_is_not_opened(livekit: LiveKitServer, sync: LiveKit
     assert await rooms.get(made.sid) is None
 
 
-async def test_a_call_whose_room_is_gone_is_cancelled(
+async def test_an_unclaimed_room_that_the_server_does_not_have_is_closed(
     sync: LiveKitSync, dispatcher: Dispatcher, rooms: RoomStore
 ) -> None:
     await dispatcher.open(RoomInfo("RM_gone", NAME))
     await sync.sweep()
+    await sync.sweep()
     room = await rooms.get("RM_gone")
     assert room is not None
-    assert room.state is State.CANCELLED
+    assert (room.state, room.reason) == (State.ENDED, "room missing")
 
 
 async def test_nothing_is_closed_while_the_server_does_not_answer(
@@ -173,7 +170,7 @@ async def test_nothing_is_closed_while_the_server_does_not_answer(
 async def test_a_server_that_accepts_a_request_and_does_not_answer_ends_the_sweep(
     livekit: LiveKitServer, settings: Settings, dispatcher: Dispatcher, rooms: RoomStore
 ) -> None:
-    sync = LiveKitSync(rooms, dispatcher, settings.livekit, LiveKitSyncConfig(deadline_seconds=0.2))
+    sync = LiveKitSync(rooms, dispatcher, settings.livekit, LiveKitSyncConfig(deadline_seconds=0.2), max_attempts=5)
     livekit.pause()
     try:
         async with asyncio.timeout(5):

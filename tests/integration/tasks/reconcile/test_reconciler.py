@@ -3,14 +3,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import pytest
+from redis.exceptions import ResponseError
 
 from ops.stack.redis import RedisServer
 from tasks.reconcile import Reconciler
-from tasks.reconcile.reconciler import ReconcilerConfig
-from tasks.reconcile.rescuer import Rescuer
+from tasks.reconcile.reconciler import ReconcilerConfig, Sweep
+from tasks.reconcile.rescuer import Rescuer, RescuerConfig
 from tasks.rooms import ClaimRefusal, RenewResult, RoomStore, State, keys
 from tests.support.waiting import until
 
@@ -28,9 +29,21 @@ async def no_sync() -> bool:
 
 
 def reconciler(
-    rooms: RoomStore, *, lease_ms: int = 0, livekit_sync: Callable[[], Awaitable[bool]] = no_sync
+    rooms: RoomStore,
+    *,
+    lease_ms: int = 0,
+    livekit_sync: Callable[[], Awaitable[bool]] = no_sync,
+    sweeps: Mapping[str, Sweep] | None = None,
+    livekit_sweeps: Sequence[Mapping[str, Sweep]] = (),
 ) -> Reconciler:
-    return Reconciler(rooms, Rescuer(rooms, max_attempts=5), lease_ms=lease_ms, livekit_sync=livekit_sync)
+    return Reconciler(
+        rooms,
+        Rescuer(rooms, max_attempts=5),
+        lease_ms=lease_ms,
+        livekit_sync=livekit_sync,
+        sweeps=sweeps,
+        livekit_sweeps=livekit_sweeps,
+    )
 
 
 async def run_call(rooms: RoomStore, sid: str = "RM_1") -> None:
@@ -97,6 +110,7 @@ async def test_the_sync_runs_again_with_the_next_tick_only_if_the_last_one_was_t
     one = reconciler(short, livekit_sync=livekit_sync)
     for _ in range(len(too_early) + 2):
         await one.tick()
+        await asyncio.sleep(0)  # the sync, which does not wait for anything here
     assert list(syncs) == []
 
 
@@ -112,6 +126,93 @@ async def test_a_lease_without_its_room_is_dropped(short: RoomStore) -> None:
     await lease_has_ended(short)
     assert await reconciler(short).tick() == 0
     assert await short.list_expired_leases(1) == []
+
+
+async def test_a_livekit_server_that_does_not_answer_delays_no_lease_and_no_other_sweep(short: RoomStore) -> None:
+    never = asyncio.Event()
+    swept = asyncio.Event()
+
+    async def livekit_sync() -> bool:
+        return await never.wait()
+
+    async def other() -> None:
+        swept.set()
+
+    one = reconciler(short, livekit_sync=livekit_sync, livekit_sweeps=[{"slow": never.wait}, {"other": other}])
+    running = asyncio.create_task(one.run())
+    await asyncio.wait_for(swept.wait(), 5)
+    await run_call(short)
+
+    async def queued_again() -> bool:
+        room = await short.get("RM_1")
+        return room is not None and room.attempt == 2
+
+    await until(queued_again, 5)
+    one.stop()
+    await asyncio.wait_for(running, 5)
+
+
+async def test_a_sweep_that_raises_keeps_no_other_from_its_turn_and_says_so_once(
+    short: RoomStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    swept: list[str] = []
+    broken = True
+
+    async def breaks() -> None:
+        if broken:
+            raise KeyError("odd")
+
+    async def works() -> None:
+        swept.append("works")
+
+    both = {"breaks": breaks, "works": works}
+    one = reconciler(short, sweeps=both, livekit_sweeps=[both])
+    await run_call(short)
+    await lease_has_ended(short)
+    with caplog.at_level(logging.INFO, "switchboard.tasks.reconcile"):
+        assert await one.tick() == 1
+        await asyncio.sleep(0)
+        await one.tick()
+        await asyncio.sleep(0)
+        broken = False
+        await one.tick()
+    assert swept == ["works"] * 5
+    said = [record.message for record in caplog.records if "sweep" in record.message]
+    assert said == ["sweep failed", "sweep works again"]
+
+
+async def test_an_error_that_redis_answers_one_sweep_with_keeps_no_expired_lease_from_counting(
+    short: RoomStore,
+) -> None:
+    async def breaks() -> None:
+        raise ResponseError("WRONGTYPE")
+
+    one = reconciler(short, lease_ms=LEASE_MS, sweeps={"breaks": breaks})
+    await one.tick()
+    await run_call(short)
+    await lease_has_ended(short)
+    requeued = 0
+    for _ in range(3):
+        await asyncio.sleep(LEASE_MS / 1000)  # for as long Redis has to have answered
+        requeued += await one.tick()
+    assert requeued == 1
+
+
+async def test_rooms_that_cannot_be_read_keep_no_other_from_being_queued_again(short: RoomStore) -> None:
+    rescuer = Rescuer(short, 5, RescuerConfig(leases=2))
+    odd = [f"RM_odd{number}" for number in range(5)]
+    for sid in odd:
+        await short.redis.hset(keys.room(sid), mapping={"sid": sid, "state": "no such state"})
+        await short.redis.expire(keys.room(sid), 60)
+    await short.redis.zadd(keys.LEASES, dict.fromkeys(odd, 1))
+    await run_call(short)
+
+    async def all_ended() -> bool:
+        return len(await short.list_expired_leases(10)) == len(odd) + 1
+
+    await until(all_ended)
+    assert [await rescuer.requeue_lost_calls() for _ in range(4)] == [0, 0, 1, 0]
+    await short.redis.zrem(keys.LEASES, *odd)
 
 
 async def test_it_goes_on_after_redis_was_away(

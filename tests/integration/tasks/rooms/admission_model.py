@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 TENANTS = {"acme": "premium", "bolt": "premium", "coral": "free"}
-"""The tenants of the machine's rooms, and their tiers, which share a queue."""
+"""The tenants of the machine's rooms, and their tiers. Each tier's queue has its name."""
 
 
 @dataclass
@@ -50,6 +50,12 @@ class AdmissionModel:
             self.acquire(sid, tenant)
             self.last[tier] = tenant
             self.enter(sid)
+
+    def eligible(self) -> set[tuple[str, str]]:
+        """Return (tier, tenant) of each tenant whose waiting rooms only the limit of its tier keeps back."""
+        return {
+            (tier, tenant) for tenant, tier in TENANTS.items() if self.waitlists[tenant] and not self.limited(tenant)
+        }
 
     def limited(self, tenant: str) -> bool:
         most = self.most_unclaimed

@@ -16,7 +16,7 @@ from hypothesis.stateful import precondition, rule
 from tasks.rooms import ClaimRefusal, LossCause, RenewResult, State, keys
 from tests.integration.tasks.rooms.admission_model import TENANTS
 from tests.integration.tasks.rooms.model import RoomModel
-from tests.integration.tasks.rooms.world import QUEUE, World, decoded, encoded
+from tests.integration.tasks.rooms.world import World, decoded, encoded
 from tests.support.key_leaks import leaked_keys
 
 LONG_AGO_MS = 1000
@@ -29,7 +29,7 @@ any_one = st.integers(0, 7)
 
 EVENTS = ["room finished", "no tenant", "room seen", "written late", "claimed without a message"]
 seldom = st.sampled_from([False, False, False, True])
-MOST_ATTEMPTS = st.sampled_from([1, 2, 2, 3])
+MOST_ATTEMPTS = st.sampled_from([1, 1, 2, 3])
 BEFORE = ["", "its lease has expired", "its lease has expired", "its room has finished"]
 
 
@@ -62,7 +62,7 @@ class RoomMachine(World):
                 name="n",
                 tenant=room.tenant,
                 tier=TENANTS[room.tenant],
-                queue=QUEUE,
+                queue=TENANTS[room.tenant],
                 message=encoded((room.sid, attempt)).encode(),
                 started_at_ms=None,
                 received_at_ms=0,
@@ -83,9 +83,9 @@ class RoomMachine(World):
         return known.steps_ms.get("ended", 0) if known else 0
 
     @knows(State.RUNNING)
-    @rule(which=any_one)
-    def close(self, which: int) -> None:
-        self._close(self._some(which, State.RUNNING))
+    @rule(which=any_one, missing=st.booleans())
+    def close(self, which: int, *, missing: bool) -> None:
+        self._close(self._some(which, State.RUNNING), missing=missing)
 
     @rule(number=any_room, event=st.sampled_from(EVENTS), attempt=st.integers(0, 4))
     def act_on_a_room_in_any_state(self, number: int, event: str, attempt: int) -> None:
@@ -109,13 +109,14 @@ class RoomMachine(World):
         self._same("end", self.do(store.end(sid, attempt, outcome="o", usage="[]")), self.model.end(room, attempt))
         written = self.do(store.dead_letter(sid, attempt=attempt, reason="r"))
         self._same("dead letter", written, self.model.dead_letter(room, attempt))
-        saved = self.do(store.save_conversation(sid, attempt, b"words"))
+        saved = self.do(store.renew(sid, attempt, conversation=b"words"))
         self._same("conversation", saved, self.model.save_conversation(room, attempt))
         for cause in LossCause:
             self._requeue(room, attempt, cause, 1)
 
-    def _close(self, room: RoomModel) -> None:
-        self._same("close", self.do(self._store.close(room.sid)), self.model.close(room))
+    def _close(self, room: RoomModel, *, missing: bool = False) -> None:
+        closed = self.do(self._store.close(room.sid, missing=missing))
+        self._same("close", closed, self.model.close(room, missing=missing))
 
     @knows(State.CANCELLED, State.ENDED, State.DEAD)
     @rule(opened=st.booleans())
@@ -132,12 +133,13 @@ class RoomMachine(World):
         requeued = self.do(self._store.requeue_lost_messages(QUEUED_MS_AGO, limit))
         assert requeued == self.model.requeue_lost_messages(limit)
         self._reached["requeue lost messages", len(requeued)] += 1
+        self.away -= {encoded((sid, self.model.rooms[sid].attempt)) for sid in requeued}
 
     @knows(State.RUNNING)
     @rule(which=any_one, renewed=st.booleans(), most=MOST_ATTEMPTS, finished=seldom)
     def let_a_lease_expire_and_sweep(self, which: int, most: int, *, renewed: bool, finished: bool) -> None:
         if finished:
-            self.close(which)
+            self.close(which, missing=False)
         self.let_a_lease_expire(which)
         expired = self.do(self._store.list_expired_leases(100))
         assert sorted(expired) == sorted(room.sid for room in self.current(State.RUNNING) if room.expired)
@@ -151,11 +153,15 @@ class RoomMachine(World):
     # A worker's main process.
 
     @precondition(lambda machine: machine.model.queue)
-    @rule()
-    def take(self) -> None:
-        taken = self.do(cast("Awaitable[str]", self._redis.rpop(QUEUE)))
-        assert decoded(taken) == self.model.queue.pop()
+    @rule(which=any_one)
+    def take(self, which: int = 0) -> None:
+        tiers = [tier for tier in sorted(set(TENANTS.values())) if self.model.queue_of(tier)]
+        tier = tiers[which % len(tiers)]
+        taken = self.do(cast("Awaitable[str]", self._redis.rpop(tier)))
+        assert decoded(taken) == self.model.queue_of(tier)[-1]
+        self.model.queue.remove(decoded(taken))
         self.taken.append(decoded(taken))
+        self.away.add(taken)
 
     @precondition(lambda machine: machine.taken)
     @rule(which=any_one)
@@ -163,6 +169,7 @@ class RoomMachine(World):
         sid, attempt = self.taken.pop(which % len(self.taken))
         done = self.do(self._store.return_message(sid, attempt))
         self._same("return message", done, self.model.return_message(self.model.rooms[sid], attempt))
+        self.away.discard(encoded((sid, attempt)))
 
     @precondition(lambda machine: machine.taken)
     @rule(which=any_one)
@@ -220,14 +227,14 @@ class RoomMachine(World):
     @rule(which=any_one, other=attempt_offset)
     def record_steps(self, which: int, other: int) -> None:
         room = self._some(which, State.RUNNING)
-        recorded = self.do(self._store.record_steps(room.sid, room.attempt + other, {"joined": 1}))
-        assert recorded == (other == 0)
+        recorded = self.do(self._store.renew(room.sid, room.attempt + other, steps={"joined": 1}))
+        self._same("steps", recorded, self.model.renew(room, room.attempt + other))
 
     @knows(State.RUNNING)
     @rule(which=any_one, other=attempt_offset)
     def save_conversation(self, which: int, other: int) -> None:
         room = self._some(which, State.RUNNING)
-        saved = self.do(self._store.save_conversation(room.sid, room.attempt + other, b"words"))
+        saved = self.do(self._store.renew(room.sid, room.attempt + other, conversation=b"words"))
         self._same("conversation", saved, self.model.save_conversation(room, room.attempt + other))
 
     @knows(State.RUNNING)
@@ -260,7 +267,12 @@ class RoomMachine(World):
         message = encoded((room.sid, attempt + 1)).encode()
         lost = self.do(
             self._store.requeue(
-                room.sid, attempt, queue=QUEUE, message=message, reason="r", max_attempts=most, cause=cause
+                *(room.sid, attempt),
+                queue=TENANTS[room.tenant],
+                message=message,
+                reason="r",
+                max_attempts=most,
+                cause=cause,
             )
         )
         self._same(f"requeue, {cause}", lost, self.model.requeue(room, attempt, cause, most))

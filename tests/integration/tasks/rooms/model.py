@@ -32,6 +32,7 @@ class RoomModel:
     conversation: bool = False
     notified: bool = False
     arrived: int = 0
+    refused: bool = False
     failures: int = 0
     delayed: bool = False
 
@@ -51,14 +52,16 @@ class RoomModel:
 
     def becomes(self, state: State) -> None:
         """Become `state`, which is terminal."""
-        self.state, self.conversation, self.waited, self.notified, self.delayed = state, False, False, False, False
+        self.state = state
+        self.conversation = self.waited = self.notified = self.delayed = self.refused = False
 
 
 @dataclass
 class Model:
-    """All rooms. `queue`: as in Redis, taken from its end. `records`, `letters`: sids and attempts.
+    """All rooms. `queue`: of all tiers, taken from its end; a tier has its part of it.
 
-    `to_notify`: rooms whose callers were notified that they wait, and that no longer do.
+    `records`, `letters`: sids and attempts. `to_notify`: rooms whose callers were notified that they wait, and that no
+    longer do.
     """
 
     rooms: dict[str, RoomModel] = field(default_factory=dict)
@@ -76,17 +79,26 @@ class Model:
         room.state = State.QUEUED
         self.queue.insert(0, (sid, room.attempt))
 
+    def queue_of(self, tier: str) -> list[Message]:
+        return [message for message in self.queue if TENANTS[self.rooms[message[0]].tenant] == tier]
+
+    def _leave_queue(self, room: RoomModel) -> None:
+        self.queue = [message for message in self.queue if message[0] != room.sid]
+
     def end_room(self, room: RoomModel, state: State) -> None:
         room.becomes(state)
+        self._leave_queue(room)
         self.admission.release(room.sid, room.tenant)
 
     def open(
         self, room: RoomModel, attempt: int, *, replay: bool, after_its_end: bool, limits: Limits | None = None
     ) -> OpenResult:
-        replayed = room.state is State.DEAD and replay
-        back = room.state is State.ENDED and after_its_end
+        replayed = room.state is State.DEAD and (replay or (not room.attempt and not room.refused))
+        back = (room.state is State.ENDED or room.refused) and after_its_end
         if room.state is not None and not replayed and not back:
-            return OpenResult.KNOWN
+            if room.state is State.DEAD and after_its_end:
+                self.to_notify.add(room.sid)
+            return OpenResult.BUSY if room.refused else OpenResult.KNOWN
         if attempt != room.attempt + 1:
             return OpenResult.STALE
         again = RoomModel(room.sid, room.tenant, State.WAITING, attempt, uncounted=attempt - 1)
@@ -96,10 +108,18 @@ class Model:
         self.admission.caps |= {room.tenant: limits.tenant, TENANTS[room.tenant]: limits.tier}
         self.admission.most_unclaimed = limits.unclaimed
         self.admission.arrive(room.sid, room.tenant)
-        return OpenResult.WAITING if again.state is State.WAITING else OpenResult.QUEUED
+        if again.state is State.QUEUED:
+            return OpenResult.QUEUED
+        if limits.waiting is None or len(self.admission.waitlists[room.tenant]) <= limits.waiting:
+            return OpenResult.WAITING
+        self.end_room(again, State.DEAD)
+        again.attempt, again.refused = attempt - 1, True
+        self.to_notify.add(room.sid)
+        return OpenResult.BUSY
 
     def return_message(self, room: RoomModel, attempt: int) -> bool:
         if room.waits(attempt):
+            self._leave_queue(room)
             self.queue.append((room.sid, attempt))
         return room.waits(attempt)
 
@@ -118,6 +138,7 @@ class Model:
         if room.notified:
             self.to_notify.add(room.sid)
         room.notified, room.delayed = False, False
+        self._leave_queue(room)
         self.admission.claim(room.sid, room.tenant)
         return None
 
@@ -127,9 +148,9 @@ class Model:
         room.expired = False
         return RenewResult.CLOSING if room.closing else RenewResult.RENEWED
 
-    def save_conversation(self, room: RoomModel, attempt: int) -> bool:
+    def save_conversation(self, room: RoomModel, attempt: int) -> RenewResult:
         room.conversation |= room.runs(attempt)
-        return room.runs(attempt)
+        return self.renew(room, attempt)
 
     def end(self, room: RoomModel, attempt: int) -> bool:
         if not room.runs(attempt):
@@ -138,7 +159,9 @@ class Model:
         self.records.append((room.sid, attempt))
         return True
 
-    def close(self, room: RoomModel) -> CloseResult:
+    def close(self, room: RoomModel, *, missing: bool = False) -> CloseResult:
+        if room.state is State.RUNNING and missing:
+            return CloseResult.RUNNING
         if room.state is State.RUNNING:
             room.closing = True
             return CloseResult.CLOSING
@@ -180,6 +203,8 @@ class Model:
 
     def dead_letter(self, room: RoomModel, attempt: int | None) -> bool:
         if room.state is not None if attempt is None else not room.runs(attempt):
+            if attempt is None and room.state is State.DEAD:
+                self.to_notify.add(room.sid)
             return False
         self.end_room(room, State.DEAD)
         self.letters.append((room.sid, attempt or 0))
@@ -190,6 +215,7 @@ class Model:
         ended = [room for room in self.unanswered() if TENANTS[room.tenant] == tier][:limit]
         for room in ended:
             room.becomes(State.DEAD)
+            self._leave_queue(room)
             self.letters.append((room.sid, room.attempt))
             self.to_notify.add(room.sid)
             if room.sid in (waitlist := self.admission.waitlists[room.tenant]):

@@ -28,6 +28,7 @@ class WaitListMachine(RoomMachine):
         super().__init__(runner, redis, reached)
         self.limits = {"acme": 2, "bolt": 1, "premium": 3, "free": 2}
         self.most_unclaimed = 1
+        self.most_waiting = 2
 
     @knows(State.WAITING, State.QUEUED, State.RUNNING)
     @rule(name=st.sampled_from([*TENANTS, *TIERS]), cap=caps)

@@ -16,7 +16,17 @@ from tests.integration.tasks.rooms.model import Message, Model, RoomModel
 
 T = TypeVar("T")
 
-QUEUE = "premium"
+QUEUES = tuple(dict.fromkeys(TENANTS.values()))
+
+_WITHOUT_TTL = """
+local found = {}
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  if redis.call('PTTL', key) == -1 then
+    table.insert(found, key)
+  end
+end
+return found
+"""
 
 
 def encoded(message: Message) -> str:
@@ -31,7 +41,8 @@ def decoded(text: str) -> Message:
 class World(RuleBasedStateMachine):
     """Some rooms at once, and the invariants after each action on them.
 
-    `at_once`: the number of rooms. `taken`: messages that virtual workers have taken. `reached`: the results that
+    `at_once`: the number of rooms. `taken`: messages that virtual workers have taken, `away`: all that ever were taken
+    and not put back. `reached`: the results that
     actions had, over all examples.
     """
 
@@ -45,9 +56,11 @@ class World(RuleBasedStateMachine):
         self._reached = reached
         self.model = Model()
         self.taken: list[Message] = []
+        self.away: set[str] = set()
         self.attempts: dict[str, int] = {}
         self.limits: dict[str, int | None] = {}
         self.most_unclaimed: int | None = None
+        self.most_waiting: int | None = None
         self._counted: Counter[str] = Counter()
         self._claimants = 0
         self._current: list[str] = []
@@ -68,7 +81,7 @@ class World(RuleBasedStateMachine):
     def limits_of(self, room: RoomModel) -> Limits:
         """Return the limits of its tenant and its tier as they are declared now."""
         tier = TENANTS[room.tenant]
-        return Limits(self.limits.get(room.tenant), self.limits.get(tier), self.most_unclaimed)
+        return Limits(self.limits.get(room.tenant), self.limits.get(tier), self.most_unclaimed, self.most_waiting)
 
     def _room(self, number: int) -> RoomModel:
         return self.model.rooms[self._current[number % self.at_once]]
@@ -87,13 +100,14 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def redis_holds_what_the_model_holds(self) -> None:
-        held, states = self.do(self._in_redis())
+        held, states, eligible, without_ttl = self.do(self._in_redis())
+        assert set(without_ttl) <= {*keys.PERMANENT, *QUEUES}
         assert held == {
             "open": self.model.sids(State.WAITING, State.QUEUED, State.RUNNING),
             "queued": self.model.sids(State.QUEUED),
             "leases": self.model.sids(State.RUNNING),
             "delayed": sorted(room.sid for room in self.model.rooms.values() if room.delayed),
-            "queue": [encoded(message) for message in self.model.queue],
+            **{f"queue {tier}": [encoded(message) for message in self.model.queue_of(tier)] for tier in QUEUES},
             "conversations": [sid for sid, room in self.model.rooms.items() if room.conversation],
             "records": [encoded(message) for message in self.model.records],
             "letters": [encoded(message) for message in self.model.letters],
@@ -107,6 +121,9 @@ class World(RuleBasedStateMachine):
             assert (state, *(int(count or 0) for count in counts)) == (room.state, room.attempt, room.uncounted)
             assert room.attempt >= self.attempts.get(sid, 0)
             self.attempts[sid] = room.attempt
+        queued = {f"{sid} {attempt}" for sid, (state, attempt, *_) in states.items() if state == State.QUEUED}
+        self._a_queue_is_the_messages_of_its_queued_rooms(held, queued)
+        self._no_tenant_stays_eligible_without_a_waiting_room(eligible)
 
     def _permits(self) -> list[str]:
         """Return the permits that have to exist, by the states of the rooms alone."""
@@ -117,6 +134,21 @@ class World(RuleBasedStateMachine):
             if room.state is State.QUEUED:
                 permits.append(f"unclaimed:{room.tenant} {room.sid}")
         return permits
+
+    def _a_queue_is_the_messages_of_its_queued_rooms(self, held: dict[str, list[str]], queued: set[str]) -> None:
+        """Compare queues with the rooms' hashes alone, not with what the model thinks of queues."""
+        found = [message for tier in QUEUES for message in held[f"queue {tier}"]]
+        assert len(found) == len(set(found))
+        assert set(found) <= queued
+        # The others have a delay, are in the hands of a worker, or were, when it died.
+        delayed = {message for message in queued if message.split()[0] in held["delayed"]}
+        assert queued - set(found) <= self.away | delayed
+        assert not delayed & set(found)
+
+    def _no_tenant_stays_eligible_without_a_waiting_room(self, eligible: list[str]) -> None:
+        found = {tuple(member.split("\0")) for member in eligible}
+        assert self.model.admission.eligible() <= found
+        assert all(self.model.admission.waitlists[tenant] for _, tenant in found)
 
     @invariant()
     def no_limit_is_exceeded_and_no_room_waits_that_could_enter(self) -> None:
@@ -130,7 +162,8 @@ class World(RuleBasedStateMachine):
             assert waitlist == sorted(waitlist, key=lambda sid: self.model.rooms[sid].arrived)
             assert not waitlist or not admission.may_enter(tenant)
 
-    async def _in_redis(self) -> tuple[dict[str, list[str]], dict[str, list[str | None]]]:
+    async def _in_redis(self) -> tuple[dict[str, list[str]], dict[str, list[str | None]], list[str], list[str]]:
+        """Return the contents of keys, the fields of the current rooms, who is eligible, and the keys without a TTL."""
         async with self._redis.pipeline(transaction=True) as pipe:
             for names in (
                 keys.ROOMS,
@@ -143,13 +176,17 @@ class World(RuleBasedStateMachine):
                 keys.DELAYED,
             ):
                 pipe.zrange(names, 0, -1)
-            pipe.lrange(QUEUE, 0, -1)
+            for tier in QUEUES:
+                pipe.lrange(tier, 0, -1)
             pipe.xrange(keys.CALLS)
             pipe.xrange(keys.DEAD)
             pipe.keys(keys.conversation("*"))
+            pipe.zrange(keys.ELIGIBLE, 0, -1)
+            pipe.eval(_WITHOUT_TTL, 0)
             for sid in self._current:
                 pipe.hmget(keys.room(sid), ["state", "attempt", "uncounted"])
-            sets, (queue, calls, dead, conversations, *states) = (answers := await pipe.execute())[:8], answers[8:]
+            answers = await pipe.execute()
+        sets, (premium, free, calls, dead, conversations, eligible, without_ttl, *states) = answers[:8], answers[8:]
         opened, queued, leases, to_notify, permits, waitlist, unanswered, delayed = sets
         prefix = keys.conversation("")
         held = {
@@ -161,9 +198,10 @@ class World(RuleBasedStateMachine):
             "waitlist": [member.split("\0")[-1] for member in waitlist],
             "unanswered": sorted(member.split("\0")[-1] for member in unanswered),
             "delayed": sorted(delayed),
-            "queue": queue,
+            "queue premium": premium,
+            "queue free": free,
             "conversations": sorted(name.removeprefix(prefix) for name in conversations),
             "records": [f"{fields['sid']} {fields['attempt']}" for _, fields in calls],
             "letters": [f"{fields['sid']} {fields['attempt']}" for _, fields in dead],
         }
-        return held, dict(zip(self._current, states, strict=True))
+        return held, dict(zip(self._current, states, strict=True)), eligible, without_ttl

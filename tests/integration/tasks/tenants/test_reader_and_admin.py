@@ -143,7 +143,8 @@ async def test_a_receiver_that_runs_sees_a_change_at_its_next_call(
 ) -> None:
     dispatcher = Dispatcher.from_settings(Settings.read())
     try:
-        assert await dispatcher.open(RoomInfo("RM_1", "call-acme-1")) is DispatchResult.DEAD
+        metadata = '{"tenant_id": "acme"}'
+        assert await dispatcher.open(RoomInfo("RM_1", "call-acme-1", metadata)) is DispatchResult.DEAD
         await declare(client, ACME)
         assert await dispatcher.open(RoomInfo("RM_2", "call-acme-2")) is DispatchResult.QUEUED
         await declare(client, ACME.replace("premium", "free"))

@@ -1,6 +1,6 @@
 """A real worker on a real Redis, and rooms for it.
 
-No LiveKit server is up: each call is claimed, fails, and with one attempt allowed becomes a dead letter at once.
+The tenant's key is not in Redis: each call is claimed, fails, and becomes a dead letter at once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tasks.settings import Settings
 from tests.support.tenants import declare
 
 SLOTS = 2
-TENANTS = '[tenants.acme]\ntier = "premium"\n'
+TENANTS = '[tenants.acme]\ntier = "premium"\nstt = { provider = "deepgram", key = "encrypted:0123456789ab" }\n'
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ async def worker(
         "one",
         ("premium",),
         slots=SLOTS,
-        env={"SWITCHBOARD_MAX_ATTEMPTS": "1", "SWITCHBOARD_LOAD_FILE": str(load), "SWITCHBOARD_CALL_CORES": "0"},
+        env={"SWITCHBOARD_LOAD_FILE": str(load), "SWITCHBOARD_CALL_CORES": "0"},
     )
     env = environment.merged(environment.inherited(), switchboard_env)
     started = Worker(spec, tmp_path, env, redis=redis_server)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
 from tasks.rooms import RoomStore, State
+from tasks.worker.intake.gate import Intake
 from tests.support.waiting import until
 
 
@@ -20,3 +23,17 @@ async def all_dead(rooms: RoomStore, sids: list[str]) -> None:
         return all(room is not None and room.state is State.DEAD for room in found)
 
     await until(dead)
+
+
+def set_load(load: Path, value: str) -> None:
+    """Write the load of the worker's host into the file that it reads."""
+    load.write_text(value)
+
+
+async def intake_becomes(rooms: RoomStore, intake: Intake) -> None:
+    """Wait until the only worker's heartbeat says so."""
+
+    async def so() -> bool:
+        return [worker.state for worker in await rooms.list_workers()] == [intake]
+
+    await until(so)

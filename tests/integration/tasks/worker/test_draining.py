@@ -19,6 +19,7 @@ from tasks.worker.intake.gate import Intake
 from tests.integration.tasks.worker.dispatched import open_rooms
 from tests.support.command import switchboard
 from tests.support.fake_livekit_api import FakeLiveKitApi
+from tests.support.tenants import declare
 from tests.support.waiting import until
 
 AT_ONCE_SECONDS = 3.0
@@ -107,8 +108,10 @@ async def busy(
     request: pytest.FixtureRequest,
 ) -> AsyncIterator[Worker]:
     """A worker with one call, of RM_a0, which would go on for ever."""
+    await declare(rooms.redis, '[tenants.acme]\ntier = "premium"\n')
     drains = {
         "SWITCHBOARD_DRAIN_SECONDS": "3600",
+        "SWITCHBOARD_CONNECT_SECONDS": "3600",
         "SWITCHBOARD_LOAD_FILE": str(load),
         "SWITCHBOARD_AGENT": f"{agents.stem}:{getattr(request, 'param', 'polite')}",
     }

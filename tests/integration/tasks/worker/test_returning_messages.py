@@ -9,7 +9,7 @@ from ops.stack import Worker
 from tasks.queue.dispatcher import Dispatcher
 from tasks.rooms import Room, RoomStore, State
 from tasks.worker.intake.gate import Intake
-from tests.integration.tasks.worker.dispatched import all_dead, open_rooms
+from tests.integration.tasks.worker.dispatched import all_dead, intake_becomes, open_rooms, set_load
 from tests.support.waiting import until
 
 ROUNDS = 20
@@ -25,26 +25,15 @@ async def get(rooms: RoomStore, sid: str) -> Room:
     return room
 
 
-def set_load(load: Path, value: str) -> None:
-    load.write_text(value)
-
-
-async def becomes(rooms: RoomStore, intake: Intake) -> None:
-    async def so() -> bool:
-        return [worker.state for worker in await rooms.list_workers()] == [intake]
-
-    await until(so)
-
-
 async def taken_by_a_closed_gate(rooms: RoomStore, dispatcher: Dispatcher, load: Path) -> str:
     """A room whose message was read by a BRPOP that had begun before the load rose."""
     for number in range(ROUNDS):
         set_load(load, "0")
-        await becomes(rooms, Intake.OPEN)
+        await intake_becomes(rooms, Intake.OPEN)
         # A BRPOP lasts as long as two samples of the load. In step with them it would always end as the gate closes.
         await asyncio.sleep(number % 10 / 10)
         set_load(load, "1")
-        await becomes(rooms, Intake.LOAD)
+        await intake_becomes(rooms, Intake.LOAD)
         if not any(client["cmd"] == "brpop" for client in await rooms.redis.client_list()):
             continue
         (sid,) = await open_rooms(dispatcher, f"{number}-", 1)
@@ -68,7 +57,7 @@ async def test_a_message_that_was_taken_before_the_load_rose_is_returned_for_ano
     await until(is_back)
     room = await get(rooms, sid)
     assert (room.state, room.attempt, room.worker, room.pid) == (State.QUEUED, 1, "", None)
-    await becomes(rooms, Intake.LOAD)
+    await intake_becomes(rooms, Intake.LOAD)
     assert await queue_length(rooms) == 1
 
     set_load(load, "0")

@@ -53,7 +53,7 @@ def test_a_process_ends_with_its_parent_by_our_own_request() -> None:
     parent = os.fork()
     if not parent:
         if not os.fork():
-            death_signal.request()
+            death_signal.request(os.getppid())
             os.write(writing, b"asked")
             signal.pause()
         signal.pause()

@@ -106,7 +106,7 @@ async def test_a_call_is_due_between_two_turns_once_the_drain_time_is_over() -> 
         await turns.wait()
 
     one = Drain()
-    due = asyncio.create_task(one.due(between_turns))
+    due = asyncio.create_task(one.due(between_turns, lambda: False))
     await asyncio.sleep(2 * POLL_SECONDS)
     assert not waited
     one.begin(0)
@@ -123,7 +123,7 @@ async def test_a_call_is_due_in_the_middle_of_a_turn_if_the_drain_is_forced() ->
 
     one = Drain()
     one.begin(0)
-    due = asyncio.create_task(one.due(between_turns))
+    due = asyncio.create_task(one.due(between_turns, lambda: False))
     await asyncio.sleep(3 * POLL_SECONDS)
     assert not due.done()
     one.force()

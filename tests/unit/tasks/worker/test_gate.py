@@ -7,10 +7,12 @@ from typing import cast
 
 from tasks.call.drain import Drain
 from tasks.cpu import Cpu
+from tasks.worker.breaker import CircuitBreaker
 from tasks.worker.intake.gate import Intake, IntakeGate
 from tasks.worker.intake.load import SAMPLE_SECONDS, CpuLoad
 from tasks.worker.intake.reservation import Reservations
 from tasks.worker.pool import OneShotPool
+from tasks.worker.prewarm_state import PrewarmState
 
 
 @dataclass
@@ -33,7 +35,8 @@ def gate(file: Path, *, idle: int = 1, load: float = 0.0, samples: int = 5) -> I
 
 
 def over(cpu: CpuLoad, *, idle: int = 1, reservations: Reservations | None = None) -> IntakeGate:
-    return IntakeGate(cast("OneShotPool", Pool(idle)), cpu, reservations or Reservations(0, 2.5), 0.7, Drain())
+    pool, reserved = cast("OneShotPool", Pool(idle)), reservations or Reservations(0, 2.5)
+    return IntakeGate(pool, cpu, reserved, 0.7, Drain(), CircuitBreaker(), PrewarmState(Path("/nowhere")))
 
 
 def test_the_gate_is_open_with_an_idle_child_and_a_load_up_to_the_threshold(tmp_path: Path) -> None:

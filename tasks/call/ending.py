@@ -1,0 +1,134 @@
+"""The ways in which an attempt at answering a room can end: what is written for each, and what comes next.
+
+    ended by                               ending           written                 then
+    nobody came; the last caller left;     Ended, callers   `ended`, call record    a caller who comes back is answered
+      the room finished on the server
+    the agent, on purpose: shut down,      Ended, agent     `ended`, call record    the room belongs to those in it
+      rejected, session closed
+    a limit: the maximum length            Ended, limit     `ended`, call record    callers read why; room deleted
+    a fault that an attempt may mend       Lost             `queued`, at last       the next attempt; after the last
+                                                            `dead`, dead letter     one an operator
+    a fault of host, LiveKit or Redis      Lost, uncounted  `queued`                the next attempt
+    the worker's drain, the memory limit   Lost, uncounted  `queued`, conversation  the next attempt, in a fresh child
+    a fault of this worker alone           Lost, unable     `queued`, or `dead`     the next attempt on another worker;
+                                                            without another one     an operator
+    a fault that no attempt can mend       Unanswerable     `dead`, dead letter     callers as for a limit; an operator
+    child killed, host lost                none             nothing                 the next attempt, when the worker or
+                                                                                    the reconciler notices
+
+Each write carries the attempt and its claimant: where another attempt has the room, it changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from redis.exceptions import RedisError
+
+from pipeline.errors import PipelineError
+from pipeline.outcome import CallOutcome
+from tasks.call.failure import CallFailed
+from tasks.errors import SwitchboardError
+from tasks.queue.requeue import requeue_call
+from tasks.rooms import EndedBy, LossCause
+
+if TYPE_CHECKING:
+    from tasks.rooms import Room, RoomStore
+
+logger = logging.getLogger("switchboard.tasks.call")
+
+REASON_CHARACTERS = 500
+"""The longest reason that is kept of an error, which may hold whatever a provider has answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end of a call that nobody has to go on with. `usage`: JSON."""
+
+    reason: str
+    ended_by: EndedBy
+    usage: str = "[]"
+
+    async def write(self, room: Room, rooms: RoomStore, max_attempts: int) -> str:
+        """Write it, and return the result in a few words. Raises what Redis raises."""
+        del max_attempts
+        await rooms.end(
+            room.sid,
+            room.attempt,
+            outcome=self.reason,
+            ended_by=self.ended_by,
+            usage=self.usage,
+            claimant=room.claimant,
+        )
+        return self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The loss of a call that the next attempt goes on with, if one is left.
+
+    `of_host`: the host or the LiveKit server has failed, whatever the agent. `unable`: this worker could not answer the
+    room a second time either, another one perhaps; where there is no other one, nobody can.
+    """
+
+    reason: str
+    cause: LossCause = LossCause.FAILED
+    of_host: bool = False
+    unable: bool = False
+
+    async def write(self, room: Room, rooms: RoomStore, max_attempts: int) -> str:
+        """Write it, and return the result in a few words. Raises what Redis raises."""
+        if self.unable and not await _has_another_worker(room, rooms):
+            fields = {"sid": room.sid, "tenant": room.tenant, "attempt": room.attempt, "reason": self.reason}
+            logger.error("call cannot be answered here, and there is no other worker", extra=fields)
+            return await Unanswerable(self.reason).write(room, rooms, max_attempts)
+        result = await requeue_call(room, rooms, max_attempts, reason=self.reason, cause=self.cause, unable=self.unable)
+        return f"{'handed over' if self.cause is LossCause.HANDED_OVER else 'lost'}: {result}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswerable:
+    """A room that no attempt can answer, before somebody has mended what the reason says."""
+
+    reason: str
+
+    async def write(self, room: Room, rooms: RoomStore, max_attempts: int) -> str:
+        """Write it, and return the result in a few words. Raises what Redis raises."""
+        del max_attempts
+        await rooms.dead_letter(room.sid, attempt=room.attempt, reason=self.reason, claimant=room.claimant)
+        return f"dead: {self.reason}"
+
+
+Ending = Ended | Lost | Unanswerable
+
+
+def ending_of(end: CallOutcome | Exception) -> Ending:
+    """Return the ending for a call's outcome, or for the error with which it has failed."""
+    if isinstance(end, CallOutcome):
+        return Ended(end.reason, EndedBy(end.ended_by), end.usage_json())
+    reason = " ".join(str(end).split())[:REASON_CHARACTERS] or type(end).__name__
+    if isinstance(end, (RedisError, OSError)):
+        return Lost(f"{type(end).__name__}: {reason}", LossCause.NOT_ITS_FAULT)
+    if isinstance(end, (PipelineError, SwitchboardError)):
+        if not (end.retryable or end.of_worker):
+            return Unanswerable(reason)
+        cause = LossCause.FAILED if end.counted else LossCause.NOT_ITS_FAULT
+        return Lost(reason, cause, of_host=getattr(end, "of_host", False), unable=end.of_worker)
+    # A bug of ours must not leave the caller in silence.
+    return Lost(reason)
+
+
+def failure_of(ending: Ending) -> CallFailed | None:
+    """Return the failure that Celery and Flower show for an ending, None if the call has not failed."""
+    if isinstance(ending, Unanswerable):
+        return CallFailed(ending.reason, of_host=False)
+    if isinstance(ending, Lost) and ending.cause is not LossCause.HANDED_OVER:
+        return CallFailed(ending.reason, of_host=ending.of_host)
+    return None
+
+
+async def _has_another_worker(room: Room, rooms: RoomStore) -> bool:
+    workers = await rooms.list_workers()
+    return any(room.queue in worker.queues and worker.node != room.worker for worker in workers)

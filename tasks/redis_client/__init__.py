@@ -1,0 +1,18 @@
+"""Redis, for Switchboard's own keys: clients, the deadline on their answers, and outages. Celery has its own client.
+
+    clients        clients for an event loop and for a process without one, and the deadline
+    connections    connections that leave a server which takes no writes
+    outage         one line in the log when Redis fails, and one when it answers again
+
+An error reply is an outage like silence, and is waited out in the same way. Redis may refuse a request (READONLY, OOM,
+MISCONF, NOPERM, LOADING, BUSY, NOAUTH) for seconds or for good, and no call is ended for it before
+`SWITCHBOARD_REDIS_OUTAGE_SECONDS` are over. redis-py raises a RedisError for each, and an OSError where it has not
+connected.
+"""
+
+from __future__ import annotations
+
+from tasks.redis_client.clients import connect, connect_blocking, sentinel_options, within_deadline
+from tasks.redis_client.outage import Outage
+
+__all__ = ["Outage", "connect", "connect_blocking", "sentinel_options", "within_deadline"]

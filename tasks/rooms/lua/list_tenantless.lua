@@ -1,0 +1,18 @@
+-- List rooms that wait for a tenant, the longest wait first.
+--
+-- KEYS  tenantless_key (zset)
+-- ARGV  most                  at most so many
+-- Returns {{sid, name, ms waited}, …}.
+
+local tenantless_key = unpack(KEYS)
+local most = unpack(ARGV)
+
+--- @include "lib/clock"
+
+local waits = {}
+local found = redis.call('ZRANGE', tenantless_key, 0, most - 1, 'WITHSCORES')
+for i = 1, #found, 2 do
+  local sid, name = string.match(found[i], '^([^%z]*)%z(.*)$')
+  table.insert(waits, {sid, name, now_ms - found[i + 1]})
+end
+return waits

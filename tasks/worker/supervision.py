@@ -1,0 +1,57 @@
+"""The main process' watch over its children: whatever a call holds is free a bounded time after the call is over."""
+
+from __future__ import annotations
+
+import time
+
+from redis import Redis
+
+from tasks.redis_client import Outage
+from tasks.worker.call_killer import running_calls
+from tasks.worker.call_memory import CallMemory
+from tasks.worker.lifecycle import WorkerProcess
+from tasks.worker.overdue_children import OverdueChildren
+from tasks.worker.pool import OneShotPool
+from tasks.worker.stale_children import StaleChildren
+
+CHECK_SECONDS = 1.0
+STALE_CHECK_SECONDS = 2.0
+MEMORY_CHECK_SECONDS = 3.0
+
+
+class Supervision:
+    """All checks of the children, each at its own interval. `check` is called every CHECK_SECONDS."""
+
+    def __init__(
+        self,
+        process: WorkerProcess,
+        pool: OneShotPool,
+        redis: Redis,
+        outage: Outage,
+        *,
+        worker: str,
+        start_seconds: float,
+    ) -> None:
+        self._process = process
+        self._pool = pool
+        self._overdue = OverdueChildren(start_seconds=start_seconds, call_seconds=process.settings.call.max_seconds)
+        self._stale = StaleChildren(redis, outage, process.killer, worker=worker)
+        self._memory = CallMemory(process.scoreboard, process.killer)
+        self._stale_due = self._memory_due = 0.0
+
+    def check(self) -> None:
+        """Do the checks that are due."""
+        self.check_without_redis()
+        now = time.monotonic()
+        if now >= self._stale_due:
+            self._stale_due = now + STALE_CHECK_SECONDS
+            self._stale.check(running_calls(self._pool))
+
+    def check_without_redis(self) -> None:
+        """Do the checks that are due and do not need Redis."""
+        self._pool.check_orphans(self._process.sidecar_pids)
+        self._overdue.check(self._pool.children)
+        now = time.monotonic()
+        if now >= self._memory_due:
+            self._memory_due = now + MEMORY_CHECK_SECONDS
+            self._memory.check(running_calls(self._pool))

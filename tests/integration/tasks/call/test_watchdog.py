@@ -1,0 +1,209 @@
+"""The watchdog beside a call that gets stuck, with a real Redis. Ending the process is replaced by an event."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from pipeline.errors import LiveKitLost
+from pipeline.outcome import CallOutcome, EndedBy
+from pipeline.phase import Phase
+from tasks.call import watchdog as watchdogs
+from tasks.call.ending import Ended, Lost
+from tasks.call.watchdog import Watchdog
+from tasks.rooms import EndedBy as RoomEndedBy
+from tasks.rooms import Room, RoomStore, State
+from tasks.settings import Settings
+from tests.integration.tasks.call.test_lease import claimed
+from tests.support.waiting import until
+
+SHORT, LONG = "1", "3600"
+LIMITS = ("PREWARM", "REQUEST", "CONNECT", "SHUTDOWN", "HANG")
+
+
+@pytest.fixture
+def limits(
+    rooms: RoomStore, switchboard_env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Settings]:
+    """Settings in which one limit is short."""
+    del rooms
+
+    def read(short: str) -> Settings:
+        monkeypatch.setattr(watchdogs, "LOOK_SECONDS", 0.05)
+        monkeypatch.setenv("SWITCHBOARD_LEASE_RENEW_MS", "50")
+        for name in LIMITS:
+            monkeypatch.setenv(f"SWITCHBOARD_{name}_SECONDS", SHORT if name == short else LONG)
+        return Settings.read()
+
+    return read
+
+
+@asynccontextmanager
+async def guarded(rooms: RoomStore, settings: Settings) -> AsyncIterator[tuple[Watchdog, threading.Event]]:
+    """A watchdog that guards RM_1, and the event that it ends the process."""
+    ended = threading.Event()
+    async with Watchdog(settings, lambda _: ended.set()) as watchdog:
+        watchdog.guard(await claimed(rooms), claimed_at=time.monotonic())
+        yield watchdog, ended
+
+
+async def happens(event: threading.Event) -> None:
+    assert await asyncio.to_thread(event.wait, 20)
+
+
+async def room_of(rooms: RoomStore) -> Room:
+    room = await rooms.get("RM_1")
+    assert room is not None
+    return room
+
+
+async def never_returns() -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("limit", "phase", "problem"),
+    [
+        ("PREWARM", None, "prewarming took more than 1 s"),
+        ("REQUEST", Phase.REQUESTING, "requesting took more than 1 s"),
+        ("CONNECT", Phase.CONNECTING, "connecting took more than 1 s"),
+        ("SHUTDOWN", Phase.ENDING, "ending took more than 1 s"),
+    ],
+)
+async def test_a_phase_that_takes_too_long_loses_the_call(
+    rooms: RoomStore, limits: Callable[[str], Settings], limit: str, phase: Phase | None, problem: str
+) -> None:
+    waiting = asyncio.create_task(never_returns())
+    async with guarded(rooms, limits(limit)) as (watchdog, ended):
+        if phase is not None:
+            watchdog.enter(phase)
+        await happens(ended)
+    waiting.cancel()
+    room = await room_of(rooms)
+    assert (room.state, room.attempt) == (State.QUEUED, 2)
+    assert room.reason.startswith(f"{problem}, in ")
+    # It names the code that waits, and not livekit's or asyncio's.
+    assert "test_watchdog.py" in room.reason
+    assert "(never_returns)" in room.reason
+
+
+async def test_a_call_that_is_over_is_ended_even_if_a_shutdown_callback_never_returns(
+    rooms: RoomStore, limits: Callable[[str], Settings], caplog: pytest.LogCaptureFixture
+) -> None:
+    waiting = asyncio.create_task(never_returns())
+    async with guarded(rooms, limits("SHUTDOWN")) as (watchdog, ended):
+        watchdog.over(CallOutcome("room empty", EndedBy.CALLERS))
+        watchdog.enter(Phase.ENDING)
+        await happens(ended)
+    waiting.cancel()
+    room = await room_of(rooms)
+    assert (room.state, room.reason, room.ended_by) == (State.ENDED, "room empty", "callers")
+    (record,) = [record for record in caplog.records if record.message == "the call is stuck; ending its process"]
+    assert "(never_returns)" in record.__dict__["where"]
+
+
+async def test_a_call_that_has_failed_is_queued_again_before_its_shutdown_callbacks_have_run(
+    rooms: RoomStore, limits: Callable[[str], Settings]
+) -> None:
+    async with guarded(rooms, limits("none")) as (watchdog, ended):
+        watchdog.enter(Phase.ENDING)
+        watchdog.over(LiveKitLost(problem="nothing has arrived for 8 s"))
+
+        async def queued() -> bool:
+            return (await room_of(rooms)).state is State.QUEUED
+
+        await until(queued)
+        # What it says in the end is the same, and is not written again.
+        assert await watchdog.end(Lost("another")) == "lost: requeued"
+        assert not ended.is_set()
+    room = await room_of(rooms)
+    assert (room.attempt, room.reason) == (2, "The agent has lost the LiveKit server: nothing has arrived for 8 s.")
+
+
+async def test_an_event_loop_that_is_blocked_for_good_loses_the_call_and_the_reason_names_the_line(
+    rooms: RoomStore, limits: Callable[[str], Settings]
+) -> None:
+    async with guarded(rooms, limits("HANG")) as (watchdog, ended):
+        watchdog.enter(Phase.RUNNING)
+        ended.wait(20)
+    room = await room_of(rooms)
+    assert (room.state, room.attempt) == (State.QUEUED, 2)
+    assert "its event loop stood still for 1 s" in room.reason
+    assert "test_watchdog.py" in room.reason
+
+
+async def test_an_event_loop_that_is_blocked_for_less_keeps_the_call_and_its_lease(
+    rooms: RoomStore, limits: Callable[[str], Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWITCHBOARD_LEASE_TTL_MS", "300")
+    settings = limits("none")
+    async with guarded(rooms, settings) as (watchdog, ended):
+        watchdog.enter(Phase.RUNNING)
+        time.sleep(1)  # noqa: ASYNC251 - as an agent's function tool does
+        assert not ended.is_set()
+        assert await rooms.list_expired_leases(10) == []
+        assert await watchdog.end(Ended("room empty", RoomEndedBy.CALLERS)) == "room empty"
+
+
+async def test_the_event_loop_may_stand_still_while_the_agent_is_imported(
+    rooms: RoomStore, limits: Callable[[str], Settings]
+) -> None:
+    async with guarded(rooms, limits("HANG")) as (watchdog, ended):
+        time.sleep(2)  # noqa: ASYNC251 - as an import does
+        watchdog.enter(Phase.REQUESTING)
+        # Some looks of the watchdog.
+        assert not await asyncio.to_thread(ended.wait, 0.3)
+
+
+async def test_a_process_that_was_stopped_is_not_stuck(
+    rooms: RoomStore, limits: Callable[[str], Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = time.monotonic
+    ahead = 0.0
+    monkeypatch.setattr("tasks.call.watchdog.time.monotonic", lambda: clock() + ahead)
+    async with guarded(rooms, limits("CONNECT")) as (watchdog, ended):
+        watchdog.enter(Phase.CONNECTING)
+        # As the clock jumps for a process that is continued.
+        ahead = 60.0
+        assert not await asyncio.to_thread(ended.wait, 0.2)
+        await happens(ended)
+    assert (await room_of(rooms)).state is State.QUEUED
+
+
+async def test_a_call_that_does_not_leave_when_its_lease_is_lost_has_its_process_ended(
+    rooms: RoomStore, limits: Callable[[str], Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watchdogs, "LEAVE_SECONDS", 0.3)
+    async with guarded(rooms, limits("none")) as (watchdog, ended):
+        watchdog.enter(Phase.RUNNING)
+        await rooms.requeue("RM_1", 1, queue="premium", message=b"", reason="lost", max_attempts=5)
+        await asyncio.wait_for(watchdog.lost.wait(), 10)
+        await happens(ended)
+    room = await room_of(rooms)
+    assert (room.state, room.attempt, room.reason) == (State.QUEUED, 2, "lost")
+
+
+async def test_only_the_first_ending_is_written(rooms: RoomStore, limits: Callable[[str], Settings]) -> None:
+    async with guarded(rooms, limits("none")) as (watchdog, _):
+        first = Ended("room empty", RoomEndedBy.CALLERS)
+        assert await watchdog.end(first) == "room empty"
+        assert await watchdog.end(Ended("another", RoomEndedBy.AGENT)) == "room empty"
+    assert len(await rooms.list_call_records()) == 1
+
+
+async def test_a_room_that_finishes_is_told_to_the_call(rooms: RoomStore, limits: Callable[[str], Settings]) -> None:
+    async with guarded(rooms, limits("none")) as (watchdog, _):
+        await rooms.close("RM_1")
+        await asyncio.wait_for(watchdog.closing.wait(), 10)
+        assert not watchdog.lost.is_set()
+
+        async def written() -> bool:
+            watchdog.record_step("joined")
+            return "joined" in (await room_of(rooms)).steps_ms
+
+        await until(written)
