@@ -191,12 +191,12 @@ def _export(settings: Settings) -> None:
 
 def _agents_of_tenants(settings: Settings) -> set[str]:
     """Return the agents that tenants name. Raises NoTenantSigned."""
-    signature = RecordSigner(Encryption(settings))
+    signer = RecordSigner(Encryption(settings))
     # Closed before the first fork: two children would read from one inherited connection.
     with connect_blocking(settings.redis) as client:
         try:
-            require_own_signatures(client, signature)
-            return declared_agents(client, signature)
+            require_own_signatures(client, signer)
+            return declared_agents(client, signer)
         except (RedisError, OSError) as error:
             logger.error(  # noqa: TRY400 - the reason is enough
                 "the tenants' agents are not known yet; each is imported in its first calls",

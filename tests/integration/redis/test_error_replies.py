@@ -28,7 +28,7 @@ from tests.integration.redis.troubles import PASSWORD, ConfiguredServer, Trouble
 from tests.integration.webhooks.sender import KEY, SECRET, Sender, event, new_sid
 from tests.support.fake_livekit_api import FakeLiveKitApi
 from tests.support.switch import Switch
-from tests.support.tenants import declare
+from tests.support.tenants import declare, signer
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -25,7 +25,7 @@ from tasks.rooms import RoomStore, State, WorkerStatus
 from tasks.settings import Settings
 from tests.integration.tasks.worker.dispatched import all_dead, open_rooms
 from tests.support.livekit_server import livekit_without_webhooks
-from tests.support.tenants import declare
+from tests.support.tenants import declare, signer
 from tests.support.waiting import until
 
 AGENT = """
