@@ -84,6 +84,8 @@ async def _replay(id_or_sid: str) -> None:
         result = await dispatcher.replay(await _fetch_room(settings, letter))
     finally:
         await dispatcher.aclose()
+    if result is DispatchResult.BUSY:
+        raise DeadLetterError(f"As many rooms of the tenant wait as may. Replay {letter.name} again when fewer do.")
     if result not in {DispatchResult.QUEUED, DispatchResult.WAITING}:
         raise DeadLetterError(f"{letter.name} is not dead any more.")
     print(f"{letter.name} is {result}")

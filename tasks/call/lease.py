@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from tasks.call.ending import Ended
 from tasks.encryption import Encryption
+from tasks.redis_client import Outage
 from tasks.rooms import RenewResult
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Lease:
         self._rooms = rooms
         self._room = room
         self._on_result = on_result
+        self._outage = Outage(settings.redis.server, logger, sid=room.sid)
         self._encryption = Encryption(settings)
         self._renew_seconds = settings.lease.renew_ms / 1000
         self._outage_seconds = settings.lease.outage_seconds
@@ -49,7 +51,7 @@ class Lease:
         self._conversation: str | None = None
         self._wake = asyncio.Event()
         # So that the ending is not written before the steps that a renewal is just writing.
-        self._flushing = asyncio.Lock()
+        self._renewing = asyncio.Lock()
         self._ending = asyncio.Event()
 
     def record_step(self, name: str, ms: int) -> None:
@@ -67,13 +69,13 @@ class Lease:
         last_answer = time.monotonic()
         while not self._ending.is_set():
             try:
-                await self.flush()
-                result = await self._rooms.renew(self._room.sid, self._room.attempt, claimant=self._room.claimant)
+                result = await self.renew_once()
                 last_answer = time.monotonic()
+                self._outage.answered()
             except (RedisError, OSError) as error:
                 kept = time.monotonic() - last_answer < self._outage_seconds
                 result = RenewResult.RENEWED if kept else RenewResult.LOST
-                logger.warning("lease not renewed", extra={"sid": self._room.sid, "error": type(error).__name__})
+                self._outage.failed(error)
             if self._ending.is_set():
                 return
             if result is not RenewResult.RENEWED:
@@ -82,11 +84,6 @@ class Lease:
                 logger.warning("lease lost; leaving the room", extra={"sid": self._room.sid})
                 return
             await self._until_next()
-
-    async def flush(self, *, conversation: bool = True) -> None:
-        """Write the steps and the conversation that are not in Redis yet. Raises RedisError or OSError."""
-        async with self._flushing:
-            await self._write_what_is_new(conversation=conversation)
 
     async def write(self, ending: Ending) -> str:
         """Write how the attempt has ended, again and again while Redis is away. Returns the result in a few words.
@@ -98,7 +95,8 @@ class Lease:
         away = False
         while True:
             try:
-                await self.flush(conversation=not isinstance(ending, Ended))
+                if self._steps or (self._conversation is not None and not isinstance(ending, Ended)):
+                    await self.renew_once()
                 return await ending.write(self._room, self._rooms, self._max_attempts)
             except (RedisError, OSError) as error:
                 if not away:
@@ -107,20 +105,26 @@ class Lease:
                 away = True
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _write_what_is_new(self, *, conversation: bool) -> None:
+    async def renew_once(self) -> RenewResult:
+        """Renew the lease, and write the steps and the conversation that are not in Redis yet.
+
+        Raises RedisError or OSError; what is new is then written with the next renewal.
+        """
         room = self._room
-        if self._steps:
+        async with self._renewing:
             steps, self._steps = self._steps, {}
+            saved = self._conversation
+            encrypted = None if saved is None else self._encryption.encrypt(room.sid, saved)
             try:
-                await self._rooms.record_steps(room.sid, room.attempt, steps, claimant=room.claimant)
+                result = await self._rooms.renew(
+                    room.sid, room.attempt, claimant=room.claimant, steps=steps, conversation=encrypted
+                )
             except (RedisError, OSError):
                 self._steps = steps | self._steps
                 raise
-        if conversation and (saved := self._conversation) is not None:
-            encrypted = self._encryption.encrypt(room.sid, saved)
-            await self._rooms.save_conversation(room.sid, room.attempt, encrypted, claimant=room.claimant)
             if self._conversation is saved:
                 self._conversation = None
+            return result
 
     async def _until_next(self) -> None:
         with contextlib.suppress(TimeoutError):

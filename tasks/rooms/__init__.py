@@ -36,12 +36,15 @@ by a later event if it then can be. One that names no tenant waits for one befor
 # Guarantees
 
 Opening is idempotent by sid. The script that writes `queued` also pushes the message, so neither exists without the
-other: ten deliveries of one webhook make one message, and a receiver that dies in between loses nothing.
+other: ten deliveries of one webhook make one message, and a receiver that dies in between loses nothing. The script
+that takes a room out of `queued` takes its message out of its queue (`lua/lib/message.lua`), so that the messages of a
+queue are those of its queued rooms, each once.
 
 A claim of (sid, attempt) succeeds once; again only for the same claimant, whose first reply may have been lost. With it
 comes a lease of 6 s (`lease_ms`), which the child renews. Messages are delivered at least once: a duplicate does no
-harm, because its claim is refused. A room keeps a copy of its message until it is claimed, so that a lost one can be
-requeued and one that a worker cannot start can be returned.
+harm, because whichever is claimed first removes the other from its queue, or has its claim refused. A room keeps a copy
+of its message until it is claimed, so that a lost one can be requeued and one that a worker cannot start can be
+returned.
 
 `attempt` is the fencing token. It only grows. Every write after the claim carries it, and a write of an earlier attempt
 changes nothing and says so. What counts against the attempts allowed is `attempt - uncounted`: a hand-over and a
@@ -88,12 +91,14 @@ counts expired leases only when they could have been renewed (decision 9).
 
     the child dies                      its worker requeues the room at once
     the worker or its host dies         the lease expires; the reconciler requeues the room
-    the event loop of a call hangs      the same: the loop that answers the caller also renews the lease
+    a call gets stuck                   its watchdog (`tasks.call.watchdog`) requeues the room and ends the process
     a message is lost                   the reconciler requeues it when its room is queued and it is in no queue
     the room finishes                   not claimed: cancelled; running: the next renewal returns `closing`
     attempts are used up                dead letter
     a wait exceeds its tier's longest   dead letter, and its callers are notified
     permits disagree with the rooms     the reconciler repairs them, a part at each tick
+    a room's hash lacks what it needs   the reconciler forgets the room; the next look at LiveKit opens it anew
+    too many rooms of a tenant wait     the next one is refused: over at once, and forgotten after a minute
     Redis is away                       every method raises; a write may be repeated, as none counts twice
 
 # Keys

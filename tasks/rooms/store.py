@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 from redis.exceptions import ResponseError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 NO_LIMITS = Limits()
+NO_STEPS: Mapping[str, int] = MappingProxyType({})
 SCAN_BATCH = 1000
 LONGEST_DELAY_MS = 8000
 """The longest time between two attempts after quick failures. The caller waits meanwhile."""
@@ -51,14 +53,12 @@ class RoomStore:
         self._open_room = Script(redis, "open_room")
         self._claim_room = Script(redis, "claim_room")
         self._renew_lease = Script(redis, "renew_lease")
-        self._record_steps = Script(redis, "record_steps")
         self._end_call = Script(redis, "end_call")
         self._close_room = Script(redis, "close_room")
         self._requeue_room = Script(redis, "requeue_room")
         self._dead_letter_room = Script(redis, "dead_letter_room")
         self._return_message = Script(redis, "return_message")
         self._delay_room = Script(redis, "delay_room")
-        self._save_conversation = Script(redis, "save_conversation")
         self._list_expired_leases = Script(redis, "list_expired_leases")
         self._requeue_lost_messages = Script(redis, "requeue_lost_messages")
         self._settle_step_back = Script(redis, "settle_step_back")
@@ -132,22 +132,33 @@ class RoomStore:
             return ClaimRefusal(answer)
         return Room.read(dict(zip(fields[::2], fields[1::2], strict=True)))
 
-    async def renew(self, sid: str, attempt: int, *, claimant: str = "") -> RenewResult:
-        """Renew the lease, from now on for its TTL."""
+    async def renew(
+        self,
+        sid: str,
+        attempt: int,
+        *,
+        claimant: str = "",
+        steps: Mapping[str, int] = NO_STEPS,
+        conversation: bytes | None = None,
+    ) -> RenewResult:
+        """Renew the lease, from now on for its TTL, and write what is new, unless it is lost.
+
+        `steps`: when they were reached, in ms after the claim. `conversation`: encrypted.
+        """
+        pairs: list[str | int] = [part for step in steps.items() for part in step]
         renewed = await self._renew_lease(
+            *pairs,
             room_key=keys.room(sid),
+            conversation_key=keys.conversation(sid),
             sid=sid,
             attempt=attempt,
             claimant=claimant,
+            conversation=conversation,
+            conversation_ms=keys.CONVERSATION_MS,
             lease_ms=self._lease_ms,
             open_ms=keys.OPEN_ROOM_MS,
         )
         return RenewResult(renewed)
-
-    async def record_steps(self, sid: str, attempt: int, steps: Mapping[str, int], *, claimant: str = "") -> bool:
-        """Record when steps were reached, in ms after the claim. Returns False if the attempt is stale."""
-        pairs: list[str | int] = [part for step in steps.items() for part in step]
-        return bool(await self._record_steps(*pairs, room_key=keys.room(sid), attempt=attempt, claimant=claimant))
 
     async def end(
         self,
@@ -236,18 +247,6 @@ class RoomStore:
     async def delay(self, sid: str, attempt: int, delay_ms: int) -> bool:
         """Put the message of a queued room into its queue after a delay. Returns False if the room waits for none."""
         return bool(await self._delay_room(room_key=keys.room(sid), sid=sid, attempt=attempt, delay_ms=delay_ms))
-
-    async def save_conversation(self, sid: str, attempt: int, encrypted: bytes, *, claimant: str = "") -> bool:
-        """Save the conversation for an attempt that may have to go on. Returns False if the attempt is stale."""
-        saved = await self._save_conversation(
-            room_key=keys.room(sid),
-            conversation_key=keys.conversation(sid),
-            attempt=attempt,
-            claimant=claimant,
-            conversation=encrypted,
-            conversation_ms=keys.CONVERSATION_MS,
-        )
-        return bool(saved)
 
     async def save_agent_metadata(self, name: str, encrypted: bytes) -> None:
         """Save the metadata for the agent of a room that is about to be created with this name."""

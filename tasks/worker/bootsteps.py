@@ -14,7 +14,7 @@ from celery.worker.control import control_command
 
 from tasks.redis_client import connect_blocking
 from tasks.rooms import WorkerStatus
-from tasks.worker.consumer import treat_error_replies_as_silence
+from tasks.worker.consumer import mend_kombu
 from tasks.worker.drain_step import DrainStep
 from tasks.worker.heartbeat import BEAT_SECONDS, Heartbeat
 from tasks.worker.intake.gate import IntakeGate
@@ -32,7 +32,7 @@ _UNUSED = {"celery.worker.consumer.gossip:Gossip"}
 
 def install(app: Celery) -> None:
     """Add our bootsteps to the workers of this app, and remove those that would only cost time."""
-    treat_error_replies_as_silence()
+    mend_kombu()
     app.steps["consumer"].update({IntakeStep, DrainStep})
     steps = Consumer.Blueprint.default_steps
     Consumer.Blueprint.default_steps = [step for step in steps if step not in _UNUSED]

@@ -172,16 +172,14 @@ class _Child:
 
     async def record_step(self) -> None:
         self._lease.record_step("joined", 100)
-        await self._lease.flush()
-        await self.renew()
+        await self._lease.renew_once()
 
     async def save_conversation(self, conversation: str) -> None:
         self._lease.save_conversation(conversation)
-        await self._lease.flush()
-        await self.renew()
+        await self._lease.renew_once()
 
     async def renew(self) -> None:
-        await self._rooms.renew(self._room.sid, self._room.attempt, claimant=self._room.claimant)
+        await self._lease.renew_once()
 
     async def end(self) -> None:
         room = self._room

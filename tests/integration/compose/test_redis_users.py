@@ -100,8 +100,7 @@ async def test_receivers_and_workers_do_all_that_they_have_to(declared: Users) -
     for sid in ("RM_1", "RM_2", "RM_3"):
         assert not isinstance(await worker.claim(sid, 1, claimant="a", worker="w", pid=1), ClaimRefusal)
         await worker.renew(sid, 1)
-        await worker.record_steps(sid, 1, {"joined": 5})
-        await worker.save_conversation(sid, 1, b"encrypted")
+        await worker.renew(sid, 1, steps={"joined": 5}, conversation=b"encrypted")
     assert await worker.conversation("RM_1") == b"encrypted"
     assert await worker.end("RM_1", 1, outcome="room empty", usage="[]")
     await worker.requeue("RM_2", 1, queue="premium", message=b"{}", reason="x", max_attempts=5, cause=LossCause.FAILED)

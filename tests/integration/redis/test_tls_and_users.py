@@ -27,7 +27,7 @@ from ops.stack.ports import HOST, PortPicker
 from ops.stack.receiver import Receiver
 from ops.stack.redis import RedisServer
 from tasks.redis_client import connect, connect_blocking
-from tasks.rooms import RoomStore, State, keys
+from tasks.rooms import RoomStore, keys
 from tasks.settings import RedisSettings
 from tasks.tenants import keys as tenant_keys
 from tests.integration.webhooks.sender import KEY, SECRET, Sender, event, new_sid
@@ -122,7 +122,6 @@ async def test_every_process_works_over_tls_with_a_user_that_may_do_no_more_than
         "LIVEKIT_API_KEY": KEY,
         "LIVEKIT_API_SECRET": SECRET,
         "SWITCHBOARD_PRELOAD_EXTRAS": "none",
-        "SWITCHBOARD_MAX_ATTEMPTS": "1",
         "SWITCHBOARD_LOAD_FILE": str(tmp_path / "load"),
         "SWITCHBOARD_CALL_CORES": "0",
     }
@@ -145,7 +144,7 @@ async def test_every_process_works_over_tls_with_a_user_that_may_do_no_more_than
             sid = new_sid()
             answer = await Sender(session, receiver.port).post(event("room_started", sid))
             assert (answer.status, answer.outcome) == (200, "queued")
-            await until(lambda: is_dead(server, sid))
+            await until(lambda: was_claimed(server, sid))
             login = {"Authorization": aiohttp.encode_basic_auth(flower.user, flower.password)}
 
             async def shown() -> bool:
@@ -172,10 +171,11 @@ async def test_every_process_works_over_tls_with_a_user_that_may_do_no_more_than
         assert not [role for role in ROLES if password(role) in log or quote(password(role), safe="") in log]
 
 
-async def is_dead(server: TlsRedis, sid: str) -> bool:
+async def was_claimed(server: TlsRedis, sid: str) -> bool:
     async with server.client() as client:
         room = await RoomStore(client).get(sid)
-    return room is not None and room.state is State.DEAD and "claimed" in room.steps_ms
+    # Without a LiveKit server its call fails, and is queued again.
+    return room is not None and ("claimed" in room.steps_ms or room.attempt > 1)
 
 
 @pytest.mark.parametrize(

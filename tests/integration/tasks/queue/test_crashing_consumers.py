@@ -11,6 +11,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -46,10 +47,8 @@ class Consumer:
     def poll(self) -> list[Message]:
         """Begin a BRPOP, or read the one that is under way. Returns what came."""
         self._received.clear()
-        try:
+        with suppress(TimeoutError):
             self._connection.drain_events(timeout=0.005)
-        except TimeoutError:
-            pass
         return [message for message, _ in self._received]
 
     def crash(self) -> None:

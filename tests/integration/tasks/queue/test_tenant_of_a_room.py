@@ -138,10 +138,11 @@ async def test_metadata_that_is_set_late_still_counts(dispatcher: Dispatcher, ro
     assert await dispatcher.open(with_metadata) is DispatchResult.QUEUED
 
 
-@pytest.mark.parametrize("started_at_ms", [None, ago(60), ago(-3600)])
+@pytest.mark.parametrize("started_seconds_ago", [None, 60, -3600])
 async def test_a_room_whose_tenant_does_not_come_is_a_dead_letter_whatever_the_servers_clock_says(
-    dispatcher: Dispatcher, rooms: RoomStore, started_at_ms: int | None
+    dispatcher: Dispatcher, rooms: RoomStore, started_seconds_ago: float | None
 ) -> None:
+    started_at_ms = None if started_seconds_ago is None else ago(started_seconds_ago)
     standup = RoomInfo(SID, "standup", started_at_ms=started_at_ms)
     assert await open_at_last(dispatcher, rooms, standup) is DispatchResult.DEAD
 

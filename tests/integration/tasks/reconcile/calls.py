@@ -7,7 +7,7 @@ import time
 from livekit.protocol import models
 
 from tasks.queue.dispatcher import Dispatcher, RoomInfo
-from tasks.rooms import ClaimRefusal, Room, RoomStore, keys
+from tasks.rooms import ClaimRefusal, RenewResult, Room, RoomStore, keys
 
 MAX_ATTEMPTS = 5
 LONG_AGO_MS = 60_000
@@ -38,7 +38,7 @@ async def run_call(rooms: RoomStore, sid: str, *, attempt: int = 1, joined: bool
     room = await rooms.claim(sid, attempt, claimant=f"a{attempt}", worker="celery@one", pid=7)
     assert not isinstance(room, ClaimRefusal)
     if joined:
-        assert await rooms.record_steps(sid, attempt, {"joined": 50})
+        assert await rooms.renew(sid, attempt, steps={"joined": 50}) is RenewResult.RENEWED
     return room
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tasks.rooms import ClaimRefusal, LossCause, OpenResult, RequeueResult, Room, RoomStore, State, keys
+from collections.abc import Mapping
+
+from tasks.rooms import ClaimRefusal, LossCause, OpenResult, RenewResult, RequeueResult, Room, RoomStore, State, keys
 
 SID = "RM_1"
 QUEUE = "premium"
@@ -86,3 +88,15 @@ async def state(rooms: RoomStore, sid: str = SID) -> State:
 async def queued_messages(rooms: RoomStore) -> list[str]:
     """Return the messages of the queue, in the order in which workers take them."""
     return [str(found) for found in await rooms.redis.lrange(QUEUE, 0, -1)][::-1]
+
+
+async def record_steps(
+    rooms: RoomStore, sid: str, attempt: int, steps: Mapping[str, int], *, claimant: str = ""
+) -> bool:
+    """Record steps with a renewal. Returns False if the attempt is stale."""
+    return await rooms.renew(sid, attempt, steps=steps, claimant=claimant) is not RenewResult.LOST
+
+
+async def save_conversation(rooms: RoomStore, sid: str, attempt: int, encrypted: bytes, *, claimant: str = "") -> bool:
+    """Save a conversation with a renewal. Returns False if the attempt is stale."""
+    return await rooms.renew(sid, attempt, conversation=encrypted, claimant=claimant) is not RenewResult.LOST

@@ -109,7 +109,7 @@ class RoomMachine(World):
         self._same("end", self.do(store.end(sid, attempt, outcome="o", usage="[]")), self.model.end(room, attempt))
         written = self.do(store.dead_letter(sid, attempt=attempt, reason="r"))
         self._same("dead letter", written, self.model.dead_letter(room, attempt))
-        saved = self.do(store.save_conversation(sid, attempt, b"words"))
+        saved = self.do(store.renew(sid, attempt, conversation=b"words"))
         self._same("conversation", saved, self.model.save_conversation(room, attempt))
         for cause in LossCause:
             self._requeue(room, attempt, cause, 1)
@@ -227,14 +227,14 @@ class RoomMachine(World):
     @rule(which=any_one, other=attempt_offset)
     def record_steps(self, which: int, other: int) -> None:
         room = self._some(which, State.RUNNING)
-        recorded = self.do(self._store.record_steps(room.sid, room.attempt + other, {"joined": 1}))
-        assert recorded == (other == 0)
+        recorded = self.do(self._store.renew(room.sid, room.attempt + other, steps={"joined": 1}))
+        self._same("steps", recorded, self.model.renew(room, room.attempt + other))
 
     @knows(State.RUNNING)
     @rule(which=any_one, other=attempt_offset)
     def save_conversation(self, which: int, other: int) -> None:
         room = self._some(which, State.RUNNING)
-        saved = self.do(self._store.save_conversation(room.sid, room.attempt + other, b"words"))
+        saved = self.do(self._store.renew(room.sid, room.attempt + other, conversation=b"words"))
         self._same("conversation", saved, self.model.save_conversation(room, room.attempt + other))
 
     @knows(State.RUNNING)

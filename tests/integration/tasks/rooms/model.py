@@ -148,9 +148,9 @@ class Model:
         room.expired = False
         return RenewResult.CLOSING if room.closing else RenewResult.RENEWED
 
-    def save_conversation(self, room: RoomModel, attempt: int) -> bool:
+    def save_conversation(self, room: RoomModel, attempt: int) -> RenewResult:
         room.conversation |= room.runs(attempt)
-        return room.runs(attempt)
+        return self.renew(room, attempt)
 
     def end(self, room: RoomModel, attempt: int) -> bool:
         if not room.runs(attempt):

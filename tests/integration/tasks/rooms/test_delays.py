@@ -84,3 +84,15 @@ async def test_the_message_of_a_delayed_room_is_not_taken_for_lost(rooms: RoomSt
     assert await queued_messages(rooms) == []
     assert not isinstance(await claim(rooms, 3), str)
     assert await rooms.redis.zcard(keys.DELAYED) == 0
+
+
+async def test_a_delayed_room_that_is_missing_among_the_delayed_ones_is_queued_all_the_same(rooms: RoomStore) -> None:
+    await open_room(rooms)
+    await fail_and_let_the_delay_pass(rooms, 1)
+    await run(rooms, 2)
+    await requeue(rooms, 2)
+    await rooms.redis.delete(keys.DELAYED)
+    await rooms.redis.hset(keys.room("RM_1"), "not_before", 1000)
+    assert await rooms.requeue_lost_messages(0, 10) == ["RM_1"]
+    assert await queued_messages(rooms) == [message(3).decode()]
+    assert await rooms.requeue_lost_messages(0, 10) == []

@@ -59,7 +59,16 @@ async def make_odd(rooms: RoomStore, way: str) -> None:
 
 async def put_odd_members(rooms: RoomStore) -> None:
     odd: dict[str, float] = {"odd": 0, "premium\0odd": 0, "acme\0\0": 0, "\0\0\0": 0, "": 0, "premium\0": 0}
-    for name in (keys.PERMITS, keys.WAITLIST, keys.ELIGIBLE, keys.UNANSWERED, keys.QUEUED, keys.LEASES, keys.ROOMS):
+    for name in (
+        keys.PERMITS,
+        keys.WAITLIST,
+        keys.ELIGIBLE,
+        keys.UNANSWERED,
+        keys.QUEUED,
+        keys.LEASES,
+        keys.ROOMS,
+        keys.DELAYED,
+    ):
         await rooms.redis.zadd(name, odd)
     await rooms.redis.hset(keys.ADMISSION, mapping={"tenant:acme": "odd", "unclaimed": "odd"})
 
@@ -70,6 +79,7 @@ async def sweep(rooms: RoomStore) -> dict[str, list[str]]:
     for sid in await rooms.redis.zrange(keys.QUEUED, 0, -1):
         await rooms.redis.zadd(keys.QUEUED, {str(sid): 1})
     found["lost messages"] = await rooms.requeue_lost_messages(5000, MANY)
+    await rooms.queue_delayed_rooms(MANY)
     found["expired"] = await rooms.list_expired_leases(MANY)
     cursor = RepairCursor()
     whole = {"permits": False, "rooms": False}

@@ -26,6 +26,7 @@ from tests.integration.tasks.rooms.calls import (
     message,
     open_room,
     queued_messages,
+    record_steps,
     requeue,
     run,
     state,
@@ -138,7 +139,7 @@ async def test_late_writes_of_the_call_before_are_stale(rooms: RoomStore, ended_
     assert await claim(rooms, 1, claimant="of 1") is ClaimRefusal.STALE
     assert await rooms.renew("RM_1", 1) is RenewResult.LOST
     assert not await rooms.end("RM_1", 1, outcome="too late", usage="[]")
-    assert not await rooms.record_steps("RM_1", 1, {"joined": 1})
+    assert not await record_steps(rooms, "RM_1", 1, {"joined": 1})
     assert await requeue(rooms, 1) is RequeueResult.STALE
     assert await get(rooms) == before
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from ops.stack.redis import RedisServer
 from tasks.rooms import ClaimRefusal, CloseResult, OpenResult, RenewResult, RequeueResult, Room, RoomStore, State, keys
+from tests.integration.tasks.rooms.calls import record_steps, save_conversation
 
 
 async def opened(rooms: RoomStore, sid: str = "RM_1", message: bytes = b"message 1") -> bool:
@@ -100,7 +101,7 @@ async def test_room_finished_asks_a_running_call_to_end(rooms: RoomStore) -> Non
 async def test_an_ended_call_leaves_a_record_with_the_time_of_each_step(rooms: RoomStore) -> None:
     await opened(rooms)
     await claimed(rooms)
-    assert await rooms.record_steps("RM_1", 1, {"joined": 80, "first_audio": 300})
+    assert await record_steps(rooms, "RM_1", 1, {"joined": 80, "first_audio": 300})
     assert await rooms.end("RM_1", 1, outcome="room empty", usage="[]")
     (record,) = await rooms.list_call_records()
     assert (record.sid, record.tenant, record.outcome, record.worker) == ("RM_1", "acme", "room empty", "celery@one")
@@ -126,7 +127,7 @@ async def test_a_lost_call_is_requeued_in_front_of_rooms_that_have_waited_less(r
 async def test_the_next_attempt_begins_without_the_steps_of_the_one_before(rooms: RoomStore) -> None:
     await opened(rooms)
     await claimed(rooms)
-    await rooms.record_steps("RM_1", 1, {"joined": 80, "first_audio": 300})
+    await record_steps(rooms, "RM_1", 1, {"joined": 80, "first_audio": 300})
     await requeue(rooms, 1)
     room = await rooms.get("RM_1")
     assert room is not None
@@ -140,7 +141,7 @@ async def test_a_stale_attempt_changes_nothing(rooms: RoomStore) -> None:
     await claimed(rooms, 2, claimant="b")
     before = await rooms.get("RM_1")
     assert await rooms.renew("RM_1", 1) is RenewResult.LOST
-    assert not await rooms.record_steps("RM_1", 1, {"joined": 1})
+    assert not await record_steps(rooms, "RM_1", 1, {"joined": 1})
     assert not await rooms.end("RM_1", 1, outcome="too late", usage="[]")
     assert not await rooms.dead_letter("RM_1", attempt=1, reason="too late")
     assert await requeue(rooms, 1) is RequeueResult.STALE
@@ -158,8 +159,8 @@ async def test_of_two_claimants_of_the_same_attempt_the_first_has_lost_its_lease
     assert isinstance(await claimed(rooms, claimant="b"), Room)
 
     assert await rooms.renew("RM_1", 1, claimant="a") is RenewResult.LOST
-    assert not await rooms.record_steps("RM_1", 1, {"joined": 5}, claimant="a")
-    assert not await rooms.save_conversation("RM_1", 1, b"a conversation", claimant="a")
+    assert not await record_steps(rooms, "RM_1", 1, {"joined": 5}, claimant="a")
+    assert not await save_conversation(rooms, "RM_1", 1, b"a conversation", claimant="a")
     assert not await rooms.dead_letter("RM_1", attempt=1, reason="refused", claimant="a")
     message, reason = b"message 2", "it crashed"
     lost = await rooms.requeue("RM_1", 1, queue="premium", message=message, reason=reason, max_attempts=5, claimant="a")
@@ -167,8 +168,8 @@ async def test_of_two_claimants_of_the_same_attempt_the_first_has_lost_its_lease
     assert not await rooms.end("RM_1", 1, outcome="duplicate identity", usage="[]", claimant="a")
 
     assert await rooms.renew("RM_1", 1, claimant="b") is RenewResult.RENEWED
-    assert await rooms.record_steps("RM_1", 1, {"joined": 5}, claimant="b")
-    assert await rooms.save_conversation("RM_1", 1, b"a conversation", claimant="b")
+    assert await record_steps(rooms, "RM_1", 1, {"joined": 5}, claimant="b")
+    assert await save_conversation(rooms, "RM_1", 1, b"a conversation", claimant="b")
     assert await rooms.end("RM_1", 1, outcome="room empty", usage="[]", claimant="b")
     assert await state(rooms) is State.ENDED
 

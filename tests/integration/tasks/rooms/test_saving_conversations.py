@@ -8,7 +8,7 @@ import pytest
 
 from tasks.rooms import LossCause, RequeueResult, RoomStore, keys
 from tasks.rooms.keys import CONVERSATION_MS
-from tests.integration.tasks.rooms.calls import SID, dead_letter, end, open_room, requeue, run
+from tests.integration.tasks.rooms.calls import SID, dead_letter, end, open_room, requeue, run, save_conversation
 
 ENCRYPTED = b"an encrypted conversation"
 
@@ -18,13 +18,13 @@ async def talking(rooms: RoomStore) -> RoomStore:
     """A store with a running call whose conversation is saved."""
     await open_room(rooms)
     await run(rooms)
-    assert await rooms.save_conversation(SID, 1, ENCRYPTED)
+    assert await save_conversation(rooms, SID, 1, ENCRYPTED)
     return rooms
 
 
 async def test_the_last_conversation_counts_and_has_a_ttl(talking: RoomStore) -> None:
     assert await talking.conversation(SID) == ENCRYPTED
-    assert await talking.save_conversation(SID, 1, b"and more")
+    assert await save_conversation(talking, SID, 1, b"and more")
     assert await talking.conversation(SID) == b"and more"
     assert 0 < await talking.redis.pttl(keys.conversation(SID)) <= CONVERSATION_MS
 
@@ -42,20 +42,20 @@ async def test_the_next_attempt_reads_the_conversation(talking: RoomStore, cause
 
 async def test_a_stale_attempt_does_not_overwrite_the_conversation(talking: RoomStore) -> None:
     await requeue(talking)
-    assert not await talking.save_conversation(SID, 1, b"of an attempt that was paused and came back")
+    assert not await save_conversation(talking, SID, 1, b"of an attempt that was paused and came back")
     await run(talking, 2)
-    assert not await talking.save_conversation(SID, 1, b"of an attempt that was paused and came back")
+    assert not await save_conversation(talking, SID, 1, b"of an attempt that was paused and came back")
     assert await talking.conversation(SID) == ENCRYPTED
-    assert await talking.save_conversation(SID, 2, b"and more")
+    assert await save_conversation(talking, SID, 2, b"and more")
 
 
 async def test_no_conversation_is_saved_for_a_room_that_waits_or_is_over(rooms: RoomStore) -> None:
-    assert not await rooms.save_conversation(SID, 1, ENCRYPTED)
+    assert not await save_conversation(rooms, SID, 1, ENCRYPTED)
     await open_room(rooms)
-    assert not await rooms.save_conversation(SID, 1, ENCRYPTED)
+    assert not await save_conversation(rooms, SID, 1, ENCRYPTED)
     await run(rooms)
     await end(rooms)
-    assert not await rooms.save_conversation(SID, 1, ENCRYPTED)
+    assert not await save_conversation(rooms, SID, 1, ENCRYPTED)
     assert await rooms.conversation(SID) is None
 
 
