@@ -1,7 +1,7 @@
 """`python -m ops.docker.secret_files FOLDER`: random secrets for docker-compose.yml, one in each file.
 
-Existing secrets are never overwritten, so that it can be run again after an update that needs one more. `redis_users` is
-no secret of its own: it is written again from redis_users.conf and the passwords.
+Existing secrets are never overwritten, so that it can be run again after an update that needs one more. `redis_users`
+is no secret of its own: it is written again from redis_users.conf and the passwords.
 """
 
 from __future__ import annotations
