@@ -21,11 +21,6 @@ class Outage:
         self._since: float | None = None
         self._problems: set[str] = set()
 
-    @property
-    def ongoing(self) -> bool:
-        """True from the first failure until the next answer."""
-        return self._since is not None
-
     def failed(self, error: BaseException) -> None:
         """Report a failure, or the error that it caused. It is logged unless this outage has had it before."""
         if self._since is None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
@@ -12,6 +15,7 @@ from tasks.redis_client import connect, connect_blocking
 from tasks.redis_client.connections import takes_no_writes
 from tasks.rooms import RoomStore, keys
 from tasks.settings import RedisSettings
+from tasks.worker import healthcheck
 
 
 @pytest.mark.parametrize(
@@ -58,3 +62,17 @@ async def test_the_blocking_client_does_so_too_also_in_a_transaction(redis_serve
             await admin.replicaof("NO", "ONE")
         client.set(keys.PROBE, "1", px=1000)
         assert client.client_id() != before
+
+
+async def test_a_health_check_blames_redis_and_not_the_worker_while_redis_takes_no_writes(
+    redis_server: RedisServer, switchboard_env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["healthcheck", "one@host"])
+    async with redis_server.client() as admin:
+        assert await asyncio.to_thread(healthcheck.main) == 1
+        await admin.replicaof(HOST, 1)
+        assert await asyncio.to_thread(healthcheck.main) == 2
+        await admin.replicaof("NO", "ONE")
+        client: Any = admin
+        await client.hset(keys.worker("one@host"), "state", "open")
+        assert await asyncio.to_thread(healthcheck.main) == 0
