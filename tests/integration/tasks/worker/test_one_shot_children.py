@@ -77,7 +77,7 @@ async def test_a_dead_letter_has_the_reason_of_the_failed_attempt(
 ) -> None:
     await all_dead(rooms, await open_rooms(dispatcher, "a", 1))
     (letter,) = await rooms.list_dead_letters()
-    assert letter.reason.startswith("The LiveKit server did not answer: ")
+    assert letter.reason.startswith("Tenant 'acme', [stt] key: Redis does not have it")
 
 
 async def test_an_idle_worker_stops_at_once_and_takes_its_heartbeat_with_it(worker: Worker, rooms: RoomStore) -> None:
