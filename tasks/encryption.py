@@ -1,4 +1,4 @@
-"""Encryption at rest: Fernet, with key rotation, each content bound to its owner. And seals of what stays readable.
+"""Encryption at rest: Fernet, with key rotation, each content bound to its owner. And signatures of the rest.
 
 Conversations and provider keys are encrypted with the encryption keys, which receivers do not have. An agent's metadata
 comes from receivers and is read in calls, so its key is derived from what both have: the LiveKit secret.
@@ -23,13 +23,13 @@ from tasks.settings import Settings
 _ENCRYPTION = b"switchboard: encryption at rest"
 _FINGERPRINT = b"switchboard: fingerprint"
 _AGENT_METADATA = b"switchboard: agent metadata"
-_SEAL = b"switchboard: seal"
+_SIGNATURE = b"switchboard: signature"
 
 FINGERPRINT_DIGITS = 12
 
 
-class SealState(StrEnum):
-    """The result of checking a seal. BROKEN: none of the keys has made it for this content."""
+class SignatureState(StrEnum):
+    """The result of checking a signature. BROKEN: none of the keys has made it for this content."""
 
     OF_THE_FIRST_KEY = "first key"
     OF_A_LATER_KEY = "later key"
@@ -57,7 +57,7 @@ class Encryption:
         self._first = Fernet(keys[0])
         self._fernet = MultiFernet([Fernet(key) for key in keys])
         self._fingerprint_key = _derive(keys[0], _FINGERPRINT)
-        self._seal_keys = [_derive(key, _SEAL) for key in keys]
+        self._signature_keys = [_derive(key, _SIGNATURE) for key in keys]
 
     @classmethod
     def of_agent_metadata(cls, settings: Settings) -> Self:
@@ -94,17 +94,17 @@ class Encryption:
                 raise DecryptionFailed from error
         return None
 
-    def seal(self, owner: str, content: str) -> str:
+    def sign(self, owner: str, content: str) -> str:
         """Return an authentication code of the owner's content, with the first key. The content stays readable."""
-        return _mac(self._seal_keys[0], owner, content)
+        return _mac(self._signature_keys[0], owner, content)
 
-    def check_seal(self, owner: str, content: str, seal: str) -> SealState:
-        """Return whether a seal is one of this content."""
-        presented = seal.encode()
-        for index, key in enumerate(self._seal_keys):
+    def check_signature(self, owner: str, content: str, signature: str) -> SignatureState:
+        """Return whether a signature is one of this content."""
+        presented = signature.encode()
+        for index, key in enumerate(self._signature_keys):
             if hmac.compare_digest(_mac(key, owner, content).encode(), presented):
-                return SealState.OF_A_LATER_KEY if index else SealState.OF_THE_FIRST_KEY
-        return SealState.BROKEN
+                return SignatureState.OF_A_LATER_KEY if index else SignatureState.OF_THE_FIRST_KEY
+        return SignatureState.BROKEN
 
     def fingerprint(self, owner: str, content: str) -> str:
         """Return a keyed fingerprint of the owner's content. It reveals nothing without the first key.

@@ -74,8 +74,8 @@ class TenantInvalid(SwitchboardError):
     """Tenant {tenant!r} cannot be used: {problem}."""
 
 
-class TenantNotSealed(SwitchboardError):
-    """Tenant {tenant!r}: its record in Redis is not sealed with an encryption key that this worker has.
+class TenantNotSigned(SwitchboardError):
+    """Tenant {tenant!r}: its record in Redis is not signed with an encryption key that this worker has.
 
     Give the worker the SWITCHBOARD_ENCRYPTION_KEYS (or, if there are none, the LIVEKIT_API_SECRET) that `switchboard
     tenants apply` had, or apply the tenants file again with the worker's. If these are the same, another program has
@@ -85,8 +85,8 @@ class TenantNotSealed(SwitchboardError):
     of_worker = True
 
 
-class NoTenantSealed(SwitchboardError):
-    """None of the {count} tenants in Redis is sealed with an encryption key that this worker has.
+class NoTenantSigned(SwitchboardError):
+    """None of the {count} tenants in Redis is signed with an encryption key that this worker has.
 
     Give it the SWITCHBOARD_ENCRYPTION_KEYS (or, if there are none, the LIVEKIT_API_SECRET) that `switchboard tenants
     apply` had, or apply the tenants file again with the worker's.

@@ -9,13 +9,15 @@ Modules
     signature          the signature of a webhook
     calls              POST /calls: a backend asks for a call
     schemas            the bodies of POST /calls: CallRequest and CallResponse
+    call_rates         token buckets: calls a second for each API key and each tenant
     api_keys           the API keys of backends, and the tenants that each key is for
     caller_token       the token with which the caller joins the room
-    twilio             POST /twilio/incoming: a call to a telephone number
+    twilio             POST /twilio/incoming and /twilio/dialled: a call to a telephone number, and its end
+    twilio_accounts    Twilio's accounts, their auth tokens, and their tenants
     twilio_signature   the signature of Twilio's requests
     twiml              the instructions that Twilio gets
     call_creator       creates the room of a call and dispatches it; used by calls and twilio
-    body               the raw body of a request, up to a limit
+    body               the raw body of a request, up to limits of length, time and number
     problems           the refusals of POST /calls and POST /twilio/incoming, as RFC 9457 problems
     errors             the rejections of a webhook
     rejection_log      the log of rejected webhooks, a line for each kind in a while
@@ -45,10 +47,10 @@ Answers to a webhook
 200  The event is handled: a call is queued, was known already, is over, or the event does not concern calls. Also when
      the room can never be dispatched (no such tenant) and is now a dead letter: a retry would end the same way.
 400  The signature is valid, so the sender is LiveKit, but the event cannot be parsed. A retry could not change that.
-401  The signature is missing or invalid. Checked before the body is parsed.
+401  The token is missing or invalid, which is known before the body is read; or it was signed for another body.
 413  The body is over the limit. No event comes near it; reading stops there.
-503  Redis is away or did not answer within its deadline. The only refusal that has to be retried: its `Retry-After`
-     grows with the event's age, which keeps the pauses at 1, 2, 4, 8 s.
+503  Redis is away or did not answer within its deadline, which has to be retried: its `Retry-After` grows with the
+     event's age, which keeps the pauses at 1, 2, 4, 8 s. Or the body did not come within 5 s.
 500  A bug. The server retries, which is right: an event that was not handled should not be dropped.
 
 room_started opens a room. So does participant_joined if the participant is a caller: it costs one idempotent action,

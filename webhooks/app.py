@@ -16,7 +16,9 @@ from tasks.queue.dispatcher import Dispatcher, Dispatching
 from tasks.reconcile import Reconciler
 from tasks.settings import Settings, unknown_settings
 from webhooks import calls, health, livekit, twilio
+from webhooks.body import BodyReader
 from webhooks.call_creator import CallCreator
+from webhooks.call_rates import CallRates
 from webhooks.key_check import check_key
 from webhooks.metrics import Metrics
 from webhooks.openapi import DocumentedApp
@@ -61,10 +63,11 @@ def create_app(
                 dispatcher=dispatcher,
                 metrics=metrics,
                 keys=chosen.livekit.signing_keys,
-                max_bytes=chosen.receiver.webhook_max_bytes,
+                bodies=BodyReader(chosen.receiver.webhook_max_bytes, most_at_once=livekit.MOST_BODIES),
             )
-            app.state.calls_endpoint = calls.CallsEndpoint.from_settings(chosen, creator, dispatcher, metrics)
-            app.state.twilio_endpoint = twilio.TwilioEndpoint.from_settings(chosen, creator, dispatcher, metrics)
+            rates = CallRates(per_second=chosen.receiver.calls_per_second, burst=chosen.receiver.calls_burst)
+            app.state.calls_endpoint = calls.CallsEndpoint.from_settings(chosen, creator, dispatcher, metrics, rates)
+            app.state.twilio_endpoint = twilio.TwilioEndpoint.from_settings(chosen, creator, dispatcher, metrics, rates)
             reconciler = Reconciler.from_settings(chosen, dispatcher) if settings is None else None
             reconciling = asyncio.create_task(reconciler.run()) if reconciler else None
             checking = asyncio.create_task(check_key(chosen.livekit)) if settings is None else None

@@ -17,11 +17,12 @@ from tasks.errors import SwitchboardError, TenantInvalid, UnknownTenant
 from tasks.idempotency import IdempotencyKey
 from tasks.queue.dispatcher import Dispatching
 from tasks.settings import Settings
-from webhooks import body, problems
+from webhooks import problems
 from webhooks.api_keys import ApiKey, ApiKeys
+from webhooks.body import BodyReader
 from webhooks.call_creator import CallCreator
+from webhooks.call_rates import CallRates
 from webhooks.caller_token import TokenSigner
-from webhooks.errors import BodyCutShort, BodyTooLarge
 from webhooks.metrics import Metrics
 from webhooks.problems import FieldProblem, Problem
 from webhooks.schemas import CallRequest, CallResponse
@@ -45,9 +46,13 @@ class CallsEndpoint:
     signer: TokenSigner
     metrics: Metrics
     url: str
+    rates: CallRates
+    bodies: BodyReader
 
     @classmethod
-    def from_settings(cls, settings: Settings, creator: CallCreator, dispatcher: Dispatching, metrics: Metrics) -> Self:
+    def from_settings(
+        cls, settings: Settings, creator: CallCreator, dispatcher: Dispatching, metrics: Metrics, rates: CallRates
+    ) -> Self:
         """Return the endpoint. Raises InvalidSetting."""
         return cls(
             keys=check(settings),
@@ -56,6 +61,8 @@ class CallsEndpoint:
             signer=TokenSigner(settings.livekit.api_key, settings.livekit.api_secret.get_secret_value()),
             metrics=metrics,
             url=settings.livekit.public_url or settings.livekit.url,
+            rates=rates,
+            bodies=BodyReader(MAX_BYTES),
         )
 
 
@@ -85,11 +92,13 @@ async def create_call(request: Request) -> JSONResponse:
 
 async def _create(request: Request, endpoint: CallsEndpoint) -> tuple[str, CallResponse]:
     presented, api_key = _authenticate(request, endpoint.keys)
-    call_request, content = await _read(request)
+    endpoint.rates.take("this API key", api_key.sha256)
+    call_request, content = await _read(request, endpoint)
     idempotency_key = _idempotency_key(request, presented, content)
     if not api_key.allows(call_request.tenant_id):
         raise problems.TenantForbidden
     tenant = await endpoint.dispatcher.tenant(call_request.tenant_id)
+    endpoint.rates.take("this tenant", tenant.id)
     call = await endpoint.creator.create(
         tenant.id,
         call_request.metadata,
@@ -120,7 +129,9 @@ async def _create(request: Request, endpoint: CallsEndpoint) -> tuple[str, CallR
 def _authenticate(request: Request, keys: ApiKeys) -> tuple[str, ApiKey]:
     if not keys:
         raise problems.NotOffered(setting="SWITCHBOARD_API_KEYS")
-    scheme, _, credentials = request.headers.get("authorization", "").strip().partition(" ")
+    sent = request.headers.getlist("authorization")
+    # With several a proxy may have checked another one than this process would.
+    scheme, _, credentials = (sent[0] if len(sent) == 1 else "").strip().partition(" ")
     presented = credentials.strip()
     if scheme.lower() != "bearer" or not presented:
         raise problems.ApiKeyMissing
@@ -130,17 +141,12 @@ def _authenticate(request: Request, keys: ApiKeys) -> tuple[str, ApiKey]:
     return presented, api_key
 
 
-async def _read(request: Request) -> tuple[CallRequest, bytes]:
+async def _read(request: Request, endpoint: CallsEndpoint) -> tuple[CallRequest, bytes]:
     """Return the request, and its content in canonical form: the same for two spellings of the same JSON."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise problems.MediaTypeWrong
-    try:
-        raw = await body.read(request, MAX_BYTES)
-    except BodyTooLarge:
-        raise problems.BodyOverLimit(limit=MAX_BYTES) from None
-    except BodyCutShort:
-        raise problems.BodyIncomplete from None
+    raw = await problems.read_body(endpoint.bodies, request)
     try:
         call_request = CallRequest.model_validate_json(raw)
     except ValidationError as error:

@@ -29,6 +29,20 @@ class BodyCutShort(Rejection):
     reason = "body_cut_short"
 
 
+class BodyTooSlow(Rejection):
+    """The body did not arrive within {seconds} s."""
+
+    status = 503
+    reason = "body_too_slow"
+
+
+class TooManyBodies(Rejection):
+    """Too many bodies are being read at the same time."""
+
+    status = 503
+    reason = "too_many_bodies"
+
+
 class TokenMissing(Rejection):
     """There is no Authorization header. If LiveKit sent this, a proxy on the way has removed it."""
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from tasks.errors import SwitchboardError
 from tasks.queue.dispatcher import Dispatching
-from webhooks import body, events, signature
+from webhooks import events, signature
+from webhooks.body import BodyReader
 from webhooks.errors import Rejection
 from webhooks.metrics import Metrics
 from webhooks.rejection_log import RejectionLog
@@ -22,6 +24,8 @@ router = APIRouter()
 
 IGNORED = "ignored"
 UNAVAILABLE = "unavailable"
+MOST_BODIES = 5000
+"""Bodies read at the same time. Their senders have been authenticated, and a burst of rooms is no attack."""
 _MAX_RETRY_AFTER_SECONDS = 8
 
 
@@ -32,7 +36,7 @@ class WebhookEndpoint:
     dispatcher: Dispatching
     metrics: Metrics
     keys: Mapping[str, str] = field(repr=False)
-    max_bytes: int
+    bodies: BodyReader
     rejections: RejectionLog = field(default_factory=RejectionLog)
 
 
@@ -41,20 +45,24 @@ async def receive_webhook(request: Request) -> JSONResponse:
     """Handle one event. The content type is not checked: the signature vouches for the body."""
     endpoint: WebhookEndpoint = request.app.state.webhook_endpoint
     with endpoint.metrics.seconds.time():
-        authorization = request.headers.get("authorization")
+        authorization = request.headers.getlist("authorization")
         try:
-            raw = await body.read(request, endpoint.max_bytes)
-            signed_at = signature.verify(raw, authorization, endpoint.keys)
+            # Before the body is read: a stranger takes neither memory nor time.
+            signed = signature.authenticate(authorization, endpoint.keys)
+            raw = await endpoint.bodies.read(request)
+            signed.check(raw)
             event = events.parse(raw)
         except Rejection as rejection:
             return _reject(rejection, authorization, endpoint)
-        return await _handle(event, signed_at, endpoint)
+        return await _handle(event, signed.at, endpoint)
 
 
-def _reject(rejection: Rejection, authorization: str | None, endpoint: WebhookEndpoint) -> JSONResponse:
+def _reject(rejection: Rejection, authorization: Sequence[str], endpoint: WebhookEndpoint) -> JSONResponse:
     endpoint.metrics.count_rejection(rejection.reason)
     endpoint.rejections.record(rejection, signature.issuer(authorization))
-    return JSONResponse({"outcome": "rejected", "reason": rejection.reason}, rejection.status)
+    # A body may still be on its way, and nobody will read it.
+    headers = {"Connection": "close"} if rejection.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return JSONResponse({"outcome": "rejected", "reason": rejection.reason}, rejection.status, headers)
 
 
 async def _handle(event: events.Event, signed_at: float | None, endpoint: WebhookEndpoint) -> JSONResponse:

@@ -48,13 +48,21 @@ _CALLS_PROBLEMS = {
     403: "The API key is not for this tenant.",
     404: "There is no such tenant, or the endpoint is not offered.",
     409: "The idempotency key was used for another request.",
+    408: "The body did not arrive in time.",
     413: "The body is too large.",
     415: "The body is not declared as JSON.",
     422: "A field is not valid, or the tenant's declaration is not.",
-    429: "As many calls of the tenant wait as may.",
+    429: "As many calls of the tenant wait as may, or more were requested than a rate allows.",
     502: "The LiveKit server refuses to create the room.",
     503: "LiveKit or Redis does not answer now.",
 }
+_DIAL = dial(
+    "sip:call-acme-0123456789abcdef@sip.example.com",
+    username=None,
+    password=None,
+    timeout_seconds=600,
+    action="https://calls.example.com/twilio/dialled",
+)
 _TWILIO = {
     "operationId": "answerTelephoneCall",
     "security": [{"twilioSignature": []}],
@@ -64,8 +72,9 @@ _TWILIO = {
             "application/x-www-form-urlencoded": {
                 "schema": {
                     "type": "object",
-                    "required": ["CallSid", "To"],
+                    "required": ["AccountSid", "CallSid", "To"],
                     "properties": {
+                        "AccountSid": {"type": "string", "minLength": 1},
                         "CallSid": {"type": "string", "minLength": 1, "example": "CA1234567890ABCDE"},
                         "To": {"type": "string", "minLength": 1, "example": "+15551234567"},
                         "From": {"type": "string", "example": "+15557654321"},
@@ -80,7 +89,9 @@ _TWILIO_PROBLEMS = {
     400: "The form lacks a parameter.",
     403: "The signature is not valid for this request.",
     404: "The endpoint is not offered.",
+    408: "The body did not arrive in time.",
     413: "The body is too large.",
+    503: "Too many requests are being read.",
 }
 _SECURITY = {
     "apiKey": {"type": "http", "scheme": "bearer", "description": "A key of SWITCHBOARD_API_KEYS."},
@@ -124,14 +135,14 @@ def _complete(document: dict[str, Any]) -> None:
         operation.update(content)
         operation["responses"].update({str(status): _problem(status, text) for status, text in refusals.items()})
     calls["responses"]["201"]["description"] = "The call is created; its agent is on the way."
-    for status in ("429", "503"):
-        calls["responses"][status]["headers"] = _RETRY_AFTER
+    for response in (calls["responses"]["429"], calls["responses"]["503"], twilio["responses"]["503"]):
+        response["headers"] = _RETRY_AFTER
     twilio["responses"]["200"] = {
         "description": "TwiML: connect the call to its room, reject it if no tenant has the number, or retry soon.",
         "content": {
             "application/xml": {
                 "schema": {"type": "string"},
-                "example": dial("sip:call-acme-0123456789abcdef@sip.example.com", username=None, password=None),
+                "example": _DIAL,
             },
         },
     }

@@ -5,10 +5,13 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import ClassVar
 
+from fastapi import Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.errors import SwitchboardError
+from webhooks.body import BodyReader
+from webhooks.errors import BodyCutShort, BodyTooLarge, BodyTooSlow, TooManyBodies
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -53,6 +56,8 @@ class Problem(SwitchboardError):
     code: ClassVar[str]
     """For programs. Also a label in the metrics, so one of a fixed set."""
     field: ClassVar[str | None] = None
+    retry_after = 2
+    """The pause before another try, in seconds, if that may help."""
 
     @property
     def errors(self) -> list[FieldProblem]:
@@ -134,6 +139,33 @@ class BodyOverLimit(Problem):
     code = "body_too_large"
 
 
+class BodyLate(Problem):
+    """The body did not arrive in time."""
+
+    status = 408
+    code = "body_too_slow"
+
+
+class Busy(Problem):
+    """Too many requests are being read at the same time. Try again."""
+
+    status = 503
+    code = "busy"
+    retryable = True
+
+
+class RateExceeded(Problem):
+    """More calls were requested than the rate of {subject} allows. Try again in {seconds} s."""
+
+    status = 429
+    code = "rate_exceeded"
+    retryable = True
+
+    def __init__(self, *, subject: str, seconds: int) -> None:
+        super().__init__(subject=subject, seconds=seconds)
+        self.retry_after = seconds
+
+
 class MediaTypeWrong(Problem):
     """The body has to be sent as application/json."""
 
@@ -213,7 +245,18 @@ class FormIncomplete(Problem):
     code = "form_incomplete"
 
 
-RETRY_AFTER_SECONDS = 2
+async def read_body(reader: BodyReader, request: Request) -> bytes:
+    """Return the body. Raises BodyOverLimit, BodyIncomplete, BodyLate and Busy."""
+    try:
+        return await reader.read(request)
+    except BodyTooLarge:
+        raise BodyOverLimit(limit=reader.limit) from None
+    except BodyCutShort:
+        raise BodyIncomplete from None
+    except BodyTooSlow:
+        raise BodyLate from None
+    except TooManyBodies:
+        raise Busy from None
 
 
 def problem_response(problem: Problem) -> JSONResponse:
@@ -225,7 +268,10 @@ def problem_response(problem: Problem) -> JSONResponse:
         detail=str(problem),
         errors=problem.errors,
     )
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if problem.retryable else {}
+    headers = {"Retry-After": str(problem.retry_after)} if problem.retryable else {}
+    if problem.status == HTTPStatus.REQUEST_TIMEOUT:
+        # Else the server would go on to wait for the rest of the body.
+        headers["Connection"] = "close"
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(body.model_dump(), problem.status, headers, media_type=MEDIA_TYPE)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jwt
@@ -16,34 +17,55 @@ LEEWAY_SECONDS = 10
 """Tolerated difference between the clocks of LiveKit's host and ours. The tokens are valid for 300 s."""
 
 
-def verify(body: bytes, authorization: str | None, keys: Mapping[str, str]) -> float | None:
-    """Verify the token in the `authorization` header against the body.
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The claims of a token that a LiveKit server has signed.
 
-    `keys` maps each accepted API key to its secret. Returns the time of signing in unix seconds, or None if the token
-    does not have it.
-
-    Raises TokenMissing, TokenInvalid, KeyUnknown, TokenOutOfTime and BodyMismatch.
+    `sha256`: of the body, in base64. `at`: the time of signing in unix seconds, or None if the token does not have it.
     """
-    token = _token(authorization)
+
+    sha256: str
+    at: float | None
+
+    def check(self, body: bytes) -> None:
+        """Raise BodyMismatch unless the token was signed for this body."""
+        actual = base64.b64encode(hashlib.sha256(body).digest())
+        if not hmac.compare_digest(self.sha256.encode(errors="replace"), actual):
+            raise BodyMismatch
+
+
+def authenticate(authorization: Sequence[str], keys: Mapping[str, str]) -> Signature:
+    """Verify the token in the `Authorization` header, of which there has to be one. The body is not needed yet.
+
+    `keys` maps each accepted API key to its secret.
+
+    Raises TokenMissing, TokenInvalid, KeyUnknown and TokenOutOfTime.
+    """
+    if len(authorization) > 1:
+        raise TokenInvalid(problem="there are several Authorization headers")
+    token = _token(authorization[0] if authorization else "")
     claims = _claims(token, _secret(token, keys))
-    _compare(body, claims.get("sha256"))
+    sha256 = claims.get("sha256")
+    if not isinstance(sha256, str):
+        raise TokenInvalid(problem="it has no sha256 claim, so it is not a webhook's")
     signed_at = claims.get("nbf", claims.get("iat"))
-    return None if signed_at is None else float(signed_at)
+    return Signature(sha256, None if signed_at is None else float(signed_at))
 
 
-def issuer(authorization: str | None) -> str | None:
+def issuer(authorization: Sequence[str]) -> str | None:
     """Return the API key that a token names, for the log alone: nothing of the token is verified."""
     try:
-        claimed = jwt.decode(_token(authorization), options={"verify_signature": False}).get("iss")
+        token = _token(authorization[0] if authorization else "")
+        claimed = jwt.decode(token, options={"verify_signature": False}).get("iss")
     except (jwt.PyJWTError, TokenMissing):
         return None
     return claimed if isinstance(claimed, str) else None
 
 
-def _token(authorization: str | None) -> str:
+def _token(authorization: str) -> str:
     # LiveKit sends the bare token; some gateways put the scheme in front of it.
-    scheme, space, credentials = (authorization or "").strip().partition(" ")
-    token = credentials.strip() if space and scheme.lower() == "bearer" else (authorization or "").strip()
+    scheme, space, credentials = authorization.strip().partition(" ")
+    token = credentials.strip() if space and scheme.lower() == "bearer" else authorization.strip()
     if not token:
         raise TokenMissing
     return token
@@ -74,11 +96,3 @@ def _claims(token: str, secret: str) -> dict[str, Any]:
         raise TokenOutOfTime(problem=error) from error
     except jwt.PyJWTError as error:
         raise TokenInvalid(problem=error) from error
-
-
-def _compare(body: bytes, claimed: object) -> None:
-    if not isinstance(claimed, str):
-        raise TokenInvalid(problem="it has no sha256 claim, so it is not a webhook's")
-    actual = base64.b64encode(hashlib.sha256(body).digest())
-    if not hmac.compare_digest(claimed.encode(), actual):
-        raise BodyMismatch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,24 +17,33 @@ from tasks.errors import InvalidSetting, SwitchboardError, UnknownNumber
 from tasks.idempotency import IdempotencyKey
 from tasks.queue.dispatcher import Dispatching
 from tasks.queue.routing import e164
-from tasks.settings import Settings
-from webhooks import body, problems, twilio_signature, twiml
+from tasks.settings import AfterWait, Settings
+from webhooks import problems, twilio_signature, twiml
+from webhooks.body import BodyReader
 from webhooks.call_creator import CallCreator
-from webhooks.errors import BodyCutShort, BodyTooLarge
+from webhooks.call_rates import CallRates
 from webhooks.metrics import Metrics
 from webhooks.problems import Problem, WaitlistFull
+from webhooks.twilio_accounts import TwilioAccounts
 
 logger = logging.getLogger("switchboard.webhooks")
 router = APIRouter()
 
 PATH = "/twilio/incoming"
+DIALLED_PATH = "/twilio/dialled"
 MAX_BYTES = 64 << 10
 TRIES = 5
 """Number of Twilio's requests for one call while the call cannot be created, `twiml.RETRY_SECONDS` apart."""
+MOST_RINGING_SECONDS = 600
+"""The longest `timeout` that Twilio's <Dial> takes."""
+RINGING_SLACK_SECONDS = 10
+"""The time for the end of a wait to reach the caller: the reconciler's tick, and the SIP server's answer."""
 WAIT_SECONDS = 60
 """How long a room waits for the call to arrive from LiveKit's SIP server."""
 CONNECTED, REPEATED = "connected", "repeated"
 UNKNOWN_NUMBER, RETRYING, GAVE_UP = "unknown_number", "retrying", "gave_up"
+OVER, NOT_ANSWERED = "over", "not_answered"
+_ANSWERED = frozenset({"completed", "answered"})
 
 
 class TwiML(Response):
@@ -44,7 +54,10 @@ class TwiML(Response):
 
 @dataclass(frozen=True)
 class TwilioEndpoint:
-    """State of the endpoint, on `app.state.twilio_endpoint` while the app runs. Not enabled without `tokens`."""
+    """State of the endpoint, on `app.state.twilio_endpoint` while the app runs. Not enabled without `accounts`.
+
+    `longest_waits`: tier -> the seconds after which a call that waits is ended; of the other tiers calls wait on.
+    """
 
     creator: CallCreator
     dispatcher: Dispatching
@@ -52,13 +65,19 @@ class TwilioEndpoint:
     public_url: str
     sip_uri: str
     sip_username: str | None
-    tokens: tuple[str, ...] = field(repr=False)
+    busy_phrase: str | None
+    longest_waits: Mapping[str, float]
+    rates: CallRates
+    bodies: BodyReader
+    accounts: TwilioAccounts = field(repr=False)
     sip_password: str | None = field(repr=False)
     secret: str = field(repr=False)
 
     @classmethod
-    def from_settings(cls, settings: Settings, creator: CallCreator, dispatcher: Dispatching, metrics: Metrics) -> Self:
-        """Return the endpoint. Raises InvalidSetting if a setting is missing."""
+    def from_settings(
+        cls, settings: Settings, creator: CallCreator, dispatcher: Dispatching, metrics: Metrics, rates: CallRates
+    ) -> Self:
+        """Return the endpoint. Raises InvalidSetting if a setting is missing or not valid."""
         telephone = settings.telephone
         check(settings)
         tokens = telephone.twilio_auth_tokens.get_secret_value() if telephone.twilio_auth_tokens else ""
@@ -69,15 +88,33 @@ class TwilioEndpoint:
             public_url=(telephone.public_url or "").rstrip("/"),
             sip_uri=telephone.sip_uri or "",
             sip_username=telephone.sip_username,
-            tokens=tuple(token.strip() for token in tokens.split(",") if token.strip()),
+            busy_phrase=telephone.busy_phrase,
+            longest_waits={
+                tier: seconds
+                for tier, seconds in settings.tiers.max_wait_seconds.items()
+                if settings.tiers.after_wait.get(tier, AfterWait.END) is AfterWait.END
+            },
+            rates=rates,
+            bodies=BodyReader(MAX_BYTES),
+            accounts=TwilioAccounts.parse(tokens),
             sip_password=telephone.sip_password.get_secret_value() if telephone.sip_password else None,
             secret=settings.livekit.api_secret.get_secret_value(),
         )
 
-    def dial(self, room: str) -> str:
-        """Return the TwiML that connects a call to a room. The user part of the SIP address is the room's name."""
+    def dial(self, room: str, tier: str) -> str:
+        """Return the TwiML that connects a call to a room. The user part of the SIP address is the room's name.
+
+        It rings for as long as calls of the tier may wait, so that the end of the wait is ours and not Twilio's.
+        """
         scheme, _, rest = self.sip_uri.partition(":")
-        return twiml.dial(f"{scheme}:{room}@{rest}", username=self.sip_username, password=self.sip_password)
+        longest = self.longest_waits.get(tier, MOST_RINGING_SECONDS) + RINGING_SLACK_SECONDS
+        return twiml.dial(
+            f"{scheme}:{room}@{rest}",
+            username=self.sip_username,
+            password=self.sip_password,
+            timeout_seconds=min(math.ceil(longest), MOST_RINGING_SECONDS),
+            action=f"{self.public_url}{DIALLED_PATH}",
+        )
 
 
 def check(settings: Settings) -> None:
@@ -97,11 +134,9 @@ async def answer_call(request: Request) -> Response:
     """
     endpoint: TwilioEndpoint = request.app.state.twilio_endpoint
     try:
-        form = await _verify(request, endpoint)
+        form = await _verify(request, endpoint, PATH, "CallSid", "To")
     except Problem as problem:
-        endpoint.metrics.count_twilio(problem.code)
-        logger.warning("telephone request refused", extra={"code": problem.code, "problem": str(problem)})
-        return problems.problem_response(problem)
+        return _refuse(problem, endpoint)
     try:
         outcome, instructions = await _connect(form, endpoint)
     except SwitchboardError as error:
@@ -114,23 +149,50 @@ async def answer_call(request: Request) -> Response:
     return TwiML(instructions)
 
 
-async def _verify(request: Request, endpoint: TwilioEndpoint) -> Mapping[str, str]:
-    if not endpoint.tokens:
-        raise problems.NotOffered(setting="SWITCHBOARD_TWILIO_AUTH_TOKENS")
+@router.post(DIALLED_PATH, response_class=TwiML, include_in_schema=False)
+async def end_call(request: Request) -> Response:
+    """End a telephone call that has been to its room, or that nobody answered there.
+
+    Twilio asks when the SIP server has ended the call, or when it has rung for as long as calls may wait.
+    """
+    endpoint: TwilioEndpoint = request.app.state.twilio_endpoint
     try:
-        raw = await body.read(request, MAX_BYTES)
-    except BodyTooLarge:
-        raise problems.BodyOverLimit(limit=MAX_BYTES) from None
-    except BodyCutShort:
-        raise problems.BodyIncomplete from None
+        form = await _verify(request, endpoint, DIALLED_PATH, "CallSid", "DialCallStatus")
+    except Problem as problem:
+        return _refuse(problem, endpoint)
+    if form["DialCallStatus"] in _ANSWERED:
+        endpoint.metrics.count_twilio(OVER)
+        return TwiML(twiml.HANG_UP)
+    logger.warning(
+        "telephone call not answered",
+        extra={"call_sid": form["CallSid"], "status": form["DialCallStatus"], "sip": form.get("DialSipResponseCode")},
+    )
+    endpoint.metrics.count_twilio(NOT_ANSWERED)
+    return TwiML(twiml.BUSY if endpoint.busy_phrase is None else twiml.say(endpoint.busy_phrase))
+
+
+def _refuse(problem: Problem, endpoint: TwilioEndpoint) -> Response:
+    endpoint.metrics.count_twilio(problem.code)
+    logger.warning("telephone request refused", extra={"code": problem.code, "problem": str(problem)})
+    return problems.problem_response(problem)
+
+
+async def _verify(request: Request, endpoint: TwilioEndpoint, path: str, *required: str) -> Mapping[str, str]:
+    if not endpoint.accounts:
+        raise problems.NotOffered(setting="SWITCHBOARD_TWILIO_AUTH_TOKENS")
+    signature = request.headers.get("x-twilio-signature", "")
+    if not twilio_signature.is_well_formed(signature):
+        # Before the body is read, which the signature is for.
+        raise problems.SignatureInvalid
+    raw = await problems.read_body(endpoint.bodies, request)
     form = parse_qsl(raw.decode(errors="replace"), keep_blank_values=True)
     query = _query(request)
-    url = f"{endpoint.public_url}{PATH}{'?' if query else ''}{query}"
-    signature = request.headers.get("x-twilio-signature", "")
-    if not twilio_signature.is_valid(signature, url=url, form=form, tokens=endpoint.tokens):
-        raise problems.SignatureInvalid
+    url = f"{endpoint.public_url}{path}{'?' if query else ''}{query}"
     fields = dict(form)
-    for parameter in ("CallSid", "To"):
+    tokens = endpoint.accounts.tokens(fields.get("AccountSid", ""))
+    if not twilio_signature.is_valid(signature, url=url, form=form, tokens=tokens):
+        raise problems.SignatureInvalid
+    for parameter in required:
         if not fields.get(parameter):
             raise problems.FormIncomplete(parameter=parameter)
     return fields
@@ -139,14 +201,19 @@ async def _verify(request: Request, endpoint: TwilioEndpoint) -> Mapping[str, st
 async def _connect(form: Mapping[str, str], endpoint: TwilioEndpoint) -> tuple[str, str]:
     number = e164(form["To"])
     tenant = await endpoint.dispatcher.tenant_by_number(number)
+    account = form["AccountSid"]
+    if not endpoint.accounts.owns(account, tenant):
+        logger.warning("number is not the account's", extra={"account": account, "tenant": tenant.id})
+        raise UnknownNumber
+    endpoint.rates.take("this tenant", tenant.id)
     metadata = {
         "caller_number": form.get("From", ""),
         "called_number": number,
         "twilio_call_sid": form["CallSid"],
     }
-    key = IdempotencyKey.of(secret=endpoint.secret, key=f"twilio:{form['CallSid']}", content=b"")
+    key = IdempotencyKey.of(secret=endpoint.secret, key=f"twilio:{account}:{form['CallSid']}", content=b"")
     call = await endpoint.creator.create(tenant.id, metadata, wait_seconds=WAIT_SECONDS, idempotency_key=key)
-    return (REPEATED if call.repeated else CONNECTED), endpoint.dial(call.room)
+    return (REPEATED if call.repeated else CONNECTED), endpoint.dial(call.room, tenant.tier)
 
 
 def _retry_or_reject(error: SwitchboardError, request: Request, endpoint: TwilioEndpoint) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 Form = Sequence[tuple[str, str]]
 
+_SHA1_BYTES = 20
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -21,6 +22,14 @@ def sign(url: str, form: Form, token: str) -> str:
     """Return the X-Twilio-Signature of a POST of the form to the URL."""
     signed = url + "".join(name + value for name, value in sorted(set(form)))
     return base64.b64encode(hmac.new(token.encode(), signed.encode(), hashlib.sha1).digest()).decode()
+
+
+def is_well_formed(signature: str) -> bool:
+    """Return whether this may be a signature: a SHA-1 in base64."""
+    try:
+        return len(base64.b64decode(signature, validate=True)) == _SHA1_BYTES
+    except ValueError:
+        return False
 
 
 def is_valid(signature: str, *, url: str, form: Form, tokens: Sequence[str]) -> bool:

@@ -22,7 +22,7 @@ from tasks.redis_client import connect
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
 from tasks.tenants import TenantReader
-from tasks.tenants.seal import TenantSeal
+from tasks.tenants.record_signer import RecordSigner
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -58,7 +58,7 @@ class Child:
         """
         redis = connect(settings.redis)
         rooms = RoomStore(redis, lease_ms=settings.lease.ttl_ms)
-        tenants = TenantReader(redis, settings.tiers.names, TenantSeal(Encryption(settings)))
+        tenants = TenantReader(redis, settings.tiers.names, RecordSigner(Encryption(settings)))
         child = cls(settings, _event_loop(), redis, rooms, tenants, drain, row, inference)
         row.clear()
         child._default_runner = prewarm_child(settings.call.agent, inference)

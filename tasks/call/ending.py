@@ -30,6 +30,7 @@ from redis.exceptions import RedisError
 from pipeline.errors import PipelineError
 from pipeline.outcome import CallOutcome
 from tasks.call.failure import CallFailed
+from tasks.call.redaction import redacted
 from tasks.errors import SwitchboardError
 from tasks.queue.requeue import requeue_call
 from tasks.rooms import EndedBy, LossCause
@@ -107,8 +108,8 @@ Ending = Ended | Lost | Unanswerable
 def ending_of(end: CallOutcome | Exception) -> Ending:
     """Return the ending for a call's outcome, or for the error with which it has failed."""
     if isinstance(end, CallOutcome):
-        return Ended(end.reason, EndedBy(end.ended_by), end.usage_json())
-    reason = " ".join(str(end).split())[:REASON_CHARACTERS] or type(end).__name__
+        return Ended(_line(end.reason), EndedBy(end.ended_by), end.usage_json())
+    reason = _line(str(end)) or type(end).__name__
     if isinstance(end, (RedisError, OSError)):
         return Lost(f"{type(end).__name__}: {reason}", LossCause.NOT_ITS_FAULT)
     if isinstance(end, (PipelineError, SwitchboardError)):
@@ -118,6 +119,11 @@ def ending_of(end: CallOutcome | Exception) -> Ending:
         return Lost(reason, cause, of_host=getattr(end, "of_host", False), unable=end.of_worker)
     # A bug of ours must not leave the caller in silence.
     return Lost(reason)
+
+
+def _line(text: str) -> str:
+    # Redacted first: a key that is cut in the middle would not be found.
+    return " ".join(redacted(text).split())[:REASON_CHARACTERS]
 
 
 def failure_of(ending: Ending) -> CallFailed | None:

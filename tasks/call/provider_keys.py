@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.options import Secret
+from tasks.call import redaction
 from tasks.encryption import DecryptionFailed, Encryption
 from tasks.errors import KeyUnreadable
 from tasks.tenants import key_source
@@ -41,7 +42,9 @@ async def provider_keys(tenant: Tenant, encrypted_keys: Mapping[str, str], setti
         return await _read(source, reference, tenant=tenant.id, field=_field(path))
 
     values = await asyncio.gather(*(value_of(path, reference) for path, reference in references.items()))
-    return {path: Secret(value) for path, value in zip(references, values, strict=True)}
+    secrets = {path: Secret(value) for path, value in zip(references, values, strict=True)}
+    redaction.keep_out(secrets.values())
+    return secrets
 
 
 def _decrypt(cipher: ProviderKeyCipher, tenant: str, path: str, encrypted: str | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable
@@ -133,14 +132,11 @@ class Dispatcher:
         """Dispatch the room, in one Redis action that is idempotent by its sid."""
         if self.is_left(name=room.name, metadata=room.metadata):
             return DispatchResult.LEFT
-        if room.requested:
-            return await self._written(self._dispatch(room, replay=False))
-        # Side by side: the tenant takes a round trip to Redis, the explicit dispatches one to the LiveKit server.
-        asked = asyncio.create_task(self._explicit.find(room.name))
-        try:
-            return await self._written(self._dispatch(room, replay=False, asked=asked))
-        finally:
-            asked.cancel()
+        explicit = None if room.requested else await self._explicit.find(room.name)
+        if explicit is not None and not explicit.is_ours:
+            logger.info("room asks for another agent", extra={"sid": room.sid})
+            return DispatchResult.LEFT
+        return await self._written(self._dispatch(room, replay=False, explicit=explicit))
 
     async def replay(self, room: RoomInfo) -> DispatchResult:
         """Dispatch the room even if it is dead, because the cause may have been mended.
@@ -184,14 +180,10 @@ class Dispatcher:
         await self._explicit.aclose()
 
     async def _dispatch(
-        self, room: RoomInfo, *, replay: bool, asked: asyncio.Task[ExplicitDispatch | None] | None = None
+        self, room: RoomInfo, *, replay: bool, explicit: ExplicitDispatch | None = None
     ) -> DispatchResult:
         received_at_ms = _now_ms()
         tenant = await self._find_tenant(room, replay=replay)
-        explicit = None if asked is None else await asked
-        if explicit is not None and not explicit.is_ours:
-            logger.info("room asks for another agent", extra={"sid": room.sid})
-            return DispatchResult.LEFT
         if isinstance(tenant, NoTenant | UnknownTenantInName):
             if await self._waits_for_tenant(room):
                 logger.info("room has no tenant yet", extra={"sid": room.sid})

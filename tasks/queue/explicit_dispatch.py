@@ -8,6 +8,7 @@ with the room.
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,6 +17,7 @@ from tasks.settings import Settings
 
 DEADLINE_SECONDS = 0.5
 """A server that has just announced the room answers in a few milliseconds."""
+PAUSE_SECONDS = 2.0
 
 logger = logging.getLogger("switchboard.tasks.queue")
 
@@ -34,6 +36,7 @@ class ExplicitDispatches:
     def __init__(self, livekit: LiveKitClient, names: frozenset[str]) -> None:
         self._livekit = livekit
         self._names = names
+        self._not_before = float("-inf")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -44,12 +47,17 @@ class ExplicitDispatches:
     async def find(self, room: str) -> ExplicitDispatch | None:
         """Return the explicit dispatch of a room: rather one of ours, if it has several. None also without an answer.
 
-        An agent too many does less harm than none.
+        An agent too many does less harm than none. A server that has not answered is not asked again at once, so that a
+        burst of webhooks does not wait for it.
         """
+        if time.monotonic() < self._not_before:
+            return None
         try:
             dispatches = await self._livekit.list_dispatches(room)
         except LiveKitError as error:
-            logger.warning("explicit dispatches not known", extra={"problem": str(error)})
+            if time.monotonic() >= self._not_before:
+                logger.warning("explicit dispatches not known", extra={"problem": str(error)})
+            self._not_before = time.monotonic() + PAUSE_SECONDS
             return None
         ours = [dispatch for dispatch in dispatches if dispatch.agent_name in self._names]
         for dispatch in ours or dispatches:

@@ -91,6 +91,10 @@ class ReceiverSettings(Group):
     agent_names: str | None = Field(None, validation_alias="SWITCHBOARD_AGENT_NAMES")
     """Names of agents, `inbound,outbound`: a room for which LiveKit was asked to dispatch one of them gets a tenant's
     agent, with the metadata of that dispatch. A room that asks for another one is left to LiveKit."""
+    calls_per_second: float = Field(20.0, gt=0, validation_alias="SWITCHBOARD_CALLS_PER_SECOND")
+    """Calls that each API key, and each tenant, may request of one receiver, in the long run."""
+    calls_burst: int = Field(100, gt=0, validation_alias="SWITCHBOARD_CALLS_BURST")
+    """Calls that it may request at once."""
     api_docs: bool = Field(default=False, validation_alias="SWITCHBOARD_API_DOCS")
 
     @cached_property
@@ -250,7 +254,9 @@ class TelephoneSettings(Group):
     """Calls by telephone, which Twilio announces and sends on by SIP."""
 
     twilio_auth_tokens: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_TWILIO_AUTH_TOKENS")
-    """Twilio's auth tokens, `token,token`: a request that is signed with any of them is accepted."""
+    """The auth tokens of Twilio's accounts, `AC…=token,AC…=token`: see `webhooks.twilio_accounts`."""
+    busy_phrase: str | None = Field(None, validation_alias="SWITCHBOARD_TELEPHONE_BUSY_PHRASE")
+    """Said to a caller by telephone whose call nobody has answered; a busy tone if not set."""
     public_url: str | None = Field(None, pattern=r"^https?://[^\s?#]+$", validation_alias="SWITCHBOARD_PUBLIC_URL")
     """The address of the receivers for Twilio, as written in Twilio's console, up to the path."""
     sip_uri: str | None = Field(

@@ -8,7 +8,7 @@ and calls read Redis each time, so that a change counts from the next call on.
     admin       all tenants at once, and changes to them, for operators
     key_cipher  encryption of provider keys, bound to their tenant and table
     key_source  provider keys from a store of the installation's own
-    seal        the seal of a tenant's record
+    record_signer  the signature of a tenant's record, and its check
     keys        names of the Redis keys
 
 The keyspace is permanent. Only `admin` writes it, always in one transaction:
@@ -16,10 +16,10 @@ The keyspace is permanent. Only `admin` writes it, always in one transaction:
     switchboard:tenants        hash  id -> the tenant as JSON, without defaults; a key is `encrypted:<fingerprint>`
     switchboard:numbers        hash  telephone number -> id
     switchboard:provider_keys  hash  id -> JSON of path -> encrypted key; a path is `stt`, `llm.fallbacks.0`, …
-    switchboard:tenant_seals   hash  id -> the seal of its record and its encrypted keys
+    switchboard:tenant_signatures   hash  id -> the signature of its record and its encrypted keys
 
 A webhook costs one HGET of `tenants`. `provider_keys` is a hash of its own so that receivers never load keys. A call
-reads record, keys and seal in one round trip. Only its child checks the seal and decrypts the keys.
+reads record, keys and signature in one round trip. Only its child checks the signature and decrypts the keys.
 """
 
 from __future__ import annotations

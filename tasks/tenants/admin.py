@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from redis.exceptions import WatchError
 
-from tasks.encryption import SealState
+from tasks.encryption import SignatureState
 from tasks.errors import TenantsBusy
 from tasks.tenants import keys
-from tasks.tenants.seal import NO_KEYS, TenantSeal
+from tasks.tenants.record_signer import NO_KEYS, RecordSigner
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -25,12 +25,12 @@ TRIES = 10
 class StoredTenant:
     """A tenant as Redis has it: its record without defaults, and its encrypted keys by their paths.
 
-    `seal`: of what was read, if the admin has the encryption keys.
+    `signature`: of what was read, if the admin has the encryption keys.
     """
 
     record: Mapping[str, Any]
     encrypted_keys: Mapping[str, str] = field(default_factory=dict)
-    seal: SealState = field(default=SealState.OF_THE_FIRST_KEY, compare=False)
+    signature: SignatureState = field(default=SignatureState.OF_THE_FIRST_KEY, compare=False)
 
     @property
     def numbers(self) -> list[str]:
@@ -56,19 +56,19 @@ C = TypeVar("C", bound=TenantChanges)
 class TenantAdmin:
     """Access to all tenants in one Redis. The client must decode responses. Methods raise RedisError or OSError.
 
-    `seal`: seals what is written. Without one, tenants can be read and removed.
+    `signer`: signs what is written. Without one, tenants can be read and removed.
     """
 
-    def __init__(self, redis: Redis, seal: TenantSeal | None = None) -> None:
+    def __init__(self, redis: Redis, signer: RecordSigner | None = None) -> None:
         self._redis = redis
-        self._seal = seal
+        self._signer = signer
 
     async def read(self) -> dict[str, StoredTenant]:
         """Return every tenant by its id, in alphabetical order."""
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hgetall(keys.TENANTS)
             pipe.hgetall(keys.PROVIDER_KEYS)
-            pipe.hgetall(keys.SEALS)
+            pipe.hgetall(keys.SIGNATURES)
             return self._stored_tenants(*await pipe.execute())
 
     async def change(self, plan: Callable[[Mapping[str, StoredTenant]], C], *, dry_run: bool = False) -> C:
@@ -80,11 +80,10 @@ class TenantAdmin:
         """
         async with self._redis.pipeline(transaction=True) as pipe:
             for _ in range(TRIES):
-                await pipe.watch(keys.TENANTS, keys.NUMBERS, keys.PROVIDER_KEYS, keys.SEALS)
-                tenants, encrypted_keys, seals = [
-                    await cast("Any", pipe.hgetall(name)) for name in (keys.TENANTS, keys.PROVIDER_KEYS, keys.SEALS)
-                ]
-                before = self._stored_tenants(tenants, encrypted_keys, seals)
+                await pipe.watch(keys.TENANTS, keys.NUMBERS, keys.PROVIDER_KEYS, keys.SIGNATURES)
+                hashes = (keys.TENANTS, keys.PROVIDER_KEYS, keys.SIGNATURES)
+                tenants, encrypted_keys, signatures = [await cast("Any", pipe.hgetall(name)) for name in hashes]
+                before = self._stored_tenants(tenants, encrypted_keys, signatures)
                 changes = plan(before)
                 if dry_run or not (changes.put or changes.removed):
                     return changes
@@ -98,17 +97,19 @@ class TenantAdmin:
         raise TenantsBusy(tries=TRIES)
 
     def _stored_tenants(
-        self, records: Mapping[str, str], encrypted_keys: Mapping[str, str], seals: Mapping[str, str]
+        self, records: Mapping[str, str], encrypted_keys: Mapping[str, str], signatures: Mapping[str, str]
     ) -> dict[str, StoredTenant]:
         return {
-            tenant: self._stored_tenant(tenant, records[tenant], encrypted_keys.get(tenant), seals.get(tenant))
+            tenant: self._stored_tenant(tenant, records[tenant], encrypted_keys.get(tenant), signatures.get(tenant))
             for tenant in sorted(records)
         }
 
-    def _stored_tenant(self, tenant: str, record: str, encrypted_keys: str | None, seal: str | None) -> StoredTenant:
-        state = SealState.OF_THE_FIRST_KEY
-        if self._seal is not None:
-            state = self._seal.check(tenant, record, encrypted_keys, seal)
+    def _stored_tenant(
+        self, tenant: str, record: str, encrypted_keys: str | None, signature: str | None
+    ) -> StoredTenant:
+        state = SignatureState.OF_THE_FIRST_KEY
+        if self._signer is not None:
+            state = self._signer.check(tenant, record, encrypted_keys, signature)
         return StoredTenant(_parsed(record), _parsed(encrypted_keys or NO_KEYS), state)
 
     def _write(self, pipe: Pipeline, before: Mapping[str, StoredTenant], changes: TenantChanges) -> None:
@@ -120,7 +121,7 @@ class TenantAdmin:
             (keys.NUMBERS, old_numbers),
             (keys.TENANTS, changes.removed),
             (keys.PROVIDER_KEYS, changes.removed | without_keys),
-            (keys.SEALS, changes.removed),
+            (keys.SIGNATURES, changes.removed),
         ):
             if fields:
                 pipe.hdel(name, *fields)
@@ -131,19 +132,19 @@ class TenantAdmin:
         for name, content in (
             (keys.TENANTS, records),
             (keys.PROVIDER_KEYS, encrypted_keys),
-            (keys.SEALS, self._seals(records, encrypted_keys)),
+            (keys.SIGNATURES, self._signatures(records, encrypted_keys)),
             (keys.NUMBERS, {number: tenant for tenant, stored in changes.put.items() for number in stored.numbers}),
         ):
             if content:
                 pipe.hset(name, mapping=cast("Any", content))
 
-    def _seals(self, records: Mapping[str, str], encrypted_keys: Mapping[str, str]) -> dict[str, str]:
+    def _signatures(self, records: Mapping[str, str], encrypted_keys: Mapping[str, str]) -> dict[str, str]:
         if not records:
             return {}
-        if self._seal is None:
-            raise TypeError("tenants are written with a seal, so only with the encryption keys")
+        if self._signer is None:
+            raise TypeError("tenants are written with a signature, so only with the encryption keys")
         return {
-            tenant: self._seal.sign(tenant, record, encrypted_keys.get(tenant, NO_KEYS))
+            tenant: self._signer.sign(tenant, record, encrypted_keys.get(tenant, NO_KEYS))
             for tenant, record in records.items()
         }
 

@@ -6,6 +6,6 @@ PREFIX = "switchboard:"
 TENANTS = f"{PREFIX}tenants"
 NUMBERS = f"{PREFIX}numbers"
 PROVIDER_KEYS = f"{PREFIX}provider_keys"
-SEALS = f"{PREFIX}tenant_seals"
+SIGNATURES = f"{PREFIX}tenant_signatures"
 
-PERMANENT = frozenset({TENANTS, NUMBERS, PROVIDER_KEYS, SEALS})
+PERMANENT = frozenset({TENANTS, NUMBERS, PROVIDER_KEYS, SIGNATURES})

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
-from tasks.encryption import SealState
-from tasks.errors import NoTenantSealed, TenantInvalid, TenantNotSealed, UnknownNumber, UnknownTenant
+from tasks.encryption import SignatureState
+from tasks.errors import NoTenantSigned, TenantInvalid, TenantNotSigned, UnknownNumber, UnknownTenant
 from tasks.tenants import keys
-from tasks.tenants.seal import TenantSeal
+from tasks.tenants.record_signer import RecordSigner
 from tasks.tenants.tenant import Tenant, one_line
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ logger = logging.getLogger("switchboard.tasks.tenants")
 class TenantReader:
     """A reader of tenants: one round trip for each, two by a number. The client must decode responses.
 
-    `seal`: checks the seal of a call's tenant. Receivers, which have no encryption keys, have none.
+    `signer`: checks the signature of a call's tenant. Receivers, which have no encryption keys, have none.
 
     Every method raises RedisError or OSError when Redis is away.
     """
 
-    def __init__(self, redis: aioredis.Redis, tiers: frozenset[str], seal: TenantSeal | None = None) -> None:
+    def __init__(self, redis: aioredis.Redis, tiers: frozenset[str], signer: RecordSigner | None = None) -> None:
         self._redis = redis
-        self._seal = seal
+        self._signer = signer
         self._tiers = tiers
 
     async def get(self, tenant: str) -> Tenant:
@@ -57,19 +57,19 @@ class TenantReader:
         return self._parse(tenant, content)
 
     async def get_with_keys(self, tenant: str) -> tuple[Tenant, dict[str, str]]:
-        """Return a tenant whose seal is right, and its encrypted keys by their paths.
+        """Return a tenant whose signature is right, and its encrypted keys by their paths.
 
-        Raises UnknownTenant, TenantNotSealed or TenantInvalid.
+        Raises UnknownTenant, TenantNotSigned or TenantInvalid.
         """
-        if self._seal is None:
-            raise TypeError("this reader has no encryption keys, so it cannot check a seal")
+        if self._signer is None:
+            raise TypeError("this reader has no encryption keys, so it cannot check a signature")
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hget(keys.TENANTS, tenant)
             pipe.hget(keys.PROVIDER_KEYS, tenant)
-            pipe.hget(keys.SEALS, tenant)
-            content, encrypted_keys, seal = await pipe.execute()
+            pipe.hget(keys.SIGNATURES, tenant)
+            content, encrypted_keys, signature = await pipe.execute()
         if content is not None:
-            self._seal.require(tenant, content, encrypted_keys, seal)
+            self._signer.require(tenant, content, encrypted_keys, signature)
         return self._parse(tenant, content), _object(tenant, encrypted_keys or "{}")
 
     def _parse(self, name: str, content: str | None) -> Tenant:
@@ -89,43 +89,43 @@ class TenantReader:
         return tenant
 
 
-def declared_agents(client: redis.Redis, seal: TenantSeal) -> set[str]:
-    """Return the agents that tenants name. A worker imports them before its first call, if the seal is right.
+def declared_agents(client: redis.Redis, signer: RecordSigner) -> set[str]:
+    """Return the agents that tenants name. A worker imports them before its first call, if the signature is right.
 
     Raises RedisError or OSError.
     """
     agents: set[str] = set()
     with client.pipeline(transaction=True) as pipe:
-        for name in (keys.TENANTS, keys.PROVIDER_KEYS, keys.SEALS):
+        for name in (keys.TENANTS, keys.PROVIDER_KEYS, keys.SIGNATURES):
             pipe.hgetall(name)
-        records, encrypted_keys, seals = cast("list[dict[str, str]]", pipe.execute())
+        records, encrypted_keys, signatures = cast("list[dict[str, str]]", pipe.execute())
     for tenant, content in records.items():
         try:
             agent = _object(tenant, content).get("agent")
             if agent:
-                seal.require(tenant, content, encrypted_keys.get(tenant), seals.get(tenant))
-        except (TenantInvalid, TenantNotSealed) as error:
+                signer.require(tenant, content, encrypted_keys.get(tenant), signatures.get(tenant))
+        except (TenantInvalid, TenantNotSigned) as error:
             logger.error("agent of a tenant not imported", extra={"problem": str(error)})  # noqa: TRY400 - no trace
         else:
             agents |= {agent} if isinstance(agent, str) else set()
     return agents
 
 
-def require_own_seals(client: redis.Redis, seal: TenantSeal) -> None:
-    """Raise NoTenantSealed if there are tenants, and none is sealed with a key that this process has.
+def require_own_signatures(client: redis.Redis, signer: RecordSigner) -> None:
+    """Raise NoTenantSigned if there are tenants, and none is signed with a key that this process has.
 
     It could answer no call. Raises RedisError or OSError.
     """
     with client.pipeline(transaction=True) as pipe:
-        for name in (keys.TENANTS, keys.PROVIDER_KEYS, keys.SEALS):
+        for name in (keys.TENANTS, keys.PROVIDER_KEYS, keys.SIGNATURES):
             pipe.hgetall(name)
-        records, encrypted_keys, seals = cast("list[dict[str, str]]", pipe.execute())
+        records, encrypted_keys, signatures = cast("list[dict[str, str]]", pipe.execute())
     states = (
-        seal.check(tenant, content, encrypted_keys.get(tenant), seals.get(tenant))
+        signer.check(tenant, content, encrypted_keys.get(tenant), signatures.get(tenant))
         for tenant, content in records.items()
     )
-    if records and all(state is SealState.BROKEN for state in states):
-        raise NoTenantSealed(count=len(records))
+    if records and all(state is SignatureState.BROKEN for state in states):
+        raise NoTenantSigned(count=len(records))
 
 
 def _object(tenant: str, content: str) -> dict[str, Any]:

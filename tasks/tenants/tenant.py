@@ -66,6 +66,8 @@ class Tenant(BaseModel):
     """So many of its rooms may wait at once, others are refused as busy. None: SWITCHBOARD_WAITING_PER_TENANT."""
     numbers: tuple[str, ...] = ()
     """Its telephone numbers, in E.164: `+15551234567`."""
+    twilio_account: str | None = None
+    """The SID of Twilio's account that its numbers belong to. It has to be set where there are several accounts."""
     agent: str | None = None
     agent_metadata: str = ""
     instructions: str | None = None

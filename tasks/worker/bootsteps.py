@@ -19,7 +19,7 @@ from tasks.worker.drain_step import DrainStep
 from tasks.worker.heartbeat import BEAT_SECONDS, Heartbeat
 from tasks.worker.intake.gate import IntakeGate
 from tasks.worker.intake.load import SAMPLE_SECONDS, CpuLoad
-from tasks.worker.intake.others import OtherWorkers
+from tasks.worker.intake.others import Others, OtherWorkers
 from tasks.worker.intake.reservation import Reservations
 from tasks.worker.intake.stale_messages import StaleMessages
 from tasks.worker.lifecycle import WorkerProcess
@@ -122,9 +122,12 @@ class IntakeStep(bootsteps.StartStopStep):
         )
 
     def _beat(self, consumer: Any) -> None:
+        queues = tuple(queue.name for queue in consumer.task_consumer.queues)
+        if self._process.breaker.reason:
+            self._gate.is_alone = all(consumer.other_workers.of(queue) is Others.NONE for queue in queues)
         status = WorkerStatus(
             node=consumer.hostname,
-            queues=tuple(queue.name for queue in consumer.task_consumer.queues),
+            queues=queues,
             slots=consumer.pool.limit,
             idle=consumer.pool.idle_children,
             load=self._load.level,

@@ -27,8 +27,8 @@ from tasks.queue.app import app
 from tasks.redis_client import connect_blocking
 from tasks.settings import Settings, unknown_settings
 from tasks.tenants import key_source
-from tasks.tenants.reader import declared_agents, require_own_seals
-from tasks.tenants.seal import TenantSeal
+from tasks.tenants.reader import declared_agents, require_own_signatures
+from tasks.tenants.record_signer import RecordSigner
 from tasks.worker import command_line, death_signal, runtime_dir, trial
 from tasks.worker.breaker import CircuitBreaker
 from tasks.worker.call_killer import CallKiller
@@ -71,7 +71,7 @@ class WorkerProcess:
     def start(self, node: str) -> None:
         """Load what all calls share, and create the sidecars.
 
-        Raises NodeNameTaken, NoTenantSealed, AgentNotFound, TrialFailed or KeyRefused if it could answer no call.
+        Raises NodeNameTaken, NoTenantSigned, AgentNotFound, TrialFailed or KeyRefused if it could answer no call.
         """
         with connect_blocking(self.settings.redis) as client:
             self.predecessor = claim_node_name(client, node)
@@ -122,7 +122,9 @@ class WorkerProcess:
         try:
             child.prewarm(self.settings, self.drain, row, self._inference_client())
         except BaseException as error:  # noqa: BLE001 - an agent may raise SystemExit too
-            deadline = time.monotonic() + self.prewarm_state.fail(error)
+            # Celery kills a child that is not up in time.
+            pause = min(self.prewarm_state.fail(error), self.settings.call.prewarm_seconds / 2)
+            deadline = time.monotonic() + pause
             while time.monotonic() < deadline and not self.drain.begun:
                 time.sleep(POLL_SECONDS)
             os._exit(os.EX_OK)
@@ -190,13 +192,13 @@ def _export(settings: Settings) -> None:
 
 
 def _agents_of_tenants(settings: Settings) -> set[str]:
-    """Return the agents that tenants name. Raises NoTenantSealed."""
-    seal = TenantSeal(Encryption(settings))
+    """Return the agents that tenants name. Raises NoTenantSigned."""
+    signer = RecordSigner(Encryption(settings))
     # Closed before the first fork: two children would read from one inherited connection.
     with connect_blocking(settings.redis) as client:
         try:
-            require_own_seals(client, seal)
-            return declared_agents(client, seal)
+            require_own_signatures(client, signer)
+            return declared_agents(client, signer)
         except (RedisError, OSError) as error:
             logger.error(  # noqa: TRY400 - the reason is enough
                 "the tenants' agents are not known yet; each is imported in its first calls",

@@ -26,6 +26,7 @@ from tests.acceptance.speech import answered_rightly
 from webhooks.twilio_signature import sign
 
 CALLS: Final = 3
+ACCOUNT = f"AC{1:032}"
 KEY, AUTH_TOKEN, NUMBER = secrets.token_urlsafe(), secrets.token_urlsafe(), "+15551234567"
 PUBLIC_URL: Final = "https://calls.example.com"
 TENANTS: Final = f'[tenants.acme]\ntier = "premium"\nnumbers = ["{NUMBER}"]\n'
@@ -47,7 +48,7 @@ async def own(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> A
             "SWITCHBOARD_EMPTY_GRACE_SECONDS": "1",
             "SWITCHBOARD_LOAD_FILE": str(load),
             "SWITCHBOARD_API_KEYS": f"acme=sha256:{hashlib.sha256(KEY.encode()).hexdigest()}",
-            "SWITCHBOARD_TWILIO_AUTH_TOKENS": AUTH_TOKEN,
+            "SWITCHBOARD_TWILIO_AUTH_TOKENS": f"{ACCOUNT}={AUTH_TOKEN}",
             "SWITCHBOARD_PUBLIC_URL": PUBLIC_URL,
             "SWITCHBOARD_SIP_URI": "sip:sip.example.com",
         },
@@ -73,7 +74,7 @@ async def make(own: Installation, **wanted: Any) -> dict[str, Any]:
 
 async def telephone(own: Installation) -> str:
     """The room that Twilio is told to connect a call to."""
-    form = {"CallSid": f"CA{uuid.uuid4().hex}", "To": NUMBER, "From": "+15557654321"}
+    form = {"AccountSid": ACCOUNT, "CallSid": f"CA{uuid.uuid4().hex}", "To": NUMBER, "From": "+15557654321"}
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
         "X-Twilio-Signature": sign(f"{PUBLIC_URL}/twilio/incoming", list(form.items()), AUTH_TOKEN),

@@ -199,7 +199,8 @@ class _Stay:
         ask = Interval(began + self._offset, began + spoken + self._offset)
         self._seen.asks.append(ask)
         interval = await caller.say(words(text))
-        self._seen.asks[-1] = Interval(interval.begin + self._offset, interval.end + self._offset)
+        self._seen.asks[-1] = asked = Interval(interval.begin + self._offset, interval.end + self._offset)
+        self._note(f"has asked, {asked.begin:.2f}-{asked.end:.2f} s")
         try:
             await caller.listener.wait_for_sound(interval.end + GAP_SECONDS, ANSWER_SECONDS)
         except CallError:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from ops.caller.recording import Interval
 from tests.campaign.excuses import Excuses
@@ -35,7 +35,7 @@ LEAVE_SECONDS = 12.0
 LISTED_SECONDS = 16.0
 """The LiveKit server lists an agent that was killed, or cut off, for so long."""
 PUBLIC_REASONS = frozenset({"busy", "unavailable", "ended"})
-NOT_DOUBLED = 2
+SAME_TURN_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +179,16 @@ class Checker:
 
     def _repeated(self, room: RoomSeen) -> Iterator[Violation]:
         orders = [act for act in self._seen.acts if act.room == room.name and act.act == "order"]
+        # On a busy machine a word may have a gap, by which one agent takes it for two turns.
+        turns = [
+            act
+            for before, act in pairwise([None, *orders])
+            if act is not None
+            and (before is None or before.attempt != act.attempt or act.at - before.at > SAME_TURN_SECONDS)
+        ]
         asks = sum(len(visit.asks) for visit in room.visits)
-        if len(orders) > asks:
-            yield Violation("repeated", room.name, f"{len(orders)} orders, and callers asked {asks} times")
+        if len(turns) > asks:
+            yield Violation("repeated", room.name, f"{len(turns)} orders, and callers asked {asks} times")
         for call, count in Counter(act.call for act in orders).items():
             if count > 1:
                 yield Violation("repeated", room.name, f"the tool's call {call} happened {count} times")
@@ -199,7 +206,7 @@ def _wrong_reason(visit: VisitSeen) -> Iterator[Violation]:
 
 
 def _two_agents(visit: VisitSeen) -> Iterator[Violation]:
-    for (one, its), (other, others) in combinations(visit.sounds.items(), NOT_DOUBLED):
+    for (one, its), (other, others) in combinations(visit.sounds.items(), 2):
         doubled = sum(max(0.0, min(a.end, b.end) - max(a.begin, b.begin)) for a in its for b in others)
         if doubled > OVERLAP_SECONDS:
             yield Violation("two agents", visit.caller, f"{one} and {other} at once for {doubled:.1f} s")

@@ -15,7 +15,9 @@ from tests.campaign.history import BackendPlan, CallerPlan, FaultPlan, History, 
 from tests.campaign.tenants import OWN, TIERS
 
 SECONDS = 40.0
-BRIEF_SECONDS = 14.0
+BRIEF_SECONDS = 11.0
+BACK_SECONDS = 5.0
+"""A caller who comes back stays for so long at least."""
 LONG_ABSENCE_SECONDS = 30.0
 
 AGENTS = (
@@ -163,10 +165,10 @@ def _joins_late(rng: random.Random, plan: RoomPlan) -> RoomPlan:
 
 def _reloads(rng: random.Random, plan: RoomPlan, gap: float, *, same: bool) -> RoomPlan:
     only = plan.callers[0].visits[0]
-    left = round(rng.uniform(5, only.end * 0.5), 2)
+    left = round(rng.uniform(4, max(5.0, only.end * 0.5)), 2)
     back = round(left + gap, 2)
     identity = only.identity if same else f"{only.identity}-again"
-    end = max(only.end, back + 10)
+    end = max(only.end, back + BACK_SECONDS)
     return _visits(plan, replace(only, end=left), replace(only, begin=back, end=end, identity=identity))
 
 

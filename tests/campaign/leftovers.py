@@ -26,6 +26,8 @@ EVERY_SECONDS = 0.25
 SETS = (keys.ROOMS, keys.QUEUED, keys.LEASES, keys.PERMITS, keys.WAITLIST, keys.ELIGIBLE, keys.UNANSWERED, keys.NOTIFY)
 HASHES = ("unacked", "unacked_index")
 ZOMBIE = psutil.STATUS_ZOMBIE
+TOO_MANY_CONNECTIONS = 30
+"""Connections above those at the begin: more means that each history leaves some."""
 WORKER_PREFIX = "switchboard-worker-"
 TOO_MANY_FILES = 60
 """Open files of a main process, above those at the begin: more means that each history leaves some."""
@@ -40,12 +42,15 @@ class Leftovers:
         self._record = "0-0"
         self._letter = "0-0"
         self._files: dict[int, int] = {}
+        self._connections: int | None = None
 
     async def begin(self) -> None:
         """Note what is there before a history."""
         redis = self._installation.rooms.redis
         self._record = await _last(redis, keys.CALLS)
         self._letter = await _last(redis, keys.DEAD)
+        if self._connections is None:
+            self._connections = len(await redis.client_list())
         for part in self._parts():
             with suppress(psutil.Error):
                 self._files.setdefault(part.pid, psutil.Process(part.pid).num_fds())
@@ -93,6 +98,8 @@ class Leftovers:
         redis: Any = self._installation.rooms.redis
         sets = [(key, await redis.zrange(key, 0, -1)) for key in SETS]
         queues = [(queue, await redis.llen(queue)) for queue in TIERS]
+        connections = len(await redis.client_list())
+        before = connections if self._connections is None else self._connections
         kept = [key async for key in redis.scan_iter(f"{keys.CONVERSATION_PREFIX}*")]
         return [
             *(_left(key, str(members)) for key, members in sets if members),
@@ -100,6 +107,7 @@ class Leftovers:
             *[_left(key, "unacknowledged messages") for key in HASHES if await redis.exists(key)],
             *(_left(key, "has no TTL") for key in await leaked_keys(redis)),
             *(_left(key, "a conversation") for key in kept),
+            *_more("Redis", "connections", connections, before, TOO_MANY_CONNECTIONS),
         ]
 
     async def _processes(self) -> list[Violation]:
@@ -123,8 +131,7 @@ class Leftovers:
             if grandchildren:
                 found.append(_left(worker.name, f"processes of calls: {list(map(_command, grandchildren))}"))
             before = self._files.get(worker.pid, files)
-            if files > before + TOO_MANY_FILES:
-                found.append(_left(worker.name, f"{files} open files, {before} at the begin"))
+            found += _more(worker.name, "open files", files, before, TOO_MANY_FILES)
         found += [
             _left("orphans", _command(orphan))
             for orphan in psutil.process_iter()
@@ -189,6 +196,10 @@ async def _last(redis: Any, stream: str) -> str:
 
 def _left(subject: str, text: str) -> Violation:
     return Violation("left over", subject, text)
+
+
+def _more(subject: str, what: str, now: int, before: int, allowed: int) -> list[Violation]:
+    return [_left(subject, f"{now} {what}, {before} at the begin")] if now > before + allowed else []
 
 
 def _command(process: psutil.Process) -> str:

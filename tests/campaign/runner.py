@@ -25,9 +25,6 @@ from tests.campaign.nemesis import run_faults
 from tests.campaign.observations import Act, HistoryClock, Observations, RoomSeen, VisitSeen
 from tests.campaign.timeline import LogReader, render
 
-LISTED_SECONDS = 3.0
-"""The monitor goes on for so long after the last caller, to see agents that stay."""
-
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -68,7 +65,6 @@ class Runner:
             seen.note("campaign", "all callers have left")
             violations = await self._restart_parts(seen)
             left = await self._leftovers.violations({room.name for room in seen.rooms})
-            await asyncio.sleep(LISTED_SECONDS)
         finally:
             monitor.cancel()
             await asyncio.wait({monitor})

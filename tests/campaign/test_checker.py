@@ -151,6 +151,8 @@ def test_a_tools_effect_that_is_repeated_is_seen() -> None:
     seen, _ = healthy()
     seen.acts.append(act("order", 26.5, attempt=2, call="c9"))
     assert kinds(seen) == ["repeated"]
+    seen.acts[-1] = act("order", 26.5, call="c9")
+    assert kinds(seen) == []
     seen.acts[-1] = act("order", 26.5, attempt=2, call="c0")
     assert kinds(seen) == ["repeated", "repeated"]
 

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from tasks.encryption import Encryption
 from tasks.settings import Settings
 from tasks.tenants.admin import StoredTenant, TenantAdmin
-from tasks.tenants.seal import TenantSeal
+from tasks.tenants.record_signer import RecordSigner
 
 
 @dataclass(frozen=True)
@@ -24,18 +24,18 @@ SECRET = "a-secret-that-is-long-enough-for-hs256"
 """The LiveKit secret of tests that do not say otherwise. Encryption keys are derived from it where there are none."""
 
 
-def seal(*, secret: str = SECRET, encryption_keys: str | None = None) -> TenantSeal:
-    """The seal of workers with this LiveKit secret or these encryption keys."""
+def signer(*, secret: str = SECRET, encryption_keys: str | None = None) -> RecordSigner:
+    """The signature of workers with this LiveKit secret or these encryption keys."""
     environment = {"LIVEKIT_API_KEY": "key", "LIVEKIT_API_SECRET": secret}
     if encryption_keys is not None:
         environment["SWITCHBOARD_ENCRYPTION_KEYS"] = encryption_keys
-    return TenantSeal(Encryption(Settings.read(environment)))
+    return RecordSigner(Encryption(Settings.read(environment)))
 
 
-async def declare(client: Redis, toml: str, *, prune: bool = True, sealed_by: TenantSeal | None = None) -> None:
+async def declare(client: Redis, toml: str, *, prune: bool = True, signed_by: RecordSigner | None = None) -> None:
     """Replace all tenants with these, or with `prune=False` add these. Keys stay references, as they are declared."""
     tables = tomllib.loads(toml).get("tenants", {})
     stored = {tenant: StoredTenant(table) for tenant, table in tables.items()}
-    await TenantAdmin(client, sealed_by or seal()).change(
+    await TenantAdmin(client, signed_by or signer()).change(
         lambda before: _Changes(stored, frozenset(before.keys() - stored.keys()) if prune else frozenset())
     )

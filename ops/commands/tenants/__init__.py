@@ -6,7 +6,7 @@
     problem      a problem in a tenants file: where, and its cure
     key_values   provider keys, read from the locations that the file names
     plan         changes to Redis that a file asks for, and how they are printed
-    rotation     keys encrypted, and records sealed, again with the first encryption key
+    rotation     keys encrypted, and records signed, again with the first encryption key
 
 Everything is validated before anything is changed.
 """

@@ -16,7 +16,7 @@ from rich.text import Text
 from ops.commands import terminal
 from ops.commands.tenants import declaration, key_values
 from ops.commands.tenants.key_values import KeyLinesInvalidError, KeyValues
-from ops.commands.tenants.plan import Plan, Planner, WrongEncryptionKeyError, WrongSealError, flatten, one_line
+from ops.commands.tenants.plan import Plan, Planner, WrongEncryptionKeyError, WrongSignatureError, flatten, one_line
 from ops.commands.tenants.rotation import Rotation
 from tasks.encryption import Encryption
 from tasks.errors import SwitchboardError, UnknownTenant
@@ -25,7 +25,7 @@ from tasks.settings import RedisSettings, Settings
 from tasks.tenants import key_source
 from tasks.tenants.admin import StoredTenant, TenantAdmin
 from tasks.tenants.key_cipher import ProviderKeyCipher
-from tasks.tenants.seal import TenantSeal
+from tasks.tenants.record_signer import RecordSigner
 from tasks.tenants.tenant import KINDS
 
 
@@ -63,7 +63,7 @@ def rotate_keys() -> int:
 def _run(command: Coroutine[Any, Any, int]) -> int:
     try:
         return asyncio.run(command)
-    except (declaration.FileInvalidError, KeyLinesInvalidError, WrongEncryptionKeyError, WrongSealError) as error:
+    except (declaration.FileInvalidError, KeyLinesInvalidError, WrongEncryptionKeyError, WrongSignatureError) as error:
         print(f"{error}\nNothing was changed.", file=sys.stderr)
     except SwitchboardError as error:
         print(error, file=sys.stderr)
@@ -79,7 +79,7 @@ async def _apply(file: Path, *, dry_run: bool, prune: bool, keys: Iterable[str] 
     declared = declaration.read(file, settings.tiers.queues, values)
     planner = Planner(declared, ProviderKeyCipher(Encryption(settings)), prune=prune, reencrypt=reencrypt)
     async with connect(settings.redis) as redis:
-        admin = TenantAdmin(redis, TenantSeal(Encryption(settings)))
+        admin = TenantAdmin(redis, RecordSigner(Encryption(settings)))
         plan: Plan = await admin.change(planner.plan, dry_run=dry_run)
     for line in plan.lines():
         print(line)
@@ -143,7 +143,7 @@ async def _rotate() -> int:
     settings = Settings.read()
     cipher = ProviderKeyCipher(Encryption(settings))
     async with connect(settings.redis) as redis:
-        admin = TenantAdmin(redis, TenantSeal(Encryption(settings)))
+        admin = TenantAdmin(redis, RecordSigner(Encryption(settings)))
         rotation: Rotation = await admin.change(lambda before: Rotation.of(cipher, before))
     changed = f"{rotation.reencrypted} keys of {len(rotation.put)} tenants are encrypted again"
     print(f"{changed}; {rotation.unchanged} were already")

@@ -10,15 +10,15 @@ from typing import Any
 
 from ops.commands.tenants.declaration import Declared, FileInvalidError
 from ops.commands.tenants.problem import Problem
-from tasks.encryption import DecryptionFailed, SealState
+from tasks.encryption import DecryptionFailed, SignatureState
 from tasks.tenants.admin import StoredTenant
 from tasks.tenants.key_cipher import ProviderKeyCipher
 from tasks.tenants.tenant import ENCRYPTED
 
 MAX_CHARACTERS = 60
 REENCRYPTED = "encrypted again, as what was in Redis could not be decrypted"
-NOT_SEALED = "what was in Redis was not sealed with these encryption keys; it is replaced"
-SEALED_AGAIN = "sealed again, with the first encryption key"
+NOT_SIGNED = "what was in Redis was not signed with these encryption keys; it is replaced"
+SIGNED_AGAIN = "signed again, with the first encryption key"
 NOTHING = "(none)"
 
 
@@ -33,12 +33,12 @@ class WrongEncryptionKeyError(Exception):
         )
 
 
-class WrongSealError(Exception):
-    """Raised when a tenant in Redis was not sealed with the encryption keys of this process."""
+class WrongSignatureError(Exception):
+    """Raised when a tenant in Redis was not signed with the encryption keys of this process."""
 
     def __init__(self, tenant: str) -> None:
         super().__init__(
-            f"[tenants.{tenant}]: its record in Redis is not sealed with an encryption key that is here, so the "
+            f"[tenants.{tenant}]: its record in Redis is not signed with an encryption key that is here, so the "
             "workers might refuse what would be written now. Set SWITCHBOARD_ENCRYPTION_KEYS (or LIVEKIT_API_SECRET, "
             "if they have none) as the workers have it. If that key is lost, or another program has changed the "
             "record: --reencrypt"
@@ -83,8 +83,8 @@ class Planner:
     """A planner for the tenants that a file declares.
 
     `prune`: remove the tenants that the file does not declare.
-    `reencrypt`: encrypt keys again that cannot be decrypted, and seal records again. Without it such a key, or a record
-    with another seal, is an error, because this process probably has other encryption keys than the workers.
+    `reencrypt`: encrypt keys again that cannot be decrypted, and sign records again. Without it such a key, or a record
+    with another signature, is an error, because this process probably has other encryption keys than the workers.
     """
 
     declared: Mapping[str, Declared]
@@ -95,7 +95,8 @@ class Planner:
     def plan(self, before: Mapping[str, StoredTenant]) -> Plan:
         """Return the changes to the tenants in Redis.
 
-        Raises FileInvalidError if a number belongs to a tenant that stays, WrongEncryptionKeyError, or WrongSealError.
+        Raises FileInvalidError if a number belongs to a tenant that stays, WrongEncryptionKeyError, and
+        WrongSignatureError.
         """
         others = before.keys() - self.declared.keys()
         kept = () if self.prune else tuple(sorted(others))
@@ -105,8 +106,8 @@ class Planner:
         }
         if not self.reencrypt:
             for tenant in after.keys() & before.keys():
-                if before[tenant].seal is SealState.BROKEN:
-                    raise WrongSealError(tenant)
+                if before[tenant].signature is SignatureState.BROKEN:
+                    raise WrongSignatureError(tenant)
         put = {tenant: stored for tenant, stored in after.items() if _differ(before.get(tenant), stored)}
         removed = frozenset(others) if self.prune else frozenset()
         return Plan(before, put, removed, kept, unchanged=len(after) - len(put))
@@ -146,7 +147,7 @@ class Planner:
 
 
 def _differ(before: StoredTenant | None, after: StoredTenant) -> bool:
-    return before != after or before.seal is not SealState.OF_THE_FIRST_KEY
+    return before != after or before.signature is not SignatureState.OF_THE_FIRST_KEY
 
 
 def _differences(before: StoredTenant, after: StoredTenant) -> Iterator[str]:
@@ -154,10 +155,10 @@ def _differences(before: StoredTenant, after: StoredTenant) -> Iterator[str]:
     for name in sorted(old.keys() | new.keys()):
         if old.get(name) != new.get(name):
             yield f"    {name}: {_change(old.get(name), new.get(name))}"
-    if before.seal is SealState.BROKEN:
-        yield f"    {NOT_SEALED}"
-    elif before.seal is SealState.OF_A_LATER_KEY:
-        yield f"    {SEALED_AGAIN}"
+    if before.signature is SignatureState.BROKEN:
+        yield f"    {NOT_SIGNED}"
+    elif before.signature is SignatureState.OF_A_LATER_KEY:
+        yield f"    {SIGNED_AGAIN}"
     reencrypted = [
         path for path in after.encrypted_keys if before.encrypted_keys.get(path) != after.encrypted_keys[path]
     ]

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ops.commands.tenants.problem import Problem
-from tasks.encryption import DecryptionFailed, SealState
+from tasks.encryption import DecryptionFailed, SignatureState
 from tasks.tenants.admin import StoredTenant
 from tasks.tenants.key_cipher import ProviderKeyCipher
 
-NOT_SEALED = "its record is not sealed with these encryption keys; apply the tenants file again"
+NOT_SIGNED = "its record is not signed with these encryption keys; apply the tenants file again"
 UNREADABLE = "it cannot be decrypted with these encryption keys; apply the tenants file again, with --reencrypt"
 
 
@@ -34,9 +34,9 @@ class Rotation:
         reencrypted = unchanged = 0
         failed: list[Problem] = []
         for tenant, stored in before.items():
-            if stored.seal is SealState.BROKEN:
-                # Not sealed here: that would vouch for a record that another program may have written.
-                failed.append(Problem(tenant, "", NOT_SEALED))
+            if stored.signature is SignatureState.BROKEN:
+                # Not signed here: that would vouch for a record that another program may have written.
+                failed.append(Problem(tenant, "", NOT_SIGNED))
                 continue
             new_keys: dict[str, str] = {}
             for path, encrypted in stored.encrypted_keys.items():
@@ -50,6 +50,6 @@ class Rotation:
                 else:
                     new_keys[path] = new
             reencrypted += len(new_keys)
-            if new_keys or stored.seal is SealState.OF_A_LATER_KEY:
+            if new_keys or stored.signature is SignatureState.OF_A_LATER_KEY:
                 put[tenant] = StoredTenant(stored.record, {**stored.encrypted_keys, **new_keys})
         return cls(put, reencrypted, unchanged, tuple(failed))

@@ -19,6 +19,7 @@ from tasks.tenants.tenant import KINDS, MAX_ID_CHARACTERS, ProviderTable, Tenant
 
 _AGENT = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
+_TWILIO_ACCOUNT = re.compile(r"AC[0-9a-fA-F]{32}")
 # A placeholder: validation depends on whether a table has a key, and not on the key.
 _SOME_KEY = Secret("some key")
 # Made once: one takes a millisecond, and a file may declare ten thousand tenants.
@@ -64,6 +65,8 @@ def validate(tenant: Tenant, tiers: Mapping[str, str]) -> Iterator[Problem]:
     for number in tenant.numbers:
         if not _E164.fullmatch(number):
             yield Problem(tenant.id, "numbers", f"{number!r} is not in E.164; write it as +15551234567")
+    if tenant.twilio_account is not None and not _TWILIO_ACCOUNT.fullmatch(tenant.twilio_account):
+        yield Problem(tenant.id, "twilio_account", f"{tenant.twilio_account!r} is no account SID, AC and 32 digits")
     for kind in KINDS:
         table: ProviderTable = getattr(tenant, kind)
         yield from _provider(tenant.id, cast("Kind", kind), kind, table)

@@ -16,10 +16,12 @@
 
 local room_key, conversation_key, leases_key = unpack(KEYS)
 local sid, attempt, claimant, conversation, conversation_ms, lease_ms, open_ms = unpack(ARGV)
-local FIRST_STEP = 8
 
 --- @include "lib/clock"
 --- @include "lib/fencing"
+
+-- In ARGV.
+local FIRST_STEP = 8
 
 local held, closing, claimed_ms = holds(room_key, attempt, claimant, 'closing', 'at:claimed')
 if not held then

@@ -19,7 +19,7 @@ from tasks.queue.dispatcher import RoomInfo
 from tasks.redis_client import connect
 from tasks.rooms import Room, RoomStore, keys
 from tasks.tenants import TenantReader
-from tasks.tenants.seal import TenantSeal
+from tasks.tenants.record_signer import RecordSigner
 from tests.bench.scaling.cost import Cost, measure_each
 from tests.bench.scaling.fake_worker import FakeWorker
 from tests.bench.scaling.fixture import MEASURED_TIER, Installation
@@ -167,7 +167,7 @@ class _Child:
         claim = await rooms.claim(sid, 1, claimant=f"{sid:0>32}", worker=WORKER, pid=os.getpid())
         if not isinstance(claim, Room):
             raise NotClaimedError(claim)
-        await TenantReader(redis, settings.tiers.names, TenantSeal(Encryption(settings))).get_with_keys(claim.tenant)
+        await TenantReader(redis, settings.tiers.names, RecordSigner(Encryption(settings))).get_with_keys(claim.tenant)
         return cls(redis, rooms, claim, Lease(rooms, claim, settings, lambda _: None))
 
     async def record_step(self) -> None:

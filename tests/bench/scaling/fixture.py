@@ -23,7 +23,7 @@ from tasks.queue.message import call_message
 from tasks.rooms import Limits, RoomStore
 from tasks.settings import Settings
 from tasks.tenants.admin import StoredTenant, TenantAdmin
-from tasks.tenants.seal import TenantSeal
+from tasks.tenants.record_signer import RecordSigner
 from tests.bench.scaling.meter import Meter
 
 T = TypeVar("T")
@@ -107,7 +107,7 @@ class Installation:
     async def declare(self, tiers: Mapping[str, str]) -> None:
         """Add these tenants, each with its tier."""
         tenants = {tenant: StoredTenant({"tier": tier}) for tenant, tier in tiers.items()}
-        admin = TenantAdmin(self.redis, TenantSeal(Encryption(self.settings)))
+        admin = TenantAdmin(self.redis, RecordSigner(Encryption(self.settings)))
         await admin.change(lambda before: Plan(before, tenants))
 
     async def open(self, sid: str, tenant: str, tier: str = BACKGROUND_TIER, limits: Limits = NO_LIMITS) -> object:

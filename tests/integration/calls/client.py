@@ -21,18 +21,28 @@ TENANTS: Final = """
 [tenants.acme]
 tier = "premium"
 numbers = ["+15551234567"]
+twilio_account = "AC00000000000000000000000000000001"
 [tenants.basic]
 tier = "free"
+numbers = ["+15552222222"]
+twilio_account = "AC00000000000000000000000000000002"
+[tenants.homeless]
+tier = "free"
+numbers = ["+15553333333"]
 [tenants.small]
 tier = "free"
 max_calls = 1
 max_waiting = 0
 numbers = ["+15550000001"]
+twilio_account = "AC00000000000000000000000000000001"
 [tenants.broken]
 tier = "gold"
 numbers = ["+15550000000"]
+twilio_account = "AC00000000000000000000000000000001"
 """
 ACME_KEY, BOTH_KEY, EVERY_KEY = "key-of-acme", "key-of-acme-and-basic", "key-of-the-operator"
+ACCOUNT, OTHER_ACCOUNT = (f"AC{number:032}" for number in (1, 2))
+OTHER_TOKEN = "auth-token-of-another-account"
 AUTH_TOKEN, NEW_AUTH_TOKEN = "auth-token-of-now", "auth-token-after-it"
 PUBLIC_URL: Final = "https://calls.example.com"
 SIP_PASSWORD: Final = "p<a>&ss"
@@ -48,7 +58,13 @@ SETTINGS: Final = {
     "SWITCHBOARD_API_KEYS": f"acme={hashed(ACME_KEY)},acme|basic={hashed(BOTH_KEY)},*={hashed(EVERY_KEY)}",
     "SWITCHBOARD_API_DOCS": "true",
     "SWITCHBOARD_AGENT_NAMES": "reception",
-    "SWITCHBOARD_TWILIO_AUTH_TOKENS": f"{AUTH_TOKEN},{NEW_AUTH_TOKEN}",
+    "SWITCHBOARD_MAX_WAIT_SECONDS": "premium=45.5,standard=900",
+    "SWITCHBOARD_TWILIO_AUTH_TOKENS": ",".join(
+        (f"{ACCOUNT}={AUTH_TOKEN}", f"{ACCOUNT}={NEW_AUTH_TOKEN}", f"{OTHER_ACCOUNT}={OTHER_TOKEN}")
+    ),
+    # The schemas' generated requests come as fast as they can.
+    "SWITCHBOARD_CALLS_PER_SECOND": "1000",
+    "SWITCHBOARD_CALLS_BURST": "10000",
     "SWITCHBOARD_PUBLIC_URL": PUBLIC_URL,
     "SWITCHBOARD_SIP_URI": "sip:sip.example.com:5061;transport=tcp",
     "SWITCHBOARD_SIP_USERNAME": "switchboard",
@@ -114,9 +130,10 @@ class Client:
         query: str = "",
         token: str = AUTH_TOKEN,
         signature: str | None = None,
+        path: str = "/twilio/incoming",
     ) -> Answer:
         """POST /twilio/incoming, as Twilio does."""
-        path = f"/twilio/incoming{query}"
+        path = f"{path}{query}"
         signed = twilio_signature.sign(f"{PUBLIC_URL}{path}", list(form.items()), token)
         headers = {
             "Content-Type": "application/x-www-form-urlencoded",
@@ -139,7 +156,14 @@ class Client:
 
 def incoming(**fields: str) -> dict[str, str]:
     """The form of a new call to acme's number."""
-    return {"CallSid": f"CA{uuid.uuid4().hex}", "To": NUMBER, "From": CALLER, "CallStatus": "ringing", **fields}
+    return {
+        "AccountSid": ACCOUNT,
+        "CallSid": f"CA{uuid.uuid4().hex}",
+        "To": NUMBER,
+        "From": CALLER,
+        "CallStatus": "ringing",
+        **fields,
+    }
 
 
 async def rooms_named(server: api.LiveKitAPI, *names: str) -> list[api.Room]:

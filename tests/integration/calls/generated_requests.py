@@ -9,7 +9,7 @@ import requests
 import schemathesis
 from requests.auth import AuthBase
 
-from tests.integration.calls.client import AUTH_TOKEN, NUMBER, PUBLIC_URL
+from tests.integration.calls.client import ACCOUNT, AUTH_TOKEN, NUMBER, PUBLIC_URL
 from webhooks.twilio_signature import sign
 
 
@@ -34,5 +34,5 @@ def map_body(context: schemathesis.HookContext, body: Any) -> Any:
         if isinstance(tenant, str) and 0 < len(tenant) <= 64 and len(tenant) % 2:
             return {**body, "tenant_id": "acme"}
         if isinstance(number, str) and len(number) % 2:
-            return {**body, "To": NUMBER}
+            return {**body, "To": NUMBER, "AccountSid": ACCOUNT}
     return body

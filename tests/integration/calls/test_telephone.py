@@ -17,6 +17,9 @@ from tests.integration.calls.client import (
     CALLER,
     NEW_AUTH_TOKEN,
     NUMBER,
+    OTHER_ACCOUNT,
+    OTHER_TOKEN,
+    PUBLIC_URL,
     SIP_PASSWORD,
     SMALL_NUMBER,
     Answer,
@@ -24,6 +27,7 @@ from tests.integration.calls.client import (
     incoming,
     rooms_named,
 )
+from webhooks import twilio_signature
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -44,7 +48,11 @@ async def test_a_call_is_connected_to_a_room_whose_agent_is_on_its_way(
 
     answer = await backend.telephone(form)
 
-    assert verbs(answer) == [("Dial", {"answerOnBridge": "true"})]
+    # It rings for a little longer than calls of its tier may wait, and then it is asked what to say.
+    ((verb, attributes),) = verbs(answer)
+    action = f"{PUBLIC_URL}/twilio/dialled"
+    dial = {"answerOnBridge": "true", "timeout": "56", "action": action, "method": "POST"}
+    assert (verb, attributes) == ("Dial", dial)
     (made,) = await rooms_named(server, answer.dialled)
     assert json.loads(made.metadata) == {
         "tenant_id": "acme",
@@ -98,6 +106,71 @@ async def test_a_tenant_whose_calls_may_not_wait_is_busy_during_one(backend: Cli
 async def test_either_auth_token_is_valid_during_a_rotation(backend: Client, rooms: RoomStore) -> None:
     assert (await backend.telephone(incoming(), token=NEW_AUTH_TOKEN)).status == 200
     assert (await backend.telephone(incoming(), token="another")).problem == (403, "signature_invalid", [])
+
+
+async def test_a_call_of_a_tier_that_may_wait_rings_for_as_long_as_twilio_lets_it(
+    backend: Client, rooms: RoomStore
+) -> None:
+    form = incoming(To="+15552222222", AccountSid=OTHER_ACCOUNT)
+    ((_, attributes),) = verbs(await backend.telephone(form, token=OTHER_TOKEN))
+    assert attributes["timeout"] == "600"
+
+
+@pytest.mark.parametrize("status", ["busy", "no-answer", "failed", "canceled", "something-new"])
+async def test_a_call_that_nobody_answered_is_busy(backend: Client, status: str) -> None:
+    before = await backend.counted("switchboard_twilio_requests_total", outcome="not_answered")
+    form = incoming(DialCallStatus=status, DialSipResponseCode="486")
+    assert verbs(await backend.telephone(form, path="/twilio/dialled")) == [("Reject", {"reason": "busy"})]
+    assert await backend.counted("switchboard_twilio_requests_total", outcome="not_answered") == before + 1
+
+
+@pytest.mark.parametrize("status", ["completed", "answered"])
+async def test_a_call_that_is_over_is_hung_up(backend: Client, status: str) -> None:
+    answer = await backend.telephone(incoming(DialCallStatus=status), path="/twilio/dialled")
+    assert verbs(answer) == [("Hangup", {})]
+
+
+async def test_the_end_of_a_call_is_signed_like_its_beginning(backend: Client) -> None:
+    form = incoming(DialCallStatus="busy")
+    path = "/twilio/dialled"
+    assert (await backend.telephone(form, path=path, token="another")).problem == (403, "signature_invalid", [])
+    assert (await backend.telephone(form, path=path, signature="")).problem == (403, "signature_invalid", [])
+    assert (await backend.telephone(incoming(), path=path)).problem == (400, "form_incomplete", [])
+    # The signature is of the URL, so that of one path is none of another.
+    signed = twilio_signature.sign(f"{PUBLIC_URL}/twilio/incoming", list(form.items()), AUTH_TOKEN)
+    assert (await backend.telephone(form, path=path, signature=signed)).problem == (403, "signature_invalid", [])
+
+
+async def test_an_account_speaks_for_its_own_numbers_alone(backend: Client, rooms: RoomStore) -> None:
+    own = incoming(To="+15552222222", AccountSid=OTHER_ACCOUNT)
+    assert (await backend.telephone(own, token=OTHER_TOKEN)).dialled.startswith("call-basic-")
+    for form, token in (
+        (incoming(AccountSid=OTHER_ACCOUNT), OTHER_TOKEN),
+        (incoming(To="+15552222222"), AUTH_TOKEN),
+        # With two accounts, numbers of a tenant that names none are nobody's.
+        (incoming(To="+15553333333"), AUTH_TOKEN),
+    ):
+        answer = await backend.telephone(form, token=token)
+        assert verbs(answer) == [("Reject", {})]
+        assert SIP_PASSWORD not in answer.text
+    assert len(await rooms.list_open()) == 1
+
+
+@pytest.mark.parametrize("account", [OTHER_ACCOUNT, f"AC{3:032}", "", "AC", None])
+async def test_a_token_signs_for_no_other_account(backend: Client, rooms: RoomStore, account: str | None) -> None:
+    form = incoming()
+    if account is None:
+        del form["AccountSid"]
+    else:
+        form["AccountSid"] = account
+    assert (await backend.telephone(form)).problem == (403, "signature_invalid", [])
+
+
+async def test_the_calls_of_two_accounts_with_one_sid_are_two(backend: Client, rooms: RoomStore) -> None:
+    form = incoming()
+    other = {**form, "To": "+15552222222", "AccountSid": OTHER_ACCOUNT}
+    first, second = await backend.telephone(form), await backend.telephone(other, token=OTHER_TOKEN)
+    assert first.dialled != second.dialled
 
 
 async def test_a_request_that_twilio_did_not_sign_is_refused(backend: Client, rooms: RoomStore) -> None:

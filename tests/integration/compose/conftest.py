@@ -48,9 +48,12 @@ class Installation:
     flower_password: str
     containers: dict[str, Container]
 
-    def worker(self, name: str) -> Container:
+    def worker(self, service: str, *, name: str = "") -> Container:
         # One slot, so that a small machine does not have to prepare more children.
-        return Container(name, services()[name], replace(self.mapping, env={"SWITCHBOARD_SLOTS": "1"}))
+        load = self.files / "load"
+        load.write_text("0", encoding="utf-8")
+        env = {"SWITCHBOARD_SLOTS": "1", "SWITCHBOARD_LOAD_FILE": str(load)}
+        return Container(name or service, services()[service], replace(self.mapping, env=env))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

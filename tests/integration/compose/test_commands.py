@@ -21,6 +21,7 @@ from tasks.rooms import Room, RoomStore, State
 from tasks.tenants.admin import TenantAdmin
 from tests.integration.compose.composition import services
 from tests.integration.compose.conftest import Installation
+from tests.support import waiting
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -28,7 +29,7 @@ WORKERS = ("worker-premium", "worker-standard")
 
 
 async def until(store: RoomStore, sid: str, state: State) -> Room:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (room := await store.get(sid)) is None or room.state is not state:  # noqa: ASYNC110 - it is in Redis
             await asyncio.sleep(0.05)
     return room
@@ -135,14 +136,15 @@ async def test_a_worker_is_healthy_and_a_container_stop_ends_it_cleanly(installa
 async def test_no_service_has_asked_redis_for_more_than_its_user_may(installation: Installation) -> None:
     """The last test of this file: all services have run by now, and a call was answered."""
     async with queued_room(installation) as room:
-        worker = installation.worker("worker-premium")
+        worker = installation.worker("worker-premium", name="worker-that-answers")
         try:
             await worker.start()
             async with rooms(installation) as store:
-                running = await until(store, room.sid, State.RUNNING)
-                async with asyncio.timeout(20):
-                    while "joined" not in running.steps_ms:
-                        running = await until(store, room.sid, State.RUNNING)
+
+                async def joined() -> bool:
+                    return "joined" in (await until(store, room.sid, State.RUNNING)).steps_ms
+
+                await waiting.until(joined, 60)
                 assert [each.node for each in await store.list_workers()] != []
         finally:
             await worker.stop()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from ops.docker.secret_files import write
+from ops.docker.secret_files import REDIS_USERS, write
 from ops.setup import SetupError
 
 
@@ -30,8 +32,13 @@ def test_secrets_that_depend_on_each_other_agree(tmp_path: Path) -> None:
     secrets = {name: text.strip() for name, text in contents(tmp_path / "secrets").items()}
     assert secrets["livekit_keys"] == f"switchboard: {secrets['livekit_api_secret']}"
     Fernet(secrets["encryption_keys"])
-    assert secrets["redis_auth"] == f"requirepass {secrets['redis_password']}"
-    assert secrets["redis_url"] == f"redis://:{secrets['redis_password']}@redis:6379/0"
+    users = dict(re.findall(r"^user (\w+) .* #([0-9a-f]{64})$", secrets["redis_users"], re.MULTILINE))
+    assert set(users) == set(REDIS_USERS)
+    for user, digest in users.items():
+        match = re.fullmatch(rf"redis://{user}:([\w-]+)@redis:6379/0", secrets[f"redis_url_{user}"])
+        assert match
+        assert hashlib.sha256(match[1].encode()).hexdigest() == digest
+    assert "user default reset off" in secrets["redis_users"].splitlines()
 
 
 def test_two_installations_have_no_secret_in_common(tmp_path: Path) -> None:
@@ -50,8 +57,19 @@ def test_a_file_that_is_there_is_never_written_again(tmp_path: Path) -> None:
 def test_a_file_that_is_missing_is_made_of_those_that_are_there(tmp_path: Path) -> None:
     write(tmp_path / "secrets")
     before = contents(tmp_path / "secrets")
-    (tmp_path / "secrets" / "redis_url").unlink()
-    assert [path.name for path in write(tmp_path / "secrets")] == ["redis_url"]
+    (tmp_path / "secrets" / "livekit_keys").unlink()
+    (tmp_path / "secrets" / "redis_users").unlink()
+    assert [path.name for path in write(tmp_path / "secrets")] == ["livekit_keys", "redis_users"]
+    assert contents(tmp_path / "secrets") == before
+
+
+def test_the_users_of_redis_are_those_of_this_version_with_the_passwords_that_are_there(tmp_path: Path) -> None:
+    write(tmp_path / "secrets")
+    before = contents(tmp_path / "secrets")
+    users = tmp_path / "secrets" / "redis_users"
+    users.chmod(0o600)
+    users.write_text("user default off\n")
+    assert write(tmp_path / "secrets") == [users]
     assert contents(tmp_path / "secrets") == before
 
 

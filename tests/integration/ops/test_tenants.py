@@ -170,7 +170,7 @@ async def test_keys_are_rotated_and_then_the_old_encryption_key_can_go(env: dict
     assert (status, output) == (0, "0 keys of 0 tenants are encrypted again; 2 were already\n")
     assert await tenants(env | new, "apply", file, "--keys", "-") == (0, "nothing to change\n", "")
     status, _, errors = await tenants(env, "rotate-keys")
-    assert (status, errors.count("not sealed with these encryption keys")) == (1, 2)
+    assert (status, errors.count("not signed with these encryption keys")) == (1, 2)
 
 
 async def test_a_rotation_while_others_apply_loses_neither(env: dict[str, str], file: Path, rooms: RoomStore) -> None:

@@ -28,7 +28,7 @@ from tests.integration.redis.troubles import PASSWORD, ConfiguredServer, Trouble
 from tests.integration.webhooks.sender import KEY, SECRET, Sender, event, new_sid
 from tests.support.fake_livekit_api import FakeLiveKitApi
 from tests.support.switch import Switch
-from tests.support.tenants import declare, seal
+from tests.support.tenants import declare, signer
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -85,7 +85,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         await redis.start()
         try:
             async with redis.client() as client:
-                await declare(client, TENANTS, sealed_by=seal(secret=SECRET))
+                await declare(client, TENANTS, signed_by=signer(secret=SECRET))
             await receiver.start()
             await worker.start()
             async with aiohttp.ClientSession() as session:

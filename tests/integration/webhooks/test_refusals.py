@@ -74,13 +74,24 @@ async def test_ten_mebibytes_are_too_large_and_their_sender_gets_the_status(
 
     url = f"http://127.0.0.1:{sender.port}/livekit/webhook"
     body = chunks() if chunked else io.BytesIO(bytes(TEN_MEBIBYTES))
+    signed = sign(bytes(TEN_MEBIBYTES), KEY, SECRET)
     async with (
-        aiohttp.ClientSession(headers={"Connection": connection, "Authorization": "x"}) as session,
+        aiohttp.ClientSession(headers={"Connection": connection, "Authorization": signed}) as session,
         session.post(url, data=body) as response,
     ):
         assert response.status == 413
 
     assert await sender.status("/healthz") == 200
+
+
+async def test_a_stranger_is_refused_before_its_body_has_come(sender: Sender) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", sender.port)
+    head = "Host: receiver\r\nAuthorization: x\r\nContent-Length: 1000000"
+    writer.write(f"POST /livekit/webhook HTTP/1.1\r\n{head}\r\n\r\n".encode())
+    async with asyncio.timeout(3):
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 401")
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_a_sender_that_hangs_up_in_the_middle_leaves_no_trace_of_an_error(
@@ -150,11 +161,12 @@ async def test_no_log_holds_a_key_a_token_or_a_password(
 
 
 async def begun(
-    port: int, *, length: int, authorization: str = "x"
+    port: int, *, length: int, authorization: str = ""
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A request whose body the receiver is waiting for: it has answered 100 Continue."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = f"Host: receiver\r\nAuthorization: {authorization}\r\nContent-Length: {length}\r\nExpect: 100-continue"
+    signed = authorization or sign(b"of another body", KEY, SECRET)
+    head = f"Host: receiver\r\nAuthorization: {signed}\r\nContent-Length: {length}\r\nExpect: 100-continue"
     writer.write(f"POST /livekit/webhook HTTP/1.1\r\n{head}\r\n\r\n".encode())
     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100")
     return reader, writer

@@ -29,10 +29,10 @@ def test_each_change_of_state_is_a_line_with_host_and_port(outage: Outage, caplo
     outage.answered()
     for _ in range(3):
         outage.failed(RedisConnectionError("Connection refused."))
-    assert outage.ongoing
+    ongoing = [outage.ongoing]
     for _ in range(3):
         outage.answered()
-    assert not outage.ongoing
+    assert [*ongoing, outage.ongoing] == [True, False]
     assert lines(caplog) == [
         ("Redis fails", "ConnectionError: Connection refused."),
         ("Redis answers again", ""),

@@ -17,7 +17,7 @@ from tasks.settings import RedisSettings, Settings
 from tasks.tenants import TenantReader, keys
 from tasks.tenants.admin import TRIES, StoredTenant, TenantAdmin
 from tasks.tenants.reader import declared_agents
-from tests.support.tenants import declare, seal
+from tests.support.tenants import declare, signer
 
 NUMBER = "+15551234567"
 ACME = f'[tenants.acme]\ntier = "premium"\nnumbers = ["{NUMBER}", "+15557654321"]\n'
@@ -40,12 +40,12 @@ def client(rooms: RoomStore) -> Redis:
 
 @pytest.fixture
 def tenants(client: Redis) -> TenantReader:
-    return TenantReader(client, frozenset({"premium", "free"}), seal())
+    return TenantReader(client, frozenset({"premium", "free"}), signer())
 
 
 @pytest.fixture
 def admin(client: Redis) -> TenantAdmin:
-    return TenantAdmin(client, seal())
+    return TenantAdmin(client, signer())
 
 
 async def test_a_tenant_is_the_last_one_written(client: Redis, tenants: TenantReader) -> None:
@@ -227,7 +227,7 @@ async def test_a_worker_learns_the_agents_that_tenants_name(client: Redis, switc
         client, f'{ACME}agent = "a:b"\n[tenants.bolt]\ntier = "x"\nagent = "c:d"\n[tenants.coral]\ntier = "free"\n'
     )
     with connect_blocking(RedisSettings.read()) as blocking:
-        assert declared_agents(blocking, seal()) == {"a:b", "c:d"}
+        assert declared_agents(blocking, signer()) == {"a:b", "c:d"}
 
 
 def client_url(client: Redis) -> str:

@@ -20,11 +20,11 @@ from tasks.settings import Settings
 from tasks.tenants import keys
 from tasks.tenants.admin import StoredTenant, TenantAdmin
 from tasks.tenants.key_cipher import ProviderKeyCipher
-from tests.support.tenants import declare, seal
+from tests.support.tenants import declare, signer
 from tests.support.waiting import until
 
 WORKERS, OTHER = (Fernet.generate_key().decode() for _ in range(2))
-SEALED = seal(encryption_keys=WORKERS)
+SIGNED = signer(encryption_keys=WORKERS)
 ATTEMPTS = 2
 VAULT = """
 from pathlib import Path
@@ -52,6 +52,9 @@ async def worker(
     redis_server: RedisServer, switchboard_env: dict[str, str], dispatcher: Dispatcher, tmp_path: Path, load: Path
 ) -> AsyncIterator[Worker]:
     (tmp_path / "our_vault.py").write_text(VAULT)
+    # A worker that has another key than every tenant does not start.
+    async with redis_server.client() as client:
+        await declare(client, '[tenants.acme]\ntier = "premium"\n', signed_by=SIGNED)
     spec = WorkerSpec(
         "one",
         ("premium",),
@@ -105,13 +108,13 @@ async def store_key(rooms: RoomStore, tenant: str, path: str, encryption_key: st
     encrypted = ProviderKeyCipher(Encryption(settings)).encrypt(tenant, path, "s3cr3t")
     (record,) = await rooms.redis.hmget(keys.TENANTS, "acme")
     changes = Rotation({"acme": StoredTenant(json.loads(str(record)), {"llm": encrypted})}, 0, 0, ())
-    await TenantAdmin(rooms.redis, SEALED).change(lambda _: changes)
+    await TenantAdmin(rooms.redis, SIGNED).change(lambda _: changes)
 
 
 async def test_each_call_has_the_keys_that_are_in_redis_when_it_begins(
     worker: Worker, dispatcher: Dispatcher, rooms: RoomStore, tmp_path: Path
 ) -> None:
-    await declare(rooms.redis, table("encrypted:0123456789ab"), sealed_by=SEALED)
+    await declare(rooms.redis, table("encrypted:0123456789ab"), signed_by=SIGNED)
     for number, (tenant, path, key) in enumerate(
         [("bolt", "llm", WORKERS), ("acme", "stt", WORKERS), ("acme", "llm", OTHER)]
     ):
@@ -125,13 +128,13 @@ async def test_each_call_has_the_keys_that_are_in_redis_when_it_begins(
     await store_key(rooms, "acme", "llm", WORKERS)
     await has_its_keys(dispatcher, rooms, "RM_encrypted")
 
-    await declare(rooms.redis, table("vault:none"), sealed_by=SEALED)
+    await declare(rooms.redis, table("vault:none"), signed_by=SIGNED)
     room = await ends_dead(dispatcher, rooms, "RM_none")
     assert (room.attempt, room.reason) == (1, "Tenant 'acme', [llm] key: there is no secret at none.")
-    await declare(rooms.redis, table("vault:down"), sealed_by=SEALED)
+    await declare(rooms.redis, table("vault:down"), signed_by=SIGNED)
     room = await ends_dead(dispatcher, rooms, "RM_down")
     assert (room.attempt, "did not answer within 3.0 s (ConnectionError)" in room.reason) == (ATTEMPTS, True)
-    await declare(rooms.redis, table("vault:there"), sealed_by=SEALED)
+    await declare(rooms.redis, table("vault:there"), signed_by=SIGNED)
     await has_its_keys(dispatcher, rooms, "RM_there")
 
     asked = (tmp_path / "asked").read_text().splitlines()
@@ -145,10 +148,10 @@ async def test_a_record_that_another_program_has_changed_is_not_followed(
 ) -> None:
     (tmp_path / "planted.py").write_text("from pathlib import Path\nPath(__file__).with_name('ran').touch()\n")
     bolt = '[tenants.bolt]\ntier = "premium"\nllm = { provider = "openai", base_url = "http://thief.example.com" }\n'
-    await declare(rooms.redis, table("encrypted:0123456789ab") + bolt, sealed_by=SEALED)
+    await declare(rooms.redis, table("encrypted:0123456789ab") + bolt, signed_by=SIGNED)
     await store_key(rooms, "acme", "llm", WORKERS)
     record, other = await rooms.redis.hmget(keys.TENANTS, "acme", "bolt")
-    of_acme, of_bolt = await rooms.redis.hmget(keys.SEALS, "acme", "bolt")
+    of_acme, of_bolt = await rooms.redis.hmget(keys.SIGNATURES, "acme", "bolt")
     assert None not in (record, other, of_acme, of_bolt)
     llm = json.loads(str(record))["llm"]
     thief = json.dumps({**json.loads(str(record)), "llm": {**llm, "base_url": "http://thief.example.com"}})
@@ -157,17 +160,17 @@ async def test_a_record_that_another_program_has_changed_is_not_followed(
         [(thief, of_acme), (planted, of_acme), (record, ""), (record, of_bolt), (other, of_bolt), (thief, "\u00e9")]
     ):
         await rooms.redis.hset(keys.TENANTS, "acme", content)
-        await rooms.redis.hset(keys.SEALS, "acme", written)
+        await rooms.redis.hset(keys.SIGNATURES, "acme", written)
         room = await ends_dead(dispatcher, rooms, f"RM_{number}")
         assert (room.attempt, room.reason[:76]) == (
             1,
-            "Tenant 'acme': its record in Redis is not sealed with an encryption key that",
+            "Tenant 'acme': its record in Redis is not signed with an encryption key that",
         )
     assert not (tmp_path / "ran").exists()
 
     await rooms.redis.hset(keys.TENANTS, "acme", record)
-    await rooms.redis.hset(keys.SEALS, "acme", of_acme)
-    await has_its_keys(dispatcher, rooms, "RM_sealed")
+    await rooms.redis.hset(keys.SIGNATURES, "acme", of_acme)
+    await has_its_keys(dispatcher, rooms, "RM_signed")
 
 
 async def test_the_main_process_keeps_no_connection_of_its_look_at_the_tenants(

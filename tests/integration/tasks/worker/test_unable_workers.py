@@ -25,7 +25,7 @@ from tasks.rooms import RoomStore, State, WorkerStatus
 from tasks.settings import Settings
 from tests.integration.tasks.worker.dispatched import all_dead, open_rooms
 from tests.support.livekit_server import livekit_without_webhooks
-from tests.support.tenants import declare, seal
+from tests.support.tenants import declare, signer
 from tests.support.waiting import until
 
 AGENT = """
@@ -183,7 +183,7 @@ async def test_a_worker_with_other_encryption_keys_does_not_start(
     # The fixture has declared a tenant.
     other = Fernet.generate_key().decode()
     log = await refused(make(SWITCHBOARD_ENCRYPTION_KEYS=other))
-    assert "None of the 1 tenants in Redis is sealed with an encryption key that this worker has." in log
+    assert "None of the 1 tenants in Redis is signed with an encryption key that this worker has." in log
     assert other not in log
 
 
@@ -198,7 +198,7 @@ async def test_calls_that_fail_on_a_worker_go_to_another_one_and_its_gate_closes
         }
         settings = Settings.read(env | {"REDIS_URL": make().env["REDIS_URL"]})
         tenant = '[tenants.acme]\ntier = "premium"\nagent = "theirs:entrypoint"\n'
-        await declare(rooms.redis, tenant, sealed_by=seal(secret=livekit.api_secret))
+        await declare(rooms.redis, tenant, signed_by=signer(secret=livekit.api_secret))
         bad, good = make("bad", **env), make("good", folders=(agents,), **env)
         async with running(bad, good), receiving(settings, rooms) as dispatcher:
             await until(lambda: is_open(rooms, good), 30)
@@ -216,7 +216,7 @@ async def test_calls_that_fail_on_a_worker_go_to_another_one_and_its_gate_closes
             await until(all_ended, 60)
         assert await rooms.list_dead_letters() == []
     assert {line["sid"] for line in logged(good, "call ended") if line["ending"] == "Ended"} == set(sids)
-    assert len(logged(bad, "calls fail on this worker; it takes none for a while")) == 1
+    assert len(logged(bad, "calls fail on this worker; others take them, if there are others")) == 1
 
 
 @asynccontextmanager
