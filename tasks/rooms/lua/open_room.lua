@@ -45,9 +45,9 @@ attempts, ended_ms = tonumber(attempts or '') or 0, tonumber(ended_ms or '') or 
 local never_opened = attempts == 0 and not refused
 local replayed = state == 'dead' and (replay == '1' or never_opened)
 local left = state == 'ended' and ended_by == 'callers' or state == 'dead' and refused
-local came_back = left and ended_before_ms ~= '' and ended_ms < tonumber(ended_before_ms)
-if state and not replayed and not came_back then
-  if ended_before_ms ~= '' and ended_by == 'limit' then
+local joined_later = ended_before_ms ~= '' and ended_ms < tonumber(ended_before_ms)
+if state and not replayed and not (left and joined_later) then
+  if joined_later and ended_by == 'limit' then
     redis.call('ZADD', notify_key, 'NX', now_ms, sid)
   end
   return state == 'dead' and refused and 'busy' or 'known'
