@@ -66,6 +66,7 @@ async def put_odd_members(rooms: RoomStore) -> None:
         keys.UNANSWERED,
         keys.QUEUED,
         keys.LEASES,
+        keys.TENANTLESS,
         keys.ROOMS,
         keys.DELAYED,
     ):
@@ -80,6 +81,7 @@ async def sweep(rooms: RoomStore) -> dict[str, list[str]]:
         await rooms.redis.zadd(keys.QUEUED, {str(sid): 1})
     found["lost messages"] = await rooms.requeue_lost_messages(5000, MANY)
     await rooms.queue_delayed_rooms(MANY)
+    await rooms.waitlist.list_tenantless(MANY)
     found["expired"] = await rooms.list_expired_leases(MANY)
     cursor = RepairCursor()
     whole = {"permits": False, "rooms": False}
