@@ -27,13 +27,14 @@ PYTHON ?= $(shell \
 		done; \
 	done)
 
-.PHONY: help demo test unit chaos faults bench scaling servers lint format lock clean
+.PHONY: help demo test unit chaos campaign faults bench scaling servers lint format lock clean
 
 help:
 	@echo 'make demo [ARGS="--calls 3"]  a real call on this machine, with no keys and no servers'
 	@echo 'make test [ARGS="-k lease"]   all tests, with real servers, in several lanes'
 	@echo 'make unit [ARGS="-k lease"]   the tests that need no server, in less than a minute'
 	@echo 'make chaos [ARGS="--runs 5"]  kill, pause and cut off every part during calls; a table of what came of it'
+	@echo 'make campaign [ARGS="--histories 60 --seed 7"]  random histories of calls and faults, judged by what callers hear'
 	@echo 'make faults                   each provider fails in each way during calls; a table of what the callers hear'
 	@echo 'make bench [ARGS="--quick"]    ours and the built-in dispatch of livekit-agents, measured side by side'
 	@echo 'make scaling                  the cost of rooms and calls in Redis and in each process, as they grow in number'
@@ -58,6 +59,9 @@ unit: $(STAMPS)/dev $(STAMPS)/project
 
 chaos: $(STAMPS)/dev $(STAMPS)/project servers
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+campaign: $(STAMPS)/dev $(STAMPS)/project servers
+	@$(BIN)/python -m tests.campaign $(ARGS)
 
 faults: $(STAMPS)/dev $(STAMPS)/project servers
 	@$(BIN)/python -m tests.provider_faults $(ARGS)

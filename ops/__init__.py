@@ -9,7 +9,6 @@
     docker/    the image of docker-compose.yml, its secrets, health check and Redis configuration
     haproxy/   HAProxy's configuration
     livekit/   livekit-server's configuration
-    redis/     the users of Redis, one for each kind of process
 
 `ops` may import webhooks, tasks and pipeline.
 """

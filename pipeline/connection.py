@@ -8,6 +8,7 @@ the client's own checks of the path, even where nobody speaks. When nothing does
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 
 from livekit import rtc
@@ -15,6 +16,8 @@ from livekit import rtc
 CHECK_SECONDS = 1.0
 STATISTICS_SECONDS = 2.0
 """Time limit for the client's statistics, which it gives within milliseconds."""
+
+logger = logging.getLogger("switchboard.pipeline.call")
 
 
 class Connection:
@@ -36,7 +39,7 @@ class Connection:
         self._watching.cancel()
 
     async def _watch(self) -> None:
-        away, checked_at = 0.0, time.monotonic()
+        joined, away, checked_at = False, 0.0, time.monotonic()
         while not self.lost.done():
             await asyncio.sleep(CHECK_SECONDS)
             before, self._arrived = self._arrived, await self._arrivals()
@@ -44,7 +47,8 @@ class Connection:
             # Of a longer time nothing is known: this process has stood still, and what has arrived is yet to be read.
             away += min(now - checked_at, 2 * CHECK_SECONDS)
             checked_at = now
-            if self._arrived > before or not self._arrived:
+            joined = joined or self._room.isconnected()
+            if self._arrived > before or not joined:
                 away = 0.0
             elif not self._room.isconnected():
                 self.lost.set_result("its client has disconnected")
@@ -59,7 +63,8 @@ class Connection:
         try:
             async with asyncio.timeout(STATISTICS_SECONDS):
                 statistics = await self._room.get_rtc_stats()
-        except (RuntimeError, TimeoutError):
+        except Exception as error:  # noqa: BLE001 - of a native client: whatever it is, the watch goes on
+            logger.debug("no statistics of the connection", extra={"error": type(error).__name__})
             return self._arrived
         arrived = 0
         for part in (*statistics.publisher_stats, *statistics.subscriber_stats):

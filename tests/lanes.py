@@ -18,7 +18,14 @@ from xdist.workermanage import WorkerController
 
 LANES_PER_CORE = 2
 MOST_LANES = 8
-LONGEST_FIRST = ("tests/chaos/", "tests/acceptance/", "tests/bench/", "tests/integration/", "tests/unit/")
+LONGEST_FIRST = (
+    "tests/chaos/",
+    "tests/campaign/",
+    "tests/acceptance/",
+    "tests/bench/",
+    "tests/integration/",
+    "tests/unit/",
+)
 INSTALLATION = "tests/acceptance/"
 """Tests that share one installation in each lane that runs any of them. To start it takes many seconds of CPU."""
 INSTALLATIONS = 2

@@ -13,7 +13,7 @@ import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ops.setup.errors import SetupError
 
@@ -53,7 +53,7 @@ def write(folder: Path) -> list[Path]:
     passwords = {}
     for user in REDIS_USERS:
         url = write_once(f"redis_url_{user}", f"redis://{user}:{secrets.token_urlsafe(32)}@redis:6379/0")
-        passwords[user] = urlsplit(url).password or ""
+        passwords[user] = unquote(urlsplit(url).password or "")
     users = folder / "redis_users"
     content = _redis_users(passwords)
     if not users.exists() or users.read_text(encoding="utf-8") != content:

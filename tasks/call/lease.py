@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from tasks.call.ending import Ended
 from tasks.encryption import Encryption
+from tasks.redis_client import Outage
 from tasks.rooms import RenewResult
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Lease:
         self._rooms = rooms
         self._room = room
         self._on_result = on_result
+        self._outage = Outage(settings.redis.server, logger, sid=room.sid)
         self._encryption = Encryption(settings)
         self._renew_seconds = settings.lease.renew_ms / 1000
         self._outage_seconds = settings.lease.outage_seconds
@@ -69,10 +71,11 @@ class Lease:
             try:
                 result = await self.renew_once()
                 last_answer = time.monotonic()
+                self._outage.answered()
             except (RedisError, OSError) as error:
                 kept = time.monotonic() - last_answer < self._outage_seconds
                 result = RenewResult.RENEWED if kept else RenewResult.LOST
-                logger.warning("lease not renewed", extra={"sid": self._room.sid, "error": type(error).__name__})
+                self._outage.failed(error)
             if self._ending.is_set():
                 return
             if result is not RenewResult.RENEWED:

@@ -16,7 +16,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from livekit.protocol import models
@@ -84,15 +84,16 @@ class AbsentAgents:
         """True while a call waits for its second look."""
         return bool(self._absent)
 
-    async def replace(self, livekit: LiveKitClient, listed: Iterable[models.Room]) -> None:
+    async def replace(self, livekit: LiveKitClient, listed: Collection[models.Room]) -> None:
         """Look at some running calls in this list, and requeue those whose agent has been absent.
 
         Raises what Redis raises, and LiveKitUnreachable.
         """
         running = await self._rooms.list_running()
-        calls = {room.sid: room for room in listed if room.sid in running and room.num_participants > 0}
+        calls = {room.sid: room for room in listed if room.sid in running}
         self._absent = {sid: absence for sid, absence in self._absent.items() if sid in calls}
-        self._replaced = Counter({sid: number for sid, number in self._replaced.items() if sid in running})
+        existing = {room.sid for room in listed}
+        self._replaced = Counter({sid: number for sid, number in self._replaced.items() if sid in existing})
         chosen = self._choose(calls.values())
         looks = await for_each(chosen, lambda room: self._look(livekit, room), concurrency=self._config.concurrency)
         suspected = [room for room in looks if room is not None]
@@ -102,8 +103,12 @@ class AbsentAgents:
     def _choose(self, calls: Iterable[models.Room]) -> list[models.Room]:
         waiting = [room for room in calls if room.sid in self._absent]
         rest = sorted((room for room in calls if room.sid not in self._absent), key=lambda room: room.sid)
-        doubtful = [room for room in rest if room.num_publishers <= room.num_participants]
-        others = [room for room in rest if room.num_publishers > room.num_participants]
+        doubtful: list[models.Room] = []
+        others: list[models.Room] = []
+        for room in rest:
+            # One without people has its turn among the others, in case the server has counted wrongly.
+            is_doubtful = room.num_participants > 0 and room.num_publishers <= room.num_participants
+            (doubtful if is_doubtful else others).append(room)
         first = _next(doubtful, self._last_doubtful, self._config.doubtful)
         share = min(self._config.others, math.ceil(len(others) / self._config.round_sweeps))
         then = _next(others, self._last_other, share)

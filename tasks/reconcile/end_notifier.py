@@ -2,7 +2,7 @@
 
 A room that a limit of ours has ended, or that could not be answered, leaves its callers alone: on the telephone on a
 silent line that is paid for. They can read that it has ended, and a public reason, never the internal one; after some
-seconds the room is deleted, which hangs up. A room without callers is left: whoever joins it is notified then. A room
+seconds the room is deleted, which hangs up. A room without callers is left: a caller who joins it is notified then. One
 that its agent has ended belongs to the people in it.
 """
 

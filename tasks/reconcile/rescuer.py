@@ -48,7 +48,7 @@ class Rescuer:
 
         `latest_ms`: what Redis' clock can show at most (unix ms), if it has not stepped forward.
         """
-        # Rooms that cannot be requeued stay in front, and must not take the places of others.
+        # Rooms that cannot be requeued stay in front, and must not keep others from being listed.
         most = self._config.leases + len(self._unreadable)
         expired = await self._rooms.list_expired_leases(most, latest_ms=latest_ms)
         requeued, failed = 0, set()

@@ -39,6 +39,8 @@ class TenantlessConfig:
     """Time after which a sweep ends. The next tick's goes on."""
     listed_ms: int = 10_000
     """A room that was put down more recently may be missing in the server's list."""
+    longest_ms: int = 60_000
+    """A room that has waited longer is forgotten, whatever keeps failing about it, so that it blocks no other."""
 
 
 DEFAULTS = TenantlessConfig()
@@ -83,9 +85,11 @@ class TenantlessRooms:
     async def _look(self, livekit: LiveKitClient, waiting: list[TenantlessRoom]) -> None:
         listed = {room.sid: room for room in await livekit.list_rooms(*{room.name for room in waiting})}
         for room in waiting:
+            settled = room.waited_ms > self._config.longest_ms
             with self._failures.of_room(SWEEP, room.sid):
-                if await self._is_settled(livekit, room, listed.get(room.sid)):
-                    await self._rooms.waitlist.forget_tenantless(room)
+                settled |= await self._is_settled(livekit, room, listed.get(room.sid))
+            if settled:
+                await self._rooms.waitlist.forget_tenantless(room)
 
     async def _is_settled(self, livekit: LiveKitClient, room: TenantlessRoom, listed: models.Room | None) -> bool:
         """Dispatch the room if it may have a tenant, or its time is over. Return whether it waits no longer."""

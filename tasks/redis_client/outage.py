@@ -12,11 +12,11 @@ class Outage:
     """The outage of Redis that one part of a process sees, if there is one now.
 
     What reports an answer has to be what could fail: a Redis without memory still answers reads. `address`: host and
-    port, for the log.
+    port, for the log. `fields`: what else its lines say.
     """
 
-    def __init__(self, address: object, logger: logging.Logger) -> None:
-        self._address = str(address)
+    def __init__(self, address: object, logger: logging.Logger, **fields: str) -> None:
+        self._fields = {"redis": str(address), **fields}
         self._logger = logger
         self._since: float | None = None
         self._problems: set[str] = set()
@@ -34,7 +34,7 @@ class Outage:
         problem = " ".join(f"{type(error).__name__}: {error}".split())[:PROBLEM_CHARACTERS]
         if type(error).__name__ not in self._problems:
             self._problems.add(type(error).__name__)
-            self._logger.warning("Redis fails", extra={"redis": self._address, "problem": problem})
+            self._logger.warning("Redis fails", extra=self._fields | {"problem": problem})
 
     def answered(self) -> None:
         """Report that Redis has done what it was asked for. It is logged if it had failed before."""
@@ -43,4 +43,4 @@ class Outage:
         seconds = round(time.monotonic() - self._since, 1)
         self._since = None
         self._problems.clear()
-        self._logger.warning("Redis answers again", extra={"redis": self._address, "seconds": seconds})
+        self._logger.warning("Redis answers again", extra=self._fields | {"seconds": seconds})

@@ -91,7 +91,7 @@ counts expired leases only when they could have been renewed (decision 9).
 
     the child dies                      its worker requeues the room at once
     the worker or its host dies         the lease expires; the reconciler requeues the room
-    the event loop of a call hangs      the same: the loop that answers the caller also renews the lease
+    a call gets stuck                   its watchdog (`tasks.call.watchdog`) requeues the room and ends the process
     a message is lost                   the reconciler requeues it when its room is queued and it is in no queue
     the room finishes                   not claimed: cancelled; running: the next renewal returns `closing`
     attempts are used up                dead letter

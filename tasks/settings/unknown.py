@@ -28,7 +28,10 @@ def unknown_variables(environment: Environment, known: AbstractSet[str]) -> Iter
     read = {*known, *(f"{name}_FILE" for name in known), *ELSEWHERE}
     for name in sorted(environment.keys() - read):
         if name.startswith(PREFIX) and not _SERVICE.fullmatch(name):
-            nearest = difflib.get_close_matches(name, sorted(read), n=1, cutoff=NEAR)
+            # Without what they all begin with: it would make any two look alike.
+            own = {each.removeprefix(PREFIX): each for each in read if each.startswith(PREFIX)}
+            found = difflib.get_close_matches(name.removeprefix(PREFIX), sorted(own), n=1, cutoff=NEAR)
+            nearest = [own[each] for each in found]
         elif name.startswith(SHARED_PREFIXES):
             nearest = difflib.get_close_matches(name, sorted(known - environment.keys()), n=1, cutoff=VERY_NEAR)
             if not nearest:

@@ -20,6 +20,7 @@
     overdue_children  kills children that do not start, accept, end or exit in time
     call_memory       the memory limits of calls
     call_processes    the processes of a call, its orphans included
+    call_folder       the temporary folder of a call
     call_killer       kills a call's processes, and keeps the reason
     stop_signals      SIGTERM and the like, kept from children and sidecars
     runtime_dir       the worker's own folder in /tmp, and those of killed workers

@@ -14,12 +14,12 @@ from celery.worker.control import control_command
 
 from tasks.redis_client import connect_blocking
 from tasks.rooms import WorkerStatus
-from tasks.worker.consumer import treat_error_replies_as_silence
+from tasks.worker.consumer import mend_kombu
 from tasks.worker.drain_step import DrainStep
 from tasks.worker.heartbeat import BEAT_SECONDS, Heartbeat
 from tasks.worker.intake.gate import IntakeGate
 from tasks.worker.intake.load import SAMPLE_SECONDS, CpuLoad
-from tasks.worker.intake.others import OtherWorkers
+from tasks.worker.intake.others import Others, OtherWorkers
 from tasks.worker.intake.reservation import Reservations
 from tasks.worker.intake.stale_messages import StaleMessages
 from tasks.worker.lifecycle import WorkerProcess
@@ -32,7 +32,7 @@ _UNUSED = {"celery.worker.consumer.gossip:Gossip"}
 
 def install(app: Celery) -> None:
     """Add our bootsteps to the workers of this app, and remove those that would only cost time."""
-    treat_error_replies_as_silence()
+    mend_kombu()
     app.steps["consumer"].update({IntakeStep, DrainStep})
     steps = Consumer.Blueprint.default_steps
     Consumer.Blueprint.default_steps = [step for step in steps if step not in _UNUSED]
@@ -122,9 +122,12 @@ class IntakeStep(bootsteps.StartStopStep):
         )
 
     def _beat(self, consumer: Any) -> None:
+        queues = tuple(queue.name for queue in consumer.task_consumer.queues)
+        if self._process.breaker.reason:
+            self._gate.is_alone = all(consumer.other_workers.of(queue) is Others.NONE for queue in queues)
         status = WorkerStatus(
             node=consumer.hostname,
-            queues=tuple(queue.name for queue in consumer.task_consumer.queues),
+            queues=queues,
             slots=consumer.pool.limit,
             idle=consumer.pool.idle_children,
             load=self._load.level,

@@ -97,7 +97,7 @@ class CircuitBreaker:
         self._open_until = self._clock() + self._pause_seconds
         if not self.reason:
             logger.error(
-                "calls fail on this worker; it takes none for a while",
+                "calls fail on this worker; others take them, if there are others",
                 extra={"reason": failure.reason, "failures": len(self._row.failures), "seconds": self._pause_seconds},
             )
         self.reason = failure.reason

@@ -60,12 +60,11 @@ def terminate_rest(child: int) -> None:
 
 
 def tree(child: int) -> list[int]:
-    """Return a child and all its descendants; an empty list if it has ended."""
-    try:
-        process = psutil.Process(child)
-        return [child, *(descendant.pid for descendant in process.children(recursive=True))]
-    except psutil.Error:
-        return []
+    """Return a child and all its descendants; what has ended meanwhile may be among them."""
+    found = [child]
+    for pid in found:
+        found.extend(_children(pid))
+    return found
 
 
 class Orphans:
@@ -103,7 +102,7 @@ class Orphans:
         Where this is the first process of a container, it gets the orphans of others, too, such as `docker exec`.
         """
         found = []
-        for pid in _children() - known - self._own:
+        for pid in _children(os.getpid()) - known - self._own:
             with suppress(ProcessLookupError, ChildProcessError):
                 # What this process has started itself is in its session, as its parent may wait for it.
                 if os.getsid(pid) == self._session or os.waitpid(pid, os.WNOHANG)[0]:
@@ -124,10 +123,16 @@ def _send(child: int, number: signal.Signals) -> None:
         os.killpg(child, number)
 
 
-def _children() -> set[int]:
-    """Return the children of this process, those included that have ended."""
+def _children(pid: int) -> set[int]:
+    """Return the children of a process, those included that have ended; an empty set if it has ended itself."""
+    children: set[int] = set()
     try:
-        threads = Path("/proc/self/task").iterdir()
-        return {int(pid) for thread in threads for pid in (thread / "children").read_text("ascii").split()}
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            # Each belongs to the thread that has started it.
+            children.update(map(int, (thread / "children").read_text("ascii").split()))
     except OSError:
-        return {process.pid for process in psutil.Process().children()}
+        # It has ended, or a thread of it; or the kernel was built without this.
+        with suppress(psutil.Error):
+            return {process.pid for process in psutil.Process(pid).children()}
+        return set()
+    return children

@@ -10,6 +10,7 @@ Redis without memory too, and Celery would then connect and fail several times a
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 import warnings
@@ -18,6 +19,7 @@ from typing import Any
 
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
+from kombu import Connection
 from kombu.transport.redis import Transport
 from redis.exceptions import RedisError
 
@@ -34,11 +36,37 @@ logger = logging.getLogger("switchboard.tasks.worker")
 _celery_logger = logging.getLogger("celery.worker.consumer.consumer")
 
 
-def treat_error_replies_as_silence() -> None:
-    """Have kombu count every error of redis-py as a lost connection. Its Sentinel transport inherits it."""
+def mend_kombu() -> None:
+    """Have kombu count every error of redis-py as a lost connection, and repeat nothing within the event loop.
+
+    Its Sentinel transport inherits the errors.
+    """
     Transport.connection_errors = (*Transport.connection_errors, RedisError)
+    Connection.ensure = _once(Connection.ensure)
     # It would log each connection, also one that fails at once.
     logging.getLogger("celery.worker.consumer.connection").setLevel(logging.WARNING)
+
+
+def _once(ensure: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `Connection.ensure` with no retries where its caller does not say how many.
+
+    Kombu's default is for ever, with up to 30 s between two. Celery publishes the worker's own heartbeat event so, and
+    while Redis is away nothing else in the main process would run. An event that is not published is kept for later.
+    """
+
+    @functools.wraps(ensure)
+    def ensure_once(
+        connection: Connection,
+        obj: Any,
+        fun: Any,
+        errback: Any = None,
+        max_retries: int | None = None,
+        *args: Any,
+        **options: Any,
+    ) -> Any:
+        return ensure(connection, obj, fun, errback, 0 if max_retries is None else max_retries, *args, **options)
+
+    return ensure_once
 
 
 class PatientConsumer(Consumer):

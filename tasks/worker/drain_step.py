@@ -67,17 +67,18 @@ class DrainStep(bootsteps.StartStopStep):
     def _begin_or_force(self, number: int, frame: object) -> None:
         now = time.monotonic()
         if not self._drain.begun:
+            self._signalled_at = now
             self._signal = signal.Signals(number).name
             self._calls = len(state.reserved_requests)
             self._drain.begin(self._seconds)
         elif now - self._signalled_at > SAME_SIGNAL_SECONDS:
             self._force(number, frame)
-        self._signalled_at = now
         self._check()
 
     def _force(self, number: int, _: object) -> None:
         self._signal = self._signal or signal.Signals(number).name
-        self._calls = len(state.reserved_requests)
+        if not self._drain.forced:
+            self._calls = len(state.reserved_requests)
         self._drain.force()
         self._check()
 

@@ -52,8 +52,8 @@ class Heartbeat:
         fields = [part for field in status.fields().items() for part in field]
         try:
             answer = self._beat(
-                keys=[keys.worker(status.node), keys.INSTALLATION],
-                args=[self._process, self._predecessor, EXPIRE_MS, *fields],
+                keys=[keys.worker(status.node)],
+                args=[self._process, self._predecessor, EXPIRE_MS, keys.INSTALLATION, *fields],
             )
         except (RedisError, OSError) as error:
             # An error reply takes no time, and may be over with the next beat.

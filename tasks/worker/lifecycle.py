@@ -61,6 +61,7 @@ class WorkerProcess:
         self.ignores_hangup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         """True if it was started so, by nohup: then its terminal may close."""
         self._runtime_dir = RuntimeDir.create()
+        self._runtime_dir.use()
         self.scoreboard = Scoreboard(self.folder / SCOREBOARD)
         self._prefault = Prefault(self._runtime_dir.path / "pages")
         self.prewarm_state = PrewarmState(self._runtime_dir.path / "prewarm")
@@ -76,7 +77,7 @@ class WorkerProcess:
             self.predecessor = claim_node_name(client, node)
         _export(self.settings)
         self._runtime_dir.watch()
-        runtime_dir.remove_abandoned()
+        runtime_dir.remove_abandoned(self.folder.parent)
         lsb_release.shadow(self._runtime_dir.path)
         agents = {self.settings.call.agent} | _agents_of_tenants(self.settings)
         _prewarm(agents, self.settings)
@@ -121,7 +122,9 @@ class WorkerProcess:
         try:
             child.prewarm(self.settings, self.drain, row, self._inference_client())
         except BaseException as error:  # noqa: BLE001 - an agent may raise SystemExit too
-            deadline = time.monotonic() + self.prewarm_state.fail(error)
+            # Celery kills a child that is not up in time.
+            pause = min(self.prewarm_state.fail(error), self.settings.call.prewarm_seconds / 2)
+            deadline = time.monotonic() + pause
             while time.monotonic() < deadline and not self.drain.begun:
                 time.sleep(POLL_SECONDS)
             os._exit(os.EX_OK)

@@ -22,7 +22,7 @@ from celery.concurrency import prefork
 from celery.concurrency.asynpool import AsynPool, Worker
 from celery.concurrency.prefork import TaskPool
 
-from tasks.worker import call_processes, stop_signals
+from tasks.worker import call_folder, call_processes, stop_signals
 from tasks.worker.call_processes import Orphans
 
 REAP_SECONDS = 0.01
@@ -62,6 +62,7 @@ class _Child(Worker):
     def after_fork(self) -> None:
         # billiard's has SIGTERM, SIGHUP and SIGQUIT end the child.
         call_processes.lead(current_app.switchboard.folder)
+        call_folder.enter(current_app.switchboard.folder)
         stop_signals.disregard()
         clear_terminate_handler_fired()
         self.inq._writer.close()

@@ -41,6 +41,10 @@ class RuntimeDir:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return cls(unlocked.rename(unlocked.with_name(unlocked.name[1:])), lock)
 
+    def use(self) -> None:
+        """Have this process make its temporary files in the folder, so that they go with it."""
+        tempfile.tempdir = os.environ["TMPDIR"] = str(self.path)
+
     def watch(self) -> None:
         """Start the janitor. Called before the first fork of a child."""
         command = [sys.executable, "-I", "-S", janitor.__file__, str(os.getpid()), str(self.path)]
@@ -57,9 +61,9 @@ class RuntimeDir:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def remove_abandoned() -> None:
-    """Remove the folders of workers of this user that have ended without doing it."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+def remove_abandoned(parent: Path) -> None:
+    """Remove the folders in `parent` of workers of this user that have ended without doing it."""
+    for folder in parent.glob(f"{PREFIX}*"):
         with suppress(OSError):
             _remove_if_abandoned(folder)
 

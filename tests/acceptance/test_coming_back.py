@@ -1,4 +1,4 @@
-"""A caller who comes back into a room that its agent has left is answered again."""
+"""A caller who comes back into a room that its agent has left, or in which it does not listen, is answered again."""
 
 from __future__ import annotations
 
@@ -36,3 +36,16 @@ async def test_a_caller_who_comes_back_after_the_agent_had_left_is_answered(
     finally:
         if not announced:
             await balancer.start()
+
+
+async def test_a_caller_who_loads_the_page_again_is_answered_though_the_agents_session_has_closed(
+    running: Installation,
+) -> None:
+    name = running.room_name("starter")
+    async with running.call("starter", room=name) as caller:
+        await caller.listener.wait_for_sound(0, ANSWER_SECONDS)
+        sid = caller.room_sid
+    async with running.call("starter", room=name) as caller:
+        assert caller.room_sid == sid
+        await caller.listener.wait_for_sound(0, ANSWER_SECONDS)
+        await running.reaches(sid, answered_again)

@@ -91,9 +91,7 @@ async def test_a_room_that_finished_before_its_task_started_gets_no_agent_and_do
 @pytest.mark.parametrize(
     ("room", "metadata", "reason"),
     [
-        ("call-nobody-1", "", "There is no tenant 'nobody'"),
-        ("standup", "not JSON", "its metadata is not JSON"),
-        ("standup", "", "it has no metadata"),
+        ("standup", '{"tenant_id": "nobody"}', "There is no tenant 'nobody'"),
         ("call-untiered-1", "", "tier 'gold' does not exist"),
     ],
 )

@@ -27,7 +27,7 @@
 --       then that of lib/admission
 -- Returns 'queued', 'waiting' (opened, but there is no permit), 'busy' (refused, now or before), 'known' (opened
 -- before), or 'stale' (the room has had other attempts than `attempt` says). Nothing was changed in the last two cases,
--- except that whoever joins a room that a limit has ended is notified of it.
+-- except that a caller who joins a room that a limit has ended is notified of it.
 
 local room_key, conversation_key, rooms_key, leases_key, delayed_key, notify_key, agent_metadata_key = unpack(KEYS)
 local sid, name, tenant, tier, queue, message, started_at_ms, received_at_ms, attempt, replay, ended_before_ms,

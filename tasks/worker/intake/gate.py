@@ -50,6 +50,8 @@ class IntakeGate:
         self._breaker = breaker
         self._prewarm = prewarm
         self._yields_until = 0.0
+        self.is_alone = False
+        """True if no other worker could take the calls that fail here: to keep them waiting would mend nothing."""
 
     @property
     def intake(self) -> Intake:
@@ -68,7 +70,7 @@ class IntakeGate:
         """The reason that has nothing to do with load, if there is one."""
         if self._drain.begun:
             return Intake.DRAINING
-        if not self._breaker.takes_calls:
+        if not self._breaker.takes_calls and not self.is_alone:
             return Intake.FAILING
         if self._pool.idle_children <= 0:
             return Intake.PREWARM if self._prewarm.reasons else Intake.NO_SLOT

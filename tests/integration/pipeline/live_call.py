@@ -37,6 +37,7 @@ from tests.support.waiting import until
 Kind = Literal["standard", "egress", "sip", "agent"]
 SECONDS = 20.0
 LOCAL = ProviderOptions("local")
+REPEAT_SECONDS = 3.0
 NAME_OF = "my name is {}"
 
 
@@ -52,6 +53,21 @@ def starter_session(**options: Any) -> AgentSession[None]:
     return AgentSession(**defaults | options)
 
 
+class Person(Caller):
+    """Somebody in the room."""
+
+    async def publish_microphone(self) -> None:
+        """Switch the microphone on."""
+        await self._microphone.publish(self.room.local_participant)
+
+
+class Mute(Person):
+    """Somebody in the room whose microphone is off."""
+
+    async def _connect(self, url: str, token: str) -> None:
+        await self.room.connect(url, token)
+
+
 @dataclass
 class LiveCall:
     """A call of an agent's. `ends`: what it has told of its end. `conversation`: the last one that it has told."""
@@ -65,8 +81,10 @@ class LiveCall:
     conversation: str = ""
     running: asyncio.Task[CallOutcome] = field(init=False)
 
-    def person(self, identity: str, *, kind: Kind = "standard", **grants: Any) -> AbstractAsyncContextManager[Caller]:
-        """Return somebody in the room, from when the context is entered, with the microphone on."""
+    def person(
+        self, identity: str, *, kind: Kind = "standard", microphone: bool = True, **grants: Any
+    ) -> AbstractAsyncContextManager[Person]:
+        """Return somebody in the room, from when the context is entered, with the microphone on or not."""
         token = (
             api.AccessToken(self.livekit.api_key, self.livekit.api_secret)
             .with_identity(identity)
@@ -74,15 +92,21 @@ class LiveCall:
             .with_grants(api.VideoGrants(room_join=True, room=self.options.room_name, **grants))
             .to_jwt()
         )
-        return Caller.call(self.livekit.url, token)
+        return (Person if microphone else Mute).call(self.livekit.url, token)
 
     async def hears(self, caller: Caller, name: str) -> None:
-        """Have the caller say a name, and wait until it is part of the conversation."""
-        asking = asyncio.create_task(caller.say(utterance(NAME_OF.format(name))))
+        """Have the caller say a name, again and again until it is part of the conversation: the agent may be late."""
+
+        async def repeat() -> None:
+            while True:
+                await caller.say(utterance(NAME_OF.format(name)))
+                await asyncio.sleep(REPEAT_SECONDS)
+
+        saying = asyncio.create_task(repeat())
         try:
-            await self.tells(lambda: f"{NAME_OF.format(name)}" in self.conversation)
+            await self.tells(lambda: NAME_OF.format(name) in self.conversation)
         finally:
-            await asking
+            saying.cancel()
 
     async def sees(self, identity: str) -> None:
         """Wait until the agent sees somebody in the room. LiveKit announces a participant some time after it joined."""

@@ -7,6 +7,7 @@ from livekit.agents import Agent, JobContext
 
 from ops.stack.livekit import LiveKitServer
 from pipeline import voice_agent
+from pipeline.agents import Entrypoint
 from pipeline.errors import SessionClosed
 from tests.integration.pipeline.live_call import Kind, calling, starter_session
 
@@ -27,7 +28,6 @@ async def test_our_agent_hears_a_caller_who_comes_back_by_another_identity(livek
         async with call.person("one", kind=kind) as caller:
             await call.greets(caller)
         async with call.person("two", kind=kind) as caller:
-            await call.greets(caller)
             await call.hears(caller, "mary")
 
 
@@ -37,11 +37,32 @@ async def test_our_agent_hears_the_other_caller_when_the_first_has_left(livekit:
             await call.greets(one)
             other = call.person("two")
             two = await other.__aenter__()
-            await call.greets(two)
+            await call.sees("two")
         try:
             await call.hears(two, "mary")
         finally:
             await other.__aexit__(None, None, None)
+
+
+async def test_our_agent_hears_a_caller_whose_microphone_is_switched_on_later(livekit: LiveKitServer) -> None:
+    async with calling(livekit, voice_agent.entrypoint) as call:
+        async with call.person("one") as caller:
+            await call.greets(caller)
+        async with call.person("two", microphone=False) as caller:
+            await call.sees("two")
+            await caller.publish_microphone()
+            await call.hears(caller, "mary")
+
+
+@pytest.mark.parametrize("agent", [voice_agent.entrypoint, starter])
+async def test_a_caller_whose_browser_joins_again_before_it_has_left_is_heard(
+    livekit: LiveKitServer, agent: Entrypoint
+) -> None:
+    async with calling(livekit, agent) as call, call.person("one") as caller:
+        await call.greets(caller)
+        # The server puts out the first one.
+        async with call.person("one") as again:
+            await call.hears(again, "mary")
 
 
 async def test_an_agent_whose_session_has_closed_with_its_caller_makes_way_when_one_is_there(
@@ -62,7 +83,7 @@ async def test_an_unmodified_agent_goes_on_with_the_caller_who_has_stayed(liveki
             await call.greets(one)
             other = call.person("two")
             two = await other.__aenter__()
-            await call.greets(two)
+            await call.sees("two")
         try:
             await call.hears(two, "mary")
         finally:

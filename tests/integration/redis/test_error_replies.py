@@ -28,7 +28,7 @@ from tests.integration.redis.troubles import PASSWORD, ConfiguredServer, Trouble
 from tests.integration.webhooks.sender import KEY, SECRET, Sender, event, new_sid
 from tests.support.fake_livekit_api import FakeLiveKitApi
 from tests.support.switch import Switch
-from tests.support.tenants import declare
+from tests.support.tenants import declare, seal
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -67,12 +67,13 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
     (directory / "load").write_text("0", encoding="utf-8")
     ports = PortPicker()
     redis = ConfiguredServer(directory, environment.inherited(), binary=str(binaries.redis), port=ports.pick())
-    room = models.Room(sid=CALL, name="call-acme-1")
+    room = models.Room(sid=CALL, name=f"room-of-{CALL}")
     async with FakeLiveKitApi.serve([room]) as livekit, Switch.serve(redis.port) as address:
         env = environment.inherited([directory]) | {
             "LIVEKIT_URL": livekit.url,
             "LIVEKIT_API_KEY": KEY,
             "LIVEKIT_API_SECRET": SECRET,
+            "SWITCHBOARD_CONNECT_SECONDS": "3600",
             "REDIS_URL": redis.url.replace(f":{redis.port}/", f":{address.port}/"),
             "SWITCHBOARD_PRELOAD_EXTRAS": "none",
             "SWITCHBOARD_AGENT": "silent_agents:silent",
@@ -84,7 +85,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         await redis.start()
         try:
             async with redis.client() as client:
-                await declare(client, TENANTS)
+                await declare(client, TENANTS, sealed_by=seal(secret=SECRET))
             await receiver.start()
             await worker.start()
             async with aiohttp.ClientSession() as session:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from http import HTTPStatus
 from pathlib import Path
 
+import psutil
 import pytest
 
-from ops.stack import environment
+from ops.stack import environment, probe
 from ops.stack.ports import PortPicker
+from tests.support.waiting import until
 
 PROCESSES = {
     "worker": ["-m", "celery", "-A", "tasks", "worker", "-Q", "premium"],
@@ -134,3 +137,34 @@ async def test_flower_does_not_start_without_a_password(app: str, options: list[
     assert status == 1
     assert "Flower shows rooms and tenants, so it does not start without a password" in output
     assert "Traceback" not in output
+
+
+async def test_flower_listens_on_this_host_alone_and_asks_for_its_password() -> None:
+    port = PortPicker().pick()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *["-m", "celery", "-A", "tasks", "flower", f"--port={port}"],
+        env=environment.merged(environment.inherited(), SETTINGS, {"SWITCHBOARD_FLOWER_PASSWORD": "hidden"}),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+    async def is_up() -> bool:
+        try:
+            return await probe.http_status("127.0.0.1", port, "/healthcheck") == HTTPStatus.OK
+        except OSError:
+            return False
+
+    try:
+        await until(is_up, 60)
+        listening = [
+            connection.laddr.ip
+            for connection in psutil.Process(process.pid).net_connections("inet")
+            if connection.status == psutil.CONN_LISTEN
+        ]
+        assert listening == ["127.0.0.1"]
+        for page in ("/", "/tasks", "/api/workers"):
+            assert await probe.http_status("127.0.0.1", port, page) == HTTPStatus.UNAUTHORIZED
+    finally:
+        process.kill()
+        await process.wait()

@@ -71,6 +71,16 @@ async def test_an_agent_that_two_looks_do_not_find_is_replaced_and_finds_itself_
 
 
 @pytest.mark.usefixtures("_running")
+async def test_a_caller_whom_the_server_has_not_counted_is_found_too(
+    rooms: RoomStore, sync: LiveKitSync, server: FakeLiveKitApi
+) -> None:
+    server.list_rooms([listed_room(SID, people=0)])
+    await sync.sweep()
+    await sync.sweep()
+    assert (await get(rooms, SID)).attempt == 2
+
+
+@pytest.mark.usefixtures("_running")
 async def test_an_agent_that_is_back_before_the_second_look_keeps_its_call(
     rooms: RoomStore, sync: LiveKitSync, server: FakeLiveKitApi
 ) -> None:
@@ -159,6 +169,7 @@ async def test_an_agent_that_leaves_again_and_again_uses_up_the_attempts_in_the_
     for attempt in range(1, 3 + MAX_ATTEMPTS):
         await sync.sweep()
         await sync.sweep()
+        await sync.sweep()  # while it is queued
         await run_call(rooms, SID, attempt=attempt + 1)
     await sync.sweep()
     await sync.sweep()

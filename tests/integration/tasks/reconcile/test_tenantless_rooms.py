@@ -144,3 +144,17 @@ async def test_nothing_is_decided_while_the_server_does_not_answer(
     server.refused["ListRooms by name"] = "internal"
     await tenantless.sweep()
     assert len(await rooms.waitlist.list_tenantless(10)) == 1
+
+
+async def test_a_room_about_which_something_keeps_failing_blocks_no_other_for_ever(
+    rooms: RoomStore, dispatcher: Dispatcher, server: FakeLiveKitApi, tenantless: TenantlessRooms
+) -> None:
+    for sid in ("RM_odd", SID):
+        await dispatcher.open(RoomInfo(sid, sid))
+    await rooms.redis.set(keys.room("RM_odd"), "no hash", ex=60)
+    server.list_rooms([listed_room("RM_odd", "RM_odd"), listed_room(SID, SID, metadata=ACME)])
+    await tenantless.sweep()
+    assert (await get(rooms, SID)).state is State.QUEUED
+    await rooms.redis.zadd(keys.TENANTLESS, {"RM_odd\0RM_odd": now_ms() - 61_000})
+    await tenantless.sweep()
+    assert await rooms.waitlist.list_tenantless(10) == []

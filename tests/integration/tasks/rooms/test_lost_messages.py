@@ -16,6 +16,7 @@ from tests.integration.tasks.rooms.calls import (
     run,
     take,
 )
+from tests.support.waiting import until
 
 LONG_AGO_MS = 5000
 
@@ -174,3 +175,30 @@ async def test_of_many_messages_only_those_that_are_in_no_queue_are_requeued(roo
     await queued_long_ago(rooms, *sids)
     assert [sid for _ in range(3) for sid in await requeued(rooms, limit=30)] == lost
     assert sorted(await queued_messages(rooms)) == sids
+
+
+async def test_a_delayed_message_is_back_in_its_queue_when_the_delay_is_over(rooms: RoomStore) -> None:
+    await open_room(rooms)
+    assert await take(rooms) == message(1).decode()
+    assert await rooms.delay("RM_1", 1, 1)
+    assert await queued_messages(rooms) == []
+    # It is no lost message meanwhile.
+    await queued_long_ago(rooms)
+    assert await requeued(rooms) == []
+
+    async def is_back() -> bool:
+        await rooms.queue_delayed_rooms(10)
+        return await queued_messages(rooms) == [message(1).decode()]
+
+    await until(is_back)
+    await run(rooms)
+
+
+async def test_only_the_message_of_a_room_that_waits_for_this_attempt_is_delayed(rooms: RoomStore) -> None:
+    assert not await rooms.delay("RM_1", 1, 1000)
+    await open_room(rooms)
+    await run(rooms)
+    assert not await rooms.delay("RM_1", 1, 1000)
+    await requeue(rooms)
+    assert not await rooms.delay("RM_1", 1, 1000)
+    assert await queued_messages(rooms) == [message(2).decode()]

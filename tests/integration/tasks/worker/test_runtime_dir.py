@@ -32,7 +32,11 @@ if not fork:
 print(folder.path, program.pid, fork, flush=True)
 signal.pause()
 """
-REMOVE = "from tasks.worker import runtime_dir; runtime_dir.remove_abandoned()"
+REMOVE = """
+import pathlib, tempfile
+from tasks.worker import runtime_dir
+runtime_dir.remove_abandoned(pathlib.Path(tempfile.gettempdir()))
+"""
 
 
 def gone(pid: int) -> bool:

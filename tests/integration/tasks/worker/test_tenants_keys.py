@@ -52,6 +52,9 @@ async def worker(
     redis_server: RedisServer, switchboard_env: dict[str, str], dispatcher: Dispatcher, tmp_path: Path, load: Path
 ) -> AsyncIterator[Worker]:
     (tmp_path / "our_vault.py").write_text(VAULT)
+    # A worker that has another key than every tenant does not start.
+    async with redis_server.client() as client:
+        await declare(client, '[tenants.acme]\ntier = "premium"\n', sealed_by=SEALED)
     spec = WorkerSpec(
         "one",
         ("premium",),

@@ -29,7 +29,7 @@ async def test_a_child_that_dies_is_replaced_and_a_drain_ends_while_redis_is_awa
         await redis_server.stop()
 
         async def noticed() -> bool:
-            return "Cannot connect to redis" in worker.process.log.read_text()
+            return "Redis fails" in worker.process.log.read_text()
 
         await until(noticed)
         (idle,) = [process.pid for process in worker.children() if process.pid != child]

@@ -7,7 +7,7 @@ from typing import cast
 
 from tasks.call.drain import Drain
 from tasks.cpu import Cpu
-from tasks.worker.breaker import CircuitBreaker
+from tasks.worker.breaker import FAILURES, CircuitBreaker, Failure
 from tasks.worker.intake.gate import Intake, IntakeGate
 from tasks.worker.intake.load import SAMPLE_SECONDS, CpuLoad
 from tasks.worker.intake.reservation import Reservations
@@ -34,9 +34,27 @@ def gate(file: Path, *, idle: int = 1, load: float = 0.0, samples: int = 5) -> I
     return over(cpu, idle=idle)
 
 
-def over(cpu: CpuLoad, *, idle: int = 1, reservations: Reservations | None = None) -> IntakeGate:
+def test_the_gate_is_closed_while_calls_fail_if_another_worker_can_take_them(tmp_path: Path) -> None:
+    breaker = CircuitBreaker()
+    failing = over(CpuLoad(2.5, tmp_path / "load"), breaker=breaker)
+    (tmp_path / "load").write_text("0")
+    failing._load.sample()
+    for number in range(FAILURES):
+        breaker.failed(f"{number}:1", Failure(f"{number}", "acme", "because", of_host=False))
+    assert (failing.intake, failing.should_return, failing.problem) == (Intake.FAILING, True, "because")
+    failing.is_alone = True
+    assert (failing.intake, failing.should_return) == (Intake.OPEN, False)
+
+
+def over(
+    cpu: CpuLoad,
+    *,
+    idle: int = 1,
+    reservations: Reservations | None = None,
+    breaker: CircuitBreaker | None = None,
+) -> IntakeGate:
     pool, reserved = cast("OneShotPool", Pool(idle)), reservations or Reservations(0, 2.5)
-    return IntakeGate(pool, cpu, reserved, 0.7, Drain(), CircuitBreaker(), PrewarmState(Path("/nowhere")))
+    return IntakeGate(pool, cpu, reserved, 0.7, Drain(), breaker or CircuitBreaker(), PrewarmState(Path("/nowhere")))
 
 
 def test_the_gate_is_open_with_an_idle_child_and_a_load_up_to_the_threshold(tmp_path: Path) -> None:
