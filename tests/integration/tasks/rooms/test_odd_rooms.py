@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from tasks.rooms import CloseResult, Limits, OpenResult, RepairCursor, Room, RoomStore, State, keys
@@ -194,3 +195,17 @@ async def test_a_queue_that_is_no_list_keeps_no_room_of_another_queue(rooms: Roo
     await rooms.redis.delete("premium")
     assert (await sweep(rooms))["lost messages"] == ["RM_lost"]
     assert await rooms.waitlist.expire_waits("premium", -1000, reason="r", limit=MANY) == [ODD, "RM_lost"]
+
+
+async def test_a_user_of_redis_that_may_not_read_rooms_does_not_take_them_for_odd_ones(rooms: RoomStore) -> None:
+    await open_of(rooms, "RM_1", "acme")
+    await rooms.redis.acl_setuser(
+        "blind", enabled=True, nopass=True, categories=["+@all"], keys=[*keys.PERMANENT, "premium"]
+    )
+    known = rooms.redis.connection_pool.connection_kwargs
+    blind = {"host": known["host"], "port": known["port"], "username": "blind", "password": "none"}
+    async with Redis(**blind, decode_responses=True) as client:
+        with pytest.raises(RedisError, match="can.t access|permission"):
+            await RoomStore(client).waitlist.repair(RepairCursor(), MANY)
+    assert [room.sid for room in await rooms.list_open()] == ["RM_1"]
+    assert await rooms.redis.llen("premium") == 1
