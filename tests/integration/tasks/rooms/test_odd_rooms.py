@@ -205,7 +205,7 @@ async def test_a_user_of_redis_that_may_not_read_rooms_does_not_take_them_for_od
     known = rooms.redis.connection_pool.connection_kwargs
     blind = {"host": known["host"], "port": known["port"], "username": "blind", "password": "none"}
     async with Redis(**blind, decode_responses=True) as client:
-        with pytest.raises(RedisError, match="can.t access|permission"):
+        with pytest.raises(RedisError, match=r"access|permission"):
             await RoomStore(client).waitlist.repair(RepairCursor(), MANY)
     assert [room.sid for room in await rooms.list_open()] == ["RM_1"]
     assert await rooms.redis.llen("premium") == 1
