@@ -13,6 +13,10 @@ local waits = {}
 local found = redis.call('ZRANGE', tenantless_key, 0, most - 1, 'WITHSCORES')
 for i = 1, #found, 2 do
   local sid, name = string.match(found[i], '^([^%z]*)%z(.*)$')
-  table.insert(waits, {sid, name, now_ms - found[i + 1]})
+  if sid then
+    table.insert(waits, {sid, name, now_ms - found[i + 1]})
+  else
+    redis.call('ZREM', tenantless_key, found[i])
+  end
 end
 return waits

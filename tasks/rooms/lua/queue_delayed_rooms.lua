@@ -18,8 +18,8 @@ for _, sid in ipairs(due) do
     read_room(room_prefix .. sid, 'state', 'queue', 'message', 'not_before')
   if state == 'queued' and not_before and queue and message then
     redis.call('HDEL', room_prefix .. sid, 'not_before')
-    -- If that is refused, the message is one that was lost.
-    redis.pcall('RPUSH', queue, message)
+    -- If the queue is no list, the message is one that was lost.
+    try('RPUSH', queue, message)
   end
 end
 return due

@@ -25,8 +25,8 @@ local function is_in(queue, message)
     return true
   end
   -- From the front, where the messages that have waited longest are.
-  local index = redis.pcall('LPOS', queue, message, 'RANK', -1)
-  if type(index) ~= 'number' then
+  local index = try('LPOS', queue, message, 'RANK', -1)
+  if not index then
     return false
   end
   nearby[queue] = {}
@@ -46,7 +46,7 @@ for _, sid in ipairs(redis.call('ZRANGEBYSCORE', queued_key, '-inf', now_ms - qu
     -- Behind all others, so that a long queue is checked in parts.
     redis.call('ZADD', queued_key, now_ms, sid)
     local delayed = not_before and (tonumber(not_before) or 0) > now_ms - queued_ms_ago
-    if not delayed and not is_in(queue, message) and type(redis.pcall('RPUSH', queue, message)) == 'number' then
+    if not delayed and not is_in(queue, message) and try('RPUSH', queue, message) then
       redis.call('HDEL', room_prefix .. sid, 'not_before')
       table.insert(requeued, sid)
     end

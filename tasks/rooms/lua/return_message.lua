@@ -5,15 +5,15 @@
 --
 -- KEYS  room_key (hash)
 -- ARGV  attempt
--- Returns 1, or 0 if the room no longer waits for this attempt; nothing was changed then.
+-- Returns 1, or 0 if the room no longer waits for this attempt, or has a delay; nothing was changed then.
 
 local room_key = unpack(KEYS)
 local attempt = unpack(ARGV)
 
 --- @include "lib/message"
 
-local state, known_attempt = read_room(room_key, 'state', 'attempt')
-if state ~= 'queued' or known_attempt ~= attempt then
+local state, known_attempt, not_before = read_room(room_key, 'state', 'attempt', 'not_before')
+if state ~= 'queued' or known_attempt ~= attempt or not_before then
   return 0
 end
 -- It may be back already: an earlier reply was lost, or it was thought lost.

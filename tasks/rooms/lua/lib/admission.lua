@@ -123,8 +123,8 @@ local function serve(tier)
       redis.call('ZREM', waitlist_key, member)
       redis.call('HSET', room_prefix .. sid, 'state', 'queued', 'at:queued', now_ms)
       acquire(sid, tenant, tier, arrived)
-      -- If that is refused, the message is one that was lost.
-      redis.pcall('LPUSH', queue, message)
+      -- If the queue is no list, the message is one that was lost.
+      try('LPUSH', queue, message)
       redis.call('HSET', admission_key, 'last:' .. tier, tenant)
       make_eligible(tenant, tier)
     end

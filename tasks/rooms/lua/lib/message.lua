@@ -14,7 +14,7 @@
 local function remove_message(room_key)
   local queue, message = read_room(room_key, 'queue', 'message')
   if queue and message then
-    redis.pcall('LREM', queue, 0, message)
+    try('LREM', queue, 0, message)
   end
   return queue, message
 end

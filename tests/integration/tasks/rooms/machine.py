@@ -113,6 +113,8 @@ class RoomMachine(World):
         self._same("conversation", saved, self.model.save_conversation(room, attempt))
         for cause in LossCause:
             self._requeue(room, attempt, cause, 1)
+        if not room.waits(attempt):
+            self._same("delay", self.do(store.delay(sid, attempt, 1)), self.model.delay(room, attempt))
 
     def _close(self, room: RoomModel, *, missing: bool = False) -> None:
         closed = self.do(self._store.close(room.sid, missing=missing))
@@ -164,9 +166,13 @@ class RoomMachine(World):
         self.away.add(taken)
 
     @precondition(lambda machine: machine.taken)
-    @rule(which=any_one)
-    def return_message(self, which: int) -> None:
+    @rule(which=any_one, has_failed_here=seldom)
+    def return_message(self, which: int, *, has_failed_here: bool) -> None:
         sid, attempt = self.taken.pop(which % len(self.taken))
+        if has_failed_here:
+            delayed = self.do(self._store.delay(sid, attempt, QUEUED_MS_AGO))
+            self._same("delay", delayed, self.model.delay(self.model.rooms[sid], attempt))
+            return
         done = self.do(self._store.return_message(sid, attempt))
         self._same("return message", done, self.model.return_message(self.model.rooms[sid], attempt))
         self.away.discard(encoded((sid, attempt)))

@@ -118,9 +118,16 @@ class Model:
         return OpenResult.BUSY
 
     def return_message(self, room: RoomModel, attempt: int) -> bool:
-        if room.waits(attempt):
+        returned = room.waits(attempt) and not room.delayed
+        if returned:
             self._leave_queue(room)
             self.queue.append((room.sid, attempt))
+        return returned
+
+    def delay(self, room: RoomModel, attempt: int) -> bool:
+        if room.waits(attempt):
+            self._leave_queue(room)
+            room.delayed = True
         return room.waits(attempt)
 
     def claim(self, room: RoomModel, attempt: int, claimant: str) -> ClaimRefusal | None:

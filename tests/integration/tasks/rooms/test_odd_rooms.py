@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from tasks.rooms import CloseResult, Limits, OpenResult, RepairCursor, Room, RoomStore, State, keys
@@ -66,6 +67,7 @@ async def put_odd_members(rooms: RoomStore) -> None:
         keys.UNANSWERED,
         keys.QUEUED,
         keys.LEASES,
+        keys.TENANTLESS,
         keys.ROOMS,
         keys.DELAYED,
     ):
@@ -80,6 +82,7 @@ async def sweep(rooms: RoomStore) -> dict[str, list[str]]:
         await rooms.redis.zadd(keys.QUEUED, {str(sid): 1})
     found["lost messages"] = await rooms.requeue_lost_messages(5000, MANY)
     await rooms.queue_delayed_rooms(MANY)
+    await rooms.waitlist.list_tenantless(MANY)
     found["expired"] = await rooms.list_expired_leases(MANY)
     cursor = RepairCursor()
     whole = {"permits": False, "rooms": False}
@@ -192,3 +195,17 @@ async def test_a_queue_that_is_no_list_keeps_no_room_of_another_queue(rooms: Roo
     await rooms.redis.delete("premium")
     assert (await sweep(rooms))["lost messages"] == ["RM_lost"]
     assert await rooms.waitlist.expire_waits("premium", -1000, reason="r", limit=MANY) == [ODD, "RM_lost"]
+
+
+async def test_a_user_of_redis_that_may_not_read_rooms_does_not_take_them_for_odd_ones(rooms: RoomStore) -> None:
+    await open_of(rooms, "RM_1", "acme")
+    await rooms.redis.acl_setuser(
+        "blind", enabled=True, nopass=True, categories=["+@all"], keys=[*keys.PERMANENT, "premium"]
+    )
+    known = rooms.redis.connection_pool.connection_kwargs
+    blind = {"host": known["host"], "port": known["port"], "username": "blind", "password": "none"}
+    async with Redis(**blind, decode_responses=True) as client:
+        with pytest.raises(RedisError, match=r"access|permission"):
+            await RoomStore(client).waitlist.repair(RepairCursor(), MANY)
+    assert [room.sid for room in await rooms.list_open()] == ["RM_1"]
+    assert await rooms.redis.llen("premium") == 1

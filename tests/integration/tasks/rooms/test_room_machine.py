@@ -67,13 +67,12 @@ def test_no_order_of_events_forgets_a_room_or_answers_it_twice(
         "close": CloseResult,
         "claim": {None, *ClaimRefusal} - {ClaimRefusal.WAITING},
         "renew": RenewResult,
+        "conversation": {RenewResult.RENEWED, RenewResult.LOST},
         "requeue lost messages": [0, 1, 2],
         **{f"requeue, {cause}": RequeueResult for cause in (LossCause.FAILED, LossCause.LEASE_EXPIRED)},
         # It fails no attempt, so it is seldom the last.
         f"requeue, {LossCause.HANDED_OVER}": set(RequeueResult) - {RequeueResult.DEAD},
-        **dict.fromkeys(
-            ("return message", "conversation", "end", "dead letter", "dead letter, never opened"), (True, False)
-        ),
+        **dict.fromkeys(("return message", "delay", "end", "dead letter", "dead letter, never opened"), (True, False)),
     }
     assert _every(answers) <= play(RoomMachine).keys()
 
