@@ -8,7 +8,7 @@ and calls read Redis each time, so that a change counts from the next call on.
     admin       all tenants at once, and changes to them, for operators
     key_cipher  encryption of provider keys, bound to their tenant and table
     key_source  provider keys from a store of the installation's own
-    signature        the signature of a tenant's record
+    record_signer  the signature of a tenant's record
     keys        names of the Redis keys
 
 The keyspace is permanent. Only `admin` writes it, always in one transaction:
