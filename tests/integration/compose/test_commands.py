@@ -135,17 +135,23 @@ async def test_a_worker_is_healthy_and_a_container_stop_ends_it_cleanly(installa
 
 async def test_no_service_has_asked_redis_for_more_than_its_user_may(installation: Installation) -> None:
     """The last test of this file: all services have run by now, and a call was answered."""
-    async with queued_room(installation) as room:
-        worker = installation.worker("worker-premium", name="worker-that-answers")
+    worker = installation.worker("worker-premium", name="worker-that-answers")
+    async with (
+        api.LiveKitAPI(installation.livekit_url, LIVEKIT_API_KEY, installation.livekit_secret) as livekit,
+        rooms(installation) as store,
+    ):
+        made = await livekit.room.create_room(api.CreateRoomRequest(name="call-acme-2"))
         try:
             await worker.start()
-            async with rooms(installation) as store:
 
-                async def joined() -> bool:
-                    return "joined" in (await until(store, room.sid, State.RUNNING)).steps_ms
+            async def joined() -> bool:
+                room = await store.get(made.sid)
+                return room is not None and "joined" in room.steps_ms
 
-                await waiting.until(joined, 60)
-                assert [each.node for each in await store.list_workers()] != []
+            await waiting.until(joined, 60)
+            assert [each.node for each in await store.list_workers()] != []
+            await livekit.room.delete_room(api.DeleteRoomRequest(room="call-acme-2"))
+            await until(store, made.sid, State.ENDED)
         finally:
             await worker.stop()
     async with aioredis.Redis.from_url(installation.redis_url, decode_responses=True) as redis:

@@ -49,7 +49,7 @@ async def users(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) ->
     write(folder)
     redis_users.adapt(folder / "redis_users", binaries.redis)
     # Here the readiness check is the default user's; in the composition it is off.
-    text = (folder / "redis_users").read_text(encoding="utf-8").replace("user default reset off\n", "")
+    text = (folder / "redis_users").read_text(encoding="utf-8").replace("user default reset off +@all ~* &*\n", "")
     (folder / "redis_users").chmod(0o600)
     (folder / "redis_users").write_text(text, encoding="utf-8")
     server = RedisWithUsers(folder, environment.inherited(()), binary=str(binaries.redis), port=PortPicker().pick())

@@ -38,7 +38,7 @@ def test_secrets_that_depend_on_each_other_agree(tmp_path: Path) -> None:
         match = re.fullmatch(rf"redis://{user}:([\w-]+)@redis:6379/0", secrets[f"redis_url_{user}"])
         assert match
         assert hashlib.sha256(match[1].encode()).hexdigest() == digest
-    assert "user default reset off" in secrets["redis_users"].splitlines()
+    assert "user default reset off +@all ~* &*" in secrets["redis_users"].splitlines()
 
 
 def test_two_installations_have_no_secret_in_common(tmp_path: Path) -> None:
