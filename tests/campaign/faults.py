@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import psutil
+from redis.exceptions import RedisError
 
 from ops.stack import Worker
 from ops.stack.process import ManagedProcess
@@ -116,7 +117,11 @@ Cause = Callable[[Site, FaultPlan, Begun], Awaitable[None]]
 
 
 async def _child(site: Site, fault: FaultPlan) -> Room | None:
-    rooms = await site.running()
+    try:
+        rooms = await site.running()
+    except RedisError:
+        # Another fault keeps Redis away, and the children of calls are known to it alone.
+        return None
     return rooms[fault.target % len(rooms)] if rooms else None
 
 
@@ -255,7 +260,10 @@ async def receiver_killed(site: Site, fault: FaultPlan, begun: Begun) -> None:
 
 async def leading_receiver_killed(site: Site, fault: FaultPlan, begun: Begun) -> None:
     async with site.alone(RECEIVERS, "redis"):
-        leader = await site.installation.rooms.redis.get(keys.LEADER)
+        try:
+            leader = await site.installation.rooms.redis.get(keys.LEADER)
+        except RedisError:
+            return
         if leader is None:
             return
         _, pid, _ = str(leader).split(":")

@@ -180,7 +180,7 @@ class Leftovers:
                 yield _left(room.sid, "opened when its room was deleted")
             if room.state.is_open:
                 yield _left(room.sid, f"is {room.state}")
-            if room.state is State.ENDED and room.sid not in recorded:
+            if room.state is State.ENDED and "claimed" in room.steps_ms and room.sid not in recorded:
                 yield _left(room.sid, "has ended without a record")
             if room.state is State.DEAD and not letters[room.sid]:
                 yield _left(room.sid, "is dead without a letter")
