@@ -8,6 +8,7 @@ still is a question of its own: an agent that blocks it for 8 s makes a pause, a
     connecting    from the begin of the entrypoint until the agent is in the room
     running       no limit here; `pipeline.presence` has one
     ending        the session's end, and the agent's shutdown callbacks
+    writing       no limit: how the attempt has ended is written again and again while Redis is away
     the event loop, in all of these but the first, in which it may be busy for as long as that takes
 
 When one of them takes too long, the stack of the main thread goes to the log, the attempt's ending to Redis, and the
@@ -139,7 +140,11 @@ class Watchdog:
         self._loop.call_soon_threadsafe(self._save_conversation, conversation)
 
     async def end(self, ending: Ending) -> str:
-        """Write how the attempt has ended, and return the result. Only the first ending is written."""
+        """Write how the attempt has ended, and return the result. Only the first ending is written.
+
+        It takes as long as Redis is away. The call has no deadline meanwhile: it is over, or about to leave.
+        """
+        self._stage = _Stage("writing", time.monotonic())
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._end(ending), self._loop))
 
     # All below runs in the thread.

@@ -197,6 +197,7 @@ class RoomStore:
             sid=sid,
             missing=missing,
             over_ms=keys.OVER_ROOM_MS,
+            stream_length=keys.STREAM_LENGTH,
         )
         return CloseResult(closed)
 

@@ -4,25 +4,29 @@
 -- is asked to end. A room that was never opened is remembered as cancelled, because its room_started may still be on
 -- the way.
 --
+-- A queued room whose call was lost before had a call, which has ended then and has its record.
+--
 -- A list may be wrong. So a running call is left alone then, and another room is ended by its callers: if the server
 -- lists a caller in it after all, it is opened again.
 --
 -- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset),
---       delayed_key (zset), then those of lib/admission
+--       delayed_key (zset), calls_key (stream), then those of lib/admission
 -- ARGV  sid
 --       missing               '1': the list lacks it
 --       over_ms               TTL of the room
+--       stream_length         records to keep
 --       then that of lib/admission
 -- Returns 'cancelled', 'closing', 'unknown' (never opened), or 'over' (before this) or 'running', where nothing was
 -- changed.
 
-local room_key, conversation_key, rooms_key, leases_key, delayed_key = unpack(KEYS)
-local sid, missing, over_ms = unpack(ARGV)
+local room_key, conversation_key, rooms_key, leases_key, delayed_key, calls_key = unpack(KEYS)
+local sid, missing, over_ms, stream_length = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/finish_room"
+--- @include "lib/call_record"
 
-local state = redis.call('HGET', room_key, 'state')
+local state, lost_ms = unpack(redis.call('HMGET', room_key, 'state', 'at:lost'))
 if state == 'running' and missing == '1' then
   return 'running'
 end
@@ -34,10 +38,11 @@ if state and state ~= 'queued' and state ~= 'waiting' then
   return 'over'
 end
 
-if missing == '1' then
-  finish(sid, room_key, conversation_key, 'ended', 'room missing', 'callers', '')
-else
-  finish(sid, room_key, conversation_key, 'cancelled', 'room finished', 'callers', '')
-end
+local reason = missing == '1' and 'room missing' or 'room finished'
+local ended = missing == '1' or lost_ms
+finish(sid, room_key, conversation_key, ended and 'ended' or 'cancelled', reason, 'callers', '')
 release(sid)
+if lost_ms then
+  write_call_record(sid, room_key, reason, '[]')
+end
 return state and 'cancelled' or 'unknown'

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from ops.stack.redis import RedisServer
 from pipeline.errors import LiveKitLost
 from pipeline.outcome import CallOutcome, EndedBy
 from pipeline.phase import Phase
@@ -186,6 +187,22 @@ async def test_a_call_that_does_not_leave_when_its_lease_is_lost_has_its_process
         await happens(ended)
     room = await room_of(rooms)
     assert (room.state, room.attempt, room.reason) == (State.QUEUED, 2, "lost")
+
+
+async def test_writing_the_end_may_take_as_long_as_redis_is_away(
+    rooms: RoomStore, limits: Callable[[str], Settings], redis_server: RedisServer
+) -> None:
+    async with guarded(rooms, limits("SHUTDOWN")) as (watchdog, ended):
+        watchdog.enter(Phase.ENDING)
+        redis_server.pause()
+        try:
+            writing = asyncio.create_task(watchdog.end(Ended("room empty", RoomEndedBy.CALLERS)))
+            # Longer than the limit of the phase.
+            assert not await asyncio.to_thread(ended.wait, 2)
+        finally:
+            redis_server.resume()
+        assert await writing == "room empty"
+    assert (await room_of(rooms)).state is State.ENDED
 
 
 async def test_only_the_first_ending_is_written(rooms: RoomStore, limits: Callable[[str], Settings]) -> None:

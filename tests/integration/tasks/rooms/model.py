@@ -17,7 +17,7 @@ class RoomModel:
     """One room. `waited`: its message was seen in a queue so long ago that it is looked for.
 
     `notified`: its callers know that they wait. `arrived`: the order in which rooms began to wait. `failures`: attempts
-    in a row that failed quickly. `delayed`: its message is held back.
+    in a row that failed quickly. `delayed`: its message is held back. `lost`: it had a call, which was lost.
     """
 
     sid: str
@@ -35,6 +35,7 @@ class RoomModel:
     refused: bool = False
     failures: int = 0
     delayed: bool = False
+    lost: bool = False
 
     @property
     def open(self) -> bool:
@@ -175,7 +176,9 @@ class Model:
         if room.state not in {None, State.WAITING, State.QUEUED}:
             return CloseResult.ALREADY_OVER
         closed = CloseResult.UNKNOWN if room.state is None else CloseResult.CANCELLED
-        self.end_room(room, State.CANCELLED)
+        self.end_room(room, State.ENDED if room.lost else State.CANCELLED)
+        if room.lost:
+            self.records.append((room.sid, room.attempt))
         return closed
 
     def requeue(self, room: RoomModel, attempt: int, cause: LossCause, most: int) -> RequeueResult:
@@ -192,7 +195,7 @@ class Model:
             self.to_notify.add(room.sid)
             return RequeueResult.DEAD
         again = RoomModel(room.sid, room.tenant, State.QUEUED, attempt + 1, uncounted, conversation=room.conversation)
-        again.arrived = next(self._arrivals)
+        again.arrived, again.lost = next(self._arrivals), True
         self.rooms[room.sid] = again
         self.admission.acquire(room.sid, room.tenant)
         again.failures = room.failures + 1 if cause.backs_off else 0

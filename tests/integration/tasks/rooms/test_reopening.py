@@ -193,3 +193,13 @@ async def test_a_room_that_was_opened_again_can_be_closed_before_its_next_call(r
     await open_room(rooms, attempt=2, ended_before_ms=ended_ms + 1)
     assert await rooms.close("RM_1") is CloseResult.CANCELLED
     assert await claim(rooms, 2) is ClaimRefusal.OVER
+
+
+async def test_a_room_that_finishes_while_it_waits_for_its_next_attempt_has_its_record(rooms: RoomStore) -> None:
+    await open_room(rooms)
+    await run(rooms)
+    await requeue(rooms)
+    assert await rooms.close("RM_1") is CloseResult.CANCELLED
+    assert await state(rooms) is State.ENDED
+    assert [record.outcome for record in await rooms.list_call_records()] == ["room finished"]
+    assert await queued_messages(rooms) == []
