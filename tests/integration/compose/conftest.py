@@ -18,7 +18,7 @@ from ops.stack.binaries import Binaries
 from ops.stack.ports import HOST, PortPicker
 from tests.integration.compose.composition import composition, services
 from tests.integration.compose.container import Container, HostMapping, OneShotContainer
-from tests.support import redis_users
+from tests.support import redis_with_tls
 
 TESTER = "tester"
 # The health checks use these two programs of the images, which this machine may lack.
@@ -63,7 +63,8 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("haproxy is not installed")
     files = tmp_path_factory.mktemp("composition") / "files"
     write(files)
-    redis_users.adapt(files / "redis_users", binaries.redis)
+    # As in the composition, at least Redis 7.
+    redis_server = redis_with_tls.binary(tmp_path_factory.mktemp("redis"))
     free = PortPicker()
     redis, webhooks, health, livekit, tcp, udp, flower, *receivers = (free.pick() for _ in range(9))
     addresses = {
@@ -79,7 +80,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         files,
         addresses,
         options={"redis-cli": ("-p", str(redis))},
-        programs=[_programs(files, binaries), binaries.redis.parent, binaries.haproxy.parent],
+        programs=[_programs(files, binaries), redis_server.parent, binaries.haproxy.parent],
     )
 
     def receiver(number: int) -> HostMapping:
