@@ -13,7 +13,7 @@ from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
 from tasks.rooms import RoomStore
 from tests.acceptance.installation import TIERS, Installation
 from tests.support.key_leaks import leaked_keys
-from tests.support.tenants import declare
+from tests.support.tenants import declare, signer
 
 HERE = Path(__file__).parent
 GRACE_SECONDS = 1.0
@@ -70,7 +70,8 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         flower=True,
     )
     async with Stack.start(options) as stack, stack.redis.client() as client:
-        await declare(client, APPLIED_BY_OTHERS, prune=False)
+        workers = signer(secret=stack.livekit.api_secret)
+        await declare(client, APPLIED_BY_OTHERS, prune=False, signed_by=workers)
         yield Installation(stack, RoomStore(client))
 
 

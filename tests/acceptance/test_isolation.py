@@ -170,9 +170,7 @@ async def test_a_call_of_one_tenant_cannot_decrypt_the_keys_of_another(house: Ho
     finally:
         await house.redis.hset(keys.PROVIDER_KEYS, "acme", own)
     assert letter.attempt == 1
-    assert letter.reason.startswith(
-        "Tenant 'acme', [llm] key: it was encrypted with an encryption key that this worker does"
-    )
+    assert letter.reason.startswith("Tenant 'acme': its record in Redis is not signed with an encryption key")
     assert len(house.acme.server.requests) == asked
     assert await house.leaks() == []
 

@@ -30,6 +30,7 @@ class Authority:
     def __init__(self, directory: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
         self.certificate = directory / "ca.pem"
         self._directory = directory
+        self._issued: dict[str, Certificate] = {}
         self._key = key
         self._issuer = certificate.subject
         self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -44,7 +45,12 @@ class Authority:
         return cls(directory, key, certificate.sign(key, hashes.SHA256()))
 
     def issue(self, name: str) -> Certificate:
-        """Issue a certificate for a host name or an address."""
+        """Return the certificate for a host name or an address, and issue it if there is none."""
+        if name not in self._issued:
+            self._issued[name] = self._issue(name)
+        return self._issued[name]
+
+    def _issue(self, name: str) -> Certificate:
         key = ec.generate_private_key(ec.SECP256R1())
         try:
             alternative: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(name))

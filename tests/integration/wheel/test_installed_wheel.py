@@ -13,6 +13,7 @@ import pytest
 from ops.stack import Worker, WorkerSpec, environment
 from ops.stack.redis import RedisServer
 from tasks.rooms import RoomStore
+from tests.support.waiting import until
 from tests.unit.conventions.source_tree import PACKAGES, ROOT
 
 NOT_PRODUCT = {
@@ -81,7 +82,12 @@ async def test_a_worker_runs_from_the_installed_wheel(
     worker = Worker(spec, tmp_path, env, redis=redis_server)
     await worker.start()
     try:
-        (status,) = await rooms.list_workers()
-        assert (status.queues, status.slots, status.state) == (("premium",), 1, "open")
+
+        async def takes_calls() -> bool:
+            (status,) = await rooms.list_workers()
+            assert (status.queues, status.slots) == (("premium",), 1)
+            return status.state == "open"
+
+        await until(takes_calls)
     finally:
         await worker.stop()

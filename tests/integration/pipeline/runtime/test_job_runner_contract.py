@@ -200,6 +200,7 @@ def test_an_agent_server_gives_its_entrypoint_and_its_hooks(monkeypatch: pytest.
         session_end=session_end,
         session_end_seconds=7,
         agent_name="reception",
+        memory_warn_mb=1000,
     )
 
 

@@ -141,7 +141,7 @@ async def test_an_event_loop_that_is_blocked_for_good_loses_the_call_and_the_rea
 async def test_an_event_loop_that_is_blocked_for_less_keeps_the_call_and_its_lease(
     rooms: RoomStore, limits: Callable[[str], Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SWITCHBOARD_LEASE_TTL_MS", "300")
+    monkeypatch.setenv("SWITCHBOARD_LEASE_TTL_MS", "500")
     settings = limits("none")
     async with guarded(rooms, settings) as (watchdog, ended):
         watchdog.enter(Phase.RUNNING)

@@ -27,7 +27,14 @@ attempt_offset = st.sampled_from([0, 0, 0, 0, -1, 1])
 any_room = st.integers(0, 3)
 any_one = st.integers(0, 7)
 
-EVENTS = ["room finished", "no tenant", "room seen", "written late", "claimed without a message"]
+EVENTS = [
+    "room finished",
+    "message returned late",
+    "no tenant",
+    "room seen",
+    "written late",
+    "claimed without a message",
+]
 seldom = st.sampled_from([False, False, False, True])
 MOST_ATTEMPTS = st.sampled_from([1, 1, 2, 3])
 BEFORE = ["", "its lease has expired", "its lease has expired", "its room has finished"]
@@ -92,6 +99,10 @@ class RoomMachine(World):
         room = self._room(number)
         if event == "room finished":
             self._close(room)
+        elif event == "message returned late":
+            if not room.waits(attempt):
+                done = self.do(self._store.return_message(room.sid, attempt))
+                self._same("return message", done, self.model.return_message(room, attempt))
         elif event == "no tenant":
             done = self.do(self._store.dead_letter(room.sid, attempt=None, name="n", reason=event))
             self._same("dead letter, never opened", done, self.model.dead_letter(room, None))

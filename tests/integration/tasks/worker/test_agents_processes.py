@@ -84,7 +84,7 @@ async def test_they_work_and_end_with_the_call_even_if_the_child_is_killed_or_th
 
     async with calling(redis_server, switchboard_env, dispatcher, rooms, tmp_path, AGENT, slots=1) as worker:
         main = psutil.Process(worker.process.pid)
-        await until(tells)
+        await until(tells, 60)
         child = await worker.child()
         pids = json.loads(told.read_text())
         assert len(pids) == 9
@@ -97,7 +97,7 @@ async def test_they_work_and_end_with_the_call_even_if_the_child_is_killed_or_th
         for pid in rest:
             await ends(pid, 10)
         # The next attempt, in the only slot, ends by itself.
-        await until(tells)
+        await until(tells, 60)
         pids = json.loads(told.read_text())
         for pid in pids.values():
             await ends(pid, 10)
@@ -130,7 +130,7 @@ async def test_they_end_with_a_worker_that_is_killed_and_its_folder_goes(
     (tmp_path / "tmp").mkdir()
     env = {**switchboard_env, "TMPDIR": str(tmp_path / "tmp")}
     async with calling(redis_server, env, dispatcher, rooms, tmp_path, AGENT, slots=1) as worker:
-        await until(tells)
+        await until(tells, 60)
         assert [folder.name[:19] for folder in (tmp_path / "tmp").glob("*-worker-*")] == ["switchboard-worker-"]
         rest = psutil.Process(worker.process.pid).children(recursive=True)
         os.kill(worker.process.pid, signal.SIGKILL)

@@ -84,6 +84,8 @@ async def test_a_call_over_the_limit_of_its_agent_is_handed_over_and_one_far_ove
         child = await worker.child()
 
         async def attempt(number: int) -> bool:
+            # As the reconciler does: the third attempt follows two that failed quickly.
+            await rooms.queue_delayed_rooms(1)
             room = await worker.room()
             return room.attempt == number and "connecting" in room.steps_ms
 
