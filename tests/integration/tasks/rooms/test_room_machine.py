@@ -25,7 +25,7 @@ EXAMPLES = int(os.environ.get("ROOM_MACHINE_EXAMPLES", "0"))
 
 PROFILE = settings(
     derandomize=not EXAMPLES,
-    max_examples=EXAMPLES or 150,
+    max_examples=EXAMPLES or 260,
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

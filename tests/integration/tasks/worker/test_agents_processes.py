@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import pytest
 
 from ops.stack.redis import RedisServer
 from tasks.queue.dispatcher import Dispatcher
@@ -119,21 +122,36 @@ async def test_they_work_and_end_with_the_call_even_if_the_child_is_killed_or_th
         await until(over)
 
 
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder for temporary files with a short path: that of a socket of multiprocessing has at most 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="s-") as folder:
+        yield Path(folder)
+
+
+def worker_folders(temporary: Path) -> list[Path]:
+    return list(temporary.glob("switchboard-worker-*"))
+
+
 async def test_they_end_with_a_worker_that_is_killed_and_its_folder_goes(
-    redis_server: RedisServer, switchboard_env: dict[str, str], dispatcher: Dispatcher, rooms: RoomStore, tmp_path: Path
+    redis_server: RedisServer,
+    switchboard_env: dict[str, str],
+    dispatcher: Dispatcher,
+    rooms: RoomStore,
+    tmp_path: Path,
+    temporary: Path,
 ) -> None:
     told = tmp_path / "call-acme-1.json"
 
     async def tells() -> bool:
         return told.exists() and told.read_text().endswith("}")
 
-    (tmp_path / "tmp").mkdir()
-    env = {**switchboard_env, "TMPDIR": str(tmp_path / "tmp")}
+    env = {**switchboard_env, "TMPDIR": str(temporary)}
     async with calling(redis_server, env, dispatcher, rooms, tmp_path, AGENT, slots=1) as worker:
         await until(tells, 60)
-        assert [folder.name[:19] for folder in (tmp_path / "tmp").glob("*-worker-*")] == ["switchboard-worker-"]
+        assert len(worker_folders(temporary)) == 1
         rest = psutil.Process(worker.process.pid).children(recursive=True)
         os.kill(worker.process.pid, signal.SIGKILL)
         for process in rest:
             await ends(process.pid, 10)
-        assert list((tmp_path / "tmp").glob("*-worker-*")) == []
+        assert worker_folders(temporary) == []
