@@ -173,7 +173,7 @@ class CallRecord:
             tenant=fields["tenant"],
             tier=fields["tier"],
             attempt=int(fields["attempt"]),
-            worker=fields["worker"],
+            worker=fields.get("worker", ""),
             outcome=fields["outcome"],
             usage=fields["usage"],
             steps_ms=_steps(fields),

@@ -32,6 +32,7 @@ class RuntimeDir:
     def __init__(self, path: Path, lock: int) -> None:
         self.path = path
         self._lock = lock
+        self._watched = False
 
     @classmethod
     def create(cls) -> RuntimeDir:
@@ -51,14 +52,19 @@ class RuntimeDir:
         with stop_signals.held():
             # It outlives this process, so nobody waits for it.
             subprocess.Popen(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)
+        self._watched = True
 
     def let_go(self) -> None:
         """Give up the lock in a child, which has inherited it: the worker's death has to release it."""
         os.close(self._lock)
 
     def remove(self) -> None:
-        """Remove the folder, when the worker stops."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Remove the folder of a worker that stops before it has a janitor.
+
+        The janitor removes it when this process has ended: until then multiprocessing has a folder in it.
+        """
+        if not self._watched:
+            shutil.rmtree(self.path, ignore_errors=True)
 
 
 def remove_abandoned(parent: Path) -> None:

@@ -20,13 +20,17 @@ REFUSING = "ws://127.0.0.1:9"
 
 @pytest.fixture
 async def cut_off(
-    redis_server: RedisServer, switchboard_env: dict[str, str], dispatcher: Dispatcher, rooms: RoomStore, tmp_path: Path
+    redis_server: RedisServer,
+    switchboard_env: dict[str, str],
+    dispatcher: Dispatcher,
+    rooms: RoomStore,
+    tmp_path: Path,
+    load: Path,
 ) -> AsyncIterator[Worker]:
     """A worker that cannot reach the LiveKit server, and may make one failed attempt."""
     await declare(rooms.redis, '[tenants.acme]\ntier = "premium"\n')
-    spec = WorkerSpec(
-        "one", ("premium",), slots=2, env={"SWITCHBOARD_MAX_ATTEMPTS": "1", "SWITCHBOARD_CALL_CORES": "0"}
-    )
+    limits = {"SWITCHBOARD_MAX_ATTEMPTS": "1", "SWITCHBOARD_CALL_CORES": "0", "SWITCHBOARD_LOAD_FILE": str(load)}
+    spec = WorkerSpec("one", ("premium",), slots=2, env=limits)
     env = environment.merged(environment.inherited(), switchboard_env, {"LIVEKIT_URL": REFUSING})
     worker = Worker(spec, tmp_path, env, redis=redis_server)
     await worker.start()
