@@ -92,18 +92,17 @@ class Lease:
         """
         self._ending.set()
         self._wake.set()
-        away = False
         while True:
             try:
                 if self._steps or (self._conversation is not None and not isinstance(ending, Ended)):
                     await self.renew_once()
-                return await ending.write(self._room, self._rooms, self._max_attempts)
+                result = await ending.write(self._room, self._rooms, self._max_attempts)
             except (RedisError, OSError) as error:
-                if not away:
-                    fields = {"sid": self._room.sid, "error": type(error).__name__}
-                    logger.warning("end of the call not written yet; Redis is away", extra=fields)
-                away = True
+                self._outage.failed(error)
                 await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self._outage.answered()
+                return result
 
     async def renew_once(self) -> RenewResult:
         """Renew the lease, and write the steps and the conversation that are not in Redis yet.
