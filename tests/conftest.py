@@ -36,12 +36,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(autouse=True)
-def log_level() -> Iterator[None]:
-    """Leave the root logger as it was: apps that a test creates set its level, and other tests read logs."""
+def log_levels() -> Iterator[None]:
+    """Leave what is logged as it was: apps and programs that a test runs change it, and other tests read logs."""
     root = logging.getLogger()
-    level = root.level
+    level, disabled = root.level, root.manager.disable
     yield
     root.setLevel(level)
+    logging.disable(disabled)
 
 
 @pytest.fixture(scope="session")
