@@ -39,7 +39,7 @@ class Connection:
         self._watching.cancel()
 
     async def _watch(self) -> None:
-        joined, away, checked_at = False, 0.0, time.monotonic()
+        joined, gone, away, checked_at = False, False, 0.0, time.monotonic()
         while not self.lost.done():
             await asyncio.sleep(CHECK_SECONDS)
             before, self._arrived = self._arrived, await self._arrivals()
@@ -47,10 +47,13 @@ class Connection:
             # Of a longer time nothing is known: this process has stood still, and what has arrived is yet to be read.
             away += min(now - checked_at, 2 * CHECK_SECONDS)
             checked_at = now
-            joined = joined or self._room.isconnected()
+            connected = self._room.isconnected()
+            joined = joined or connected
+            # What the client says of it, such as that the room was deleted, may be on its way at the first look.
+            gone_before, gone = gone, joined and not connected
             if self._arrived > before or not joined:
                 away = 0.0
-            elif not self._room.isconnected():
+            elif gone and gone_before:
                 self.lost.set_result("its client has disconnected")
             elif away >= self._away_seconds:
                 self.lost.set_result(f"nothing has arrived for {self._away_seconds:g} s")

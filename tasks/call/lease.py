@@ -85,13 +85,21 @@ class Lease:
                 return
             await self._until_next()
 
+    def stop(self) -> None:
+        """Have `renew` return once Redis has answered its last request.
+
+        It is not cancelled: redis-py waits with `asyncio.wait_for`, which in Python 3.11 swallows a cancellation that
+        comes together with the answer, and then `renew` would go on for ever.
+        """
+        self._ending.set()
+        self._wake.set()
+
     async def write(self, ending: Ending) -> str:
         """Write how the attempt has ended, again and again while Redis is away. Returns the result in a few words.
 
         A room whose ending is not written looks as if its call were lost, and is answered again.
         """
-        self._ending.set()
-        self._wake.set()
+        self.stop()
         while True:
             try:
                 if self._steps or (self._conversation is not None and not isinstance(ending, Ended)):

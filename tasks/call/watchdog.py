@@ -170,7 +170,9 @@ class Watchdog:
                 looking.result()
         finally:
             faulthandler.cancel_dump_traceback_later()
-            for task in (looking, stopping, *self._tasks):
+            if self._lease is not None:
+                self._lease.stop()
+            for task in (looking, stopping):
                 task.cancel()
             await asyncio.gather(looking, stopping, *self._tasks, return_exceptions=True)
             await redis.aclose()
