@@ -103,9 +103,17 @@ class Installation:
         return next(letter for letter in await self.rooms.list_dead_letters() if letter.sid == sid)
 
     async def idle_children(self, worker: str) -> int:
-        """How many children of a worker have no call, as its last heartbeat says."""
+        """How many children of a worker have no call, as its last heartbeat says. The first beats before it has any."""
         node = self.stack.workers[worker].node
-        return next(status.idle for status in await self.rooms.list_workers() if status.node == node)
+
+        async def statuses() -> list[int]:
+            return [status.idle for status in await self.rooms.list_workers() if status.node == node]
+
+        async def has_some() -> bool:
+            return max(await statuses(), default=0) > 0
+
+        await until(has_some)
+        return (await statuses())[0]
 
     async def intake(self, worker: Worker, wanted: str) -> None:
         """Wait until a worker says that its intake is in this state."""

@@ -35,7 +35,7 @@ async def is_gone(pid: int) -> None:
 
 async def slot_is_free_again(running: Installation, worker: str, before: int) -> None:
     async def free() -> bool:
-        return await running.idle_children(worker) == before
+        return await running.idle_children(worker) >= before
 
     await until(free)
 
