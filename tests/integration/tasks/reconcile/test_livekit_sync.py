@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from livekit import api
 
 from ops.caller.caller import Caller, caller_token
-from ops.stack import Binaries
 from ops.stack.livekit import LiveKitServer
 from tasks.queue.dispatcher import Dispatcher, RoomInfo
 from tasks.reconcile.failures import Failures
@@ -18,8 +15,6 @@ from tasks.reconcile.livekit_sync import LiveKitSync, LiveKitSyncConfig
 from tasks.reconcile.missing_rooms import MissingRooms, MissingRoomsConfig
 from tasks.rooms import ClaimRefusal, EndedBy, RoomStore, State
 from tasks.settings import Settings
-from tests.support.livekit_server import livekit_without_webhooks
-from tests.support.tenants import declare
 from tests.support.waiting import until
 
 NAME = "call-acme-1"
@@ -28,20 +23,8 @@ AT_ONCE = LiveKitSyncConfig(announced_ms=-60_000)
 
 
 @pytest.fixture
-async def livekit(binaries: Binaries, tmp_path: Path) -> AsyncIterator[LiveKitServer]:
-    async with livekit_without_webhooks(binaries, tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-async def settings(
-    livekit: LiveKitServer, switchboard_env: dict[str, str], rooms: RoomStore, monkeypatch: pytest.MonkeyPatch
-) -> Settings:
-    await declare(rooms.redis, '[tenants.acme]\ntier = "premium"\n')
-    monkeypatch.setenv("LIVEKIT_URL", livekit.url)
-    monkeypatch.setenv("LIVEKIT_API_KEY", livekit.api_key)
-    monkeypatch.setenv("LIVEKIT_API_SECRET", livekit.api_secret)
-    return Settings.read()
+def settings(livekit_server_settings: Settings) -> Settings:
+    return livekit_server_settings
 
 
 @pytest.fixture

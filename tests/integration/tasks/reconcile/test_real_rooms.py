@@ -6,13 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from livekit import api, rtc
 
 from ops.caller.caller import Caller, caller_token
-from ops.stack import Binaries
 from ops.stack.livekit import LiveKitServer
 from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
 from tasks.reconcile import Reconciler
@@ -22,8 +20,6 @@ from tasks.reconcile.livekit_sync import LiveKitSync, LiveKitSyncConfig
 from tasks.rooms import ClaimRefusal, EndedBy, RoomStore, State
 from tasks.settings import Settings
 from tests.integration.tasks.reconcile.calls import get, now_ms
-from tests.support.livekit_server import livekit_without_webhooks
-from tests.support.tenants import declare
 from tests.support.waiting import until
 
 NAME = "call-acme-1"
@@ -31,20 +27,8 @@ ENDED = {"switchboard.state": "ended", "switchboard.reason": "ended"}
 
 
 @pytest.fixture
-async def livekit(binaries: Binaries, tmp_path: Path) -> AsyncIterator[LiveKitServer]:
-    async with livekit_without_webhooks(binaries, tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-async def settings(
-    livekit: LiveKitServer, switchboard_env: dict[str, str], rooms: RoomStore, monkeypatch: pytest.MonkeyPatch
-) -> Settings:
-    await declare(rooms.redis, '[tenants.acme]\ntier = "premium"\n')
-    monkeypatch.setenv("LIVEKIT_URL", livekit.url)
-    monkeypatch.setenv("LIVEKIT_API_KEY", livekit.api_key)
-    monkeypatch.setenv("LIVEKIT_API_SECRET", livekit.api_secret)
-    return Settings.read()
+def settings(livekit_server_settings: Settings) -> Settings:
+    return livekit_server_settings
 
 
 @pytest.fixture
