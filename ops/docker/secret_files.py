@@ -1,8 +1,8 @@
 """`python -m ops.docker.secret_files FOLDER`: random secrets for docker-compose.yml, one in each file.
 
 Existing secrets are never overwritten, so that it can be run again after an update that needs one more. `redis_users`
-and `livekit.yaml` are no secrets of their own: they are written again from redis_users.conf and ops/livekit/livekit.yaml,
-and the passwords.
+and `livekit.yaml` are no secrets of their own: they are written again from redis_users.conf, from
+ops/livekit/livekit.yaml, and from the passwords.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ REDIS_USERS = ("receiver", "worker", "flower", "tenants", "operator")
 """The users of redis_users.conf that have a URL with their password."""
 
 LIVEKIT_REDIS_USER = "livekit"
-"""The user of LiveKit's own server. Its password is in its configuration, where ops/livekit/livekit.yaml leaves it out."""
+"""The user of LiveKit's own server, which has its password in its configuration."""
 
 # Readable for the container's user, who is not the host's. The folder's mode keeps the host's other users out.
 READABLE = 0o444

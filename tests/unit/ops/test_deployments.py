@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
+import yaml
 
 from tasks.call.drain import HAND_OVER_SECONDS
 from tasks.settings import Settings
@@ -170,6 +172,33 @@ def test_the_commands_are_those_of_the_composition() -> None:
         program, *arguments = shlex.split(command)
         wanted = worker if program.endswith("celery") else receiver
         assert [Path(program).name, *arguments][: len(wanted)] == wanted
+
+
+def ingresses() -> dict[str, dict[str, Any]]:
+    documents = yaml.safe_load_all((ROOT / "ops" / "nginx" / "ingress.yaml").read_text(encoding="utf-8"))
+    return {document["metadata"]["name"]: document for document in documents}
+
+
+def test_the_ingresses_are_ones_that_kubernetes_takes() -> None:
+    for ingress in ingresses().values():
+        kubernetes_validate.validate(ingress, "1.32", strict=True)
+
+
+def test_the_ingresses_let_through_what_haproxy_lets_through_and_lose_no_webhook() -> None:
+    found = ingresses()
+    paths = {
+        name: [path["path"] for rule in ingress["spec"]["rules"] for path in rule["http"]["paths"]]
+        for name, ingress in found.items()
+    }
+    assert paths == {
+        "switchboard-webhooks": ["/livekit/webhook"],
+        "switchboard-calls": ["/calls", "/twilio/incoming", "/twilio/dialled"],
+    }
+    of_webhooks, of_calls = (found[name]["metadata"]["annotations"] for name in paths)
+    prefix = "nginx.ingress.kubernetes.io/"
+    assert of_webhooks[f"{prefix}ssl-redirect"] == "false"
+    assert "non_idempotent" in of_webhooks[f"{prefix}proxy-next-upstream"].split()
+    assert "non_idempotent" not in of_calls[f"{prefix}proxy-next-upstream"].split()
 
 
 def test_the_stop_times_leave_room_for_a_hand_over() -> None:
