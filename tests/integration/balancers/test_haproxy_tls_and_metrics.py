@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.integration.balancers.test_headers import Received, recording_receive
 from tests.support.certificates import Authority
 from tests.support.shipped_haproxy import HAProxy, shipped_haproxy
 from tests.support.waiting import until
+from tests.unit.conventions.documents import read
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -103,3 +105,6 @@ async def test_prometheus_reads_how_many_receivers_are_up_and_what_was_answered(
     assert samples["haproxy_server_status", "UP", "receiver-1", "receivers"] == 1
     assert samples["haproxy_backend_active_servers", "receivers"] == 2
     assert samples["haproxy_frontend_http_responses_total", "2xx", "calls"] >= 1
+    documented = set(re.findall(r"`(haproxy_\w+)", read("docs/howto/haproxy.md")))
+    assert documented
+    assert documented <= {name for name, *_ in samples}

@@ -8,11 +8,13 @@ import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import click
 import kubernetes_validate
 import pytest
 import yaml
+from uvicorn.main import main as uvicorn_command
 
 from tasks.call.drain import HAND_OVER_SECONDS
 from tasks.settings import Settings
@@ -157,7 +159,7 @@ def test_each_process_on_fly_has_a_machine_and_restarts_and_receivers_alone_have
     # Fly would stop a machine without requests, and a redirect loses a webhook.
     assert service["auto_stop_machines"] == "off"
     assert not any(port.get("force_https") for port in service["ports"])
-    assert (ROOT / "ops" / "fly" / app["build"]["dockerfile"]).is_file()
+    assert all((ROOT / "ops" / "fly" / file).is_file() for file in app["build"].values())
 
 
 def test_the_commands_are_those_of_the_composition() -> None:
@@ -203,6 +205,24 @@ def test_the_ingresses_let_through_what_haproxy_lets_through_and_lose_no_webhook
 
 def test_the_stop_times_leave_room_for_a_hand_over() -> None:
     assert MARGIN_SECONDS > HAND_OVER_SECONDS
+
+
+def test_each_drain_in_the_documents_ends_before_its_stop_time() -> None:
+    pairs = re.findall(
+        r"\| (\d+), with (\d+) s \|", (ROOT / "docs" / "howto" / "deploy.md").read_text(encoding="utf-8")
+    )
+    assert len(pairs) > 5
+    assert {int(stop) - int(drain) for drain, stop in pairs} == {MARGIN_SECONDS}
+
+
+def test_uvicorn_takes_each_of_its_options_from_the_environment() -> None:
+    command = cast("click.Command", uvicorn_command)
+    assert command.context_settings["auto_envvar_prefix"] == "UVICORN"
+    options = {f"UVICORN_{option.name.upper()}" for option in command.params if option.name}
+    files = [*TASK_DEFINITIONS, *UNITS, ROOT / "ops" / "fly" / "fly.toml", *(ROOT / "docs" / "howto").glob("*.md")]
+    named = {name for file in files for name in re.findall(r"UVICORN_[A-Z_]+", file.read_text(encoding="utf-8"))}
+    assert "UVICORN_TIMEOUT_KEEP_ALIVE" in named
+    assert named <= options
 
 
 def version() -> str:
