@@ -8,7 +8,7 @@ import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 import kubernetes_validate
@@ -216,7 +216,7 @@ def test_each_drain_in_the_documents_ends_before_its_stop_time() -> None:
 
 
 def test_uvicorn_takes_each_of_its_options_from_the_environment() -> None:
-    command = cast("click.Command", uvicorn_command)
+    command: click.Command = uvicorn_command
     assert command.context_settings["auto_envvar_prefix"] == "UVICORN"
     options = {f"UVICORN_{option.name.upper()}" for option in command.params if option.name}
     files = [*TASK_DEFINITIONS, *UNITS, ROOT / "ops" / "fly" / "fly.toml", *(ROOT / "docs" / "howto").glob("*.md")]
