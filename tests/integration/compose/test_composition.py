@@ -178,6 +178,24 @@ def test_livekit_has_a_database_of_redis_of_its_own_and_its_metrics_are_not_publ
     assert str(config["prometheus"]["port"]) not in published
 
 
+def test_sip_and_egress_find_livekit_with_the_configuration_that_is_documented() -> None:
+    ours: dict[str, Any] = yaml.safe_load((REPOSITORY / "ops/livekit/livekit.yaml").read_text(encoding="utf-8"))
+    (block,) = re.findall(
+        r"^```yaml\n(.*?)^```",
+        (REPOSITORY / "docs/howto/deploy.md").read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
+        (REPOSITORY / "docs/howto/deploy.md").read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )
+    documented: dict[str, Any] = yaml.safe_load(block)
+    assert documented["redis"].keys() == ours["redis"].keys()
+    for name in ("address", "username", "db"):
+        assert documented["redis"][name] == ours["redis"][name]
+    assert documented["api_key"] == LIVEKIT_API_KEY
+    assert documented["ws_url"] == services()["receiver-1"]["environment"]["LIVEKIT_URL"]
+    assert {"data", "media"} <= set(services()["livekit"]["networks"])
+
+
 def test_flower_is_given_no_key_of_the_livekit_server() -> None:
     flower = services()["flower"]
     assert not [name for name in flower["environment"] if name.startswith("LIVEKIT")]
