@@ -180,13 +180,8 @@ def test_livekit_has_a_database_of_redis_of_its_own_and_its_metrics_are_not_publ
 
 def test_sip_and_egress_find_livekit_with_the_configuration_that_is_documented() -> None:
     ours: dict[str, Any] = yaml.safe_load((REPOSITORY / "ops/livekit/livekit.yaml").read_text(encoding="utf-8"))
-    (block,) = re.findall(
-        r"^```yaml\n(.*?)^```",
-        (REPOSITORY / "docs/howto/deploy.md").read_text(encoding="utf-8"),
-        re.MULTILINE | re.DOTALL,
-        (REPOSITORY / "docs/howto/deploy.md").read_text(encoding="utf-8"),
-        re.MULTILINE | re.DOTALL,
-    )
+    page = (REPOSITORY / "docs/howto/deploy.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     documented: dict[str, Any] = yaml.safe_load(block)
     assert documented["redis"].keys() == ours["redis"].keys()
     for name in ("address", "username", "db"):
