@@ -90,6 +90,20 @@ def drain(worker: str, *, now: bool, wait: bool) -> None:
     sys.exit(run(worker, now=now, wait=wait))
 
 
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def doctor(*, as_json: bool) -> None:
+    """Check the whole installation: Redis, LiveKit, webhooks, workers, tenants, their providers, and this host.
+
+    Each line says that something is right, or what is wrong and the cure. Changes nothing that a call notices. Reads
+    the same settings as a receiver, and SWITCHBOARD_ENCRYPTION_KEYS as the workers have it. The exit status is 0 if
+    all is right, 1 if there are warnings or something could not be checked, and 2 if something is wrong.
+    """
+    from ops.commands.doctor.command import run  # noqa: PLC0415 - see the module's docstring
+
+    sys.exit(run(as_json=as_json))
+
+
 @main.group()
 def dead() -> None:
     """List, show and replay dead letters: rooms that could not be answered."""
