@@ -92,7 +92,14 @@ def drain(worker: str, *, now: bool, wait: bool) -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def doctor(*, as_json: bool) -> None:
+@click.option(
+    "--webhook-seconds",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(1),
+    help="Time that a webhook has to arrive.",
+)
+def doctor(*, as_json: bool, webhook_seconds: float) -> None:
     """Check the whole installation: Redis, LiveKit, webhooks, workers, tenants, their providers, and this host.
 
     Each line says that something is right, or what is wrong and the cure. Changes nothing that a call notices. Reads
@@ -101,7 +108,7 @@ def doctor(*, as_json: bool) -> None:
     """
     from ops.commands.doctor.command import run  # noqa: PLC0415 - see the module's docstring
 
-    sys.exit(run(as_json=as_json))
+    sys.exit(run(as_json=as_json, webhook_seconds=webhook_seconds))
 
 
 @main.command()
@@ -133,7 +140,7 @@ def doctor(*, as_json: bool) -> None:
     "--every",
     type=click.FloatRange(1),
     metavar="SECONDS",
-    help="Call again so often, and serve the results as metrics.",
+    help="Call again so often, and serve metrics of the results.",
 )
 @click.option(
     "--port", default=9809, show_default=True, type=click.IntRange(1, 65535), help="Port of the metrics of --every."

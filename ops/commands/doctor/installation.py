@@ -33,7 +33,7 @@ T = TypeVar("T")
 ROOM_SECONDS = 60
 """The time after which LiveKit closes the room by itself, should this process not get to it."""
 WEBHOOK_SECONDS = 10.0
-"""The time that a webhook has to arrive: LiveKit's first three tries."""
+"""The time that a webhook has to arrive by default: LiveKit's first three tries."""
 AS_OPERATOR = "run it with the REDIS_URL of a user that may INFO, such as operator in ops/docker/redis_users.conf"
 
 
@@ -48,8 +48,17 @@ class CheckRoom:
 class Installation:
     """An installation. `open` gives one whose connections are closed afterwards, and whose room is deleted."""
 
-    def __init__(self, settings: Settings, redis: Redis, livekit: LiveKitClient, http: aiohttp.ClientSession) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        redis: Redis,
+        livekit: LiveKitClient,
+        http: aiohttp.ClientSession,
+        *,
+        webhook_seconds: float,
+    ) -> None:
         self.settings = settings
+        self.webhook_seconds = webhook_seconds
         self.redis = redis
         self.livekit = livekit
         self.http = http
@@ -58,13 +67,13 @@ class Installation:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings) -> AsyncIterator[Self]:
+    async def open(cls, settings: Settings, *, webhook_seconds: float = WEBHOOK_SECONDS) -> AsyncIterator[Self]:
         """Connect to nothing yet, and leave nothing behind."""
         async with AsyncExitStack() as closing:
             redis = await closing.enter_async_context(connect(settings.redis))
             livekit = await closing.enter_async_context(LiveKitClient.from_settings(settings.livekit))
             http = await closing.enter_async_context(aiohttp.ClientSession())
-            installation = cls(settings, redis, livekit, http)
+            installation = cls(settings, redis, livekit, http, webhook_seconds=webhook_seconds)
             closing.push_async_callback(installation._clean_up)
             yield installation
 
@@ -166,7 +175,7 @@ class Installation:
     async def _wait_for_webhooks(self) -> list[NotedWebhook]:
         await self.require_redis()
         check = WebhookCheck(self.redis, (await self.room()).name)
-        deadline = time.monotonic() + WEBHOOK_SECONDS
+        deadline = time.monotonic() + self.webhook_seconds
         while time.monotonic() < deadline:
             try:
                 noted = await self.ask_redis(check.read())

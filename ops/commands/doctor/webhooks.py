@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from ops.commands.doctor.finding import Finding, error, ok
-from ops.commands.doctor.installation import WEBHOOK_SECONDS, Installation
+from ops.commands.doctor.installation import Installation
 
 
 async def webhooks(installation: Installation) -> AsyncIterator[Finding]:
@@ -26,4 +26,4 @@ async def webhooks(installation: Installation) -> AsyncIterator[Finding]:
         'If a receiver logs "webhook rejected", it has another secret or another time; the server logs "failed to send '
         'webhook" if it reaches nobody'
     )
-    yield error(f"no webhook of a new room has arrived within {WEBHOOK_SECONDS:.0f} s", cure)
+    yield error(f"no webhook of a new room has arrived within {installation.webhook_seconds:g} s", cure)

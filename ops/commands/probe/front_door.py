@@ -16,7 +16,7 @@ import aiohttp
 
 from ops.caller.caller import caller_token
 from ops.commands.probe.result import ProbeFailed
-from tasks.livekit_api import LiveKitClient, LiveKitError, LiveKitRequestFailed
+from tasks.livekit_api import LiveKitClient, LiveKitError
 from tasks.queue.routing import new_room_name
 from tasks.settings import LivekitSettings
 
@@ -94,17 +94,6 @@ class ReceiverDoor:
         if status != HTTPStatus.CREATED:
             raise ProbeFailed(f"POST {self._url} is refused ({status}): {_reason(answer)}")
         return Invitation(answer["url"], answer["room"], answer["sid"], answer["token"])
-
-
-async def delete(livekit: LiveKitClient, room: str) -> None:
-    """Close the room for everybody, if it is still there. Raises ProbeFailed."""
-    try:
-        await livekit.delete_room(room)
-    except LiveKitRequestFailed as error:
-        if not error.not_found:
-            raise ProbeFailed(f"the room cannot be deleted: {error}") from None
-    except LiveKitError as error:
-        raise ProbeFailed(f"the room cannot be deleted: {error}") from None
 
 
 def _reason(answer: Any) -> str:

@@ -16,6 +16,7 @@ class ProbeMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._shown: set[tuple[str, Step]] = set()
         self._success = Gauge(
             "switchboard_probe_success",
             "1 if the last probe of the tenant was answered as it should, else 0.",
@@ -38,10 +39,14 @@ class ProbeMetrics:
     def record(self, result: ProbeResult) -> None:
         """Record the result of one call."""
         for step in Step:
+            shown = (result.tenant, step)
             if step in result.steps:
                 self._steps.labels(result.tenant, step.value).set(result.steps[step])
-            elif (result.tenant, step.value) in self._steps._metrics:
+                self._shown.add(shown)
+            elif shown in self._shown:
+                # That of the call before would look like one of this call.
                 self._steps.remove(result.tenant, step.value)
+                self._shown.remove(shown)
         self._success.labels(result.tenant).set(result.success)
         self._last_run.labels(result.tenant).set(time.time())
 

@@ -31,12 +31,9 @@ class RoomWatch:
         self._deadline_seconds = deadline_seconds
 
     async def wait_until_over(self) -> Room:
-        """Return the room when its call is over. While Redis is away, wait for it."""
+        """Return the room when its call is over. Raises RedisUnavailable."""
         while True:
-            try:
-                room = await self._ask(self._rooms.get(self._sid))
-            except RedisUnavailable:
-                room = None
+            room = await self._ask(self._rooms.get(self._sid))
             if room is not None and room.state in OVER:
                 return room
             await asyncio.sleep(POLL_SECONDS)
