@@ -87,6 +87,8 @@ async def _dispatch(event: events.Event, dispatcher: Dispatching) -> str:
     if event.room is None:
         return IGNORED
     if is_for_check(event.room.name) and dispatcher.is_left(name=event.room.name, metadata=event.room.metadata):
+        if event.name != events.ROOM_STARTED:
+            return IGNORED
         await dispatcher.note_webhook(event.room.name, event.name)
         return NOTED
     if event.name == events.ROOM_FINISHED:
