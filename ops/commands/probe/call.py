@@ -86,10 +86,11 @@ class ProbeCall:
     async def _converse(self, caller: Caller, watch: RoomWatch) -> None:
         connected = caller.clock.now()
         limit = self._options.first_word_seconds
-        await self._within(caller.wait_for_agent(limit), watch, "no agent joins")
+        await self._within(caller.wait_for_agent(limit), watch, f"no agent joins within {limit:g} s")
         self._result.add(Step.AGENT, caller.clock.now() - connected)
         left = max(0.0, limit - (caller.clock.now() - connected))
-        await self._within(caller.listener.wait_for_sound(0.0, left), watch, "the agent says nothing")
+        sound = caller.listener.wait_for_sound(0.0, left)
+        await self._within(sound, watch, f"the agent says nothing within {limit:g} s")
         self._result.add(Step.FIRST_WORD, caller.clock.now() - connected)
         heard = Interval(0.0, 0.0)
         # One that goes on speaking is asked all the same: it can be interrupted.
@@ -108,7 +109,8 @@ class ProbeCall:
             with suppress(NoAnswer):
                 await self._in_the_call(caller.listener.wait_for_silence(STOPPED_SECONDS, limit), watch)
             asked = Interval(asked.begin, caller.clock.now())
-        await self._within(caller.listener.wait_for_sound(asked.end, limit), watch, f"no answer to {question!r}")
+        sound = caller.listener.wait_for_sound(asked.end, limit)
+        await self._within(sound, watch, f"no answer to {question!r} within {limit:g} s")
         self._result.add(Step.ANSWER, caller.clock.now() - asked.end)
         await self._wait_for_silence(caller, watch)
         return asked
@@ -139,13 +141,13 @@ class ProbeCall:
             if wanted.done():
                 await wanted
                 return
-        except CallError as error:
-            raise ProbeFailed(f"{problem}: {error} {_sentence(await watch.explain())}") from None
+        except CallError:
+            raise ProbeFailed(f"{problem}: {await watch.explain()}") from None
         finally:
             for task in (over, wanted):
                 task.cancel()
             await asyncio.wait({over, wanted})
-        raise ProbeFailed(f"{problem}: {await watch.explain()}")
+        raise ProbeFailed(f"the call ended before: {await watch.explain()}")
 
     async def _in_the_call(self, waiting: Awaitable[Any], watch: RoomWatch) -> Any:
         """Wait for something that takes as long as it takes. Raises NoAnswer, or ProbeFailed if the call ends."""
@@ -176,7 +178,3 @@ async def _over(watch: RoomWatch) -> None:
         await watch.wait_until_over()
     except RedisUnavailable:
         await asyncio.Event().wait()
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -46,7 +46,7 @@ class FrontDoor(Protocol):
 
 
 class LiveKitDoor:
-    """The LiveKit server, for whoever has its API key."""
+    """The LiveKit server, with its API key."""
 
     def __init__(self, settings: LivekitSettings, livekit: LiveKitClient) -> None:
         self._settings = settings
