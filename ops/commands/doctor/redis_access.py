@@ -85,7 +85,8 @@ async def access(installation: Installation) -> AsyncIterator[Finding]:
     if not receiver and not worker:
         yield ok(f"user {user} may do what receivers and workers need")
     elif not receiver or not worker:
-        yield ok(f"user {user} may do what {'receivers' if not receiver else 'workers'} need, and not more")
+        may, not_ = ("workers", "receivers") if receiver else ("receivers", "workers")
+        yield ok(f"user {user} may do what {may} need, and not what {not_} need")
     else:
         kind, refused = min((("receiver", receiver), ("worker", worker)), key=lambda pair: len(pair[1]))
         named = ", ".join(refused[:MOST_NAMED]) + (", …" if len(refused) > MOST_NAMED else "")

@@ -115,7 +115,7 @@ async def test_a_room_of_the_doctor_is_noted_once_and_opened_and_closed_never(
 
     assert [answer.json["outcome"] for answer in answers] == ["noted", "ignored", "ignored"]
     assert dispatcher.noted == [(f"{PREFIX}1", "room_started")]
-    assert dispatcher.opened == dispatcher.closed == []
+    assert (dispatcher.opened, dispatcher.closed) == ([], [])
 
 
 async def test_a_room_with_the_name_of_the_doctors_that_wants_an_agent_gets_one(
