@@ -99,7 +99,11 @@ def drain(worker: str, *, now: bool, wait: bool) -> None:
     type=click.FloatRange(1),
     help="Time that a webhook has to arrive.",
 )
-def doctor(*, as_json: bool, webhook_seconds: float) -> None:
+@click.option(
+    "--webhook-url",
+    help="Address of the receivers, as in the LiveKit server's webhook.urls: says which part is wrong if none arrives.",
+)
+def doctor(*, as_json: bool, webhook_seconds: float, webhook_url: str | None) -> None:
     """Check the whole installation: Redis, LiveKit, webhooks, workers, tenants, their providers, and this host.
 
     Each line says that something is right, or what is wrong and the cure. Changes nothing that a call notices. Reads
@@ -108,7 +112,7 @@ def doctor(*, as_json: bool, webhook_seconds: float) -> None:
     """
     from ops.commands.doctor.command import run  # noqa: PLC0415 - see the module's docstring
 
-    sys.exit(run(as_json=as_json, webhook_seconds=webhook_seconds))
+    sys.exit(run(as_json=as_json, webhook_seconds=webhook_seconds, webhook_url=webhook_url))
 
 
 @main.command()

@@ -13,7 +13,7 @@ from tasks.errors import InvalidSetting
 from tasks.settings import Settings, unknown_settings
 
 
-def run(*, as_json: bool, webhook_seconds: float) -> int:
+def run(*, as_json: bool, webhook_seconds: float, webhook_url: str | None) -> int:
     """Run all checks, and print what they find. Return the exit status: see `report.ExitStatus`."""
     try:
         settings = Settings.read()
@@ -22,14 +22,16 @@ def run(*, as_json: bool, webhook_seconds: float) -> int:
         if not as_json:
             _print(examined[0])
     else:
-        examined = asyncio.run(_examine(settings, webhook_seconds, quiet=as_json))
+        examined = asyncio.run(_examine(settings, webhook_seconds, webhook_url, quiet=as_json))
     print(report.as_json(examined) if as_json else f"\n{report.summary(examined)}")
     return report.exit_status(examined)
 
 
-async def _examine(settings: Settings, webhook_seconds: float, *, quiet: bool) -> list[Examined]:
+async def _examine(
+    settings: Settings, webhook_seconds: float, webhook_url: str | None, *, quiet: bool
+) -> list[Examined]:
     all_examined = []
-    async with Installation.open(settings, webhook_seconds=webhook_seconds) as installation:
+    async with Installation.open(settings, webhook_seconds=webhook_seconds, webhook_url=webhook_url) as installation:
         async for examined in check.run(CHECKS, installation):
             all_examined.append(examined)
             if not quiet:

@@ -46,7 +46,10 @@ class CheckRoom:
 
 
 class Installation:
-    """An installation. `open` gives one whose connections are closed afterwards, and whose room is deleted."""
+    """An installation. `open` gives one whose connections are closed afterwards, and whose room is deleted.
+
+    `webhook_seconds`: the time that a webhook has to arrive. `webhook_url`: the address of the receivers, if known.
+    """
 
     def __init__(
         self,
@@ -55,10 +58,12 @@ class Installation:
         livekit: LiveKitClient,
         http: aiohttp.ClientSession,
         *,
-        webhook_seconds: float,
+        webhook_seconds: float = WEBHOOK_SECONDS,
+        webhook_url: str | None = None,
     ) -> None:
         self.settings = settings
         self.webhook_seconds = webhook_seconds
+        self.webhook_url = webhook_url
         self.redis = redis
         self.livekit = livekit
         self.http = http
@@ -67,13 +72,16 @@ class Installation:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings, *, webhook_seconds: float = WEBHOOK_SECONDS) -> AsyncIterator[Self]:
+    async def open(
+        cls, settings: Settings, *, webhook_seconds: float = WEBHOOK_SECONDS, webhook_url: str | None = None
+    ) -> AsyncIterator[Self]:
         """Connect to nothing yet, and leave nothing behind."""
         async with AsyncExitStack() as closing:
             redis = await closing.enter_async_context(connect(settings.redis))
             livekit = await closing.enter_async_context(LiveKitClient.from_settings(settings.livekit))
             http = await closing.enter_async_context(aiohttp.ClientSession())
-            installation = cls(settings, redis, livekit, http, webhook_seconds=webhook_seconds)
+            options: dict[str, Any] = {"webhook_seconds": webhook_seconds, "webhook_url": webhook_url}
+            installation = cls(settings, redis, livekit, http, **options)
             closing.push_async_callback(installation._clean_up)
             yield installation
 

@@ -22,6 +22,7 @@ from ops.commands.doctor import check
 from ops.commands.doctor.checks import CHECKS
 from ops.commands.doctor.finding import Finding, State
 from ops.commands.doctor.installation import Installation
+from ops.commands.doctor.webhooks import webhooks
 from ops.stack import Binaries, Stack, StackOptions, WorkerSpec, environment
 from ops.stack.livekit import LiveKitServer
 from ops.stack.ports import HOST, PortPicker
@@ -32,6 +33,7 @@ from tests.provider_emulators.openai import OpenAIEmulator
 from tests.provider_emulators.server import Fault
 from tests.support.command import switchboard
 from tests.support.key_leaks import leaked_keys
+from tests.support.livekit_server import livekit_server
 from tests.support.redis_with_tls import missing
 from tests.support.tenants import declare, signer
 from tests.support.waiting import until
@@ -57,6 +59,12 @@ class Healthy:
         settings = Settings.read({**self.env, **changed})
         async with Installation.open(settings, webhook_seconds=WEBHOOK_SECONDS) as installation:
             return {each.check: each.findings async for each in check.run(CHECKS, installation)}
+
+    async def find_webhook(self, url: str, **changed: str) -> Finding:
+        """The finding of the check of webhooks, told this address of the receivers."""
+        settings = Settings.read({**self.env, **changed})
+        async with Installation.open(settings, webhook_seconds=1.0, webhook_url=url) as installation:
+            return await anext(webhooks(installation))
 
 
 def wrong(examined: Mapping[str, tuple[Finding, ...]]) -> dict[str, Finding]:
@@ -198,13 +206,44 @@ async def livekit_that_sends_to_nobody(healthy: Healthy, binaries: Binaries, dir
 async def test_a_wrong_address_of_the_receivers_shows_as_a_webhook_that_does_not_arrive(
     healthy: Healthy, binaries: Binaries, tmp_path: Path
 ) -> None:
+    receivers = healthy.stack.webhook_url
     async with livekit_that_sends_to_nobody(healthy, binaries, tmp_path) as url:
         found = wrong(await healthy.examine(LIVEKIT_URL=url))
+        # Told their address, it knows more.
+        taken = await healthy.find_webhook(receivers, LIVEKIT_URL=url)
+        elsewhere = await healthy.find_webhook(receivers.replace("/livekit/", "/"), LIVEKIT_URL=url)
+        nobody = await healthy.find_webhook(f"http://{HOST}:{PortPicker().pick()}/livekit/webhook", LIVEKIT_URL=url)
+    assert "but" in taken.text
+    assert "takes one that is sent from here" in taken.text
+    assert "answers with 404" in elsewhere.text
+    assert "cannot be connected to" in nobody.text
     assert found.keys() == {"webhooks"}
     assert found["webhooks"].state is State.ERROR
     assert "no webhook of a new room has arrived within 2 s" in found["webhooks"].text
     assert "webhook.urls" in found["webhooks"].cure
     assert f"webhook.api_key is {healthy.env['LIVEKIT_API_KEY']}" in found["webhooks"].cure
+
+
+async def test_receivers_that_do_not_accept_our_key_are_told_apart(
+    healthy: Healthy, binaries: Binaries, tmp_path: Path
+) -> None:
+    """A LiveKit server of our own key and secret, which the receivers do not have."""
+    async with livekit_server(binaries, tmp_path, PortPicker(), webhook_url=healthy.stack.webhook_url) as server:
+        ours = {"LIVEKIT_URL": server.url, "LIVEKIT_API_KEY": server.api_key, "LIVEKIT_API_SECRET": server.api_secret}
+        found = await healthy.find_webhook(healthy.stack.webhook_url, **ours)
+    assert "refuses our signature" in found.text
+    assert "give the receivers the same LIVEKIT_API_KEY and LIVEKIT_API_SECRET" in found.cure
+
+
+async def test_a_redis_without_memory_is_told_apart_from_one_that_may_not_be_written(healthy: Healthy) -> None:
+    await healthy.redis.config_set("maxmemory", "1mb")
+    try:
+        found = wrong(await healthy.examine())
+    finally:
+        await healthy.redis.config_set("maxmemory", "0")
+    assert found["redis writes"].text == "Redis takes no writes, because it has reached its maxmemory"
+    assert "redis-cli --bigkeys" in found["redis memory"].cure
+    assert found["redis memory"].state is State.ERROR
 
 
 class Replica(RedisServer):

@@ -92,7 +92,7 @@ def test_settings_that_cannot_be_read_are_findings_with_the_exit_status_of_error
     for name, value in {"LIVEKIT_API_KEY": "key", "LIVEKIT_API_SECRET": "s", "SWITCHBOARD_SLOTS": "many"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("SWITCHBOARD_SLOT", "4")
-    assert command.run(as_json=True, webhook_seconds=1) == report.ExitStatus.ERRORS
+    assert command.run(as_json=True, webhook_seconds=1, webhook_url=None) == report.ExitStatus.ERRORS
     found = json.loads(capsys.readouterr().out)["findings"]
     assert {finding["check"] for finding in found} == {"settings"}
     assert [name for name in ("SWITCHBOARD_SLOTS", "SWITCHBOARD_SLOT ") if name in " ".join(f["text"] for f in found)]
