@@ -14,6 +14,7 @@ from redis.exceptions import NoPermissionError, RedisError
 from ops.commands.doctor.finding import Finding, error, ok
 from ops.commands.doctor.installation import Installation
 from tasks.errors import RedisUnavailable
+from tasks.idempotency.store import redis_key
 from tasks.rooms import keys
 from tasks.tenants import keys as tenant_keys
 
@@ -61,7 +62,7 @@ def requests_of_a_receiver(queues: tuple[str, ...]) -> Iterator[Request]:
     yield Request("DEL", keys.webhook_check(NOTHING))
     # The leader's own key is not touched, nor is that of a request.
     yield Request("GET", keys.LEADER)
-    yield Request("DEL", "switchboard:idempotency:none")
+    yield Request("DEL", redis_key("none"))
 
 
 def requests_of_a_worker(queues: tuple[str, ...]) -> Iterator[Request]:

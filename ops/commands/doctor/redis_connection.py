@@ -14,8 +14,8 @@ from tasks.errors import RedisUnavailable
 from tasks.rooms import RoomStore
 
 PINGS = 20
-SLOW_MS = 10.0
-TOO_SLOW_MS = 100.0
+SLOW_MS = 20.0
+TOO_SLOW_MS = 200.0
 
 
 async def answers(installation: Installation) -> AsyncIterator[Finding]:

@@ -37,7 +37,9 @@ async def version(installation: Installation) -> AsyncIterator[Finding]:
 async def role(installation: Installation) -> AsyncIterator[Finding]:
     """Check that it is the master."""
     info = await installation.redis_info()
-    if info.get("role") == "master":
+    if "role" not in info:
+        raise NotChecked("INFO has no role")
+    if info["role"] == "master":
         yield ok(f"a master with {_count(int(info.get('connected_slaves', 0)), 'replica')}")
         return
     master = f"{info.get('master_host')}:{info.get('master_port')}"
@@ -97,6 +99,8 @@ async def persistence(installation: Installation) -> AsyncIterator[Finding]:
 async def memory(installation: Installation) -> AsyncIterator[Finding]:
     """Check that there is memory left."""
     info = await installation.redis_info()
+    if "used_memory" not in info:
+        raise NotChecked("INFO has no used_memory", "look at the memory in the console of the service")
     used, most = int(info["used_memory"]), int(info.get("maxmemory", 0))
     limit, of = (most, "maxmemory") if most else (int(info.get("total_system_memory", 0)), "its host's memory")
     if not limit:

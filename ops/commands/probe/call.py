@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from ops.caller.caller import Caller
 from ops.caller.errors import CallEnded, CallError, NoAnswer
-from ops.caller.recording import Interval
+from ops.caller.recording import Interval, Samples
 from ops.caller.voice import speech
 from ops.commands.probe import expectation
 from ops.commands.probe.front_door import FrontDoor, Invitation
@@ -100,20 +100,39 @@ class ProbeCall:
         await self._judge(caller, heard)
 
     async def _ask(self, caller: Caller, question: str, watch: RoomWatch) -> Interval:
-        """Ask, and return the interval in which an answer can have been heard."""
+        """Ask, and return the interval after which an answer was heard.
+
+        As people do, it asks once more if nothing comes. The seconds count from the first time.
+        """
         samples = await asyncio.to_thread(speech, question)
-        asked: Interval = await self._in_the_call(caller.say(samples), watch)
         limit = self._options.answer_seconds
-        if not caller.listener.is_silent(STOPPED_SECONDS):
-            # The end of what was interrupted is no answer.
-            with suppress(NoAnswer):
-                await self._in_the_call(caller.listener.wait_for_silence(STOPPED_SECONDS, limit), watch)
-            asked = Interval(asked.begin, caller.clock.now())
-        sound = caller.listener.wait_for_sound(asked.end, limit)
-        await self._within(sound, watch, f"no answer to {question!r} within {limit:g} s")
-        self._result.add(Step.ANSWER, caller.clock.now() - asked.end)
+        first = asked = await self._say(caller, samples, watch)
+        if not await self._answers(caller, asked, limit / 2, watch):
+            self._result.asked_again = True
+            asked = await self._say(caller, samples, watch)
+            sound = caller.listener.wait_for_sound(asked.end, limit / 2)
+            await self._within(sound, watch, f"no answer to {question!r}, asked twice, within {limit:g} s")
+        self._result.add(Step.ANSWER, caller.clock.now() - first.end)
         await self._wait_for_silence(caller, watch)
         return asked
+
+    async def _say(self, caller: Caller, samples: Samples, watch: RoomWatch) -> Interval:
+        """Say something, and return when; the end is that of what the agent still says meanwhile."""
+        said: Interval = await self._in_the_call(caller.say(samples), watch)
+        if caller.listener.is_silent(STOPPED_SECONDS):
+            return said
+        # The end of what was interrupted is no answer.
+        with suppress(NoAnswer):
+            silence = caller.listener.wait_for_silence(STOPPED_SECONDS, self._options.answer_seconds)
+            await self._in_the_call(silence, watch)
+        return Interval(said.begin, caller.clock.now())
+
+    async def _answers(self, caller: Caller, asked: Interval, seconds: float, watch: RoomWatch) -> bool:
+        try:
+            await self._in_the_call(caller.listener.wait_for_sound(asked.end, seconds), watch)
+        except NoAnswer:
+            return False
+        return True
 
     async def _wait_for_silence(self, caller: Caller, watch: RoomWatch) -> None:
         """Wait for the end of what the agent says, but not longer than for an answer. Raises ProbeFailed."""

@@ -93,7 +93,10 @@ class ReceiverDoor:
             raise ProbeFailed(f"POST {self._url} has no usable answer ({type(error).__name__})") from None
         if status != HTTPStatus.CREATED:
             raise ProbeFailed(f"POST {self._url} is refused ({status}): {_reason(answer)}")
-        return Invitation(answer["url"], answer["room"], answer["sid"], answer["token"])
+        try:
+            return Invitation(answer["url"], answer["room"], answer["sid"], answer["token"])
+        except (KeyError, TypeError):
+            raise ProbeFailed(f"POST {self._url} answers with something else than a call") from None
 
 
 def _reason(answer: Any) -> str:

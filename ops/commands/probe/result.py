@@ -32,7 +32,8 @@ class ProbeFailed(Exception):
 class ProbeResult:
     """The result, complete when the call is over. `problem`: why it failed, or None.
 
-    `heard_in`: `audio` or `transcription`, in which the expected words were found. `on_step` is called with each step.
+    `heard_in`: `audio` or `transcription`, in which the expected words were found. `asked_again`: the question had to
+    be repeated. `on_step` is called with each step.
     """
 
     tenant: str
@@ -42,6 +43,7 @@ class ProbeResult:
     problem: str | None = None
     agent_said: list[str] = field(default_factory=list)
     heard_in: str | None = None
+    asked_again: bool = False
 
     @property
     def success(self) -> bool:
