@@ -32,7 +32,13 @@ MOST_NAMED = 3
 ANSWER_BYTES = 4096
 REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 # A key that may speak and not list models is a right key.
-RESTRICTED = ("missing_permission", "insufficient permission", "missing scope", "insufficient_permission")
+RESTRICTED = (
+    "missing_permission",
+    "insufficient permission",
+    "missing scope",
+    "missing_scope",
+    "insufficient_permission",
+)
 REACH = "open the way from the workers' hosts to it: DNS, firewall, proxy; or correct its base_url"
 
 
@@ -137,7 +143,7 @@ async def _ask(http: aiohttp.ClientSession, target: Target) -> Finding:
 def judge(target: Target, status: int, text: str) -> Finding:
     """Return what an answer to a request with a key means. `text`: the begin of the answer, in lower case."""
     if any(words in text for words in RESTRICTED):
-        return ok(f"{target} accepts the key")
+        return ok(f"{target} knows the key; it may not list models, so only a call shows the rest")
     if status in REFUSED or "api_key_invalid" in text:
         cure = "put a valid key where the tenants file names it, and apply: switchboard tenants apply"
         return error(f"{target} refuses the key ({status})", cure)
