@@ -64,7 +64,8 @@ def judge(read: dict[str, float]) -> list[Finding]:
 def _finding(text: str, off_ms: float, cure: str = CURE) -> Finding:
     if abs(off_ms) < WRONG_MS:
         return warning(text, cure)
-    return error(f"{text}: tokens and webhooks are refused, and leases and waits end at the wrong time", cure)
+    consequence = "from 10 s on webhooks are refused, from a minute on tokens; waits end at the wrong time"
+    return error(f"{text}: {consequence}", cure)
 
 
 def _seconds(milliseconds: float) -> str:

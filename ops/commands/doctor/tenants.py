@@ -71,7 +71,7 @@ async def encryption(installation: Installation) -> AsyncIterator[Finding]:
         yield error(f"the provider key cannot be decrypted: {_names(unreadable)}", SAME_KEYS)
     if not broken and not unreadable and not later and settings.tenants.encryption_keys is not None:
         count = sum(len(tenant.encrypted_keys) for tenant in stored.values())
-        yield ok(f"every tenant is signed, and {count} provider keys can be decrypted")
+        yield ok(f"every tenant is signed, and every provider key can be decrypted ({count})")
     if not stored:
         raise NotChecked("there is no tenant whose keys could be decrypted")
 
