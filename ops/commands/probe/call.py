@@ -76,12 +76,33 @@ class ProbeCall:
         return done
 
     async def _connect(self, invitation: Invitation, leaving: AsyncExitStack) -> Caller:
+        connecting = asyncio.ensure_future(leaving.enter_async_context(Caller.call(invitation.url, invitation.token)))
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                return await leaving.enter_async_context(Caller.call(invitation.url, invitation.token))
-        except (rtc.ConnectError, TimeoutError) as error:
-            reason = str(error) or f"no answer within {CONNECT_SECONDS:.0f} s"
-            raise ProbeFailed(f"the caller cannot connect to {invitation.url}: {reason}") from None
+            await asyncio.wait({connecting}, timeout=CONNECT_SECONDS)
+            if not connecting.done():
+                reason = await self._why_not_connected(invitation)
+                raise ProbeFailed(f"the caller cannot connect to {invitation.url}: {reason}")
+            return await connecting
+        except rtc.ConnectError as error:
+            raise ProbeFailed(f"the caller cannot connect to {invitation.url}: {error}") from None
+        finally:
+            # It ends when livekit's client has given up, after a minute: before that, it would create the room anew.
+            connecting.cancel()
+            await asyncio.wait({connecting})
+
+    async def _why_not_connected(self, invitation: Invitation) -> str:
+        """Return why connecting takes so long: the server lists a participant once its signalling has come through."""
+        try:
+            signalling = bool(await self._livekit.list_participants(invitation.room))
+        except LiveKitError:
+            signalling = False
+        if not signalling:
+            return f"no answer within {CONNECT_SECONDS:.0f} s"
+        return (
+            f"its WebSocket does, but no audio comes through within {CONNECT_SECONDS:.0f} s: open the ports of `rtc` in "
+            "the LiveKit server's configuration (UDP and tcp_port), and let it offer an address that callers reach "
+            "(node_ip, use_external_ip)"
+        )
 
     async def _converse(self, caller: Caller, watch: RoomWatch) -> None:
         connected = caller.clock.now()
