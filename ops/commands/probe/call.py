@@ -99,8 +99,8 @@ class ProbeCall:
         if not signalling:
             return f"no answer within {CONNECT_SECONDS:.0f} s"
         return (
-            f"its WebSocket does, but no audio comes through within {CONNECT_SECONDS:.0f} s: open the ports of `rtc` in "
-            "the LiveKit server's configuration (UDP and tcp_port), and let it offer an address that callers reach "
+            f"its WebSocket does, but no audio comes through within {CONNECT_SECONDS:.0f} s: open the ports of `rtc` "
+            "in the LiveKit server's configuration (UDP and tcp_port), and let it offer an address that callers reach "
             "(node_ip, use_external_ip)"
         )
 
