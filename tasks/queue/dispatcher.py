@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from tasks.queue.message import call_message
 from tasks.queue.routing import RoomMetadata, is_left_to_others, is_named_by_a_rule, tenants_in_name
 from tasks.redis_client import Outage, connect, within_deadline
 from tasks.rooms import CloseResult, Limits, OpenResult, RoomStore
+from tasks.rooms.webhook_check import WebhookCheck
 from tasks.settings import Settings
 from tasks.tenants import Tenant, TenantReader
 
@@ -83,6 +86,10 @@ class Dispatching(Protocol):
 
     async def close(self, sid: str) -> CloseResult:
         """Record that LiveKit has closed the room."""
+        ...
+
+    async def note_webhook(self, room: str, event: str) -> None:
+        """Note that a webhook of a room of `switchboard doctor` has arrived."""
         ...
 
     async def tenant(self, tenant: str) -> Tenant:
@@ -164,6 +171,11 @@ class Dispatcher:
         result = await self._written(self._rooms.close(sid))
         logger.info("room finished", extra={"sid": sid, "result": result})
         return result
+
+    async def note_webhook(self, room: str, event: str) -> None:
+        """Note that a webhook of a room of `switchboard doctor`, with this name, has arrived here."""
+        note = WebhookCheck(self._rooms.redis, room).note(event, receiver=_this_process(), received_ms=_now_ms())
+        await self._within_deadline(note)
 
     async def tenant(self, tenant: str) -> Tenant:
         """Return one tenant, as it is now. Raises UnknownTenant or TenantInvalid."""
@@ -297,6 +309,10 @@ class Dispatcher:
         except RedisUnavailable as error:
             self._outage.failed(error)
             raise
+
+
+def _this_process() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _now_ms() -> int:

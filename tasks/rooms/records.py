@@ -186,6 +186,7 @@ class WorkerStatus:
 
     `slots`: children that it may have. `idle`: children that can take a call now. `load`, `reserved`: fractions of all
     cores. `state`: `open`, or the reason why the intake gate is closed. `problem`: why calls fail there, or "".
+    `differences`: the settings that the receivers have differently, or "".
     """
 
     node: str
@@ -197,6 +198,7 @@ class WorkerStatus:
     state: str
     pid: int
     problem: str = ""
+    differences: str = ""
 
     @classmethod
     def read(cls, node: str, fields: Mapping[str, str]) -> Self:
@@ -211,6 +213,7 @@ class WorkerStatus:
             state=fields["state"],
             pid=int(fields["pid"]),
             problem=fields.get("problem", ""),
+            differences=fields.get("differences", ""),
         )
 
     def fields(self) -> dict[str, str]:
@@ -224,4 +227,5 @@ class WorkerStatus:
             "state": self.state,
             "pid": str(self.pid),
             "problem": self.problem,
+            "differences": self.differences,
         }
