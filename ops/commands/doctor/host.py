@@ -16,8 +16,8 @@ import psutil
 
 from ops.commands.doctor.finding import Finding, NotChecked, error, ok, warning
 from ops.commands.doctor.installation import Installation
-from tasks.worker.call_folder import CALLS
-from tasks.worker.runtime_dir import PREFIX
+from tasks.worker.pool.call_folder import CALLS
+from tasks.worker.start.runtime_dir import PREFIX
 
 FILES_OF_A_RECEIVER = 1024
 """HAProxy opens up to 700 connections to a receiver; Redis, LiveKit and the process itself take the rest."""
