@@ -7,15 +7,16 @@ import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
+from tasks import tracing
 from tasks.encryption import Encryption, agent_metadata_owner
 from tasks.errors import NoTenant, RedisUnavailable, SwitchboardError, UnknownNumber, UnknownTenantInName
 from tasks.queue.explicit_dispatch import ExplicitDispatch, ExplicitDispatches
 from tasks.queue.message import call_message
 from tasks.queue.routing import RoomMetadata, is_left_to_others, is_named_by_a_rule, tenants_in_name
 from tasks.redis_client import Outage, connect, within_deadline
-from tasks.rooms import CloseResult, Limits, OpenResult, RoomStore
+from tasks.rooms import CloseResult, Limits, OpenResult, RoomStore, save_trace
 from tasks.settings import Settings
 from tasks.tenants import Tenant, TenantReader
 
@@ -62,6 +63,10 @@ class DispatchResult(StrEnum):
     NO_TENANT_YET = "no tenant yet"
 
 
+_WITHOUT_SPAN = frozenset({DispatchResult.KNOWN, DispatchResult.LEFT, DispatchResult.NO_TENANT_YET})
+"""Results of most webhooks, which are about rooms that have a trace already, or get it later."""
+
+
 class Dispatching(Protocol):
     """Interface of the dispatcher, for the receiver and the reconciler; Dispatcher implements it.
 
@@ -75,6 +80,10 @@ class Dispatching(Protocol):
 
     def is_left(self, *, name: str, metadata: str) -> bool:
         """Return whether a room with this name and metadata is none of ours. Asks nobody."""
+        ...
+
+    async def save_trace(self, name: str) -> None:
+        """Save the current trace for a room that is about to be created with this name, if there is one."""
         ...
 
     async def save_agent_metadata(self, name: str, metadata: str) -> None:
@@ -149,6 +158,15 @@ class Dispatcher:
         """Return whether the room is none of ours, by its metadata, else by its name."""
         return is_left_to_others(name, RoomMetadata.parse(metadata), self._settings.receiver.ignored_rooms)
 
+    async def save_trace(self, name: str) -> None:
+        """Save the current trace for a room that is about to be created, if there is one.
+
+        Before the room is created, because another receiver may get its webhook first.
+        """
+        if (parent := tracing.current()) is not None:
+            tracing.keep_current()
+            await self._within_deadline(save_trace(self._rooms.redis, name, str(parent)))
+
     async def save_agent_metadata(self, name: str, metadata: str) -> None:
         """Save metadata for the agent of a room that is about to be created, encrypted. LiveKit never has it.
 
@@ -182,6 +200,16 @@ class Dispatcher:
     async def _dispatch(
         self, room: RoomInfo, *, replay: bool, explicit: ExplicitDispatch | None = None
     ) -> DispatchResult:
+        with tracing.span("dispatch", "PRODUCER") as span:
+            result = await self._open(room, span, replay=replay, explicit=explicit)
+            span.set(sid=room.sid, result=str(result))
+            if result not in _WITHOUT_SPAN:
+                span.keep()
+            return result
+
+    async def _open(
+        self, room: RoomInfo, span: tracing.OpenSpan, *, replay: bool, explicit: ExplicitDispatch | None
+    ) -> DispatchResult:
         received_at_ms = _now_ms()
         tenant = await self._find_tenant(room, replay=replay)
         if isinstance(tenant, NoTenant | UnknownTenantInName):
@@ -193,6 +221,8 @@ class Dispatcher:
             return await self._refuse(room, tenant)
         agent_metadata = self._encrypt(room.name, explicit.metadata).decode() if explicit and explicit.metadata else ""
         queue = self._settings.tiers.queues[tenant.tier]
+        span.set(tenant=tenant.id, tier=tenant.tier, queue=queue)
+        trace = str(tracing.current() or "")
         limits = Limits(
             tenant=tenant.max_calls,
             tier=self._settings.tiers.caps.get(tenant.tier),
@@ -201,10 +231,16 @@ class Dispatcher:
         )
 
         async def open_as(attempt: int) -> OpenResult:
-            ids = {"sid": room.sid, "name": room.name, "tenant": tenant.id, "tier": tenant.tier, "queue": queue}
+            ids: dict[str, Any] = {
+                "sid": room.sid,
+                "name": room.name,
+                "tenant": tenant.id,
+                "tier": tenant.tier,
+                "queue": queue,
+            }
             return await self._rooms.open(
                 **ids,
-                message=call_message(**ids, attempt=attempt),
+                message=call_message(**ids, attempt=attempt, trace=trace),
                 started_at_ms=room.started_at_ms,
                 received_at_ms=received_at_ms,
                 attempt=attempt,
@@ -212,6 +248,7 @@ class Dispatcher:
                 ended_before_ms=room.joined_at_ms,
                 limits=limits,
                 agent_metadata=agent_metadata,
+                trace=trace,
             )
 
         opened = await open_as(1)

@@ -43,10 +43,24 @@ def task_id(sid: str, attempt: int) -> str:
 
 UNABLE = "unable"
 """The header beside it, if that worker could not answer the room a second time either."""
+TRACEPARENT = "traceparent"
+"""The header with the context of the dispatch, as W3C's of the same name has it."""
+LOST_CLAIM = "lost_claim"
+"""The header beside it: when the attempt before was claimed, unix ms, if its process has died with its span."""
 
 
 def call_message(  # noqa: PLR0913 - what a worker needs, and what Flower shows
-    *, sid: str, attempt: int, name: str, tenant: str, tier: str, queue: str, avoid: str = "", unable: str = ""
+    *,
+    sid: str,
+    attempt: int,
+    name: str,
+    tenant: str,
+    tier: str,
+    queue: str,
+    avoid: str = "",
+    unable: str = "",
+    trace: str = "",
+    lost_claim_ms: int | None = None,
 ) -> bytes:
     """Return the message that has a worker answer the room.
 
@@ -54,6 +68,9 @@ def call_message(  # noqa: PLR0913 - what a worker needs, and what Flower shows
     worker that should not take it if another one can. `unable`: the
     one that would fail again.
     """
+    headers: dict[str, Any] = {AVOID: avoid, UNABLE: unable} if avoid else {}
+    if trace:
+        headers |= {TRACEPARENT: trace, LOST_CLAIM: lost_claim_ms}
     with Connection(transport=_RecordingTransport) as connection:
         channel = connection.default_channel
         app.send_task(
@@ -65,6 +82,6 @@ def call_message(  # noqa: PLR0913 - what a worker needs, and what Flower shows
             producer=app.amqp.Producer(channel, auto_declare=False),
             queue=queue,
             ignore_result=True,
-            headers={AVOID: avoid, UNABLE: unable} if avoid else None,
+            headers=headers or None,
         )
         return json.dumps(channel.recorded).encode()
