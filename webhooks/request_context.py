@@ -36,8 +36,9 @@ class RequestContext:
         request_id = _single(scope, REQUEST_ID)
         if not _REQUEST_ID.fullmatch(request_id):
             request_id = uuid.uuid4().hex
-        tracing.set_current(TraceParent.parse(_single(scope, TRACEPARENT)))
-        logs.set_request_fields(request_id=request_id)
+        sender = TraceParent.parse(_single(scope, TRACEPARENT))
+        tracing.set_current(sender)
+        logs.set_request_fields(request_id=request_id, **({"trace_id": sender.trace_hex} if sender else {}))
         if scope["path"] not in ROUTES:
             await self._answer(scope, receive, send, request_id, tracing.OpenSpan())
             return
@@ -48,9 +49,9 @@ class RequestContext:
     async def _answer(
         self, scope: Scope, receive: Receive, send: Send, request_id: str, span: tracing.OpenSpan
     ) -> None:
-        context = tracing.current()
-        if context is not None:
-            logs.set_request_fields(trace_id=context.trace_hex)
+        if (context := tracing.current()) is not None:
+            # A trace that nobody keeps is not worth a search.
+            span.on_keep = lambda: logs.set_request_fields(trace_id=context.trace_hex)
         span.set(request_id=request_id)
 
         async def send_with_id(message: Message) -> None:

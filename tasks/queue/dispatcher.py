@@ -63,10 +63,6 @@ class DispatchResult(StrEnum):
     NO_TENANT_YET = "no tenant yet"
 
 
-_WITHOUT_SPAN = frozenset({DispatchResult.KNOWN, DispatchResult.LEFT, DispatchResult.NO_TENANT_YET})
-"""Results of most webhooks, which are about rooms that have a trace already, or get it later."""
-
-
 class Dispatching(Protocol):
     """Interface of the dispatcher, for the receiver and the reconciler; Dispatcher implements it.
 
@@ -202,9 +198,7 @@ class Dispatcher:
     ) -> DispatchResult:
         with tracing.span("dispatch", "PRODUCER") as span:
             result = await self._open(room, span, replay=replay, explicit=explicit)
-            span.set(sid=room.sid, result=str(result))
-            if result not in _WITHOUT_SPAN:
-                span.keep()
+            span.set(sid=room.sid, result=result)
             return result
 
     async def _open(
@@ -218,6 +212,7 @@ class Dispatcher:
                 return DispatchResult.NO_TENANT_YET
             tenant = await self._find_tenant(room, replay=replay, last=True)
         if isinstance(tenant, SwitchboardError):
+            span.fail(type(tenant).__name__)
             return await self._refuse(room, tenant)
         agent_metadata = self._encrypt(room.name, explicit.metadata).decode() if explicit and explicit.metadata else ""
         queue = self._settings.tiers.queues[tenant.tier]
@@ -257,6 +252,8 @@ class Dispatcher:
             opened = await open_as(known.attempt + 1 if known else 1)
         if opened in {OpenResult.KNOWN, OpenResult.STALE}:
             return DispatchResult.KNOWN
+        # Most webhooks are about rooms that have a trace already, or get it later.
+        span.keep()
         result = DispatchResult(opened)
         fields = {"sid": room.sid, "tenant": tenant.id, "tier": tenant.tier, "queue": queue, "result": result}
         if opened is OpenResult.BUSY:

@@ -1,8 +1,8 @@
 """OpenTelemetry's SDK, set up for one process. Only one that exports spans, or runs livekit-agents, imports it.
 
 livekit-agents knows what may be personal in its spans: attributes with `pii` in their names, GenAI's content,
-messages of exceptions. Those are left out unless `LIVEKIT_TELEMETRY_ALLOW_PII` is on, and so is what a SIP trunk has written into
-the call: headers and addresses.
+messages of exceptions. Those are left out unless `LIVEKIT_TELEMETRY_ALLOW_PII` is on, and so is what a SIP trunk has
+written into the call: headers and addresses.
 """
 
 from __future__ import annotations
@@ -83,17 +83,17 @@ class CheckedExporter(SpanExporter):
     def __init__(self, exporter: SpanExporter, *, allow_pii: bool) -> None:
         self._exporter = exporter
         self._allow_pii = allow_pii
-        self._failing = False
+        self.failing = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send the spans."""
         result = self._exporter.export(spans if self._allow_pii else [without_sip(span) for span in spans])
         failing = result is not SpanExportResult.SUCCESS
-        if failing and not self._failing:
+        if failing and not self.failing:
             logger.warning("the collector does not take the spans; calls go on", extra={"spans": len(spans)})
-        elif self._failing and not failing:
+        elif self.failing and not failing:
             logger.info("the collector takes spans again")
-        self._failing = failing
+        self.failing = failing
         return result
 
     def shutdown(self) -> None:
@@ -166,8 +166,8 @@ class Tracing:
             shutdown_on_exit=False,
         )
         self.provider.add_span_processor(self._common)
-        exporter = CheckedExporter(OTLPSpanExporter(), allow_pii=allow_pii)
-        self.provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._exporter = CheckedExporter(OTLPSpanExporter(), allow_pii=allow_pii)
+        self.provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self.provider.get_tracer("switchboard", version)
 
     @property
@@ -197,8 +197,10 @@ class Tracing:
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
         """Send what is queued. Return False if that took longer than this; it then goes on, or ends with the process.
 
-        The SDK's own `force_flush` takes no deadline.
+        It is not waited for where the collector has failed just before. The SDK's own `force_flush` takes no deadline.
         """
+        if self._exporter.failing:
+            return False
         sent = threading.Event()
 
         def send() -> None:

@@ -5,7 +5,7 @@ A span that nothing has kept is not exported: most of LiveKit's webhooks are abo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -25,19 +25,24 @@ class OpenSpan:
 
     def __init__(self, span: Span | None = None, parent: OpenSpan | None = None) -> None:
         self.is_kept = False
+        self.on_keep: Callable[[], object] = lambda: None
         self._span = span
         self._parent = parent
 
     def keep(self) -> None:
         """Have it exported, and those that it is in."""
-        self.is_kept = True
+        if not self.is_kept:
+            self.is_kept = True
+            self.on_keep()
         if self._parent is not None:
             self._parent.keep()
 
     def set(self, **attributes: Any) -> None:
         """Set attributes of Switchboard's: `sid` becomes `switchboard.sid`."""
         if self._span is not None:
-            self._span.set_attributes({f"switchboard.{name}": value for name, value in attributes.items() if value})
+            self._span.set_attributes(
+                {f"switchboard.{name}": str(value) for name, value in attributes.items() if value}
+            )
 
     def set_status(self, code: int) -> None:
         """Set the status code of a response. An error of the server keeps the span."""

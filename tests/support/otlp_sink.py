@@ -84,7 +84,7 @@ def otlp_sink(*, status: int = 200, hangs: bool = False) -> Iterator[OtlpSink]:
         sink.released.set()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - http.server's name
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             sink.requests += 1
             sink.released.wait()

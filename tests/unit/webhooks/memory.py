@@ -33,6 +33,9 @@ class MemoryDispatcher:
         del name, metadata
         return False
 
+    async def save_trace(self, name: str) -> None:
+        raise NotImplementedError
+
     async def save_agent_metadata(self, name: str, metadata: str) -> None:
         raise NotImplementedError
 
