@@ -16,13 +16,10 @@ from tasks.settings import LogSettings, Settings, check_celery_settings
 __all__ = ["app"]
 
 
-WORKER, FLOWER = "worker", "flower"
-
-
-def _command() -> str | None:
-    """Return the command of `celery -A tasks` that runs."""
+def _is_worker() -> bool:
+    """Tell whether this process becomes a worker. Its command is known before and after Celery has begun with it."""
     context = click.get_current_context(silent=True)
-    return None if context is None else context.invoked_subcommand or context.info_name
+    return context is not None and "worker" in {context.invoked_subcommand, context.info_name}
 
 
 def check_settings() -> None:
@@ -31,7 +28,7 @@ def check_settings() -> None:
     A worker needs all settings. Flower and remote control have no secrets of the LiveKit server.
     """
     try:
-        if _command() == WORKER:
+        if _is_worker():
             Settings.read()
         else:
             check_celery_settings()
@@ -43,8 +40,8 @@ def check_settings() -> None:
 def set_up_logging(**_: object) -> None:
     """Log as Switchboard does, in place of Celery's own logging."""
     # A worker has done it: see below.
-    if _command() != WORKER:
-        logs.set_up(LogSettings.read().level, process="flower" if _command() == FLOWER else "")
+    if not _is_worker():
+        logs.set_up(LogSettings.read().level)
 
 
 @signals.celeryd_init.connect(weak=False)

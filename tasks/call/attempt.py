@@ -113,7 +113,7 @@ async def _run_call(
     finished = asyncio.create_task(call.run())
     lost = asyncio.create_task(watchdog.lost.wait())
     closing = asyncio.create_task(watchdog.closing.wait())
-    handed_over = asyncio.create_task(_hand_over(call, child, watchdog, claimed_at=claimed_at))
+    handed_over = asyncio.create_task(_hand_over(call, child, watchdog, trace, claimed_at=claimed_at))
     pending: set[asyncio.Task[Any]] = {finished, lost, closing, handed_over}
     try:
         while True:
@@ -132,7 +132,9 @@ async def _run_call(
         await asyncio.gather(*pending, return_exceptions=True)
 
 
-async def _hand_over(call: Call, child: Child, watchdog: Watchdog, *, claimed_at: float) -> None:
+async def _hand_over(
+    call: Call, child: Child, watchdog: Watchdog, trace: AttemptTrace, *, claimed_at: float
+) -> None:
     """Queue the room for its next attempt when the drain of this worker is over, or the call over its memory limit."""
     await child.drain.due(call.between_turns, lambda: child.row.hand_over)
     cause, reason = LossCause.HANDED_OVER, "its worker stops"
@@ -141,7 +143,9 @@ async def _hand_over(call: Call, child: Child, watchdog: Watchdog, *, claimed_at
         cause = LossCause.FAILED if soon else LossCause.HANDED_OVER
         reason = f"over its memory limit of {child.row.memory_limits.limit_mb:.0f} MB"
     watchdog.save_conversation(call.conversation_json())
-    await watchdog.end(Lost(reason, cause))
+    ending = Lost(reason, cause)
+    await watchdog.end(ending)
+    trace.over(ending, lease_lost=watchdog.lost.is_set())
 
 
 async def _conversation(room: Room, child: Child) -> Conversation:
