@@ -132,9 +132,7 @@ async def _run_call(
         await asyncio.gather(*pending, return_exceptions=True)
 
 
-async def _hand_over(
-    call: Call, child: Child, watchdog: Watchdog, trace: AttemptTrace, *, claimed_at: float
-) -> None:
+async def _hand_over(call: Call, child: Child, watchdog: Watchdog, trace: AttemptTrace, *, claimed_at: float) -> None:
     """Queue the room for its next attempt when the drain of this worker is over, or the call over its memory limit."""
     await child.drain.due(call.between_turns, lambda: child.row.hand_over)
     cause, reason = LossCause.HANDED_OVER, "its worker stops"
