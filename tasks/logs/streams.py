@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 from types import TracebackType
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 _writing = threading.local()
 
@@ -61,6 +61,11 @@ class LoggedStream(io.TextIOBase):
     def fileno(self) -> int:
         """Return the real stream's file descriptor, for faulthandler and for programs that are started."""
         return self._real.fileno()
+
+    @property
+    def buffer(self) -> BinaryIO:
+        """The real stream's, past the log, for programs that write bytes."""
+        return self._real.buffer
 
     def isatty(self) -> bool:
         """Return False: its lines are for programs."""

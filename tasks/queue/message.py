@@ -46,7 +46,7 @@ UNABLE = "unable"
 TRACEPARENT = "traceparent"
 """The header with the context of the dispatch, as W3C's of the same name has it."""
 LOST_CLAIM = "lost_claim"
-"""The header beside it: when the attempt before was claimed, unix ms, if its process has died with its span."""
+"""The header that says when the attempt before was claimed, unix ms, if its process has died with its span."""
 
 
 def call_message(  # noqa: PLR0913 - what a worker needs, and what Flower shows
@@ -65,12 +65,15 @@ def call_message(  # noqa: PLR0913 - what a worker needs, and what Flower shows
     """Return the message that has a worker answer the room.
 
     Its arguments are the sid and the attempt; name, tenant and tier are only in what Flower shows of them. `avoid`: the
-    worker that should not take it if another one can. `unable`: the
-    one that would fail again.
+    worker that should not take it if another one can. `unable`: the one that would fail again. `trace` and
+    `lost_claim_ms`: see TRACEPARENT and LOST_CLAIM.
     """
     headers: dict[str, Any] = {AVOID: avoid, UNABLE: unable} if avoid else {}
     if trace:
-        headers |= {TRACEPARENT: trace, LOST_CLAIM: lost_claim_ms}
+        headers[TRACEPARENT] = trace
+    if lost_claim_ms is not None:
+        # Also without a trace: workers may export where receivers do not.
+        headers[LOST_CLAIM] = lost_claim_ms
     with Connection(transport=_RecordingTransport) as connection:
         channel = connection.default_channel
         app.send_task(

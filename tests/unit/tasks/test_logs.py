@@ -62,6 +62,12 @@ def test_what_a_program_prints_is_a_line_for_each_line(caplog: pytest.LogCapture
     assert [record.getMessage() for record in caplog.records] == ["100% of it", "a b", "cd", "not at its end"]
 
 
+def test_a_program_may_still_write_bytes_and_ask_for_the_file() -> None:
+    stream = LoggedStream("stdout", logging.INFO, sys.__stderr__ or sys.stderr)
+    stream.buffer.write(b"")
+    assert (stream.fileno(), stream.isatty(), stream.writable()) == (2, False, True)
+
+
 def test_a_log_that_prints_does_not_go_on_for_ever() -> None:
     written = io.StringIO()
     stream = LoggedStream("printing", logging.INFO, written)
