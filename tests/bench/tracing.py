@@ -38,9 +38,8 @@ class Pair:
     plain: float
 
 
-async def measure(pairs: int, seconds: float) -> tuple[list[Pair], OtlpSink]:
+async def measure(pairs: int, seconds: float, directory: Path) -> tuple[list[Pair], OtlpSink]:
     """Run the pairs, one after the other."""
-    directory = Path(tempfile.mkdtemp(prefix="switchboard-tracing-"))
     (directory / "tenants.toml").write_text(TENANTS)
     (directory / "load").write_text("0")
     with otlp_sink() as sink:
@@ -95,7 +94,8 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=6)
     parser.add_argument("--seconds", type=float, default=30.0)
     given = parser.parse_args()
-    pairs, sink = asyncio.run(measure(given.pairs, given.seconds))
+    with tempfile.TemporaryDirectory(prefix="switchboard-tracing-") as directory:
+        pairs, sink = asyncio.run(measure(given.pairs, given.seconds, Path(directory)))
     traced, plain = ([getattr(pair, name) for pair in pairs] for name in ("traced", "plain"))
     results = {
         "pairs": [[round(pair.traced, 2), round(pair.plain, 2)] for pair in pairs],
