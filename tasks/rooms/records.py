@@ -26,6 +26,7 @@ class Room:
     `claimant`: the task run that has claimed it, or "".
     `agent_metadata`: encrypted, or "" for the tenant's.
     `ended_by`, `public_reason`: an `EndedBy` and a `PublicReason` if it is over, or "".
+    `trace`: the context of its dispatch, as W3C's `traceparent` has it, or "".
     `arrived_us`: when it began to wait for this attempt, unix µs; 0 for a room that was never opened.
     """
 
@@ -46,6 +47,7 @@ class Room:
     agent_metadata: str = ""
     ended_by: str = ""
     public_reason: str = ""
+    trace: str = ""
 
     @classmethod
     def read(cls, fields: Mapping[str, str]) -> Self:
@@ -70,6 +72,7 @@ class Room:
             agent_metadata=fields.get("agent_metadata", ""),
             ended_by=fields.get("ended_by", ""),
             public_reason=fields.get("public_reason", ""),
+            trace=fields.get("trace", ""),
         )
 
 

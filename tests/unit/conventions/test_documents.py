@@ -153,6 +153,7 @@ def test_every_key_in_redis_is_documented() -> None:
         keys.conversation("<sid>"),
         keys.agent_metadata("<name>"),
         keys.webhook_check("<name>"),
+        keys.trace("<name>"),
         redis_key("<digest>"),
         keys.worker("<node>"),
     }

@@ -38,6 +38,9 @@ class MemoryDispatcher:
         await self.ping()
         self.noted.append((room, event))
 
+    async def save_trace(self, name: str) -> None:
+        raise NotImplementedError
+
     async def save_agent_metadata(self, name: str, metadata: str) -> None:
         raise NotImplementedError
 
