@@ -2,6 +2,7 @@
 
     states      the states of a room, and the results of the actions on it
     records     what is read back from Redis, typed
+    call_records  the records of calls and of their attempts, typed
     keys        names and lifetimes of the keys
     scripts     the Lua scripts as functions with named keys and arguments
     store       `RoomStore`: a method for each action on a room, and the reads that operators need
@@ -128,8 +129,11 @@ counts expired leases only when they could have been renewed (decision 9).
 
 from __future__ import annotations
 
-from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, Wait, WorkerStatus
+from tasks.rooms.call_records import AttemptRecord, CallRecord
+from tasks.rooms.records import DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, Wait, WorkerStatus
 from tasks.rooms.states import (
+    AttemptEnding,
+    CallState,
     ClaimRefusal,
     CloseResult,
     EndedBy,
@@ -144,7 +148,10 @@ from tasks.rooms.store import RoomStore
 from tasks.rooms.waitlist import RepairCursor, WaitList
 
 __all__ = [
+    "AttemptEnding",
+    "AttemptRecord",
     "CallRecord",
+    "CallState",
     "ClaimRefusal",
     "CloseResult",
     "DeadLetter",

@@ -25,26 +25,6 @@ ROOM_PREFIX = f"{PREFIX}room:"
 CONVERSATION_PREFIX = f"{PREFIX}conversation:"
 AGENT_METADATA_PREFIX = f"{PREFIX}agent_metadata:"
 
-FIXED = {
-    "rooms_key": ROOMS,
-    "queued_key": QUEUED,
-    "leases_key": LEASES,
-    "delayed_key": DELAYED,
-    "calls_key": CALLS,
-    "dead_key": DEAD,
-    "leader_key": LEADER,
-    "probe_key": PROBE,
-    "permits_key": PERMITS,
-    "waitlist_key": WAITLIST,
-    "eligible_key": ELIGIBLE,
-    "admission_key": ADMISSION,
-    "unanswered_key": UNANSWERED,
-    "notify_key": NOTIFY,
-    "tenantless_key": TENANTLESS,
-    "room_prefix": ROOM_PREFIX,
-    "conversation_prefix": CONVERSATION_PREFIX,
-}
-"""The keys and prefixes that are the same in every call of a script, by their names in the Lua files."""
 PERMANENT = frozenset(
     {
         *(ROOMS, QUEUED, LEASES, DELAYED, CALLS, DEAD, PERMITS),
@@ -62,8 +42,36 @@ CONVERSATION_MS = 3600 * 1000
 PROBE_MS = 60 * 1000
 AGENT_METADATA_MS = 2 * 3600 * 1000
 """The TTL of the agent's metadata until its room is opened, which takes the room's time to be joined at most."""
-STREAM_LENGTH = 10_000
-"""Call records and dead letters kept, each."""
+DEAD_LENGTH = 10_000
+"""Dead letters kept."""
+CALLS_LENGTH = 30_000
+"""Records of calls and of attempts kept: those of 10,000 calls at least, if not more than two attempts each."""
+
+FIXED: dict[str, str | int] = {
+    "rooms_key": ROOMS,
+    "queued_key": QUEUED,
+    "leases_key": LEASES,
+    "delayed_key": DELAYED,
+    "calls_key": CALLS,
+    "dead_key": DEAD,
+    "leader_key": LEADER,
+    "probe_key": PROBE,
+    "permits_key": PERMITS,
+    "waitlist_key": WAITLIST,
+    "eligible_key": ELIGIBLE,
+    "admission_key": ADMISSION,
+    "unanswered_key": UNANSWERED,
+    "notify_key": NOTIFY,
+    "tenantless_key": TENANTLESS,
+    "room_prefix": ROOM_PREFIX,
+    "conversation_prefix": CONVERSATION_PREFIX,
+    "open_ms": OPEN_ROOM_MS,
+    "conversation_ms": CONVERSATION_MS,
+    "probe_ms": PROBE_MS,
+    "calls_length": CALLS_LENGTH,
+    "dead_length": DEAD_LENGTH,
+}
+"""The keys and numbers that are the same in every call of a script, by their names in the Lua files."""
 
 
 def room(sid: str) -> str:
