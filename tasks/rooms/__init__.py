@@ -129,7 +129,7 @@ counts expired leases only when they could have been renewed (decision 9).
 
 from __future__ import annotations
 
-from tasks.rooms.call_records import AttemptRecord, CallRecord
+from tasks.rooms.call_records import AttemptMetrics, AttemptRecord, CallRecord
 from tasks.rooms.records import DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, Wait, WorkerStatus
 from tasks.rooms.states import (
     AttemptEnding,
@@ -149,6 +149,7 @@ from tasks.rooms.waitlist import RepairCursor, WaitList
 
 __all__ = [
     "AttemptEnding",
+    "AttemptMetrics",
     "AttemptRecord",
     "CallRecord",
     "CallState",
