@@ -114,7 +114,7 @@ async def test_the_records_of_a_killed_agent_and_of_its_replacement_have_all_tha
 
 
 def output_tokens(usage: str) -> int:
-    return sum(entry["output_tokens"] for entry in json.loads(usage) if entry["type"] == "llm_usage")
+    return sum(entry.get("output_tokens", 0) for entry in json.loads(usage) if entry["type"] == "llm_usage")
 
 
 async def test_the_calls_of_a_killed_worker_are_taken_over_by_another(

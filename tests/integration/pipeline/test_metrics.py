@@ -25,7 +25,7 @@ async def talk(call: LiveCall, caller: Caller, turns: int) -> None:
 def used(call: LiveCall) -> dict[str, float]:
     """Return the usage of each type, in its own unit."""
     units = {"llm_usage": "output_tokens", "tts_usage": "characters_count", "stt_usage": "audio_duration"}
-    return {entry["type"]: entry[units[entry["type"]]] for entry in call.usage if entry["type"] in units}
+    return {entry["type"]: entry.get(units[entry["type"]], 0) for entry in call.usage if entry["type"] in units}
 
 
 async def test_an_agent_with_a_language_model_and_started_twice(livekit: LiveKitServer) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from typing import cast
+
 from tasks.rooms import (
     AttemptEnding,
     CallRecord,
@@ -73,6 +76,8 @@ async def test_what_is_told_with_the_ending_counts_more_than_the_last_renewal(ro
     (record,) = await rooms.list_attempt_records()
     assert (record.usage, record.turns) == (USED, TURNS)
     assert (await only_call(rooms)).usage == USED
+    # The room stays known for an hour, and need not have it, too.
+    assert not {"usage", "turns"} & set(await cast("Awaitable[list[str]]", rooms.redis.hkeys(keys.room(SID))))
 
 
 async def test_a_caller_who_gives_up_waiting_leaves_a_call_record(rooms: RoomStore) -> None:
