@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 
 from tasks.queue.message import call_message
-from tasks.rooms import LossCause, RequeueResult, Room, RoomStore
+from tasks.rooms import AttemptMetrics, LossCause, RequeueResult, Room, RoomStore
+from tasks.rooms.call_records import NO_METRICS
 
 logger = logging.getLogger("switchboard.tasks.queue")
 
 
-async def requeue_call(
+async def requeue_call(  # noqa: PLR0913 - what is lost, why, and what is known of it
     room: Room,
     rooms: RoomStore,
     max_attempts: int,
@@ -19,11 +20,13 @@ async def requeue_call(
     cause: LossCause = LossCause.FAILED,
     unable: bool = False,
     alive: bool = False,
+    metrics: AttemptMetrics = NO_METRICS,
 ) -> RequeueResult:
     """Queue the room again, whose attempt `room.attempt` has lost its call.
 
     `reason`: one line for the dead letter, in case the attempts are used up. `unable`: the worker of this attempt could
     not answer it a second time either. `alive`: the process of this attempt writes the attempt's span itself.
+    `metrics`: of the attempt, for its record; without them it has those of its last renewal.
     """
     result = await rooms.requeue(
         room.sid,
@@ -45,6 +48,7 @@ async def requeue_call(
         max_attempts=max_attempts,
         cause=cause,
         claimant=room.claimant,
+        metrics=metrics,
     )
     if result is not RequeueResult.STALE:
         level = logging.ERROR if result is RequeueResult.DEAD else logging.WARNING

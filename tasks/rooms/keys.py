@@ -27,26 +27,6 @@ AGENT_METADATA_PREFIX = f"{PREFIX}agent_metadata:"
 WEBHOOK_CHECK_PREFIX = f"{PREFIX}webhook_check:"
 TRACE_PREFIX = f"{PREFIX}trace:"
 
-FIXED = {
-    "rooms_key": ROOMS,
-    "queued_key": QUEUED,
-    "leases_key": LEASES,
-    "delayed_key": DELAYED,
-    "calls_key": CALLS,
-    "dead_key": DEAD,
-    "leader_key": LEADER,
-    "probe_key": PROBE,
-    "permits_key": PERMITS,
-    "waitlist_key": WAITLIST,
-    "eligible_key": ELIGIBLE,
-    "admission_key": ADMISSION,
-    "unanswered_key": UNANSWERED,
-    "notify_key": NOTIFY,
-    "tenantless_key": TENANTLESS,
-    "room_prefix": ROOM_PREFIX,
-    "conversation_prefix": CONVERSATION_PREFIX,
-}
-"""The keys and prefixes that are the same in every call of a script, by their names in the Lua files."""
 PERMANENT = frozenset(
     {
         *(ROOMS, QUEUED, LEASES, DELAYED, CALLS, DEAD, PERMITS),
@@ -67,8 +47,36 @@ AGENT_METADATA_MS = 2 * 3600 * 1000
 WEBHOOK_CHECK_MS = 60 * 1000
 TRACE_MS = 60 * 1000
 """The TTL of a trace until its room is opened, which its request and its webhook do within seconds."""
-STREAM_LENGTH = 10_000
-"""Call records and dead letters kept, each."""
+DEAD_LENGTH = 10_000
+"""Dead letters kept."""
+CALLS_LENGTH = 30_000
+"""Records of calls and attempts kept: of 10,000 calls, with two attempts each. One has 1.1 kB, so all have 33 MB."""
+
+FIXED: dict[str, str | int] = {
+    "rooms_key": ROOMS,
+    "queued_key": QUEUED,
+    "leases_key": LEASES,
+    "delayed_key": DELAYED,
+    "calls_key": CALLS,
+    "dead_key": DEAD,
+    "leader_key": LEADER,
+    "probe_key": PROBE,
+    "permits_key": PERMITS,
+    "waitlist_key": WAITLIST,
+    "eligible_key": ELIGIBLE,
+    "admission_key": ADMISSION,
+    "unanswered_key": UNANSWERED,
+    "notify_key": NOTIFY,
+    "tenantless_key": TENANTLESS,
+    "room_prefix": ROOM_PREFIX,
+    "conversation_prefix": CONVERSATION_PREFIX,
+    "open_ms": OPEN_ROOM_MS,
+    "conversation_ms": CONVERSATION_MS,
+    "probe_ms": PROBE_MS,
+    "calls_length": CALLS_LENGTH,
+    "dead_length": DEAD_LENGTH,
+}
+"""The keys and numbers that are the same in every call of a script, by their names in the Lua files."""
 
 
 def room(sid: str) -> str:

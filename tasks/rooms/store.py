@@ -5,10 +5,9 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
-from redis.exceptions import ResponseError
-
 from tasks.rooms import keys
-from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, WorkerStatus
+from tasks.rooms.call_records import NO_METRICS, AttemptMetrics, AttemptRecord, CallRecord, newest_entries
+from tasks.rooms.records import DeadLetter, Limits, Room, RoomSummary, WorkerStatus, readable_room
 from tasks.rooms.scripts import Script
 from tasks.rooms.states import (
     ClaimRefusal,
@@ -114,13 +113,14 @@ class RoomStore:
             trace=trace,
             trace_key=keys.trace(name),
             waiting_limit=limits.waiting,
-            open_ms=keys.OPEN_ROOM_MS,
             over_ms=keys.REFUSED_ROOM_MS,
         )
         return OpenResult(opened)
 
-    async def claim(self, sid: str, attempt: int, *, claimant: str, worker: str, pid: int) -> Room | ClaimRefusal:
-        """Claim a room for this attempt, with a lease. Returns the room as it is then."""
+    async def claim(
+        self, sid: str, attempt: int, *, claimant: str, worker: str, pid: int, version: str = ""
+    ) -> Room | ClaimRefusal:
+        """Claim a room for this attempt, with a lease. Returns the room as it is then. `version`: of Switchboard."""
         answer, *fields = await self._claim_room(
             room_key=keys.room(sid),
             sid=sid,
@@ -128,8 +128,8 @@ class RoomStore:
             claimant=claimant,
             worker=worker,
             pid=pid,
+            version=version,
             lease_ms=self._lease_ms,
-            open_ms=keys.OPEN_ROOM_MS,
         )
         if answer != "claimed":
             return ClaimRefusal(answer)
@@ -143,10 +143,12 @@ class RoomStore:
         claimant: str = "",
         steps: Mapping[str, int] = NO_STEPS,
         conversation: bytes | None = None,
+        metrics: AttemptMetrics = NO_METRICS,
     ) -> RenewResult:
         """Renew the lease, from now on for its TTL, and write what is new, unless it is lost.
 
-        `steps`: when they were reached, in ms after the claim. `conversation`: encrypted.
+        `steps`: when they were reached, in ms after the claim. `conversation`: encrypted. `metrics`: for
+        the record of the attempt.
         """
         pairs: list[str | int] = [part for step in steps.items() for part in step]
         renewed = await self._renew_lease(
@@ -157,9 +159,8 @@ class RoomStore:
             attempt=attempt,
             claimant=claimant,
             conversation=conversation,
-            conversation_ms=keys.CONVERSATION_MS,
+            **metrics._asdict(),
             lease_ms=self._lease_ms,
-            open_ms=keys.OPEN_ROOM_MS,
         )
         return RenewResult(renewed)
 
@@ -169,11 +170,11 @@ class RoomStore:
         attempt: int,
         *,
         outcome: str,
-        usage: str,
+        metrics: AttemptMetrics = NO_METRICS,
         ended_by: EndedBy = EndedBy.CALLERS,
         claimant: str = "",
     ) -> bool:
-        """End the call and write its record; `usage` is JSON. Returns False if the attempt is stale."""
+        """End the call and write its records; `metrics`: as in `renew`. Returns False if it is stale."""
         ended = await self._end_call(
             room_key=keys.room(sid),
             conversation_key=keys.conversation(sid),
@@ -183,9 +184,8 @@ class RoomStore:
             outcome=outcome,
             ended_by=ended_by,
             public_reason=PublicReason.ENDED if ended_by is EndedBy.LIMIT else "",
-            usage=usage,
+            **metrics._asdict(),
             over_ms=keys.OVER_ROOM_MS,
-            stream_length=keys.STREAM_LENGTH,
         )
         return bool(ended)
 
@@ -200,7 +200,6 @@ class RoomStore:
             sid=sid,
             missing=missing,
             over_ms=keys.OVER_ROOM_MS,
-            stream_length=keys.STREAM_LENGTH,
         )
         return CloseResult(closed)
 
@@ -215,6 +214,7 @@ class RoomStore:
         max_attempts: int,
         cause: LossCause = LossCause.FAILED,
         claimant: str = "",
+        metrics: AttemptMetrics = NO_METRICS,
     ) -> RequeueResult:
         """Requeue a room whose call this attempt has lost, or hands over; `message` is for the next attempt.
 
@@ -231,6 +231,7 @@ class RoomStore:
             max_attempts=max_attempts,
             only_if_expired=cause is LossCause.LEASE_EXPIRED,
             counted=cause.counted,
+            cause=cause,
             handed_over=cause is LossCause.HANDED_OVER,
             backs_off=cause.backs_off,
             quick_ms=self._quick_failure_ms,
@@ -238,9 +239,8 @@ class RoomStore:
             message=message,
             reason=reason,
             public_reason=PublicReason.UNAVAILABLE,
-            open_ms=keys.OPEN_ROOM_MS,
             over_ms=keys.OVER_ROOM_MS,
-            stream_length=keys.STREAM_LENGTH,
+            **metrics._asdict(),
         )
         return RequeueResult(requeued)
 
@@ -297,7 +297,14 @@ class RoomStore:
         return bool(leads), int(now_ms)
 
     async def dead_letter(
-        self, sid: str, *, attempt: int | None, reason: str, name: str = "", claimant: str = ""
+        self,
+        sid: str,
+        *,
+        attempt: int | None,
+        reason: str,
+        name: str = "",
+        claimant: str = "",
+        metrics: AttemptMetrics = NO_METRICS,
     ) -> bool:
         """Write a dead letter for a room that cannot be answered, and end it.
 
@@ -314,13 +321,13 @@ class RoomStore:
             reason=reason,
             public_reason=PublicReason.UNAVAILABLE,
             over_ms=keys.OVER_ROOM_MS,
-            stream_length=keys.STREAM_LENGTH,
+            **metrics._asdict(),
         )
         return bool(written)
 
     async def prove_write(self) -> None:
         """Return when Redis has run a script that writes. A Redis without memory, or a replica, answers a PING too."""
-        await self._prove_write(probe_ms=keys.PROBE_MS)
+        await self._prove_write()
 
     async def get(self, sid: str) -> Room | None:
         """Return a room, or None. One whose hash is not readable is as good as unknown, and soon forgotten."""
@@ -363,7 +370,7 @@ class RoomStore:
             for sid in sids:
                 pipe.hgetall(keys.room(sid))
             answers = await pipe.execute(raise_on_error=False)
-        return [room for sid, answer in zip(sids, answers, strict=True) if (room := _readable(sid, answer))]
+        return [room for sid, answer in zip(sids, answers, strict=True) if (room := readable_room(sid, answer))]
 
     async def list_workers(self) -> list[WorkerStatus]:
         """List every worker whose heartbeat is fresh, by name."""
@@ -376,23 +383,13 @@ class RoomStore:
 
     async def list_dead_letters(self, limit: int | None = 100) -> list[DeadLetter]:
         """List the newest dead letters, the newest first."""
-        return [DeadLetter.read(entry, fields) for entry, fields in await self._newest(keys.DEAD, limit)]
+        letters = cast("list[tuple[str, dict[str, str]]]", await self.redis.xrevrange(keys.DEAD, count=limit))
+        return [DeadLetter.read(entry, fields) for entry, fields in letters]
 
-    async def list_call_records(self, limit: int = 100) -> list[CallRecord]:
-        """List the newest call records, the newest first."""
-        return [CallRecord.read(entry, fields) for entry, fields in await self._newest(keys.CALLS, limit)]
+    async def list_call_records(self, limit: int = 100, *, claimed: bool = False) -> list[CallRecord]:
+        """List the newest call records, the newest first. `claimed`: only of calls that an attempt has claimed."""
+        return [CallRecord.read(*entry) for entry in await newest_entries(self.redis, "call", limit, claimed=claimed)]
 
-    async def _newest(self, stream: str, limit: int | None) -> list[tuple[str, dict[str, str]]]:
-        return cast("list[tuple[str, dict[str, str]]]", await self.redis.xrevrange(stream, count=limit))
-
-
-def _readable(sid: str, answer: Mapping[str, str] | Exception) -> Room | None:
-    """Return the room of a hash, or None if there is none, or no readable one. Raises what Redis answered otherwise."""
-    if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
-        return None
-    if isinstance(answer, Exception):
-        raise answer
-    try:
-        return Room.read({**answer, "sid": sid}) if answer else None
-    except ValueError:
-        return None
+    async def list_attempt_records(self, limit: int = 100) -> list[AttemptRecord]:
+        """List the newest attempt records, the newest first."""
+        return [AttemptRecord.read(*entry) for entry in await newest_entries(self.redis, "attempt", limit)]

@@ -17,7 +17,7 @@ from tasks.call.lease import Lease
 from tasks.encryption import Encryption
 from tasks.queue.dispatcher import RoomInfo
 from tasks.redis_client import connect
-from tasks.rooms import Room, RoomStore, keys
+from tasks.rooms import AttemptMetrics, Room, RoomStore, keys
 from tasks.tenants import TenantReader
 from tasks.tenants.record_signer import RecordSigner
 from tests.bench.scaling.cost import Cost, measure_each
@@ -183,7 +183,9 @@ class _Child:
 
     async def end(self) -> None:
         room = self._room
-        await self._rooms.end(room.sid, room.attempt, outcome="room finished", usage=USAGE, claimant=room.claimant)
+        await self._rooms.end(
+            room.sid, room.attempt, outcome="room finished", metrics=AttemptMetrics(USAGE), claimant=room.claimant
+        )
         await self._redis.aclose()
 
 

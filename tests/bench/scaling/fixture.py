@@ -131,7 +131,7 @@ class Installation:
 
     async def end(self, sid: str) -> object:
         """End a call, as a child does."""
-        return await self.store.end(sid, 1, outcome="ended by the agent or the room", usage="[]")
+        return await self.store.end(sid, 1, outcome="ended by the agent or the room")
 
 
 async def for_each(items: Sequence[T], action: Callable[[T], Awaitable[object]]) -> None:

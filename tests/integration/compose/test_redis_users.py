@@ -105,7 +105,7 @@ async def test_receivers_and_workers_do_all_that_they_have_to(declared: Users) -
         await worker.renew(sid, 1)
         await worker.renew(sid, 1, steps={"joined": 5}, conversation=b"encrypted")
     assert await worker.conversation("RM_1") == b"encrypted"
-    assert await worker.end("RM_1", 1, outcome="room empty", usage="[]")
+    assert await worker.end("RM_1", 1, outcome="room empty")
     await worker.requeue("RM_2", 1, queue="premium", message=b"{}", reason="x", max_attempts=5, cause=LossCause.FAILED)
     assert await worker.dead_letter("RM_3", attempt=1, reason="x")
     await worker.return_message("RM_4", 1)

@@ -17,7 +17,7 @@ async def ended(sender: Sender, rooms: RoomStore, by: EndedBy = EndedBy.CALLERS)
     await rooms.redis.delete("premium")
     claim = await rooms.claim(sid, 1, claimant="a", worker="celery@one", pid=7)
     assert not isinstance(claim, ClaimRefusal)
-    assert await rooms.end(sid, 1, outcome="room empty", usage="[]", ended_by=by)
+    assert await rooms.end(sid, 1, outcome="room empty", ended_by=by)
     room = await rooms.get(sid)
     assert room is not None
     return sid, room.steps_ms["ended"]
@@ -95,7 +95,7 @@ async def test_a_caller_who_comes_back_twice_is_answered_twice_more(sender: Send
     sid, ended_ms = await ended(sender, rooms)
     await joined(sender, sid, joinedAtMs=str(ended_ms + 1))
     assert not isinstance(await rooms.claim(sid, 2, claimant="b", worker="celery@one", pid=8), ClaimRefusal)
-    assert await rooms.end(sid, 2, outcome="room empty", usage="[]")
+    assert await rooms.end(sid, 2, outcome="room empty")
 
     answer = await joined(sender, sid, joinedAtMs=str(ended_ms + 60_000))
 

@@ -141,7 +141,7 @@ class History:
     async def end_a_call(self) -> None:
         for room in await self._rooms.list_open():
             if room.state is State.RUNNING:
-                await self._rooms.end(room.sid, room.attempt, outcome="room empty", usage="[]")
+                await self._rooms.end(room.sid, room.attempt, outcome="room empty")
                 return
 
     async def crash(self) -> None:

@@ -40,7 +40,7 @@ async def call(rooms: RoomStore, attempt: int) -> None:
     assert await task(rooms) == {"sid": SID, "attempt": attempt}
     claim = await rooms.claim(SID, attempt, claimant=str(attempt), worker="celery@one", pid=7)
     assert not isinstance(claim, ClaimRefusal)
-    assert await rooms.end(SID, attempt, outcome="room empty", usage="[]")
+    assert await rooms.end(SID, attempt, outcome="room empty")
 
 
 async def task(rooms: RoomStore) -> dict[str, Any]:

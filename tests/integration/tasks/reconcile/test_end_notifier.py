@@ -46,7 +46,7 @@ def read(participant: models.ParticipantInfo) -> tuple[str, str]:
 async def reach_the_limit(rooms: RoomStore, dispatcher: Dispatcher, ended_by: EndedBy = EndedBy.LIMIT) -> Room:
     await open_room(dispatcher, ROOM)
     room = await run_call(rooms, SID)
-    assert await rooms.end(SID, 1, outcome="maximum length", usage="[]", ended_by=ended_by)
+    assert await rooms.end(SID, 1, outcome="maximum length", ended_by=ended_by)
     return room
 
 
@@ -199,7 +199,7 @@ async def test_a_room_that_was_opened_again_meanwhile_or_whose_name_is_anothers_
     assert (server.deleted, await rooms.waitlist.to_notify(10)) == ([], [])
 
     await run_call(rooms, SID)
-    await rooms.end(SID, 1, outcome="maximum length", usage="[]", ended_by=EndedBy.LIMIT)
+    await rooms.end(SID, 1, outcome="maximum length", ended_by=EndedBy.LIMIT)
     await notifier.sweep()
     server.list_rooms([listed_room("RM_2", NAME)])
     await notifier.sweep()

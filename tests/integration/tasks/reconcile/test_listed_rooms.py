@@ -58,7 +58,7 @@ async def ended(rooms: RoomStore, dispatcher: Dispatcher, ended_by: EndedBy, *, 
     """A room whose call ended `ms_ago`. Redis' clock cannot be set, so the recorded time is moved."""
     await dispatcher.open(RoomInfo(SID, NAME))
     assert not isinstance(await rooms.claim(SID, 1, claimant="a", worker="celery@one", pid=7), ClaimRefusal)
-    assert await rooms.end(SID, 1, outcome="o", usage="[]", ended_by=ended_by)
+    assert await rooms.end(SID, 1, outcome="o", ended_by=ended_by)
     await rooms.redis.hset(keys.room(SID), "at:ended", str(now_ms() - ms_ago))
 
 

@@ -57,7 +57,7 @@ async def call_in(rooms: RoomStore, caller: Caller, ended_by: EndedBy) -> None:
     await rooms.redis.delete("premium")
     claim = await rooms.claim(caller.room_sid, 1, claimant="a", worker="celery@one", pid=7)
     assert not isinstance(claim, ClaimRefusal)
-    assert await rooms.end(caller.room_sid, 1, outcome="o", usage="[]", ended_by=ended_by)
+    assert await rooms.end(caller.room_sid, 1, outcome="o", ended_by=ended_by)
 
 
 async def test_a_room_that_was_left_alone_is_opened_again_when_somebody_is_in_it(

@@ -115,7 +115,7 @@ async def test_the_caller_of_a_call_that_reached_its_limit_reads_it_and_has_seco
         if not gone.done():
             gone.set_result(reason)
 
-    assert await rooms.end(call.sid, 1, outcome="maximum length", usage="[]", ended_by=EndedBy.LIMIT)
+    assert await rooms.end(call.sid, 1, outcome="maximum length", ended_by=EndedBy.LIMIT)
     read_ms = await asyncio.wait_for(read, 15)
     assert await asyncio.wait_for(gone, 15) == rtc.DisconnectReason.ROOM_DELETED
     assert now_ms() - read_ms > 2500
@@ -150,7 +150,7 @@ async def test_a_hidden_supervisor_alone_in_a_room_is_nobody_to_answer(
     grants = api.VideoGrants(room_join=True, room=NAME, hidden=True)
     boss = api.AccessToken(livekit.api_key, livekit.api_secret).with_identity("boss").with_grants(grants)
     async with joined(livekit, boss.to_jwt()):
-        assert await rooms.end(call.sid, 1, outcome="room empty", usage="[]", ended_by=EndedBy.CALLERS)
+        assert await rooms.end(call.sid, 1, outcome="room empty", ended_by=EndedBy.CALLERS)
         await call.caller.room.disconnect()
         await rooms.redis.hset(f"switchboard:room:{call.sid}", "at:ended", str(now_ms() - 60_000))
         sync = LiveKitSync(rooms, dispatcher, settings.livekit, LiveKitSyncConfig(announced_ms=-60_000), max_attempts=5)

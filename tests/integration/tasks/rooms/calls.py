@@ -67,7 +67,7 @@ async def run(rooms: RoomStore, attempt: int = 1) -> None:
 
 async def end(rooms: RoomStore, attempt: int = 1) -> int:
     """End the call of a room that was opened before. Returns when it ended, unix ms."""
-    assert await rooms.end(SID, attempt, outcome="room empty", usage="[]")
+    assert await rooms.end(SID, attempt, outcome="room empty")
     return (await get(rooms)).steps_ms["ended"]
 
 

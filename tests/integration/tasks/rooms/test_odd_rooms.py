@@ -137,7 +137,7 @@ async def odd_beside_healthy(rooms: RoomStore, state: State, way: str) -> None:
     ended = await rooms.waitlist.expire_waits("premium", -1000, reason="nobody came", limit=MANY)
     assert {"RM_lost", "RM_waits"} <= set(ended)
     if (await rooms.close(ODD)) is CloseResult.CLOSING:
-        assert await rooms.end(ODD, 1, outcome="room empty", usage="[]")
+        assert await rooms.end(ODD, 1, outcome="room empty")
     # It is over, or it was forgotten; in any case nothing of it is left.
     await sweep(rooms)
     for name in (keys.ROOMS, keys.QUEUED, keys.LEASES, keys.PERMITS, keys.WAITLIST, keys.UNANSWERED, keys.ELIGIBLE):

@@ -66,7 +66,7 @@ async def test_a_room_that_was_ended_by_its_agent_or_a_limit_is_not_opened_again
 ) -> None:
     await open_room(rooms)
     await run(rooms)
-    assert await rooms.end("RM_1", 1, outcome="o", usage="[]", ended_by=ended_by)
+    assert await rooms.end("RM_1", 1, outcome="o", ended_by=ended_by)
     assert await open_room(rooms, attempt=2, ended_before_ms=1 << 50) is OpenResult.KNOWN
     assert (await get(rooms)).ended_by == ended_by
 
@@ -138,7 +138,7 @@ async def test_late_writes_of_the_call_before_are_stale(rooms: RoomStore, ended_
     before = await get(rooms)
     assert await claim(rooms, 1, claimant="of 1") is ClaimRefusal.STALE
     assert await rooms.renew("RM_1", 1) is RenewResult.LOST
-    assert not await rooms.end("RM_1", 1, outcome="too late", usage="[]")
+    assert not await rooms.end("RM_1", 1, outcome="too late")
     assert not await record_steps(rooms, "RM_1", 1, {"joined": 1})
     assert await requeue(rooms, 1) is RequeueResult.STALE
     assert await get(rooms) == before

@@ -102,7 +102,7 @@ async def test_an_ended_call_leaves_a_record_with_the_time_of_each_step(rooms: R
     await opened(rooms)
     await claimed(rooms)
     assert await record_steps(rooms, "RM_1", 1, {"joined": 80, "first_audio": 300})
-    assert await rooms.end("RM_1", 1, outcome="room empty", usage="[]")
+    assert await rooms.end("RM_1", 1, outcome="room empty")
     (record,) = await rooms.list_call_records()
     assert (record.sid, record.tenant, record.outcome, record.worker) == ("RM_1", "acme", "room empty", "celery@one")
     steps = record.steps_ms
@@ -142,7 +142,7 @@ async def test_a_stale_attempt_changes_nothing(rooms: RoomStore) -> None:
     before = await rooms.get("RM_1")
     assert await rooms.renew("RM_1", 1) is RenewResult.LOST
     assert not await record_steps(rooms, "RM_1", 1, {"joined": 1})
-    assert not await rooms.end("RM_1", 1, outcome="too late", usage="[]")
+    assert not await rooms.end("RM_1", 1, outcome="too late")
     assert not await rooms.dead_letter("RM_1", attempt=1, reason="too late")
     assert await requeue(rooms, 1) is RequeueResult.STALE
     assert await rooms.get("RM_1") == before
@@ -165,12 +165,12 @@ async def test_of_two_claimants_of_the_same_attempt_the_first_has_lost_its_lease
     message, reason = b"message 2", "it crashed"
     lost = await rooms.requeue("RM_1", 1, queue="premium", message=message, reason=reason, max_attempts=5, claimant="a")
     assert lost is RequeueResult.STALE
-    assert not await rooms.end("RM_1", 1, outcome="duplicate identity", usage="[]", claimant="a")
+    assert not await rooms.end("RM_1", 1, outcome="duplicate identity", claimant="a")
 
     assert await rooms.renew("RM_1", 1, claimant="b") is RenewResult.RENEWED
     assert await record_steps(rooms, "RM_1", 1, {"joined": 5}, claimant="b")
     assert await save_conversation(rooms, "RM_1", 1, b"a conversation", claimant="b")
-    assert await rooms.end("RM_1", 1, outcome="room empty", usage="[]", claimant="b")
+    assert await rooms.end("RM_1", 1, outcome="room empty", claimant="b")
     assert await state(rooms) is State.ENDED
 
 

@@ -64,7 +64,7 @@ async def test_the_room_that_came_first_enters_when_a_call_ends_and_not_before(r
         await open_of(rooms, sid)
     await claim_of(rooms, "1")
     assert await states(rooms, "2", "3") == [State.WAITING, State.WAITING]
-    assert await rooms.end("1", 1, outcome="o", usage="[]")
+    assert await rooms.end("1", 1, outcome="o")
     assert await states(rooms, "2", "3") == [State.QUEUED, State.WAITING]
 
 
@@ -96,7 +96,7 @@ async def test_a_replayed_room_waits_behind_the_rooms_that_wait_already(rooms: R
     assert await rooms.dead_letter("1", attempt=1, reason="r")
     assert await open_of(rooms, "1", attempt=2) is OpenResult.WAITING
     await claim_of(rooms, "2")
-    await rooms.end("2", 1, outcome="o", usage="[]")
+    await rooms.end("2", 1, outcome="o")
     assert await states(rooms, "3", "1") == [State.QUEUED, State.WAITING]
 
 
@@ -116,7 +116,7 @@ async def test_the_tenants_of_a_full_tier_are_served_in_turn(rooms: RoomStore) -
     entered, sid = [], "first"
     while True:
         await claim_of(rooms, sid)
-        await rooms.end(sid, 1, outcome="o", usage="[]")
+        await rooms.end(sid, 1, outcome="o")
         queued = [room.sid for room in await rooms.list_open() if room.state is State.QUEUED]
         if not queued:
             break

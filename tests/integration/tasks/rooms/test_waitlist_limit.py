@@ -90,7 +90,7 @@ async def test_a_call_that_is_to_be_answered_again_keeps_its_attempts_if_it_is_r
     limits = Limits(tenant=1, waiting=0)
     await open_of(rooms, "1", limits=limits)
     await rooms.claim("1", 1, claimant="c", worker="w", pid=1)
-    await rooms.end("1", 1, outcome="room empty", usage="[]")
+    await rooms.end("1", 1, outcome="room empty")
     await open_of(rooms, "2", limits=limits)
     assert await open_of(rooms, "1", attempt=2, limits=limits, ended_before_ms=LATER_MS) is OpenResult.BUSY
     assert (await get(rooms, "1")).attempt == 1
