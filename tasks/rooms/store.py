@@ -159,7 +159,8 @@ class RoomStore:
             attempt=attempt,
             claimant=claimant,
             conversation=conversation,
-            **metrics._asdict(),
+            usage=metrics.usage,
+            turns=metrics.turns,
             lease_ms=self._lease_ms,
         )
         return RenewResult(renewed)
@@ -184,7 +185,8 @@ class RoomStore:
             outcome=outcome,
             ended_by=ended_by,
             public_reason=PublicReason.ENDED if ended_by is EndedBy.LIMIT else "",
-            **metrics._asdict(),
+            usage=metrics.usage,
+            turns=metrics.turns,
             over_ms=keys.OVER_ROOM_MS,
         )
         return bool(ended)
@@ -240,7 +242,8 @@ class RoomStore:
             reason=reason,
             public_reason=PublicReason.UNAVAILABLE,
             over_ms=keys.OVER_ROOM_MS,
-            **metrics._asdict(),
+            usage=metrics.usage,
+            turns=metrics.turns,
         )
         return RequeueResult(requeued)
 
@@ -321,7 +324,8 @@ class RoomStore:
             reason=reason,
             public_reason=PublicReason.UNAVAILABLE,
             over_ms=keys.OVER_ROOM_MS,
-            **metrics._asdict(),
+            usage=metrics.usage,
+            turns=metrics.turns,
         )
         return bool(written)
 
