@@ -138,11 +138,11 @@ async def test_metrics_wait_for_a_renewal_that_comes_anyway_and_are_sent_once(
     rooms: RoomStore, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SWITCHBOARD_LEASE_RENEW_MS", "2000")
-    sent: list[tuple[object, object]] = []
+    sent: list[tuple[object, ...]] = []
     renew = rooms.renew
 
     async def noted(*arguments: Any, **named: Any) -> RenewResult:
-        sent.append((named["usage"], named["turns"]))
+        sent.append(tuple(named["metrics"]))
         return await renew(*arguments, **named)
 
     monkeypatch.setattr(rooms, "renew", noted)
