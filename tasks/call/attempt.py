@@ -17,6 +17,7 @@ from pipeline.errors import PipelineError
 from tasks.call.ending import Ended, Ending, Lost, Unanswerable, ending_of, failure_of
 from tasks.call.options import call_options
 from tasks.call.provider_keys import provider_keys
+from tasks.call.result import Result, TaskEnd
 from tasks.call.watchdog import Watchdog
 from tasks.encryption import Encryption
 from tasks.errors import SwitchboardError
@@ -32,14 +33,14 @@ SOON_SECONDS = 60.0
 logger = logging.getLogger("switchboard.tasks.call")
 
 
-async def run_attempt(sid: str, attempt: int, *, worker: str, child: Child) -> str:
-    """Answer the room, if it is this attempt's turn. Return the result in a few words."""
+async def run_attempt(sid: str, attempt: int, *, worker: str, child: Child) -> Result:
+    """Answer the room, if it is this attempt's turn. Return the result."""
     try:
         async with Watchdog(child.settings) as watchdog:
             room = await child.rooms.claim(sid, attempt, claimant=uuid.uuid4().hex, worker=worker, pid=os.getpid())
             if isinstance(room, ClaimRefusal):
                 logger.info("claim refused", extra={"sid": sid, "attempt": attempt, "refusal": room})
-                return f"refused: {room}"
+                return Result(f"refused: {room}", TaskEnd.SUCCEEDED)
             claimed_at = time.monotonic()
             watchdog.guard(room, claimed_at=claimed_at)
             ending = await _answer(room, child, watchdog, claimed_at=claimed_at)

@@ -26,6 +26,7 @@
     runtime_dir       the worker's own folder in /tmp, and those of killed workers
     heartbeat         the worker's status in Redis
     lua/              the script that writes the heartbeat
+    stats             statistics of the intake, for Celery's `inspect stats` and Flower
     healthcheck       the command that checks it
     sidecars/         processes beside the children: models that all calls share, and a janitor
     death_signal      the kernel's signal to a process whose parent has ended

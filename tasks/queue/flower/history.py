@@ -1,0 +1,50 @@
+"""The tasks that Flower knows, and the file in which they outlive its process (`persistent`, `db`).
+
+Flower writes the file every `state_save_interval` and when it stops, and moves one that it cannot read aside, as
+`<file>.corrupt`. Two Flowers with one file would each overwrite what the other has written, and one that starts while
+the other writes would take the file for broken: so a Flower reserves its file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from tasks.queue.flower.unheard_ends import UnheardEnds
+
+_reserved: list[int] = []
+"""Open for as long as this process lives."""
+
+
+def reserve(db: str) -> None:
+    """Reserve the file for this process. Raises SystemExit if it cannot be written, or is another Flower's."""
+    path = Path(db).absolute()
+    try:
+        lock = os.open(path.with_name(f"{path.name}.lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        problem = f"Another Flower keeps its tasks in {path}: give each a file of its own (FLOWER_DB)."
+        raise SystemExit(problem) from None
+    except OSError as error:
+        problem = (
+            f"Flower cannot keep its tasks in {path}: {error.strerror}. Set FLOWER_DB to a file in a folder that it "
+            "may write to, or FLOWER_PERSISTENT=false."
+        )
+        raise SystemExit(problem) from None
+    _reserved.append(lock)
+
+
+def watch() -> None:
+    """Have Flower look for tasks whose end it has not heard."""
+    module: Any = import_module("flower.app")
+    made = module.Events
+
+    def make(capp: Any, **options: Any) -> Any:
+        events = made(capp, **options)
+        UnheardEnds.of(capp, events).start()
+        return events
+
+    module.Events = make
