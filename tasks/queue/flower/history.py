@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -38,13 +39,35 @@ def reserve(db: str) -> None:
 
 
 def watch() -> None:
-    """Have Flower look for tasks whose end it has not heard."""
-    module: Any = import_module("flower.app")
-    made = module.Events
+    """Have Flower look for tasks whose end it has not heard, and write its file when it is told to stop."""
+    app: Any = import_module("flower.app")
+    make_events = app.Events
 
     def make(capp: Any, **options: Any) -> Any:
-        events = made(capp, **options)
-        UnheardEnds.of(capp, events).start()
+        events = make_events(capp, **options)
+        events.io_loop.spawn_callback(UnheardEnds.of(capp, events).run)
+        _stop_by_signal(events)
         return events
 
-    module.Events = make
+    app.Events = make
+
+
+def _stop_by_signal(events: Any) -> None:
+    """Write the file at the first signal, and end then.
+
+    Flower's own way waits first for its threads, and for ever where one waits for a Redis that is away.
+    """
+
+    def stop() -> None:
+        try:
+            events.stop()
+        finally:
+            os._exit(os.EX_OK)
+
+    def handle(*_: object) -> None:
+        events.io_loop.add_callback_from_signal(stop)
+
+    command: Any = import_module("flower.command")
+    # Flower sets it for SIGTERM, a moment later.
+    command.sigterm_handler = handle
+    signal.signal(signal.SIGINT, handle)

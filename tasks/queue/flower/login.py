@@ -15,7 +15,6 @@ from http import HTTPStatus
 from typing import Any
 
 from flower.views.monitor import Healthcheck, Metrics
-from tornado.web import HTTPError
 
 GUARDED = (Healthcheck, Metrics)
 
@@ -28,7 +27,7 @@ def require(passwords: Sequence[str]) -> None:
             return
         # Flower's own check, which raises the 401 itself where it has passwords.
         if not handler.current_user:
-            raise HTTPError(HTTPStatus.UNAUTHORIZED)
+            handler.send_error(HTTPStatus.UNAUTHORIZED)
 
     for handler in GUARDED:
         # Tornado calls it before the method of each request.

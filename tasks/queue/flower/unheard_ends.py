@@ -13,6 +13,7 @@ It takes two checks, as an event may be on its way. Should an event come after a
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import Counter
@@ -22,7 +23,6 @@ from typing import Any, Self
 
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
-from tornado.ioloop import IOLoop, PeriodicCallback
 
 CHECK_SECONDS = 2.5
 SETTLED_SECONDS = 5.0
@@ -65,9 +65,14 @@ class UnheardEnds:
 
         return cls(events, ask)
 
-    def start(self) -> None:
+    async def run(self) -> None:
         """Check every CHECK_SECONDS, for as long as Flower runs."""
-        PeriodicCallback(self.check, CHECK_SECONDS * 1000).start()
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            try:
+                await self.check()
+            except Exception:
+                logger.exception("tasks whose end was not heard are not looked for")
 
     async def check(self) -> None:
         """End the tasks whose end has not been heard."""
@@ -83,7 +88,7 @@ class UnheardEnds:
             return
         workers = sorted({task.worker.hostname for task in doubted})
         try:
-            answers = await IOLoop.current().run_in_executor(None, self.ask, workers)
+            answers = await asyncio.to_thread(self.ask, workers)
         except OSError as error:
             logger.debug("workers not asked for their tasks", extra={"error": str(error)})
             return
