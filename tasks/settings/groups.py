@@ -304,7 +304,7 @@ class FlowerSettings(Group):
     password: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_FLOWER_PASSWORD")
     cookie_secret: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_FLOWER_COOKIE_SECRET")
     """The key that signs the cookies of an OAuth login, the same for all copies of Flower; a new one if not set."""
-    oauth2_secret: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_FLOWER_OAUTH2_SECRET")
+    client_secret: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_FLOWER_CLIENT_SECRET")
     """The secret of Flower as a client of the single sign-on's provider."""
 
 

@@ -33,8 +33,9 @@ OPTIONS: dict[str, Any] = {
     "state_save_interval": 60_000,
     # In seconds, after which a worker that is gone leaves the list.
     "purge_offline_workers": 600,
-    # `uuid` is the sid and the attempt, `kwargs` has the room, tenant and tier of a call, `result` its outcome.
-    "tasks_columns": "uuid,kwargs,state,result,worker,received,runtime",
+    # `args` is the room, `kwargs` has the tenant, tier and attempt, `result` the outcome; `uuid` is the sid and the
+    # attempt. The first five are in view on a narrow screen.
+    "tasks_columns": "args,kwargs,state,result,worker,runtime,received,uuid",
     # Calls last minutes. Flower's own end at 10 s.
     "task_runtime_metric_buckets": [5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0],
 }
@@ -46,7 +47,7 @@ OPEN = (
 SINGLE_SIGN_ON = {
     "auth_provider": "FLOWER_AUTH_PROVIDER",
     "oauth2_key": "FLOWER_OAUTH2_KEY",
-    "oauth2_secret": "SWITCHBOARD_FLOWER_OAUTH2_SECRET or SWITCHBOARD_FLOWER_OAUTH2_SECRET_FILE",
+    "oauth2_secret": "SWITCHBOARD_FLOWER_CLIENT_SECRET or SWITCHBOARD_FLOWER_CLIENT_SECRET_FILE",
     "oauth2_redirect_uri": "FLOWER_OAUTH2_REDIRECT_URI",
 }
 """The options beside `auth` without which nobody could log in, and their variables."""
@@ -76,8 +77,8 @@ def set_options() -> None:
     options.basic_auth = _password(settings)
     if settings.cookie_secret is not None:
         options.cookie_secret = settings.cookie_secret.get_secret_value()
-    if settings.oauth2_secret is not None:
-        options.oauth2_secret = settings.oauth2_secret.get_secret_value()
+    if settings.client_secret is not None:
+        options.oauth2_secret = settings.client_secret.get_secret_value()
 
 
 def prepare(**_: object) -> None:

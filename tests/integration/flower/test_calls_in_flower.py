@@ -36,7 +36,7 @@ async def workers(scene: Scene) -> AsyncIterator[Workers]:
 
 async def test_a_call_that_has_ended_is_a_success_with_its_outcome(scene: Scene, workers: Workers) -> None:
     row = await scene.shown.row("RM_ends:1", "SUCCESS")
-    assert row["kwargs"] == "room=call-acme-ends tenant=acme tier=premium attempt=1"
+    assert (row["args"], row["kwargs"]) == ("call-acme-ends", "tenant=acme tier=premium attempt=1")
     assert row["result"] == "ended by agent: goodbye"
     assert row["worker"] in workers
 
@@ -73,10 +73,11 @@ async def test_rows_are_searched_for_as_they_are_written(scene: Scene, workers: 
     await scene.shown.row("RM_runs:1", "STARTED")
     assert set(await scene.shown.rows("kwargs:tenant=bolt")) == {"RM_dead:1", "RM_dead:2"}
     assert set(await scene.shown.rows("kwargs:room=call-acme-runs")) == {"RM_runs:1"}
+    assert set(await scene.shown.rows("args:acme-runs")) == set(await scene.shown.rows("RM_runs")) == {"RM_runs:1"}
     assert "RM_breaks:1" in await scene.shown.rows('result:"it broke" state:RETRY')
     assert set(await scene.shown.rows("kwargs:tenant=acme state:STARTED")) == {"RM_runs:1"}
     page = await scene.shown.get("/tasks")
-    assert all(f'data-column="{column}"' in page for column in ("uuid", "kwargs", "state", "result", "worker"))
+    assert all(f'data-column="{column}"' in page for column in ("args", "kwargs", "state", "result", "worker"))
 
 
 async def test_the_page_of_a_worker_shows_its_intake_spares_load_and_drain(scene: Scene, workers: Workers) -> None:

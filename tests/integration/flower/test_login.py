@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -78,8 +78,8 @@ async def redis(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) ->
     await server.stop()
 
 
-def flower(redis: RedisServer, folder: Path, port: int = 0, **settings: str) -> Flower:
-    env = environment.inherited() | {"REDIS_URL": redis.url} | settings
+def flower(redis: RedisServer, folder: Path, settings: Mapping[str, str] | None = None, port: int = 0) -> Flower:
+    env = environment.merged(environment.inherited(), {"REDIS_URL": redis.url}, settings or {})
     return Flower(folder, env, port=port or PortPicker().pick())
 
 
@@ -121,11 +121,11 @@ async def test_single_sign_on_lets_in_who_may_and_programs_have_the_password(
             "FLOWER_AUTH": "ada@example.com|grace@example.com",
             "FLOWER_AUTH_PROVIDER": "flower.views.auth.OktaLoginHandler",
             "FLOWER_OAUTH2_KEY": CLIENT,
-            "SWITCHBOARD_FLOWER_OAUTH2_SECRET": CLIENT_SECRET,
+            "SWITCHBOARD_FLOWER_CLIENT_SECRET": CLIENT_SECRET,
             "FLOWER_OAUTH2_REDIRECT_URI": f"http://127.0.0.1:{port}/login",
             "FLOWER_OAUTH2_OKTA_BASE_URL": provider.url,
         }
-        async with running(flower(redis, tmp_path, port, **settings)) as process:
+        async with running(flower(redis, tmp_path, settings, port)) as process:
             # The cookies of an address instead of a name are kept only by a jar that is told to.
             async with aiohttp.ClientSession(process.url, cookie_jar=aiohttp.CookieJar(unsafe=True)) as ada:
                 for page in PAGES[:3]:
@@ -148,7 +148,7 @@ async def test_single_sign_on_lets_in_who_may_and_programs_have_the_password(
 
 
 async def test_a_single_sign_on_that_could_let_nobody_in_does_not_start(redis: RedisServer, tmp_path: Path) -> None:
-    half = flower(redis, tmp_path, FLOWER_AUTH="ada@example.com", FLOWER_OAUTH2_KEY=CLIENT)
+    half = flower(redis, tmp_path, {"FLOWER_AUTH": "ada@example.com", "FLOWER_OAUTH2_KEY": CLIENT})
     with pytest.raises(ProcessDied, match=r"nobody could log in to Flower without FLOWER_AUTH_PROVIDER, SWITCHBOARD_"):
         await half.start()
 
@@ -164,7 +164,7 @@ async def test_flower_keeps_its_tasks_when_redis_is_away_and_starts_with_a_broke
     redis = RedisServer(tmp_path, environment.inherited(), binary=str(binaries.redis), port=PortPicker().pick())
     await redis.start()
     options = {"FLOWER_PERSISTENT": "true", "FLOWER_DB": str(tmp_path / "tasks"), "FLOWER_STATE_SAVE_INTERVAL": "0"}
-    async with running(flower(redis, tmp_path, **options)) as process:
+    async with running(flower(redis, tmp_path, options)) as process:
         await redis.stop()
         # Its threads wait for Redis from then on.
         while "Failed to capture events" not in process.log.read_text():  # noqa: ASYNC110 - another process writes it

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from flower.events import EventsState
 
-from tasks.queue.flower import unheard_ends
 from tasks.queue.flower.unheard_ends import CHECKS, CONFIRM_SECONDS, UnheardEnds
 
 ONE = "celery@one"
@@ -71,7 +70,7 @@ async def test_a_confirmed_call_is_doubted_again_later(monkeypatch: pytest.Monke
     assert await known.shows(1) == {"RM_1:1": "STARTED"}
     known.answers = {ONE: set()}
     then = time.time() + CONFIRM_SECONDS + 1
-    monkeypatch.setattr(unheard_ends.time, "time", lambda: then)
+    monkeypatch.setattr(time, "time", lambda: then)
     assert await known.shows() == {"RM_1:1": "UNKNOWN"}
 
 
