@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -13,6 +14,7 @@ import pytest_asyncio
 from ops.stack import Worker
 from tasks.rooms import RoomStore
 from tests.integration.flower.conftest import ROOMS, Scene
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -82,7 +84,14 @@ async def test_rows_are_searched_for_as_they_are_written(scene: Scene, workers: 
 
 async def test_the_page_of_a_worker_shows_its_intake_spares_load_and_drain(scene: Scene, workers: Workers) -> None:
     node = (await scene.shown.row("RM_runs:1", "STARTED"))["worker"]
-    seen = (await scene.shown.get("/api/workers", refresh="1", workername=node))[node]["stats"]["pool"]
+    seen: dict[str, Any] = {}
+
+    async def has_a_spare_again() -> bool:
+        answer = await scene.shown.get("/api/workers", refresh="1", workername=node)
+        seen.update(answer[node]["stats"]["pool"])
+        return bool(seen["spares"])
+
+    await until(has_a_spare_again, 60, every=0.2)
     assert (seen["intake"], seen["calls"], seen["spares"], seen["slots"]) == ("open", 1, 1, 2)
     assert (seen["load"], seen["load-reserved"], seen["drain"]) == (0.0, 0.0, "none")
     # Celery's own are still there.
