@@ -70,7 +70,7 @@ def set_options() -> None:
     from flower.options import options  # noqa: PLC0415 - receivers and workers have no use for it
 
     settings = _settings()
-    logs.set_up(LogSettings.read().level)
+    logs.set_up(_log_level())
     for name, value in OPTIONS.items():
         setattr(options, name, value)
     options.format_task = import_module("tasks.queue.flower.row").format_task
@@ -111,6 +111,14 @@ def _settings() -> FlowerSettings:
         return FlowerSettings.read()
     except InvalidSettings as error:
         raise SystemExit(str(error)) from None
+
+
+def _log_level() -> str:
+    try:
+        return LogSettings.read().level
+    except InvalidSettings:
+        # Celery's settings are read next, this one too: then all that is wrong is said at once.
+        return "INFO"
 
 
 def _password(settings: FlowerSettings) -> list[str]:

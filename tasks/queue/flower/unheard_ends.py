@@ -103,7 +103,9 @@ class UnheardEnds:
         return later is not None and now - (later.received or now) > SETTLED_SECONDS
 
     def _is_doubtful(self, task: Any, now: float) -> bool:
-        if task.worker is None or now - (task.timestamp or now) < SETTLED_SECONDS:
+        # Workers are asked for the tasks that their children have accepted.
+        settled = SETTLED_SECONDS if task.state == "STARTED" else CONFIRM_SECONDS
+        if task.worker is None or now - (task.timestamp or now) < settled:
             return False
         return not task.worker.alive or now - self._confirmed.get(task.uuid, 0) > CONFIRM_SECONDS
 

@@ -134,6 +134,14 @@ async def test_a_call_that_has_just_started_is_not_doubted() -> None:
     assert known.asked == []
 
 
+async def test_a_call_that_no_child_has_accepted_yet_is_doubted_later() -> None:
+    known = Known(answers={ONE: set()})
+    known.hears("task-received", 30, uuid="RM_1:1", name="tasks.run_room")
+    known.hears("task-received", CONFIRM_SECONDS + 30, uuid="RM_2:1", name="tasks.run_room")
+    known.beats()
+    assert await known.shows() == {"RM_1:1": "RECEIVED", "RM_2:1": "UNKNOWN"}
+
+
 async def test_an_end_that_is_heard_while_the_worker_is_asked_counts() -> None:
     known = Known(answers={ONE: set()})
     known.starts("RM_1:1")
