@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from ops.stack.errors import ProcessDied
 from ops.stack.flower import Flower
 from ops.stack.ports import PortPicker
 from ops.stack.redis import RedisServer
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -166,9 +166,12 @@ async def test_flower_keeps_its_tasks_when_redis_is_away_and_starts_with_a_broke
     options = {"FLOWER_PERSISTENT": "true", "FLOWER_DB": str(tmp_path / "tasks"), "FLOWER_STATE_SAVE_INTERVAL": "0"}
     async with running(flower(redis, tmp_path, options)) as process:
         await redis.stop()
-        # Its threads wait for Redis from then on.
-        while "Failed to capture events" not in process.log.read_text():  # noqa: ASYNC110 - another process writes it
-            await asyncio.sleep(0.1)
+
+        async def waits_for_redis() -> bool:
+            return "Connection refused" in process.log.read_text()
+
+        # Its threads do, from then on.
+        await until(waits_for_redis, 60)
         size = sum(path.stat().st_size for path in kept(tmp_path))
         await process.stop()
         assert await process.exited() == 0
