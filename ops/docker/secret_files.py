@@ -73,6 +73,8 @@ def write(folder: Path) -> list[Path]:
     write_again("livekit.yaml", _livekit_configuration(password))
     write_once("flower_password", secrets.token_urlsafe(16))
     write_once("flower_cookie_secret", secrets.token_urlsafe(48))
+    # Random until the operator replaces it by the one of the single sign-on's provider. Compose wants a file to mount.
+    write_once("flower_client_secret", secrets.token_urlsafe(32))
     write_once("encryption_keys", base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"))
     return written
 

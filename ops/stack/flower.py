@@ -39,5 +39,6 @@ class Flower(ManagedProcess):
         return [sys.executable, "-m", "celery", "-A", "tasks", "flower"]
 
     async def is_ready(self) -> bool:
-        """Return whether its health check answers; that needs no password."""
-        return await probe.http_status(HOST, self._port, "/healthcheck") == OK
+        """Return whether its health check answers."""
+        login = f"{self.user}:{self.password}"
+        return await probe.http_status(HOST, self._port, "/healthcheck", login=login) == OK

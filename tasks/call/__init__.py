@@ -9,7 +9,8 @@ A child answers one call and ends with it. It reads in this order:
     redaction        the call's provider keys, kept out of what is written about its end
     provider_keys    the tenant's provider keys, decrypted or read from their source
     ending           the ways in which an attempt can end: what is written, and what comes next
-    failure          the failure of an attempt, as Celery and Flower show it
+    result           the result of an attempt, and the state in which its task ends
+    failure          the failure of an attempt, as the worker's main process and Flower learn of it
     watchdog         the thread beside the call, which keeps its lease and ends the process when the call is stuck
     lease            the lease, with the steps, the conversation and the ending that are written under it
     stacks           the stacks of a call that is stuck, for the log

@@ -20,6 +20,7 @@ from tasks.call.attempt_trace import AttemptTrace
 from tasks.call.ending import Ended, Ending, Lost, Unanswerable, ending_of, failure_of
 from tasks.call.options import call_options
 from tasks.call.provider_keys import provider_keys
+from tasks.call.result import Result, TaskEnd
 from tasks.call.watchdog import Watchdog
 from tasks.encryption import Encryption
 from tasks.errors import SwitchboardError
@@ -36,8 +37,8 @@ SOON_SECONDS = 60.0
 logger = logging.getLogger("switchboard.tasks.call")
 
 
-async def run_attempt(sid: str, attempt: int, *, worker: str, child: Child, lost_claim_ms: int | None = None) -> str:
-    """Answer the room, if it is this attempt's turn. Return the result in a few words.
+async def run_attempt(sid: str, attempt: int, *, worker: str, child: Child, lost_claim_ms: int | None = None) -> Result:
+    """Answer the room, if it is this attempt's turn. Return the result.
 
     `lost_claim_ms`: see `AttemptTrace`.
     """
@@ -50,7 +51,7 @@ async def run_attempt(sid: str, attempt: int, *, worker: str, child: Child, lost
             )
             if isinstance(room, ClaimRefusal):
                 logger.info("claim refused", extra={"sid": sid, "attempt": attempt, "refusal": room})
-                return f"refused: {room}"
+                return Result(f"refused: {room}", TaskEnd.SUCCEEDED)
             claimed_at = time.monotonic()
             watchdog.guard(room, claimed_at=claimed_at)
             logs.add_fields(tenant=room.tenant, tier=room.tier)

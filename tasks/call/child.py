@@ -17,6 +17,7 @@ from pipeline.runtime.prewarm import prewarm_child
 from tasks import tracing
 from tasks.call.drain import Drain
 from tasks.call.failure import CallFailed
+from tasks.call.result import Result
 from tasks.call.scoreboard import MemoryLimits, ScoreboardRow
 from tasks.encryption import Encryption
 from tasks.redis_client import connect
@@ -92,7 +93,7 @@ class Child:
         )
         return runner
 
-    def run(self, call: Coroutine[Any, Any, str]) -> str:
+    def run(self, call: Coroutine[Any, Any, Result]) -> Result:
         """Run a call to its end and return its result."""
         return self.loop.run(call)
 

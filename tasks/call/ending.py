@@ -32,9 +32,10 @@ from pipeline.errors import PipelineError
 from pipeline.outcome import CallOutcome
 from tasks.call.failure import CallFailed
 from tasks.call.redaction import redacted
+from tasks.call.result import Result, TaskEnd
 from tasks.errors import SwitchboardError
 from tasks.queue.requeue import requeue_call
-from tasks.rooms import EndedBy, LossCause
+from tasks.rooms import EndedBy, LossCause, RequeueResult
 
 if TYPE_CHECKING:
     from tasks.rooms import AttemptMetrics, Room, RoomStore
@@ -43,6 +44,7 @@ logger = logging.getLogger("switchboard.tasks.call")
 
 REASON_CHARACTERS = 500
 """The longest reason that is kept of an error, which may hold whatever a provider has answered."""
+OUTLIVED = "lost: another attempt has the room, or its lease has expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,10 @@ class Ended:
     reason: str
     ended_by: EndedBy
 
-    async def write(self, room: Room, rooms: RoomStore, max_attempts: int, metrics: AttemptMetrics) -> str:
-        """Write it, and return the result in a few words. Raises what Redis raises."""
+    async def write(self, room: Room, rooms: RoomStore, max_attempts: int, metrics: AttemptMetrics) -> Result:
+        """Write it, and return the result. Raises what Redis raises."""
         del max_attempts
-        await rooms.end(
+        written = await rooms.end(
             room.sid,
             room.attempt,
             outcome=self.reason,
@@ -63,7 +65,9 @@ class Ended:
             metrics=metrics,
             claimant=room.claimant,
         )
-        return self.reason
+        if not written:
+            return Result(self.reason, TaskEnd.RETRIED, OUTLIVED)
+        return Result(self.reason, TaskEnd.SUCCEEDED, f"ended by {self.ended_by}: {self.reason}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,8 @@ class Lost:
     unable: bool = False
     stuck: bool = False
 
-    async def write(self, room: Room, rooms: RoomStore, max_attempts: int, metrics: AttemptMetrics) -> str:
-        """Write it, and return the result in a few words. Raises what Redis raises."""
+    async def write(self, room: Room, rooms: RoomStore, max_attempts: int, metrics: AttemptMetrics) -> Result:
+        """Write it, and return the result. Raises what Redis raises."""
         if self.unable and not await _has_another_worker(room, rooms):
             fields = {"sid": room.sid, "tenant": room.tenant, "attempt": room.attempt, "reason": self.reason}
             logger.error("call cannot be answered here, and there is no other worker", extra=fields)
@@ -97,7 +101,21 @@ class Lost:
             alive=not self.stuck,
             metrics=metrics,
         )
-        return f"{'handed over' if self.cause is LossCause.HANDED_OVER else 'lost'}: {result}"
+        return self.result_of(result)
+
+    def result_of(self, written: RequeueResult) -> Result:
+        """Return the result for what was written."""
+        handed_over = self.cause is LossCause.HANDED_OVER
+        words = f"{'handed over' if handed_over else 'lost'}: {written}"
+        if written is RequeueResult.STALE:
+            return Result(words, TaskEnd.RETRIED, OUTLIVED)
+        if written is RequeueResult.DEAD:
+            return Result(words, TaskEnd.FAILED, f"dead, attempts used up: {self.reason}")
+        if written is RequeueResult.CLOSED:
+            return Result(words, TaskEnd.FAILED, f"failed as its room finished: {self.reason}")
+        if handed_over:
+            return Result(words, TaskEnd.SUCCEEDED, f"handed over: {self.reason}")
+        return Result(words, TaskEnd.RETRIED, f"lost: {self.reason}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +124,8 @@ class Unanswerable:
 
     reason: str
 
-    async def write(self, room: Room, rooms: RoomStore, max_attempts: int, metrics: AttemptMetrics) -> str:
-        """Write it, and return the result in a few words. Raises what Redis raises."""
+    async def write(self, room: Room, rooms: RoomStore, max_attempts: int, metrics: AttemptMetrics) -> Result:
+        """Write it, and return the result. Raises what Redis raises."""
         del max_attempts
         await rooms.dead_letter(
             room.sid,
@@ -116,7 +134,7 @@ class Unanswerable:
             claimant=room.claimant,
             metrics=metrics,
         )
-        return f"dead: {self.reason}"
+        return Result(f"dead: {self.reason}", TaskEnd.FAILED)
 
 
 Ending = Ended | Lost | Unanswerable
@@ -144,7 +162,7 @@ def _line(text: str) -> str:
 
 
 def failure_of(ending: Ending) -> CallFailed | None:
-    """Return the failure that Celery and Flower show for an ending, None if the call has not failed."""
+    """Return the failure for an ending, which the worker's circuit breaker counts; None if the call has not failed."""
     if isinstance(ending, Unanswerable):
         return CallFailed(ending.reason, of_host=False)
     if isinstance(ending, Lost) and ending.cause is not LossCause.HANDED_OVER:

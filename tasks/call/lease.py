@@ -18,6 +18,7 @@ from tasks.rooms import AttemptMetrics, RenewResult
 
 if TYPE_CHECKING:
     from tasks.call.ending import Ending
+    from tasks.call.result import Result
     from tasks.rooms import Room, RoomStore
     from tasks.settings import Settings
 
@@ -100,8 +101,8 @@ class Lease:
         self._ending.set()
         self._wake.set()
 
-    async def write(self, ending: Ending) -> str:
-        """Write how the attempt has ended, again and again while Redis is away. Returns the result in a few words.
+    async def write(self, ending: Ending) -> Result:
+        """Write how the attempt has ended, again and again while Redis is away. Returns the result.
 
         A room whose ending is not written looks as if its call were lost, and is answered again.
         """

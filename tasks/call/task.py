@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import os
 
+from celery.exceptions import Retry
+
 from tasks import tracing
 from tasks.call import child
 from tasks.call.attempt import run_attempt
 from tasks.call.failure import CallFailed
+from tasks.call.result import TaskEnd
 from tasks.queue.app import app
 from tasks.queue.message import LOST_CLAIM, TASK
 
@@ -27,7 +30,8 @@ logger = logging.getLogger("switchboard.tasks.call")
 def run_room(self: app.Task, *, sid: str, attempt: int) -> str:
     """Answer the room, unless another attempt has superseded this one. Return the result in a few words.
 
-    Raises CallFailed, when the attempt has written that it failed.
+    Raises Retry if another attempt goes on with the call, and CallFailed if none does. The room is queued again
+    already: Retry itself sends nothing, only `Task.retry` would.
     """
     worker = self.request.hostname or f"pid@{os.getpid()}"
     this = child.current()
@@ -36,6 +40,9 @@ def run_room(self: app.Task, *, sid: str, attempt: int) -> str:
     # The room has its ending by now, and the agent has left: only this process waits.
     if (exported := tracing.started()) is not None and not exported.flush():
         logger.warning("the last spans were not sent in time", extra={"sid": sid, "attempt": attempt})
-    if this.failure is not None:
-        raise this.failure
-    return result
+    if result.end is TaskEnd.RETRIED:
+        raise Retry(result.shown, this.failure)
+    if result.end is TaskEnd.FAILED:
+        of_host = this.failure is not None and this.failure.of_host
+        raise CallFailed(this.failure.reason if this.failure else result, of_host, result.shown)
+    return result.shown

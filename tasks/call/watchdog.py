@@ -39,6 +39,7 @@ from tasks.rooms import AttemptMetrics, RenewResult, RoomStore
 if TYPE_CHECKING:
     from pipeline.outcome import CallOutcome
     from tasks.call.ending import Ending
+    from tasks.call.result import Result
     from tasks.rooms import Room
     from tasks.settings import Settings
 
@@ -95,7 +96,7 @@ class Watchdog:
         self._lost_at: float | None = None
         self._over: Ending | None = None
         self._lease: Lease | None = None
-        self._written: asyncio.Task[str] | None = None
+        self._written: asyncio.Task[Result] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -143,7 +144,7 @@ class Watchdog:
         """Save the usage and the turns so far, JSON, in place of those before."""
         self._loop.call_soon_threadsafe(self._save_metrics, AttemptMetrics(usage, turns))
 
-    async def end(self, ending: Ending) -> str:
+    async def end(self, ending: Ending) -> Result:
         """Write how the attempt has ended, and return the result. Only the first ending is written.
 
         It takes as long as Redis is away. The call has no deadline meanwhile: it is over, or about to leave.
@@ -205,7 +206,7 @@ class Watchdog:
         event = self.lost if result is RenewResult.LOST else self.closing
         self._call_loop.call_soon_threadsafe(event.set)
 
-    async def _end(self, ending: Ending) -> str:
+    async def _end(self, ending: Ending) -> Result:
         if self._lease is None:
             raise RuntimeError("no room is guarded")
         if self._written is None:

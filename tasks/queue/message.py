@@ -64,9 +64,9 @@ def call_message(  # noqa: PLR0913 - what a worker needs, and what Flower shows
 ) -> bytes:
     """Return the message that has a worker answer the room.
 
-    Its arguments are the sid and the attempt; name, tenant and tier are only in what Flower shows of them. `avoid`: the
-    worker that should not take it if another one can. `unable`: the one that would fail again. `trace` and
-    `lost_claim_ms`: see TRACEPARENT and LOST_CLAIM.
+    Its arguments are the sid and the attempt; name, tenant and tier are only in what Flower shows of them: the name
+    alone in the column `args`. `avoid`: the worker that should not take it if another one can. `unable`: the one that
+    would fail again. `trace` and `lost_claim_ms`: see TRACEPARENT and LOST_CLAIM.
     """
     headers: dict[str, Any] = {AVOID: avoid, UNABLE: unable} if avoid else {}
     if trace:
@@ -80,7 +80,7 @@ def call_message(  # noqa: PLR0913 - what a worker needs, and what Flower shows
             TASK,
             kwargs={"sid": sid, "attempt": attempt},
             task_id=task_id(sid, attempt),
-            argsrepr="()",
+            argsrepr=name,
             kwargsrepr=repr({"room": name, "tenant": tenant, "tier": tier, "attempt": attempt}),
             producer=app.amqp.Producer(channel, auto_declare=False),
             queue=queue,

@@ -304,6 +304,8 @@ class FlowerSettings(Group):
     password: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_FLOWER_PASSWORD")
     cookie_secret: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_FLOWER_COOKIE_SECRET")
     """The key that signs the cookies of an OAuth login, the same for all copies of Flower; a new one if not set."""
+    client_secret: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_FLOWER_CLIENT_SECRET")
+    """The secret of Flower as a client of the single sign-on's provider."""
 
 
 class LogSettings(Group):

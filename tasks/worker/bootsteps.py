@@ -21,6 +21,7 @@ from tasks.worker.intake.load import SAMPLE_SECONDS, CpuLoad
 from tasks.worker.intake.others import Others, OtherWorkers
 from tasks.worker.intake.reservation import Reservations
 from tasks.worker.intake.stale_messages import StaleMessages
+from tasks.worker.intake.stats import intake_stats
 from tasks.worker.lifecycle import WorkerProcess
 from tasks.worker.presence.heartbeat import BEAT_SECONDS, Heartbeat
 from tasks.worker.presence.worker_presence import WorkerPresence
@@ -84,6 +85,14 @@ class IntakeStep(bootsteps.StartStopStep):
             self._supervision.check_without_redis,
         ]
         self._timers: list[Any] = []
+        self._status: WorkerStatus | None = None
+
+    def info(self, obj: Any) -> dict[str, Any]:
+        """Return the worker's part of `inspect stats`. Flower shows the pool's first, so ours are among those."""
+        if self._status is None:
+            return {}
+        stats = intake_stats(self._status, self._process.drain, len(state.reserved_requests))
+        return {"pool": stats | obj.pool.info}
 
     def start(self, consumer: Any) -> None:
         """Guard the new connection, and start the timers."""
@@ -137,6 +146,7 @@ class IntakeStep(bootsteps.StartStopStep):
             problem=self._gate.problem,
             differences=self._presence.differences,
         )
+        self._status = status
         self._heartbeat.beat(status)
         self._presence.report()
         self._process.prewarm_state.report()

@@ -13,9 +13,11 @@ from typing import TypeVar
 
 from redis.exceptions import RedisError
 
+from tasks.call.ending import Lost
+from tasks.call.result import Result, TaskEnd
 from tasks.queue.requeue import requeue_call
 from tasks.redis_client import connect, within_deadline
-from tasks.rooms import RoomStore
+from tasks.rooms import RequeueResult, Room, RoomStore, State
 from tasks.settings import Settings
 
 T = TypeVar("T")
@@ -26,22 +28,38 @@ DELAY_MS = 1000
 logger = logging.getLogger("switchboard.tasks.worker")
 
 
-def requeue_lost_call(sid: str, attempt: int, *, node: str, pid: int, reason: str, settings: Settings) -> None:
-    """Queue the room again whose call the child `pid` of the worker `node` had, which has died.
+def requeue_lost_call(sid: str, attempt: int, *, node: str, pid: int, reason: str, settings: Settings) -> Result:
+    """Queue the room again whose call the child `pid` of the worker `node` had, which has died. Return the result.
 
-    The child of a duplicate message has no call: another child, or another worker, has it.
+    The child of a duplicate message has no call: another child, or another worker, has it. And one that died after it
+    had written the end of its call has none any more.
     """
+    lost = Result("lost", TaskEnd.RETRIED, f"lost: {reason}")
 
-    async def requeue(rooms: RoomStore) -> None:
+    async def requeue(rooms: RoomStore) -> Result:
         room = await rooms.get(sid)
-        if room is not None and (room.attempt, room.worker, room.pid) == (attempt, node, pid):
-            await requeue_call(room, rooms, settings.lease.max_attempts, reason=reason)
+        if room is not None and room.handed_over and _is_waited_for(room, attempt + 1):
+            return Result("handed over", TaskEnd.SUCCEEDED, f"handed over, and then killed: {reason}")
+        if room is None or (room.attempt, room.worker, room.pid) != (attempt, node, pid):
+            return lost
+        if room.state is State.DEAD:
+            return Result("dead", TaskEnd.FAILED, f"dead: {room.reason}")
+        if room.state is State.ENDED:
+            return Result("ended", TaskEnd.SUCCEEDED, f"ended by {room.ended_by}: {room.reason}")
+        result = await requeue_call(room, rooms, settings.lease.max_attempts, reason=reason)
+        return lost if result is RequeueResult.STALE else Lost(reason).result_of(result)
 
     try:
-        _run(requeue, settings)
+        return _run(requeue, settings)
     except (RedisError, OSError) as error:
         fields = {"sid": sid, "attempt": attempt, "error": type(error).__name__}
         logger.warning("lost call not requeued; its lease will expire", extra=fields)
+        return lost
+
+
+def _is_waited_for(room: Room, attempt: int) -> bool:
+    """Tell whether the room waits for this attempt, or is at it."""
+    return room.attempt + (1 if room.state in {State.QUEUED, State.WAITING} else 0) == attempt
 
 
 def return_message(sid: str, attempt: int, *, settings: Settings) -> bool:

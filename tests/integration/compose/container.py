@@ -48,7 +48,9 @@ class Container(ManagedProcess):
         directory.mkdir()
         self._service = service
         self._mapping = mapping
-        declared = {key: self._translate(value) for key, value in service.get("environment", {}).items()}
+        # One without a value is passed on from the shell of `docker compose`, if it is set there.
+        named = service.get("environment", {})
+        declared = {key: self._translate(value) for key, value in named.items() if value is not None}
         # As in the image: the programs of the virtual environment come first.
         path = [str(folder) for folder in (Path(sys.executable).parent, *mapping.programs)] + [os.environ["PATH"]]
         base = {"PATH": os.pathsep.join(path), "HOME": str(directory), "PYTHONPATH": str(REPOSITORY)}
@@ -90,6 +92,11 @@ class Container(ManagedProcess):
         for name in self._service.get("secrets", []):
             file = Path(composition()["secrets"][name]["file"]).name
             word = word.replace(f"/run/secrets/{name}", str(self._mapping.files / file))
+        for volume in self._service.get("volumes", []):
+            name, target = volume.split(":")
+            folder = self._mapping.files / f"{name}.volume"
+            folder.mkdir(exist_ok=True)
+            word = word.replace(target, str(folder))
         # The longest first: one may be the beginning of another.
         for address in sorted(self._mapping.addresses, key=len, reverse=True):
             word = word.replace(address, self._mapping.addresses[address])

@@ -151,7 +151,7 @@ async def test_flower_listens_on_this_host_alone_and_asks_for_its_password() -> 
 
     async def is_up() -> bool:
         try:
-            return await probe.http_status("127.0.0.1", port, "/healthcheck") == HTTPStatus.OK
+            return await probe.http_status("127.0.0.1", port, "/healthcheck") == HTTPStatus.UNAUTHORIZED
         except OSError:
             return False
 
@@ -163,7 +163,7 @@ async def test_flower_listens_on_this_host_alone_and_asks_for_its_password() -> 
             if connection.status == psutil.CONN_LISTEN
         ]
         assert listening == ["127.0.0.1"]
-        for page in ("/", "/tasks", "/api/workers"):
+        for page in ("/", "/tasks", "/api/workers", "/metrics"):
             assert await probe.http_status("127.0.0.1", port, page) == HTTPStatus.UNAUTHORIZED
     finally:
         process.kill()

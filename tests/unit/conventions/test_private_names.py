@@ -26,7 +26,7 @@ QUEUE = (
     "tasks/queue/celery_config.py",
     "tasks/queue/message.py",
     "tasks/call/task.py",
-    "tasks/queue/flower.py",
+    "tasks/queue/flower/",
     # An error of remote control.
     "ops/commands/drain.py",
 )
