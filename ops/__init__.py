@@ -2,6 +2,7 @@
 
     cli        the `switchboard` command and its options
     commands/  the commands that read or change Redis: ps, drain, dead, tenants
+    metrics/   `switchboard exporter`: the metrics of an installation for Prometheus
     demo/      `switchboard demo`: an installation on this machine, and calls to it
     caller/    a caller that speaks, listens and measures
     stack/     the processes of an installation, for the demo and for tests

@@ -20,10 +20,15 @@ NOTIFY = f"{PREFIX}notify"
 TENANTLESS = f"{PREFIX}tenantless"
 WORKERS = f"{PREFIX}worker:"
 INSTALLATION = f"{PREFIX}installation"
+COUNTERS = f"{PREFIX}counters"
+METRICS = f"{PREFIX}metrics"
 
 ROOM_PREFIX = f"{PREFIX}room:"
 CONVERSATION_PREFIX = f"{PREFIX}conversation:"
 AGENT_METADATA_PREFIX = f"{PREFIX}agent_metadata:"
+
+STARTED, REPAIRED, TICKED_MS = "started", "repaired", "ticked_ms"
+"""Fields of `COUNTERS`: `started:<tier>`, `repaired:<sweep>`, and the time of the leader's last tick."""
 
 FIXED = {
     "rooms_key": ROOMS,
@@ -41,6 +46,7 @@ FIXED = {
     "unanswered_key": UNANSWERED,
     "notify_key": NOTIFY,
     "tenantless_key": TENANTLESS,
+    "counters_key": COUNTERS,
     "room_prefix": ROOM_PREFIX,
     "conversation_prefix": CONVERSATION_PREFIX,
 }
@@ -48,7 +54,7 @@ FIXED = {
 PERMANENT = frozenset(
     {
         *(ROOMS, QUEUED, LEASES, DELAYED, CALLS, DEAD, PERMITS),
-        *(WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY, TENANTLESS),
+        *(WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY, TENANTLESS, COUNTERS, METRICS),
     }
 )
 

@@ -184,8 +184,9 @@ class CallRecord:
 class WorkerStatus:
     """A worker's last heartbeat.
 
-    `slots`: children that it may have. `idle`: children that can take a call now. `load`, `reserved`: fractions of all
-    cores. `state`: `open`, or the reason why the intake gate is closed. `problem`: why calls fail there, or "".
+    `slots`: children that it may have. `idle`: children that can take a call now. `busy`: children that have one.
+    `load`, `reserved`: fractions of all cores. `state`: `open`, or the reason why the intake gate is closed. `problem`:
+    why calls fail there, or "". `late_renewals`: leases that were renewed late since it started.
     """
 
     node: str
@@ -197,6 +198,8 @@ class WorkerStatus:
     state: str
     pid: int
     problem: str = ""
+    busy: int = 0
+    late_renewals: int = 0
 
     @classmethod
     def read(cls, node: str, fields: Mapping[str, str]) -> Self:
@@ -211,6 +214,8 @@ class WorkerStatus:
             state=fields["state"],
             pid=int(fields["pid"]),
             problem=fields.get("problem", ""),
+            busy=int(fields.get("busy", "0")),
+            late_renewals=int(fields.get("late_renewals", "0")),
         )
 
     def fields(self) -> dict[str, str]:
@@ -224,4 +229,6 @@ class WorkerStatus:
             "state": self.state,
             "pid": str(self.pid),
             "problem": self.problem,
+            "busy": str(self.busy),
+            "late_renewals": str(self.late_renewals),
         }
