@@ -2,6 +2,7 @@
 
     states      the states of a room and of a worker, and the results of the actions on a room
     records     what is read back from Redis, typed
+    call_records  the records of calls and of their attempts, typed
     keys        names and lifetimes of the keys
     scripts     the Lua scripts as functions with named keys and arguments
     store       `RoomStore`: a method for each action on a room, and the reads that operators need
@@ -132,10 +133,13 @@ counts expired leases only when they could have been renewed (decision 9).
 
 from __future__ import annotations
 
+from tasks.rooms.call_records import AttemptRecord, CallRecord
 from tasks.rooms.census import RoomCensus, TierCensus
 from tasks.rooms.counters import Counters, Repairs, Sweep
-from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, Wait, WorkerStatus
+from tasks.rooms.records import DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, Wait, WorkerStatus
 from tasks.rooms.states import (
+    AttemptEnding,
+    CallState,
     ClaimRefusal,
     CloseResult,
     EndedBy,
@@ -151,7 +155,10 @@ from tasks.rooms.store import RoomStore
 from tasks.rooms.waitlist import RepairCursor, WaitList
 
 __all__ = [
+    "AttemptEnding",
+    "AttemptRecord",
     "CallRecord",
+    "CallState",
     "ClaimRefusal",
     "CloseResult",
     "Counters",
