@@ -273,3 +273,9 @@ async def test_a_room_that_was_opened_again_has_waited_since_then(exporter: Expo
 async def test_every_metric_is_of_a_kind_with_the_suffix_that_it_needs() -> None:
     for metric in METRICS:
         assert (metric.kind is Kind.COUNTER) == metric.name.endswith("_total")
+
+
+async def test_scrapes_at_the_same_time_show_the_same(exporter: Exporter, rooms: RoomStore) -> None:
+    await Histories(rooms).answered("RM_while_many_scrape", "acme")
+    shown = await asyncio.gather(*(scrape(exporter.url) for _ in range(5)))
+    assert len({each.value("calls_ended_total", tier="premium", outcome="answered") for each in shown}) == 1
