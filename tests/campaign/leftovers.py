@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -12,7 +12,7 @@ import aiohttp
 import psutil
 from livekit import api
 
-from tasks.rooms import CallRecord, Room, State, keys
+from tasks.rooms import AttemptRecord, CallRecord, Room, State, keys
 from tests.campaign.checker import Violation
 from tests.campaign.installation import CampaignInstallation
 from tests.campaign.tenants import TIERS
@@ -166,16 +166,12 @@ class Leftovers:
 
     async def _records(self, rooms: list[Room], before: set[str]) -> AsyncIterator[Violation]:
         redis: Any = self._installation.rooms.redis
-        records = [
-            CallRecord.read(entry, fields)
-            for entry, fields in await redis.xrange(keys.CALLS, min=f"({self._record}")
-            if fields["kind"] == "call"
-        ]
+        entries = await redis.xrange(keys.CALLS, min=f"({self._record}")
+        records = [CallRecord.read(entry, fields) for entry, fields in entries if fields["kind"] == "call"]
+        attempts = [AttemptRecord.read(entry, fields) for entry, fields in entries if fields["kind"] == "attempt"]
         letters = Counter(fields["sid"] for _, fields in await redis.xrange(keys.DEAD, min=f"({self._letter}"))
-        counts = Counter((record.sid, record.attempt) for record in records)
-        for (sid, attempt), count in counts.items():
-            if count > 1:
-                yield _left(sid, f"{count} records of attempt {attempt}")
+        for violation in _miscounted(records, attempts):
+            yield violation
         recorded = {record.sid for record in records}
         for room in rooms:
             if room.sid not in before:
@@ -189,6 +185,25 @@ class Leftovers:
 
     def _parts(self) -> list[Any]:
         return [*self._installation.workers, *self._installation.stack.receivers]
+
+
+def _of_call(record: AttemptRecord | CallRecord) -> tuple[str, int | None]:
+    """Return what the records of one call have in common."""
+    return record.sid, record.steps_ms.get("opened")
+
+
+def _miscounted(records: list[CallRecord], attempts: list[AttemptRecord]) -> Iterator[Violation]:
+    """Return the calls and attempts that have not exactly one record."""
+    for (sid, attempt), count in Counter((record.sid, record.attempt) for record in attempts).items():
+        if count > 1:
+            yield _left(sid, f"{count} records of attempt {attempt}")
+    for (sid, opened), count in Counter(map(_of_call, records)).items():
+        if count > 1:
+            yield _left(sid, f"{count} records of the call opened at {opened}")
+    for record in records:
+        found = sum(_of_call(attempt) == _of_call(record) for attempt in attempts)
+        if found != record.attempts:
+            yield _left(record.sid, f"{found} records of {record.attempts} attempts")
 
 
 async def _last(redis: Any, stream: str) -> str:

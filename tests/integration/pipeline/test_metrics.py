@@ -44,6 +44,7 @@ async def test_an_agent_with_a_language_model_and_started_twice(livekit: LiveKit
         assert all(before.values())
         # livekit-agents counts from zero then.
         await session.aclose()
+        assert call.room is not None
         await session.start(Agent(instructions=""), room=call.room)
         await session.say("welcome back")
         await call.tells(lambda: used(call)["tts_usage"] > before["tts_usage"])
