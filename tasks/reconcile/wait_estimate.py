@@ -39,7 +39,7 @@ class WaitEstimate:
         complete = all(self._length(wait) is not None for wait in waits)
         max_age = self._config.refresh_seconds if complete else self._config.unknown_refresh_seconds
         if time.monotonic() - self._read_at >= max_age:
-            self._lengths = mean_lengths(await rooms.list_call_records(self._config.records))
+            self._lengths = mean_lengths(await rooms.list_call_records(self._config.records, claimed=True))
             self._read_at = time.monotonic()
 
     def wait_seconds(self, wait: Wait) -> int | None:
@@ -62,7 +62,7 @@ def mean_lengths(records: Iterable[CallRecord]) -> dict[tuple[str, str], float]:
     """Return the mean seconds from claim to end, by (`tenant` or `tier`, its name)."""
     lengths: dict[tuple[str, str], list[float]] = {}
     for record in records:
-        # A dead one has not been a call, and one that nobody has claimed was none either.
+        # How long it takes to fail says nothing.
         if record.state is CallState.ENDED and "claimed" in record.steps_ms and "ended" in record.steps_ms:
             seconds = (record.steps_ms["ended"] - record.steps_ms["claimed"]) / 1000
             for key in (("tenant", record.tenant), ("tier", record.tier)):

@@ -125,8 +125,12 @@ class AttemptRecord:
         )
 
 
-async def newest_entries(redis: Redis, kind: str, limit: int) -> list[tuple[str, dict[str, str]]]:
+async def newest_entries(
+    redis: Redis, kind: str, limit: int, *, claimed: bool = False
+) -> list[tuple[str, dict[str, str]]]:
     """Return the newest entries of a kind, `call` or `attempt`: id and fields, the newest first.
+
+    `claimed`: none of calls that no attempt has claimed.
 
     It looks at 2000 entries at most, or at three for each that is wanted.
     """
@@ -134,7 +138,11 @@ async def newest_entries(redis: Redis, kind: str, limit: int) -> list[tuple[str,
     before = "+"
     for _ in range(0, max(FURTHEST, 3 * limit), PAGE):
         page = cast("list[tuple[str, dict[str, str]]]", await redis.xrevrange(keys.CALLS, before, count=PAGE))
-        found += [(entry, fields) for entry, fields in page if fields.get("kind") == kind]
+        found += [
+            (entry, fields)
+            for entry, fields in page
+            if fields.get("kind") == kind and not (claimed and fields["attempts"] == "0")
+        ]
         if len(found) >= limit or len(page) < PAGE:
             break
         before = f"({page[-1][0]}"

@@ -391,9 +391,9 @@ class RoomStore:
         letters = cast("list[tuple[str, dict[str, str]]]", await self.redis.xrevrange(keys.DEAD, count=limit))
         return [DeadLetter.read(entry, fields) for entry, fields in letters]
 
-    async def list_call_records(self, limit: int = 100) -> list[CallRecord]:
-        """List the newest call records, the newest first."""
-        return [CallRecord.read(*entry) for entry in await newest_entries(self.redis, "call", limit)]
+    async def list_call_records(self, limit: int = 100, *, claimed: bool = False) -> list[CallRecord]:
+        """List the newest call records, the newest first. `claimed`: only of calls that an attempt has claimed."""
+        return [CallRecord.read(*entry) for entry in await newest_entries(self.redis, "call", limit, claimed=claimed)]
 
     async def list_attempt_records(self, limit: int = 100) -> list[AttemptRecord]:
         """List the newest attempt records, the newest first."""

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
 
@@ -164,7 +165,9 @@ async def test_a_call_that_is_over_is_ended_with_a_record(rooms: RoomStore, run:
     assert await run() == "the agent is done"
     assert await state(rooms) == (State.ENDED, 1, "the agent is done")
     (record,) = await rooms.list_call_records()
-    assert record.outcome == "the agent is done"
+    assert (record.outcome, record.ended_by) == ("the agent is done", "agent")
+    (attempt,) = await rooms.list_attempt_records()
+    assert (attempt.ending, attempt.version) == ("ended", metadata.version("livekit-switchboard"))
 
 
 async def test_a_room_that_has_finished_makes_its_call_hang_up(

@@ -182,6 +182,16 @@ async def test_a_claim_whose_reply_was_lost_is_one_attempt(rooms: RoomStore) -> 
     assert len(await rooms.list_attempt_records()) == 1
 
 
+async def test_callers_who_give_up_do_not_hide_the_calls_that_were_answered(rooms: RoomStore) -> None:
+    await open_room(rooms)
+    await run(rooms)
+    await end(rooms)
+    await open_room(rooms, sid="RM_2")
+    await rooms.close("RM_2")
+    assert [record.sid for record in await rooms.list_call_records(1)] == ["RM_2"]
+    assert [record.sid for record in await rooms.list_call_records(1, claimed=True)] == [SID]
+
+
 async def test_a_list_of_a_few_call_records_does_not_read_all_of_a_stream_that_has_none(rooms: RoomStore) -> None:
     await open_room(rooms)
     await rooms.close(SID)

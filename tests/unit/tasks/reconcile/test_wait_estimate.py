@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import pytest
 
 from tasks.reconcile.wait_estimate import WaitEstimate, mean_lengths
-from tasks.rooms import CallRecord, RoomStore, State, Wait
+from tasks.rooms import CallRecord, CallState, RoomStore, State, Wait
 
 
 def record(tenant: str, seconds: float) -> CallRecord:
@@ -27,6 +28,10 @@ def estimate() -> WaitEstimate:
 def test_lengths_are_averaged_for_each_tenant_and_tier() -> None:
     records = [record("acme", 30), record("acme", 50), record("bolt", 160)]
     assert mean_lengths(records) == {("tenant", "acme"): 40, ("tier", "premium"): 80, ("tenant", "bolt"): 160}
+
+
+def test_a_call_that_nobody_could_answer_has_no_length() -> None:
+    assert mean_lengths([replace(record("acme", 3), state=CallState.DEAD)]) == {}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +59,8 @@ class Records:
         self.now: list[CallRecord] = []
         self.reads = 0
 
-    async def list_call_records(self, _: int) -> list[CallRecord]:
+    async def list_call_records(self, _: int, *, claimed: bool) -> list[CallRecord]:
+        assert claimed
         self.reads += 1
         return self.now
 
