@@ -44,7 +44,7 @@ async def run_attempt(sid: str, attempt: int, *, worker: str, child: Child, lost
     """
     logs.add_fields(sid=sid, attempt=attempt)
     try:
-        async with Watchdog(child.settings) as watchdog:
+        async with Watchdog(child.settings, on_late_renewal=child.row.count_late_renewal) as watchdog:
             began_ns = time.time_ns()
             room = await child.rooms.claim(
                 sid, attempt, claimant=uuid.uuid4().hex, worker=worker, pid=os.getpid(), version=VERSION

@@ -20,6 +20,8 @@ NOTIFY = f"{PREFIX}notify"
 TENANTLESS = f"{PREFIX}tenantless"
 WORKERS = f"{PREFIX}worker:"
 INSTALLATION = f"{PREFIX}installation"
+COUNTERS = f"{PREFIX}counters"
+METRICS = f"{PREFIX}metrics"
 
 ROOM_PREFIX = f"{PREFIX}room:"
 CONVERSATION_PREFIX = f"{PREFIX}conversation:"
@@ -27,10 +29,13 @@ AGENT_METADATA_PREFIX = f"{PREFIX}agent_metadata:"
 WEBHOOK_CHECK_PREFIX = f"{PREFIX}webhook_check:"
 TRACE_PREFIX = f"{PREFIX}trace:"
 
+STARTED, REPAIRED, TICKED_MS = "started", "repaired", "ticked_ms"
+"""Fields of `COUNTERS`: `started:<tier>`, `repaired:<sweep>`, and the time of the leader's last tick."""
+
 PERMANENT = frozenset(
     {
         *(ROOMS, QUEUED, LEASES, DELAYED, CALLS, DEAD, PERMITS),
-        *(WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY, TENANTLESS),
+        *(WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY, TENANTLESS, COUNTERS, METRICS),
     }
 )
 
@@ -68,6 +73,7 @@ FIXED: dict[str, str | int] = {
     "unanswered_key": UNANSWERED,
     "notify_key": NOTIFY,
     "tenantless_key": TENANTLESS,
+    "counters_key": COUNTERS,
     "room_prefix": ROOM_PREFIX,
     "conversation_prefix": CONVERSATION_PREFIX,
     "open_ms": OPEN_ROOM_MS,

@@ -170,8 +170,9 @@ class DeadLetter:
 class WorkerStatus:
     """A worker's last heartbeat.
 
-    `slots`: children that it may have. `idle`: children that can take a call now. `load`, `reserved`: fractions of all
-    cores. `state`: `open`, or the reason why the intake gate is closed. `problem`: why calls fail there, or "".
+    `slots`: children that it may have. `idle`: children that can take a call now. `busy`: children that have one.
+    `load`, `reserved`: fractions of all cores. `state`: `open`, or the reason why the intake gate is closed. `problem`:
+    why calls fail there, or "". `late_renewals`: leases that were renewed late since it started.
     `differences`: the settings that the receivers have differently, or "".
     """
 
@@ -185,6 +186,8 @@ class WorkerStatus:
     pid: int
     problem: str = ""
     differences: str = ""
+    busy: int = 0
+    late_renewals: int = 0
 
     @classmethod
     def read(cls, node: str, fields: Mapping[str, str]) -> Self:
@@ -200,6 +203,8 @@ class WorkerStatus:
             pid=int(fields["pid"]),
             problem=fields.get("problem", ""),
             differences=fields.get("differences", ""),
+            busy=int(fields.get("busy", "0")),
+            late_renewals=int(fields.get("late_renewals", "0")),
         )
 
     def fields(self) -> dict[str, str]:
@@ -214,4 +219,6 @@ class WorkerStatus:
             "pid": str(self.pid),
             "problem": self.problem,
             "differences": self.differences,
+            "busy": str(self.busy),
+            "late_renewals": str(self.late_renewals),
         }

@@ -1,4 +1,7 @@
-"""The states of a room, and the results of the actions on it. The Lua scripts return these very words."""
+"""The states of a room and of a worker, and the results of the actions on a room.
+
+The Lua scripts return these very words.
+"""
 
 from __future__ import annotations
 
@@ -167,3 +170,16 @@ class RequeueResult(StrEnum):
     DEAD = "dead"
     CLOSED = "closed"
     STALE = "stale"
+
+
+class Intake(StrEnum):
+    """The state of a worker's intake gate: open, or the reason why it is closed."""
+
+    OPEN = "open"
+    NO_SLOT = "no idle slot"
+    LOAD = "load over the threshold"
+    RESERVED = "load reserved by calls just started"
+    PREWARM = "children cannot be prewarmed"
+    FAILING = "calls fail"
+    YIELDING = "a failed call goes to another worker"
+    DRAINING = "draining"

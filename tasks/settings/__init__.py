@@ -26,6 +26,7 @@ from tasks.settings.groups import (
     LeaseSettings,
     LivekitSettings,
     LogSettings,
+    MetricsSettings,
     ReceiverSettings,
     RedisSettings,
     TelephoneSettings,
@@ -43,6 +44,7 @@ __all__ = [
     "FlowerSettings",
     "LivekitSettings",
     "LogSettings",
+    "MetricsSettings",
     "RedisSettings",
     "Settings",
     "TenantSettings",
@@ -77,6 +79,7 @@ class Settings(BaseModel):
     call: CallSettings
     telephone: TelephoneSettings
     tenants: TenantSettings
+    metrics: MetricsSettings
     log: LogSettings
     traces: TraceSettings
 

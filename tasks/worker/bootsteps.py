@@ -145,6 +145,8 @@ class IntakeStep(bootsteps.StartStopStep):
             pid=os.getpid(),
             problem=self._gate.problem,
             differences=self._presence.differences,
+            busy=len(state.reserved_requests),
+            late_renewals=self._process.scoreboard.late_renewals,
         )
         self._status = status
         self._heartbeat.beat(status)

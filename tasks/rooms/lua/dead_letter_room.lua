@@ -1,7 +1,7 @@
 -- Write a dead letter for a room that no attempt could answer, and end it.
 --
 -- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset), delayed_key (zset),
---       dead_key (stream), calls_key (stream), notify_key (zset), then those of lib/admission
+--       dead_key (stream), calls_key (stream), notify_key (zset), counters_key (hash), then those of lib/admission
 -- ARGV  sid
 --       attempt               '' for a room that was never opened
 --       claimant              '' for any
@@ -16,7 +16,7 @@
 -- already are notified again, as one of them may have joined since.
 
 local room_key, conversation_key, rooms_key, leases_key, delayed_key, dead_key, calls_key,
-  notify_key = unpack(KEYS)
+  notify_key, counters_key = unpack(KEYS)
 local sid, attempt, claimant, name, reason, public_reason, over_ms, usage, turns, dead_length,
   calls_length = unpack(ARGV)
 
@@ -36,7 +36,8 @@ if attempt == '' then
   finish(sid, room_key, conversation_key, 'dead', reason, 'limit', public_reason)
   redis.call('HSET', room_key, 'name', name)
   redis.call('ZADD', notify_key, now_ms, sid)
-  write_dead_letter(sid, name, '', '', '0', reason)
+  write_dead_letter(sid, name, '', '', '0', 'tenant', reason)
+  redis.call('HINCRBY', counters_key, 'started:', 1)
   write_call_record(sid, room_key, 'dead', reason, '[]')
   return 1
 end
@@ -50,7 +51,7 @@ keep_metrics(room_key, usage, turns)
 local used = write_attempt_record(sid, room_key, 'dead', '', reason, uncounted or 0)
 finish(sid, room_key, conversation_key, 'dead', reason, 'limit', public_reason)
 redis.call('ZADD', notify_key, now_ms, sid)
-write_dead_letter(sid, known_name, tenant, tier, attempt, reason)
+write_dead_letter(sid, known_name, tenant, tier, attempt, 'unanswerable', reason)
 write_call_record(sid, room_key, 'dead', reason, used)
 release(sid)
 return 1

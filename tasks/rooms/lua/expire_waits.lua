@@ -31,7 +31,7 @@ for _, member in ipairs(members) do
     read_room(room_key, 'state', 'arrived', 'name', 'tenant', 'attempt')
   if (state == 'waiting' or state == 'queued') and member == group .. (arrived or '') .. '\0' .. sid then
     finish(sid, room_key, conversation_prefix .. sid, 'dead', reason, 'limit', public_reason)
-    write_dead_letter(sid, name, tenant, tier, attempt, reason)
+    write_dead_letter(sid, name, tenant, tier, attempt, 'wait', reason)
     write_call_record(sid, room_key, 'dead', reason, '[]')
     redis.call('ZADD', notify_key, now_ms, sid)
     table.insert(expired, sid)

@@ -14,7 +14,7 @@
 --       notify_key (zset)
 --       agent_metadata_key (string)    of a room that was requested
 --       trace_key (string)             of a room that was requested
---       calls_key (stream)
+--       calls_key (stream), counters_key (hash)
 --       then those of lib/admission
 -- ARGV  sid, name, tenant, tier, queue
 --       message               of Celery, for `attempt`
@@ -35,7 +35,7 @@
 -- except that a caller who joins a room that a limit has ended is notified of it.
 
 local room_key, conversation_key, rooms_key, leases_key, delayed_key, notify_key, agent_metadata_key,
-  trace_key, calls_key = unpack(KEYS)
+  trace_key, calls_key, counters_key = unpack(KEYS)
 local sid, name, tenant, tier, queue, message, started_at_ms, received_at_ms, attempt, replay, ended_before_ms,
   tenant_limit, tier_limit, unclaimed_limit, waiting_limit, agent_metadata, trace, open_ms, over_ms,
   calls_length = unpack(ARGV)
@@ -91,10 +91,12 @@ set_limit('unclaimed', unclaimed_limit)
 -- Even where there is a permit, rooms that have waited longer come first.
 admit(tenant, tier)
 if redis.call('HGET', room_key, 'state') == 'queued' then
+  redis.call('HINCRBY', counters_key, 'started:' .. tier, 1)
   return 'queued'
 end
 redis.call('HSET', room_key, 'at:waiting', now_ms)
 if waiting_limit == '' or count(waitlist_key, tenant) <= tonumber(waiting_limit) then
+  redis.call('HINCRBY', counters_key, 'started:' .. tier, 1)
   return 'waiting'
 end
 
@@ -105,6 +107,7 @@ finish(sid, room_key, conversation_key, 'dead', reason, 'limit', 'busy')
 release(sid)
 if redis.call('ZCARD', notify_key) < MOST_TO_NOTIFY then
   redis.call('ZADD', notify_key, now_ms, sid)
+  redis.call('HINCRBY', counters_key, 'started:' .. tier, 1)
   write_call_record(sid, room_key, 'refused', reason, '[]')
 else
   redis.call('DEL', room_key)

@@ -59,7 +59,7 @@ if attempt - uncounted >= tonumber(max_attempts) then
   finish(sid, room_key, conversation_key, 'dead', reason, 'limit', public_reason)
   redis.call('ZADD', notify_key, now_ms, sid)
   release(sid)
-  write_dead_letter(sid, name, tenant, tier, attempt, reason)
+  write_dead_letter(sid, name, tenant, tier, attempt, 'attempts', reason)
   write_call_record(sid, room_key, 'dead', reason, used)
   return 'dead'
 end
@@ -73,6 +73,9 @@ redis.call('ZREM', leases_key, sid)
 -- The next attempt has its own steps.
 local kept = {['at:room_started'] = true, ['at:received'] = true, ['at:lost'] = true}
 for _, field in ipairs(redis.call('HKEYS', room_key)) do
+  if field == 'at:first_audio' then
+    redis.call('HSETNX', room_key, 'first_heard', redis.call('HGET', room_key, field))
+  end
   if string.sub(field, 1, 3) == 'at:' and not kept[field] then
     redis.call('HDEL', room_key, field)
   end

@@ -47,6 +47,7 @@ class Installation:
     livekit_metrics_url: str
     livekit_secret: str
     flower_url: str
+    exporter_url: str
     flower_password: str
     containers: dict[str, Container]
 
@@ -68,8 +69,8 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
     # As in the composition, at least Redis 7.
     redis_server = redis_with_tls.binary(tmp_path_factory.mktemp("redis"))
     free = PortPicker()
-    redis, webhooks, health, livekit, tcp, udp, flower, metrics, livekit_metrics, *receivers = (
-        free.pick() for _ in range(11)
+    redis, webhooks, health, livekit, tcp, udp, flower, metrics, livekit_metrics, exporter, *receivers = (
+        free.pick() for _ in range(12)
     )
     addresses = {
         "redis:6379": f"{HOST}:{redis}",
@@ -110,6 +111,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         ),
         "livekit": replace(mapping, env={"NODE_IP": HOST}),
         "flower": replace(mapping, env={"FLOWER_ADDRESS": HOST, "FLOWER_PORT": str(flower)}),
+        "exporter": replace(mapping, addresses=addresses | {"0.0.0.0": HOST, "9808": str(exporter)}),  # noqa: S104
     }
     async with AsyncExitStack() as running:
         containers: dict[str, Container] = {}
@@ -128,6 +130,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
             livekit_metrics_url=f"http://{HOST}:{livekit_metrics}/metrics",
             livekit_secret=(files / "livekit_api_secret").read_text(encoding="utf-8").strip(),
             flower_url=f"http://{HOST}:{flower}",
+            exporter_url=f"http://{HOST}:{exporter}/metrics",
             flower_password=(files / "flower_password").read_text(encoding="utf-8").strip(),
             containers=containers,
         )

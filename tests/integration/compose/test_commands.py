@@ -132,6 +132,21 @@ async def test_flower_asks_for_the_password_and_lets_nobody_change_anything(inst
     assert await status(shutdown, "POST", headers=operator) == HTTPStatus.FORBIDDEN
 
 
+async def test_the_exporter_shows_the_installation_as_a_user_of_redis_who_may_do_little(
+    installation: Installation,
+) -> None:
+    async with (
+        queued_room(installation),
+        aiohttp.ClientSession() as session,
+        session.get(installation.exporter_url) as answer,
+    ):
+        lines = (await answer.text()).splitlines()
+    assert "switchboard_redis_up 1.0" in lines
+    assert "switchboard_reconciler_up 1.0" in lines
+    assert 'switchboard_rooms{state="queued",tier="premium"} 1.0' in lines
+    assert 'switchboard_tier_promise_seconds{tier="premium"} 5.0' in lines
+
+
 @pytest.mark.parametrize("name", WORKERS)
 async def test_a_worker_is_healthy_and_a_container_stop_ends_it_cleanly(installation: Installation, name: str) -> None:
     worker = installation.worker(name)

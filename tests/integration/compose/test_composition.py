@@ -46,7 +46,7 @@ def test_the_schema_would_notice_a_mistake() -> None:
 
 def test_it_has_everything_that_an_installation_needs() -> None:
     assert set(services()) == {
-        *("livekit", "redis", "haproxy", "flower", "tenants"),
+        *("livekit", "redis", "haproxy", "flower", "tenants", "exporter"),
         *("receiver-1", "receiver-2", "worker-premium", "worker-standard"),
     }
 
@@ -159,7 +159,8 @@ def test_livekit_is_the_version_that_the_demo_and_the_tests_run() -> None:
 def test_livekit_sends_each_webhook_once_to_the_balancer_signed_with_our_key() -> None:
     config: dict[str, Any] = yaml.safe_load((REPOSITORY / "ops/livekit/livekit.yaml").read_text(encoding="utf-8"))
     assert config["webhook"]["urls"] == ["http://haproxy:8080/livekit/webhook"]
-    environments = {name: service["environment"] for name, service in built_services().items() if name != "flower"}
+    without = {"flower", "exporter"}
+    environments = {name: service["environment"] for name, service in built_services().items() if name not in without}
     keys = {config["webhook"]["api_key"], *(environment["LIVEKIT_API_KEY"] for environment in environments.values())}
     assert keys == {LIVEKIT_API_KEY}
 
@@ -191,10 +192,11 @@ def test_sip_and_egress_find_livekit_with_the_configuration_that_is_documented()
     assert {"data", "media"} <= set(services()["livekit"]["networks"])
 
 
-def test_flower_is_given_no_key_of_the_livekit_server() -> None:
-    flower = services()["flower"]
-    assert not [name for name in flower["environment"] if name.startswith("LIVEKIT")]
-    assert "livekit_api_secret" not in flower["secrets"]
+@pytest.mark.parametrize("name", ["flower", "exporter"])
+def test_what_only_reads_redis_is_given_no_key_of_the_livekit_server(name: str) -> None:
+    service = services()[name]
+    assert not [variable for variable in service["environment"] if variable.startswith("LIVEKIT")]
+    assert "livekit_api_secret" not in service["secrets"]
 
 
 def test_every_secret_file_it_names_is_one_that_is_made(tmp_path: Path) -> None:

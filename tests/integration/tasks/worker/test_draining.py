@@ -14,8 +14,7 @@ from ops.stack import Worker, WorkerSpec, environment
 from ops.stack.redis import RedisServer
 from tasks.call.drain import HAND_OVER_SECONDS
 from tasks.queue.dispatcher import Dispatcher
-from tasks.rooms import Room, RoomStore, State, keys
-from tasks.worker.intake.gate import Intake
+from tasks.rooms import Intake, Room, RoomStore, State, keys
 from tests.integration.tasks.worker.dispatched import open_rooms
 from tests.support.command import switchboard
 from tests.support.fake_livekit_api import FakeLiveKitApi
@@ -157,6 +156,7 @@ async def test_a_worker_that_drains_takes_no_call_and_keeps_the_one_it_has(
 ) -> None:
     busy.send(signal.SIGTERM)
     await drains(rooms)
+    assert [worker.busy for worker in await rooms.list_workers()] == [1]
     await open_rooms(dispatcher, "b", 1)
     await one_waits(rooms)
     assert busy.running
