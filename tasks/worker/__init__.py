@@ -26,7 +26,8 @@
     runtime_dir       the worker's own folder in /tmp, and those of killed workers
     heartbeat         the worker's status in Redis
     lua/              the script that writes the heartbeat
-    healthcheck       the command that checks it
+    liveness          the time of the main loop, in a file
+    healthcheck       the command that checks both
     sidecars/         processes beside the children: models that all calls share, and a janitor
     death_signal      the kernel's signal to a process whose parent has ended
     tuning/           a faster first word and smaller children; calls work without it

@@ -32,6 +32,7 @@ from tasks.tenants.record_signer import RecordSigner
 from tasks.worker import command_line, death_signal, runtime_dir, trial
 from tasks.worker.breaker import CircuitBreaker
 from tasks.worker.call_killer import CallKiller
+from tasks.worker.liveness import Liveness
 from tasks.worker.node_name import NodeNameTaken, claim_node_name
 from tasks.worker.prewarm_state import POLL_SECONDS, PrewarmState
 from tasks.worker.runtime_dir import RuntimeDir
@@ -58,6 +59,8 @@ class WorkerProcess:
         self.killer = CallKiller()
         self.predecessor = ""
         """A process that has ended and whose node name this worker has."""
+        self.liveness: Liveness
+        """Made by `start`."""
         self.ignores_hangup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         """True if it was started so, by nohup: then its terminal may close."""
         self._runtime_dir = RuntimeDir.create()
@@ -75,6 +78,7 @@ class WorkerProcess:
         """
         with connect_blocking(self.settings.redis) as client:
             self.predecessor = claim_node_name(client, node)
+        self.liveness = Liveness(self.folder, node)
         _export(self.settings)
         self._runtime_dir.watch()
         runtime_dir.remove_abandoned(self.folder.parent)
