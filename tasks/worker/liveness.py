@@ -19,7 +19,7 @@ FILE = "liveness"
 FOLDERS = "switchboard-worker-*"
 """The folders of workers: see `tasks.worker.runtime_dir`."""
 LIVE_SECONDS = 60.0
-"""A name server that is away holds the loop up for this long: so long do five names take, with 5 s and two tries each."""
+"""Each name that is looked up while the name server is away holds the loop up, for 10 s by default."""
 
 
 class Liveness:
