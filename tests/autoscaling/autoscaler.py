@@ -52,7 +52,7 @@ class Autoscaler:
         if value is None:
             self._failures += 1
             # Until then the controller has no metric, and leaves everything as it is.
-            return max(replicas, scaling.fallback_replicas) if self._failures >= scaling.failure_threshold else None
+            return max(replicas, scaling.fallback_replicas) if self._failures > scaling.failure_threshold else None
         self._failures = 0
         if replicas and abs(value / (scaling.threshold * replicas) - 1) <= TOLERANCE:
             return replicas
