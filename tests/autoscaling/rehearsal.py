@@ -129,6 +129,8 @@ class Rehearsal:
             for room in rooms:
                 self._note(room)
             states = [room.state for room in rooms if room.tier == TIER]
+            ready = {pod.node for pod in self.pods.ready}
+            taken = sum(room.state is State.RUNNING and room.worker in ready for room in rooms)
             self.result.samples.append(
                 Sample(
                     at=round(self.now(), 2),
@@ -138,6 +140,7 @@ class Rehearsal:
                     wanted=len(self.pods.active),
                     ready=len(self.pods.ready),
                     draining=len(self.pods.draining),
+                    free=len(ready) * self.result.slots - taken,
                     value=self._value,
                 )
             )

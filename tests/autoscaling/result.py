@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,7 +18,10 @@ LOST_SECONDS = 10.0
 
 @dataclass(slots=True)
 class Sample:
-    """A moment. `wanted`: the pods that the autoscaler wants; `value`: the last answer to its query."""
+    """A moment. `wanted`: the pods that the autoscaler wants; `value`: the last answer to its query.
+
+    `free`: the slots without a call, of pods that are up and do not drain.
+    """
 
     at: float
     callers: int
@@ -26,6 +30,7 @@ class Sample:
     wanted: int
     ready: int
     draining: int
+    free: int
     value: float | None
 
 
@@ -66,9 +71,10 @@ class Result:
         return [wait for wait in self.waits if wait.attempt == 1]
 
     def wait_with_a_pod(self, wait: Wait) -> float:
-        """Return the part of a wait in which the pod was up that took the call."""
-        ready = next((pod.ready for pod in self.pods if pod.node == wait.node), None)
-        return wait.claimed - max(wait.queued, ready or 0.0)
+        """Return the seconds of a wait in which a pod that was up had a free slot for the call."""
+        pairs = itertools.pairwise(self.samples)
+        spans = ((sample, max(sample.at, wait.queued), min(after.at, wait.claimed)) for sample, after in pairs)
+        return sum(max(0.0, end - begin) for sample, begin, end in spans if sample.free > sample.queued - 1)
 
     @property
     def lost(self) -> list[HeardCall]:
