@@ -74,7 +74,7 @@ class Result:
         """Return the seconds of a wait in which a pod that was up had a free slot for the call."""
         pairs = itertools.pairwise(self.samples)
         spans = ((sample, max(sample.at, wait.queued), min(after.at, wait.claimed)) for sample, after in pairs)
-        return sum(max(0.0, end - begin) for sample, begin, end in spans if sample.free > sample.queued - 1)
+        return sum(max(0.0, end - begin) for sample, begin, end in spans if sample.free > 0)
 
     @property
     def lost(self) -> list[HeardCall]:
