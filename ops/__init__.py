@@ -8,6 +8,7 @@
     setup/     redis-server and livekit-server for a machine that has none
     docker/    the image of docker-compose.yml, its secrets, health check and Redis configuration
     haproxy/   HAProxy's configuration
+    helm/      the Helm chart, and the command that renders it
     livekit/   livekit-server's configuration
 
 `ops` may import webhooks, tasks and pipeline.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
 CHART = FOLDER / "switchboard"
 VALUES = FOLDER / "values"
 RENDERED = FOLDER / "rendered"
-REFUSED = "refused"
-"""The name of the values that the chart has to refuse, by case, and of its messages."""
+REFUSED = VALUES / "refused.json"
+"""Values that the chart has to refuse, by case, each laid over those of minimal.yaml."""
 RULES = FOLDER.parent / "prometheus" / "rules.yml"
 """The alerts, which a chart can read only from its own folder."""
 RULES_IN_CHART = CHART / "files" / "rules.yml"
@@ -21,7 +22,7 @@ KUBERNETES = "1.34.0"
 
 def sets_of_values() -> list[Path]:
     """Return the files of values that the chart is rendered with."""
-    return sorted(path for path in VALUES.glob("*.yaml") if path.stem != REFUSED)
+    return sorted(VALUES.glob("*.yaml"))
 
 
 def digest(values: Path) -> str:
@@ -39,5 +40,11 @@ def rendered(values: Path) -> Path:
 
 
 def header(values: Path) -> str:
-    """Return the first line of the rendered file."""
+    """Return the first line of a rendered file."""
     return f"# make chart, from values/{values.name}. Chart and values: sha256 {digest(values)}\n"
+
+
+def refusals() -> tuple[str, dict[str, list[str]]]:
+    """Return the digest of the chart and the cases that were refused, and the lines of the message for each case."""
+    found = json.loads(rendered(REFUSED).read_text(encoding="utf-8"))
+    return found["digest"], found["messages"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,8 +10,6 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from ops.helm import chart
 from ops.setup import SetupError, helm
@@ -64,7 +63,7 @@ def copy_rules() -> None:
 def render(helm_program: Helm) -> None:
     """Lint and render all sets of values. Raises ChartError."""
     chart.RENDERED.mkdir(exist_ok=True)
-    for old in chart.RENDERED.glob("*.yaml"):
+    for old in chart.RENDERED.iterdir():
         old.unlink()
     for values in chart.sets_of_values():
         helm_program.lint(values)
@@ -79,19 +78,19 @@ def refuse(helm_program: Helm, folder: Path) -> None:
 
     Raises ChartError if one is taken.
     """
-    cases: dict[str, Any] = yaml.safe_load((chart.VALUES / f"{chart.REFUSED}.yaml").read_text(encoding="utf-8"))
+    cases: dict[str, Any] = json.loads(chart.REFUSED.read_text(encoding="utf-8"))
     messages = {}
     for number, (case, values) in enumerate(cases.items()):
+        # JSON is YAML, too.
         file = folder / f"case-{number}.yaml"
-        file.write_text(yaml.safe_dump(values), encoding="utf-8")
+        file.write_text(json.dumps(values), encoding="utf-8")
         result = helm_program.template(MINIMAL, file)
         if not result.returncode:
-            raise ChartError(f"values/{chart.REFUSED}.yaml: helm template takes the case {case!r}")
+            raise ChartError(f"{chart.REFUSED.name}: helm template takes the case {case!r}")
         lines = [line.strip() for line in result.stderr.splitlines()]
         messages[case] = [line for line in lines if line and not line.startswith("Use --debug")]
-    path = chart.VALUES / f"{chart.REFUSED}.yaml"
-    text = yaml.safe_dump(messages, sort_keys=False, width=1000, allow_unicode=True)
-    chart.rendered(path).write_text(chart.header(path) + text, encoding="utf-8")
+    text = json.dumps({"digest": chart.digest(chart.REFUSED), "messages": messages}, indent=1, ensure_ascii=False)
+    chart.rendered(chart.REFUSED).write_text(f"{text}\n", encoding="utf-8")
 
 
 def main() -> int:
