@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from livekit import rtc
+from livekit.rtc.participant import PublishTrackError
 
 from ops.caller.caller import Caller, caller_token
 from ops.caller.errors import CallError
@@ -95,6 +96,6 @@ class Wave:
                         call.first_sound = heard[0].begin + offset
                         call.last_sound = heard[-1].end + offset
                         call.gaps = [later.begin - earlier.end for earlier, later in itertools.pairwise(heard)]
-        except (CallError, rtc.ConnectError) as error:
+        except (CallError, rtc.ConnectError, PublishTrackError) as error:
             call.error = f"{type(error).__name__}: {error}"
             call.ended = self._now()

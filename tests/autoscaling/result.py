@@ -108,9 +108,9 @@ class Result:
     def read(cls, path: Path) -> Self:
         """Read what `write` has written."""
         fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        kinds = {"samples": Sample, "waits": Wait, "calls": HeardCall, "pods": Pod}
-        lists = {name: [kind(**each) for each in fields.pop(name)] for name, kind in kinds.items()}
-        return cls(**{**fields, "outage": tuple(fields["outage"])}, **lists)
+        for name, kind in {"samples": Sample, "waits": Wait, "calls": HeardCall, "pods": Pod}.items():
+            fields[name] = [kind(**each) for each in fields[name]]
+        return cls(**{**fields, "outage": tuple(fields["outage"])})
 
 
 def percentile(samples: Sequence[float], share: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -24,7 +25,7 @@ SCALING = Scaling(
 )
 
 
-def run(scaling: Scaling, values: list[float | None], replicas: int) -> list[int]:
+def run(scaling: Scaling, values: Sequence[float | None], replicas: int) -> list[int]:
     """The pods after each sync, with these answers to the query."""
     autoscaler, found = Autoscaler(scaling), []
     for number, value in enumerate(values):

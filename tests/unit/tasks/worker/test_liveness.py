@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -47,24 +49,24 @@ def test_a_folder_that_a_killed_worker_of_the_same_name_has_left_does_not_count(
 ) -> None:
     left, started = Liveness(folder(tmp_path, "left"), NODE), Liveness(folder(tmp_path, "started"), NODE)
     with monkeypatch.context() as patch:
-        patch.setattr(liveness.time, "monotonic", lambda: 100.0)
+        patch.setattr(time, "monotonic", lambda: 100.0)
         left.mark()
-        patch.setattr(liveness.time, "monotonic", lambda: 500.0)
+        patch.setattr(time, "monotonic", lambda: 500.0)
         started.mark()
-        patch.setattr(liveness.time, "monotonic", lambda: 501.0)
+        patch.setattr(time, "monotonic", lambda: 501.0)
         assert seconds_since_mark(NODE, tmp_path) == pytest.approx(1.0)
 
 
 def test_the_health_check_says_when_the_main_loop_was_last_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(liveness.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     assert check(NODE) == 1
     assert f"{NODE} was last seen never here" in capsys.readouterr().err
     Liveness(folder(tmp_path), NODE).mark()
     assert check(NODE) == 0
-    later = liveness.time.monotonic() + liveness.LIVE_SECONDS + 1
-    monkeypatch.setattr(liveness.time, "monotonic", lambda: later)
+    later = time.monotonic() + liveness.LIVE_SECONDS + 1
+    monkeypatch.setattr(time, "monotonic", lambda: later)
     assert check(NODE) == 1
     assert "was last seen 61 s ago" in capsys.readouterr().err
     assert check("--within", "90", NODE) == 0
