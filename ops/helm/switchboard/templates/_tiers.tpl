@@ -1,11 +1,12 @@
 {{/*
-The tiers by name, each with the values of `workers` and its own over them; the result is JSON. A tier that is null is
-left out: helm removes it itself, but not where this chart is a part of another one.
+The tiers by name, each with the values of `workers` and its own over them; the result is JSON. One that is not
+enabled is left out, and so is one that is null: helm removes it itself, but not always where this chart is a part of
+another one.
 */}}
 {{- define "switchboard.tiers" -}}
 {{- $tiers := dict -}}
 {{- range $name, $own := .Values.tiers -}}
-{{- if not (kindIs "invalid" $own) -}}
+{{- if and (not (kindIs "invalid" $own)) (dig "enabled" true (default (dict) $own)) -}}
 {{- $tier := include "switchboard.overlay" (dict "under" $.Values.workers "over" $own) | fromJson -}}
 {{- $_ := set $tier "queues" (default (list $name) $tier.queues) -}}
 {{- $_ := set $tier "tiers" (default (list $name) $tier.tiers) -}}
