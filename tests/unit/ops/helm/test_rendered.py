@@ -83,7 +83,7 @@ def names_of(values: Any, schema: Any, root: Any) -> tuple[set[str], set[str]]:
     return given, expected
 
 
-def test_each_value_has_a_default_and_a_place_in_the_schema() -> None:
+def test_each_value_has_a_default_and_a_schema() -> None:
     schema = json.loads((chart.CHART / "values.schema.json").read_text("utf-8"))
     values = yaml.safe_load((chart.CHART / "values.yaml").read_text("utf-8"))
     given, expected = names_of(values, schema, schema)
