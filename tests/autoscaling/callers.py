@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import math
 import random
@@ -32,7 +33,10 @@ def demand(at: float, seconds: float) -> int:
 
 @dataclass(slots=True)
 class HeardCall:
-    """A call as its caller has heard it; times since the begin of the rehearsal. `gaps`: times without an agent."""
+    """A call as its caller has heard it; times since the begin of the rehearsal. `gaps`: times without an agent.
+
+    `cut_off`: the caller's own connection to LiveKit was away, so that what it heard says nothing about the agent.
+    """
 
     room: str
     began: float
@@ -42,6 +46,7 @@ class HeardCall:
     ended: float | None = None
     gaps: list[float] = field(default_factory=list)
     error: str = ""
+    cut_off: bool = False
 
 
 class Wave:
@@ -86,6 +91,7 @@ class Wave:
             async with Caller.call(self._server.url, token, low_cpu=True) as caller:
                 offset = self._now() - caller.clock.now()
                 call.sid = caller.room_sid
+                caller.room.on("reconnecting", functools.partial(setattr, call, "cut_off", True))
                 try:
                     await caller.listener.wait_for_sound(0.0, PATIENCE_SECONDS)
                     await asyncio.sleep(max(0.0, call.began + seconds - self._now()))

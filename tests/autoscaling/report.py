@@ -44,6 +44,7 @@ def markdown(result: Result) -> str:
     rows = [
         ("calls", f"{len(result.calls)}"),
         ("calls lost", f"{len(result.lost)}"),
+        ("callers whose own connection to LiveKit was away", f"{sum(call.cut_off for call in result.calls)}"),
         ("dead letters", f"{len(result.dead_letters)}"),
         ("calls at a time, at most", f"{max(sample.callers for sample in result.samples)}"),
         ("pods that were up, least and most", f"{few} and {most}"),

@@ -79,7 +79,7 @@ class Result:
     @property
     def lost(self) -> list[HeardCall]:
         """The calls whose callers heard nobody, at all, for long, or at the end."""
-        return [call for call in self.calls if _lost(call)]
+        return [call for call in self.calls if not call.cut_off and _lost(call)]
 
     @property
     def handed_over(self) -> list[HeardCall]:

@@ -56,6 +56,13 @@ def test_a_call_is_lost_if_nobody_is_heard_at_all_for_long_or_at_the_end() -> No
         assert result.problems()[0].startswith("lost: call-a1-1")
 
 
+def test_what_a_caller_hears_whose_own_connection_is_away_says_nothing_about_the_call() -> None:
+    result = good()
+    result.calls = [replace(result.calls[0], last_sound=40.0, cut_off=True)]
+    assert result.problems() == []
+    assert "| callers whose own connection to LiveKit was away | 1 |" in report.markdown(result)
+
+
 def test_a_call_without_a_worker_a_dead_letter_and_a_killed_pod_are_problems() -> None:
     result = good()
     result.calls.append(HeardCall("call-a1-2", 9.5, "RM_2", 21.0, 55.0, 55.5))
