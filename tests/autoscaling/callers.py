@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import itertools
 import math
 import random
@@ -48,6 +47,10 @@ class HeardCall:
     error: str = ""
     cut_off: bool = False
 
+    def cut_off_now(self) -> None:
+        """Note that the caller's own connection is away."""
+        self.cut_off = True
+
 
 class Wave:
     """The callers. `run` returns when the wave is over and all have left."""
@@ -91,7 +94,7 @@ class Wave:
             async with Caller.call(self._server.url, token, low_cpu=True) as caller:
                 offset = self._now() - caller.clock.now()
                 call.sid = caller.room_sid
-                caller.room.on("reconnecting", functools.partial(setattr, call, "cut_off", True))
+                caller.room.on("reconnecting", call.cut_off_now)
                 try:
                     await caller.listener.wait_for_sound(0.0, PATIENCE_SECONDS)
                     await asyncio.sleep(max(0.0, call.began + seconds - self._now()))
