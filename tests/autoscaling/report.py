@@ -28,6 +28,8 @@ stop) is in `tests/autoscaling`, as their sources have it.
 - A pod is ready as soon as its worker is. In a cluster a node may have to start first, and the image may have to be
   pulled; the buffer has to be larger by the calls that come meanwhile.
 - Other work ran on the machine, which makes starts of pods slower than they would be alone.
+- Where a call waited longer than promised, all slots were taken and a pod was starting. A larger buffer is the remedy,
+  at the price of idle pods.
 """
 
 
