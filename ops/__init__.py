@@ -9,7 +9,11 @@
     docker/    the image of docker-compose.yml, its secrets, health check and Redis configuration
     haproxy/   HAProxy's configuration
     helm/      the Helm chart, and the command that renders it
+    nginx/     nginx' configuration, and an Ingress
     livekit/   livekit-server's configuration
+    systemd/   units of a receiver and a worker
+    ecs/       task definitions of a receiver and a worker
+    fly/       an app of receivers and workers
 
 `ops` may import webhooks, tasks and pipeline.
 """

@@ -71,6 +71,12 @@ class AgentNeverJoined(PipelineError):
     retryable = True
 
 
+class AudioNotPublished(PipelineError):
+    """The agent's audio could not be published in the room: {error}."""
+
+    retryable = True
+
+
 class SessionFailed(PipelineError):
     """The agent's session closed because of its {error}, and a caller is there."""
 

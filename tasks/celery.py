@@ -44,7 +44,7 @@ def load_worker(conf: Any, options: dict[str, Any], **_: object) -> None:
     They import the whole pipeline, which takes seconds, and which Flower and remote control do not need. Raises
     SystemExit with a line for each option that a worker cannot start with: Celery would log any Exception, and go on.
     """
-    command_line = import_module("tasks.worker.command_line")
+    command_line = import_module("tasks.worker.start.command_line")
     if problems := command_line.problems(options, conf, Settings.read().tiers):
         raise SystemExit("\n".join(problems))
     import_module("tasks.call.task")

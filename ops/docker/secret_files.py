@@ -1,7 +1,8 @@
 """`python -m ops.docker.secret_files FOLDER`: random secrets for docker-compose.yml, one in each file.
 
 Existing secrets are never overwritten, so that it can be run again after an update that needs one more. `redis_users`
-is no secret of its own: it is written again from redis_users.conf and the passwords.
+and `livekit.yaml` are no secrets of their own: they are written again from redis_users.conf, from
+ops/livekit/livekit.yaml, and from the passwords.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from ops.setup.errors import SetupError
 LIVEKIT_API_KEY = "switchboard"
 
 REDIS_USERS = ("receiver", "worker", "flower", "tenants", "operator")
-"""The users of redis_users.conf that have a password."""
+"""The users of redis_users.conf that have a URL with their password."""
+
+LIVEKIT_REDIS_USER = "livekit"
+"""The user of LiveKit's own server, which has its password in its configuration."""
 
 # Readable for the container's user, who is not the host's. The folder's mode keeps the host's other users out.
 READABLE = 0o444
@@ -54,14 +58,19 @@ def write(folder: Path) -> list[Path]:
     for user in REDIS_USERS:
         url = write_once(f"redis_url_{user}", f"redis://{user}:{secrets.token_urlsafe(32)}@redis:6379/0")
         passwords[user] = unquote(urlsplit(url).password or "")
-    users = folder / "redis_users"
-    content = _redis_users(passwords)
-    if not users.exists() or users.read_text(encoding="utf-8") != content:
-        users.unlink(missing_ok=True)
-        users.touch(mode=0o600)
-        users.write_text(content, encoding="utf-8")
-        users.chmod(READABLE)
-        written.append(users)
+    password = write_once("redis_password_livekit", secrets.token_urlsafe(32))
+
+    def write_again(name: str, content: str) -> None:
+        path = folder / name
+        if not path.exists() or path.read_text(encoding="utf-8") != content:
+            path.unlink(missing_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(content, encoding="utf-8")
+            path.chmod(READABLE)
+            written.append(path)
+
+    write_again("redis_users", _redis_users(passwords | {LIVEKIT_REDIS_USER: password}))
+    write_again("livekit.yaml", _livekit_configuration(password))
     write_once("flower_password", secrets.token_urlsafe(16))
     write_once("flower_cookie_secret", secrets.token_urlsafe(48))
     write_once("encryption_keys", base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"))
@@ -78,6 +87,11 @@ def _redis_users(passwords: Mapping[str, str]) -> str:
         elif name:
             lines.append(line)
     return "".join(f"{line}\n" for line in lines)
+
+
+def _livekit_configuration(password: str) -> str:
+    file = Path(__file__).parents[1] / "livekit" / "livekit.yaml"
+    return file.read_text(encoding="utf-8").replace("${REDIS_PASSWORD}", password)
 
 
 def main() -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import aiohttp
 from livekit import api, rtc
@@ -32,10 +33,12 @@ heard later. The room is announced some ms after its first caller's connection h
 class EarlyAudioOutput(_output._ParticipantAudioOutput):
     """The audio output of an agent in the room of `ctx`. Its words wait until a caller listens.
 
-    `announced_at`: see `CallOptions`.
+    `announced_at`: see `CallOptions`. `on_failed` is called with the error for which the agent will never be heard.
     """
 
-    def __init__(self, ctx: JobContext, *, announced_at: float | None = None) -> None:
+    def __init__(
+        self, ctx: JobContext, *, announced_at: float | None = None, on_failed: Callable[[Exception], None]
+    ) -> None:
         super().__init__(
             ctx.room,
             sample_rate=SAMPLE_RATE,
@@ -44,6 +47,7 @@ class EarlyAudioOutput(_output._ParticipantAudioOutput):
         )
         self._ctx = ctx
         self._announced_at = announced_at
+        self._on_failed = on_failed
         self._opening = asyncio.create_task(self._open())
 
     async def _open(self) -> None:
@@ -54,7 +58,13 @@ class EarlyAudioOutput(_output._ParticipantAudioOutput):
             return
         if self._announced_at is not None:
             await asyncio.sleep(self._announced_at + PUBLISH_AFTER_SECONDS - time.monotonic())
-        await self.start()
+        try:
+            await self.start()
+        except Exception as error:  # noqa: BLE001 - the call ends with it, whatever it is
+            # Nobody waits for this task: the agent would be silent for as long as its caller bears it. A room that is
+            # lost ends the call by itself.
+            if self._room.isconnected():
+                self._on_failed(error)
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         """Take the next frame of speech."""

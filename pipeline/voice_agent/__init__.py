@@ -15,6 +15,7 @@ from __future__ import annotations
 from livekit.agents import JobContext
 
 from pipeline.agents import joins_early
+from pipeline.errors import AudioNotPublished
 from pipeline.runtime.audio_output import EarlyAudioOutput
 from pipeline.userdata import USERDATA_KEY, CallUserdata
 from pipeline.voice_agent.agent import VoiceAgent
@@ -26,7 +27,12 @@ async def entrypoint(ctx: JobContext) -> None:
     """Answer the room with the tenant's options. Raises what `pipeline.providers.validate` raises."""
     userdata: CallUserdata = ctx.proc.userdata[USERDATA_KEY]
     session = build_session(ctx, userdata.voice, userdata.failures)
-    audio_output = EarlyAudioOutput(ctx, announced_at=userdata.announced_at)
+
+    def on_failed(error: Exception) -> None:
+        userdata.failures.fatal = AudioNotPublished(error=f"{type(error).__name__}: {error}")
+        ctx.shutdown("its audio could not be published")
+
+    audio_output = EarlyAudioOutput(ctx, announced_at=userdata.announced_at, on_failed=on_failed)
     ctx.add_shutdown_callback(audio_output.aclose)
     session.output.audio = audio_output
     await session.start(

@@ -18,7 +18,7 @@ from tasks.queue.message import TASK
     # Its attempt has logged the reason, and has written what comes next.
     throws=(CallFailed,),
     Strategy="tasks.worker.intake.strategy:start_or_return",
-    Request="tasks.worker.call_request:CallRequest",
+    Request="tasks.worker.pool.call_request:CallRequest",
 )
 def run_room(self: app.Task, *, sid: str, attempt: int) -> str:
     """Answer the room, unless another attempt has superseded this one. Return the result in a few words.

@@ -45,7 +45,7 @@ def load() -> dict[str, Any]:
         "task_send_sent_event": False,
         "worker_send_task_events": True,
         "worker_consumer": "tasks.worker.consumer:PatientConsumer",
-        "worker_pool": "tasks.worker.pool:OneShotPool",
+        "worker_pool": "tasks.worker.pool.one_shot_pool:OneShotPool",
         "worker_concurrency": worker.slots,
         "worker_max_tasks_per_child": 1,
         # No prefetch of Celery's own: the intake gate decides, task by task.

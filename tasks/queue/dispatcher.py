@@ -132,6 +132,9 @@ class Dispatcher:
         """Dispatch the room, in one Redis action that is idempotent by its sid."""
         if self.is_left(name=room.name, metadata=room.metadata):
             return DispatchResult.LEFT
+        if room.joined_at_ms is not None and await self._is_open(room.sid):
+            # One request to Redis, in place of one to it and one to LiveKit for each caller who joins.
+            return DispatchResult.KNOWN
         explicit = None if room.requested else await self._explicit.find(room.name)
         if explicit is not None and not explicit.is_ours:
             logger.info("room asks for another agent", extra={"sid": room.sid})
@@ -178,6 +181,10 @@ class Dispatcher:
         """Close all connections."""
         await self._rooms.redis.aclose()
         await self._explicit.aclose()
+
+    async def _is_open(self, sid: str) -> bool:
+        known = await self._within_deadline(self._rooms.look_up([sid]))
+        return sid in known and known[sid].state.is_open
 
     async def _dispatch(
         self, room: RoomInfo, *, replay: bool, explicit: ExplicitDispatch | None = None

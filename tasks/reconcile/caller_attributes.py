@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from livekit.protocol import models
 
@@ -19,27 +20,37 @@ NAMES = ("state", "position", "wait_seconds", "overdue", "reason")
 logger = logging.getLogger("switchboard.tasks.reconcile")
 
 
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """The callers of a room after a notification. `present`: one is there. `newly`: one has just been notified."""
+
+    present: bool
+    newly: bool
+
+
 def complete(**attributes: str) -> dict[str, str]:
     """Return all of our attributes. LiveKit removes an attribute whose value is empty."""
     return {f"{PREFIX}{name}": str(attributes.get(name, "")) for name in NAMES}
 
 
-async def set_attributes(livekit: LiveKitClient, room: str, attributes: Mapping[str, str]) -> bool:
-    """Set the attributes of each caller in the room that does not have them yet. Return whether a caller is there.
+async def set_attributes(livekit: LiveKitClient, room: str, attributes: Mapping[str, str]) -> Notified:
+    """Set the attributes of each caller in the room that does not have them yet.
 
     Raises LiveKitUnreachable, and LiveKitRequestFailed if the participants are not listed. An error about one of them
     is logged, and must not keep the others from being notified.
     """
     callers = [each for each in await livekit.list_participants(room) if is_caller(each)]
+    newly = False
     for caller in callers:
         if _differ(caller, attributes):
             try:
                 await livekit.update_participant(room, caller.identity, attributes)
+                newly = True
             except LiveKitRequestFailed as error:
                 # Not found: the participant has left.
                 if not error.not_found:
                     logger.warning("caller not notified", extra={"code": error.code})
-    return bool(callers)
+    return Notified(present=bool(callers), newly=newly)
 
 
 def _differ(participant: models.ParticipantInfo, attributes: Mapping[str, str]) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from tasks.livekit_api import LiveKitClient, LiveKitRequestFailed
-from tasks.reconcile.caller_attributes import complete, set_attributes
+from tasks.reconcile.caller_attributes import Notified, complete, set_attributes
 from tasks.reconcile.failures import Failures, for_each
 from tasks.rooms import EndedBy, PublicReason, Room, RoomStore, State
 from tasks.settings import AfterLimit, CallSettings, LivekitSettings
@@ -62,7 +62,7 @@ class EndNotifier:
         self._tries = {sid: number for sid, number in self._tries.items() if sid in sids}
         now = time.monotonic()
         due = {sid for sid, at in self._notified_at.items() if now - at >= self._calls.notice_seconds}
-        # Those that have been notified too, for callers who have joined since.
+        # Those that have been notified too, for callers who have joined since. They get the same time to read it.
         notify = sorted((sid for sid in sids if sid not in due), key=lambda sid: sid in self._notified_at)
         if not notify and not due:
             return
@@ -84,10 +84,9 @@ class EndNotifier:
     async def _notify(self, livekit: LiveKitClient, sid: str) -> None:
         room = await self._rooms.get(sid)
         if room is not None and _is_ended_by_limit(room):
-            reason = room.public_reason or PublicReason.ENDED
-            told = await set_attributes(livekit, room.name, complete(state=State.ENDED, reason=reason))
-            if told and self._calls.after_limit is AfterLimit.DELETE:
-                self._notified_at.setdefault(sid, time.monotonic())
+            callers = await _tell(livekit, room)
+            if callers.present and self._calls.after_limit is AfterLimit.DELETE:
+                self._note(sid, callers)
                 return
         elif room is not None and room.state is State.RUNNING:
             await set_attributes(livekit, room.name, complete(state=State.RUNNING))
@@ -98,6 +97,11 @@ class EndNotifier:
         room = await self._rooms.get(sid)
         if room is not None and _is_ended_by_limit(room):
             try:
+                # Since the last sweep, which may be long ago, as Redis was away.
+                callers = await _tell(livekit, room)
+                if callers.newly:
+                    self._note(sid, callers)
+                    return
                 if any(listed.sid == sid for listed in await livekit.list_rooms(room.name)):
                     await livekit.delete_room(room.name)
             except LiveKitRequestFailed as error:
@@ -105,9 +109,18 @@ class EndNotifier:
                     raise
         await self._forget(sid)
 
+    def _note(self, sid: str, callers: Notified) -> None:
+        if callers.newly or sid not in self._notified_at:
+            self._notified_at[sid] = time.monotonic()
+
     async def _forget(self, sid: str) -> None:
         self._notified_at.pop(sid, None)
         await self._rooms.waitlist.notified(sid)
+
+
+async def _tell(livekit: LiveKitClient, room: Room) -> Notified:
+    reason = room.public_reason or PublicReason.ENDED
+    return await set_attributes(livekit, room.name, complete(state=State.ENDED, reason=reason))
 
 
 def _is_ended_by_limit(room: Room) -> bool:

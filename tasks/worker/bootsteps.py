@@ -16,15 +16,15 @@ from tasks.redis_client import connect_blocking
 from tasks.rooms import WorkerStatus
 from tasks.worker.consumer import mend_kombu
 from tasks.worker.drain_step import DrainStep
-from tasks.worker.heartbeat import BEAT_SECONDS, Heartbeat
 from tasks.worker.intake.gate import IntakeGate
 from tasks.worker.intake.load import SAMPLE_SECONDS, CpuLoad
 from tasks.worker.intake.others import Others, OtherWorkers
 from tasks.worker.intake.reservation import Reservations
 from tasks.worker.intake.stale_messages import StaleMessages
 from tasks.worker.lifecycle import WorkerProcess
-from tasks.worker.presence import WorkerPresence
-from tasks.worker.supervision import CHECK_SECONDS, Supervision
+from tasks.worker.presence.heartbeat import BEAT_SECONDS, Heartbeat
+from tasks.worker.presence.worker_presence import WorkerPresence
+from tasks.worker.supervision.supervisor import CHECK_SECONDS, Supervisor
 
 # Each worker would read the events of all others.
 _UNUSED = {"celery.worker.consumer.gossip:Gossip"}
@@ -69,7 +69,7 @@ class IntakeStep(bootsteps.StartStopStep):
         consumer.other_workers = OtherWorkers(redis, consumer.hostname)
         self._heartbeat = Heartbeat(redis, consumer.outage, self._process.predecessor)
         self._presence = WorkerPresence(redis, settings, self._heartbeat)
-        self._supervision = Supervision(
+        self._supervision = Supervisor(
             self._process,
             consumer.pool,
             redis,

@@ -11,8 +11,8 @@ from typing import Any
 from celery import bootsteps
 from celery.worker import state
 
-from tasks.worker.call_killer import running_calls
 from tasks.worker.lifecycle import WorkerProcess
+from tasks.worker.pool.call_killer import running_calls
 
 CHECK_SECONDS = 0.25
 PROGRESS_SECONDS = 10.0

@@ -14,7 +14,7 @@ import argparse
 import socket
 import sys
 
-from tasks.worker import liveness
+from tasks.worker.presence import liveness
 
 
 def main() -> int:

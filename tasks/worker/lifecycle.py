@@ -29,17 +29,18 @@ from tasks.settings import Settings, unknown_settings
 from tasks.tenants import key_source
 from tasks.tenants.reader import declared_agents, require_own_signatures
 from tasks.tenants.record_signer import RecordSigner
-from tasks.worker import command_line, death_signal, runtime_dir, trial
+from tasks.worker import death_signal
 from tasks.worker.breaker import CircuitBreaker
-from tasks.worker.call_killer import CallKiller
-from tasks.worker.liveness import Liveness
-from tasks.worker.node_name import NodeNameTaken, claim_node_name
-from tasks.worker.prewarm_state import POLL_SECONDS, PrewarmState
-from tasks.worker.runtime_dir import RuntimeDir
+from tasks.worker.pool.call_killer import CallKiller
+from tasks.worker.presence.liveness import Liveness
+from tasks.worker.presence.node_name import NodeNameTaken, claim_node_name
 from tasks.worker.sidecars.inference import inference
 from tasks.worker.sidecars.janitor import SCOREBOARD
 from tasks.worker.sidecars.sidecar import Sidecar
 from tasks.worker.sidecars.turn_detector import turn_detector
+from tasks.worker.start import command_line, runtime_dir, trial
+from tasks.worker.start.prewarm_state import POLL_SECONDS, PrewarmState
+from tasks.worker.start.runtime_dir import RuntimeDir
 from tasks.worker.tuning import lsb_release
 from tasks.worker.tuning.prefault import Prefault
 

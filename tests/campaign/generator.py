@@ -33,7 +33,7 @@ PLAIN_AGENTS = ("clerk", "clerk", OWN, "hum")
 BACKENDS = (*("nothing",) * 6, "deletes the room", "names the tenant late")
 
 ROOMS = (4, 5, 6)
-FAULTS = (1, 2, 2, 3, 3, 3, 3, 3)
+FAULTS = (2, 2, 3, 3, 3, 3, 3, 3)
 
 FAULT_KINDS = (
     "child killed",

@@ -157,6 +157,14 @@ def test_a_tools_effect_that_is_repeated_is_seen() -> None:
     assert kinds(seen) == ["repeated", "repeated"]
 
 
+def test_a_question_that_a_busy_machine_has_torn_may_be_taken_for_two() -> None:
+    seen, visit = healthy()
+    seen.acts.append(act("order", 26.5, attempt=2, call="c9"))
+    last = visit.asks[-1]
+    visit.asks[-1] = Interval(last.begin - 0.6, last.end)
+    assert kinds(seen) == []
+
+
 def test_what_an_agent_or_a_part_could_not_do_is_seen() -> None:
     seen, _ = healthy()
     seen.acts.append(act("failed: daemonic processes", 3.0))

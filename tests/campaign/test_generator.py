@@ -11,7 +11,7 @@ from tests.campaign.generator import BEHAVIOURS, FAULT_KINDS, Shape, brief, full
 from tests.campaign.tenants import AGENTS
 
 HISTORIES = 60
-RAREST = 7
+RAREST = 8
 
 
 @pytest.mark.parametrize("shape", [full(), brief()])

@@ -79,7 +79,9 @@ class Network:
     @asynccontextmanager
     async def create(cls) -> AsyncIterator[Self]:
         """Create the namespace and connect it. Raises NotPermitted."""
-        network = cls()
+        in_use = await _addresses()
+        while (network := cls()).redis.address in in_use:
+            pass
         try:
             await _ip("netns", "add", network.name)
         except OSError as error:
@@ -136,12 +138,19 @@ async def two_hosts(binaries: Binaries, directory: Path) -> AsyncIterator[ChaosI
             yield installation
 
 
-async def _ip(*arguments: str) -> None:
-    """Run `ip`. Raises OSError."""
+async def _addresses() -> set[str]:
+    """Return the addresses of this machine's loopback interface: other networks may run beside this one."""
+    listed = await _ip("-oneline", "address", "show", "dev", "lo")
+    return {word.partition("/")[0] for word in listed.split()}
+
+
+async def _ip(*arguments: str) -> str:
+    """Run `ip`, and return what it prints. Raises OSError."""
     process = await asyncio.create_subprocess_exec(
-        "ip", *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        "ip", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    _, output = await process.communicate()
+    output, problem = await process.communicate()
     if process.returncode:
-        msg = f"ip {' '.join(arguments)}: {output.decode(errors='replace').strip()}"
+        msg = f"ip {' '.join(arguments)}: {problem.decode(errors='replace').strip()}"
         raise OSError(msg)
+    return output.decode()

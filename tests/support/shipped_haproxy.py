@@ -20,11 +20,12 @@ CONFIGURATION = Path(__file__).parents[2] / "ops" / "haproxy" / "haproxy.cfg"
 
 @dataclass(frozen=True)
 class Ports:
-    """The ports of its three frontends."""
+    """The ports of its frontends."""
 
     webhooks: int
     calls: int
     health: int
+    metrics: int
 
 
 class HAProxy(ManagedProcess):
@@ -46,17 +47,21 @@ class HAProxy(ManagedProcess):
 async def shipped_haproxy(
     binaries: Binaries, directory: Path, picker: PortPicker, receivers: Sequence[int], **env: str
 ) -> AsyncIterator[HAProxy]:
-    """Run HAProxy before receivers at these ports. Skips where it is not installed, and fails with CI=true."""
+    """Run HAProxy before receivers at these ports. Skips where it is not installed, and fails with CI=true.
+
+    `env`: more of its environment variables. In an address, `{address}` is the one that it has here.
+    """
     if binaries.haproxy is None:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("haproxy is not installed")
-    ports = Ports(picker.pick(), picker.pick(), picker.pick())
+    ports = Ports(*(picker.pick() for _ in range(4)))
     settings = environment.inherited() | {
         "HAPROXY_WEBHOOKS": f"{HOST}:{ports.webhooks}",
         "HAPROXY_CALLS": f"{HOST}:{ports.calls}",
         "HAPROXY_HEALTH": f"{HOST}:{ports.health}",
+        "HAPROXY_METRICS": f"{HOST}:{ports.metrics}",
         **{f"HAPROXY_RECEIVER_{number}": f"{HOST}:{port}" for number, port in enumerate(receivers, 1)},
-        **env,
     }
+    settings |= {name: value.format(address=settings.get(name, "")) for name, value in env.items()}
     proxy = HAProxy(directory, settings, binary=str(binaries.haproxy), ports=ports)
     await proxy.start()
     try:

@@ -22,12 +22,14 @@ RESET = struct.pack("ii", 1, 0)
 class Switch:
     """The address `port`, which leads to `target`, the port of a server on this machine.
 
-    `cut_after`: bytes of each connection's answers after which it is reset; None for never.
+    `cut_after`: bytes of each connection's answers after which it is reset; None for never. `refuse`: the number of
+    connections that are closed before anything is said.
     """
 
     def __init__(self, target: int) -> None:
         self.target = target
         self.cut_after: int | None = None
+        self.refuse = 0
         self.port = 0
         self.accepted = 0
         self._open: set[asyncio.Task[None]] = set()
@@ -53,6 +55,9 @@ class Switch:
         self._open.add(task)
         self.accepted += 1
         try:
+            if self.refuse:
+                self.refuse -= 1
+                return
             with suppress(OSError):
                 await self._connect(reader, writer)
         finally:

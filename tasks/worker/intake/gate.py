@@ -10,8 +10,8 @@ from tasks.call.drain import Drain
 from tasks.worker.breaker import CircuitBreaker
 from tasks.worker.intake.load import CpuLoad
 from tasks.worker.intake.reservation import Reservations
-from tasks.worker.pool import OneShotPool
-from tasks.worker.prewarm_state import PrewarmState
+from tasks.worker.pool.one_shot_pool import OneShotPool
+from tasks.worker.start.prewarm_state import PrewarmState
 
 YIELD_SECONDS = 0.5
 

@@ -17,11 +17,11 @@ from celery.exceptions import InvalidTaskError
 from celery.worker.strategy import default
 
 from tasks.queue.message import AVOID, UNABLE
-from tasks.worker.call_request import tenant_of
 from tasks.worker.intake.gate import IntakeGate
 from tasks.worker.intake.others import Others
 from tasks.worker.intake.stale_messages import StaleMessages
 from tasks.worker.lifecycle import WorkerProcess
+from tasks.worker.pool.call_request import tenant_of
 from tasks.worker.room_actions import delay_room, return_message
 
 logger = logging.getLogger("switchboard.tasks.worker")

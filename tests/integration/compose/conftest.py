@@ -42,7 +42,9 @@ class Installation:
     """Redis as a user of the tests, who may do everything."""
     files: Path
     webhook_url: str
+    balancer_metrics_url: str
     livekit_url: str
+    livekit_metrics_url: str
     livekit_secret: str
     flower_url: str
     flower_password: str
@@ -66,7 +68,9 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
     # As in the composition, at least Redis 7.
     redis_server = redis_with_tls.binary(tmp_path_factory.mktemp("redis"))
     free = PortPicker()
-    redis, webhooks, health, livekit, tcp, udp, flower, *receivers = (free.pick() for _ in range(9))
+    redis, webhooks, health, livekit, tcp, udp, flower, metrics, livekit_metrics, *receivers = (
+        free.pick() for _ in range(11)
+    )
     addresses = {
         "redis:6379": f"{HOST}:{redis}",
         "haproxy:8080": f"{HOST}:{webhooks}",
@@ -75,7 +79,8 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         "127.0.0.1:7880": f"{HOST}:{livekit}",
         "127.0.0.1:5555": f"{HOST}:{flower}",
     }
-    _copy_configurations(files, addresses | {"7880": str(livekit), "7881": str(tcp), "7882": str(udp)})
+    livekit_ports = {"7880": str(livekit), "7881": str(tcp), "7882": str(udp), "6789": str(livekit_metrics)}
+    _copy_configurations(files, addresses | livekit_ports)
     mapping = HostMapping(
         files,
         addresses,
@@ -99,6 +104,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
                 "HAPROXY_WEBHOOKS": f"{HOST}:{webhooks}",
                 "HAPROXY_HEALTH": f"{HOST}:{health}",
                 "HAPROXY_CALLS": f"{HOST}:{free.pick()}",
+                "HAPROXY_METRICS": f"{HOST}:{metrics}",
                 **{f"HAPROXY_RECEIVER_{number}": f"{HOST}:{port}" for number, port in enumerate(receivers, start=1)},
             },
         ),
@@ -117,7 +123,9 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
             redis_url=f"redis://{TESTER}:x@{HOST}:{redis}/0",
             files=files,
             webhook_url=f"http://{HOST}:{webhooks}/livekit/webhook",
+            balancer_metrics_url=f"http://{HOST}:{metrics}/metrics",
             livekit_url=f"http://{HOST}:{livekit}",
+            livekit_metrics_url=f"http://{HOST}:{livekit_metrics}/metrics",
             livekit_secret=(files / "livekit_api_secret").read_text(encoding="utf-8").strip(),
             flower_url=f"http://{HOST}:{flower}",
             flower_password=(files / "flower_password").read_text(encoding="utf-8").strip(),
@@ -134,6 +142,13 @@ def _copy_configurations(files: Path, addresses: dict[str, str]) -> None:
         for address, local in {} if name == "haproxy" else addresses.items():
             text = text.replace(address, local)
         (files / f"{name}.config").write_text(text, encoding="utf-8")
+    # A secret, as it has a password, which is left as it is.
+    livekit = files / "livekit.yaml"
+    livekit.chmod(0o600)
+    lines = livekit.read_text(encoding="utf-8").replace("/run/secrets", str(files)).splitlines()
+    for address, local in addresses.items():
+        lines = [line if "password:" in line else line.replace(address, local) for line in lines]
+    livekit.write_text("\n".join(lines), encoding="utf-8")
     with (files / "redis.config").open("a", encoding="utf-8") as redis:
         redis.write(f"\nport {addresses['redis:6379'].rpartition(':')[2]}\n")
         redis.write(f"user {TESTER} reset on >x +@all ~* &*\n")

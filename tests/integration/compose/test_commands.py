@@ -14,6 +14,7 @@ from http import HTTPStatus
 import aiohttp
 import pytest
 from livekit import api
+from prometheus_client.parser import text_string_to_metric_families
 from redis import asyncio as aioredis
 
 from ops.docker.secret_files import LIVEKIT_API_KEY
@@ -93,6 +94,16 @@ async def test_redis_lets_nobody_in_without_a_password_but_the_health_check(inst
     async with aioredis.Redis.from_url(without, username="health", password="none") as health:
         with pytest.raises(aioredis.ResponseError, match=r"(?i)no permissions"):
             await health.get("x")
+
+
+async def test_livekit_and_the_balancer_have_metrics_for_prometheus(installation: Installation) -> None:
+    for url, name in [
+        (installation.livekit_metrics_url, "livekit_room_total"),
+        (installation.balancer_metrics_url, "haproxy_server_status"),
+    ]:
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            families = text_string_to_metric_families(await answer.text())
+            assert name in {sample.name for family in families for sample in family.samples}
 
 
 async def test_the_balancer_lets_only_webhooks_through(installation: Installation) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
 import pytest
@@ -161,6 +162,33 @@ def test_livekit_sends_each_webhook_once_to_the_balancer_signed_with_our_key() -
     environments = {name: service["environment"] for name, service in built_services().items() if name != "flower"}
     keys = {config["webhook"]["api_key"], *(environment["LIVEKIT_API_KEY"] for environment in environments.values())}
     assert keys == {LIVEKIT_API_KEY}
+
+
+def test_livekit_has_a_database_of_redis_of_its_own_and_its_metrics_are_not_published(tmp_path: Path) -> None:
+    write(tmp_path / "secrets")
+    config: dict[str, Any] = yaml.safe_load((tmp_path / "secrets" / "livekit.yaml").read_text(encoding="utf-8"))
+    redis = config["redis"]
+    urls = [urlsplit(path.read_text(encoding="utf-8").strip()) for path in (tmp_path / "secrets").glob("redis_url_*")]
+    assert {url.path for url in urls} == {"/0"}
+    assert redis["db"] != 0
+    assert {redis["address"]} == {url.netloc.rpartition("@")[2] for url in urls}
+    assert redis["password"] == (tmp_path / "secrets" / "redis_password_livekit").read_text(encoding="utf-8").strip()
+    assert "redis" in services()["livekit"]["depends_on"]
+    published = {port.partition("/")[0].rpartition(":")[2] for port in services()["livekit"]["ports"]}
+    assert str(config["prometheus"]["port"]) not in published
+
+
+def test_sip_and_egress_find_livekit_with_the_configuration_that_is_documented() -> None:
+    ours: dict[str, Any] = yaml.safe_load((REPOSITORY / "ops/livekit/livekit.yaml").read_text(encoding="utf-8"))
+    page = (REPOSITORY / "docs/howto/deploy.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    documented: dict[str, Any] = yaml.safe_load(block)
+    assert documented["redis"].keys() == ours["redis"].keys()
+    for name in ("address", "username", "db"):
+        assert documented["redis"][name] == ours["redis"][name]
+    assert documented["api_key"] == LIVEKIT_API_KEY
+    assert documented["ws_url"] == services()["receiver-1"]["environment"]["LIVEKIT_URL"]
+    assert {"data", "media"} <= set(services()["livekit"]["networks"])
 
 
 def test_flower_is_given_no_key_of_the_livekit_server() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from ops.docker.secret_files import REDIS_USERS, write
+from ops.docker.secret_files import LIVEKIT_REDIS_USER, REDIS_USERS, write
 from ops.setup import SetupError
 
 
@@ -33,6 +33,8 @@ def test_secrets_that_depend_on_each_other_agree(tmp_path: Path) -> None:
     assert secrets["livekit_keys"] == f"switchboard: {secrets['livekit_api_secret']}"
     Fernet(secrets["encryption_keys"])
     users = dict(re.findall(r"^user (\w+) .* #([0-9a-f]{64})$", secrets["redis_users"], re.MULTILINE))
+    assert hashlib.sha256(secrets["redis_password_livekit"].encode()).hexdigest() == users.pop(LIVEKIT_REDIS_USER)
+    assert f"password: {secrets['redis_password_livekit']}" in secrets["livekit.yaml"]
     assert set(users) == set(REDIS_USERS)
     for user, digest in users.items():
         match = re.fullmatch(rf"redis://{user}:([\w-]+)@redis:6379/0", secrets[f"redis_url_{user}"])

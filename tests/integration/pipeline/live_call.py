@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import pytest
 from livekit import api, rtc
 from livekit.agents import AgentSession, JobContext
 
@@ -190,11 +191,16 @@ async def calling(
         on_over=ends.append,
     )
     live = LiveCall(livekit, options, call, phases, steps, ends)
-    live.running = asyncio.create_task(call.run())
-    try:
-        yield live
-    finally:
-        if not live.running.done():
-            call.hang_up("the test is over")
-        with suppress(Exception):
-            await asyncio.wait_for(live.running, SECONDS)
+    with pytest.MonkeyPatch.context() as environment:
+        # As in a worker's child: `ctx.api` reads them.
+        environment.setenv("LIVEKIT_URL", livekit.url)
+        environment.setenv("LIVEKIT_API_KEY", livekit.api_key)
+        environment.setenv("LIVEKIT_API_SECRET", livekit.api_secret)
+        live.running = asyncio.create_task(call.run())
+        try:
+            yield live
+        finally:
+            if not live.running.done():
+                call.hang_up("the test is over")
+            with suppress(Exception):
+                await asyncio.wait_for(live.running, SECONDS)

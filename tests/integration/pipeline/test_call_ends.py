@@ -9,16 +9,18 @@ import time
 from typing import Any
 
 import pytest
-from livekit import api
+from livekit import api, rtc
 from livekit.agents import Agent, APIConnectOptions, CloseEvent, JobContext
 from livekit.agents.voice.agent_session import SessionConnectOptions
 from livekit.plugins import openai
 
 from ops.stack.livekit import LiveKitServer
+from pipeline import voice_agent
 from pipeline.errors import (
     AgentCrashed,
     AgentNeverJoined,
     AgentWithdrawn,
+    AudioNotPublished,
     LiveKitLost,
     RequestHookCrashed,
     SessionFailed,
@@ -78,6 +80,20 @@ async def test_an_agent_that_shuts_down_while_a_caller_is_there_has_ended_the_ca
 
     async with calling(livekit, agent) as call, call.person("caller"):
         await ended(call, EndedBy.AGENT, "a colleague takes over")
+
+
+async def test_our_agent_is_not_silent_for_ever_when_its_audio_cannot_be_published(
+    livekit: LiveKitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise rtc.participant.PublishTrackError("engine: timeout")
+
+    monkeypatch.setattr(rtc.LocalTrackPublication, "wait_for_subscription", refuse)
+    async with calling(livekit, voice_agent.entrypoint) as call, call.person("caller"):
+        end = await call.end()
+    assert isinstance(end, AudioNotPublished)
+    assert str(end) == "The agent's audio could not be published in the room: PublishTrackError: engine: timeout."
+    assert (end.retryable, end.counted) == (True, True)
 
 
 @pytest.mark.parametrize("leave", ["shutdown", "disconnect"])

@@ -84,6 +84,24 @@ async def test_a_receiver_that_opens_the_room_in_between_is_not_overtaken(
     assert await rooms.redis.llen("premium") == 0
 
 
+async def test_a_caller_who_joins_an_open_room_costs_no_request_to_livekit(
+    dispatcher: Dispatcher, rooms: RoomStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def find(room: str) -> None:
+        asked.append(room)
+
+    monkeypatch.setattr(dispatcher._explicit, "find", find)
+    await dispatcher.open(RoomInfo(SID, NAME))
+    assert asked == [NAME]
+    assert await dispatcher.open(RoomInfo(SID, NAME, joined_at_ms=FAR_MS)) is DispatchResult.KNOWN
+    assert asked == [NAME]
+    await call(rooms, 1)
+    assert await dispatcher.open(RoomInfo(SID, NAME, joined_at_ms=FAR_MS)) is DispatchResult.QUEUED
+    assert asked == [NAME, NAME]
+
+
 async def test_a_dead_room_waits_for_a_replay(dispatcher: Dispatcher, rooms: RoomStore) -> None:
     await dispatcher.open(RoomInfo(SID, NAME))
     await task(rooms)

@@ -110,6 +110,24 @@ async def test_they_have_some_seconds_and_who_joins_meanwhile_reads_it_too(
     assert (read(caller), read(late), server.deleted) == (("ended", "ended"), ("ended", "ended"), [])
 
 
+async def test_a_caller_who_has_joined_since_the_last_sweep_reads_it_before_the_room_is_deleted(
+    rooms: RoomStore,
+    dispatcher: Dispatcher,
+    server: FakeLiveKitApi,
+    notifier_of: NotifierOf,
+    caller: models.ParticipantInfo,
+) -> None:
+    await reach_the_limit(rooms, dispatcher)
+    notifier = notifier_of()
+    await notifier.sweep()
+    again = models.ParticipantInfo(identity="caller")
+    server.participants[NAME] = [again]
+    await notifier.sweep()
+    assert (read(again), server.deleted) == (("ended", "ended"), [])
+    await notifier.sweep()
+    assert server.deleted == [NAME]
+
+
 async def test_a_room_may_be_left_and_who_joins_it_later_is_told_too(
     rooms: RoomStore,
     dispatcher: Dispatcher,

@@ -45,7 +45,8 @@ async def entrypoint(ctx):
 def test_memory_that_the_processes_of_a_call_share_counts_once_and_the_workers_not_at_all() -> None:
     script = """
 import os, signal, sys, time
-from tasks.worker import call_memory, call_processes
+from tasks.worker.pool import call_processes
+from tasks.worker.supervision import call_memory
 
 def hold(megabytes):
     return bytearray(os.urandom(1 << 20)) * megabytes

@@ -34,7 +34,7 @@ async def test_each_call_has_a_child_of_its_own_and_the_next_one_does_not_wait_f
 def test_a_child_exits_at_once_after_its_task() -> None:
     script = """
 import os, time
-from tasks.worker.pool import OneShotPool
+from tasks.worker.pool.one_shot_pool import OneShotPool
 child = object.__new__(OneShotPool.Pool.Worker)
 child.on_exit = None
 began = time.monotonic()

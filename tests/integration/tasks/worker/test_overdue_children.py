@@ -12,8 +12,8 @@ import pytest
 from ops.stack.redis import RedisServer
 from tasks.queue.dispatcher import Dispatcher, RoomInfo
 from tasks.rooms import RoomStore, State, keys
-from tasks.worker.overdue_children import OverdueChildren
-from tasks.worker.pool import Phase, PoolChild
+from tasks.worker.pool.one_shot_pool import Phase, PoolChild
+from tasks.worker.supervision.overdue_children import OverdueChildren
 from tests.integration.tasks.worker.calling import calling, ends
 from tests.support.waiting import until
 
@@ -80,7 +80,7 @@ def test_a_child_in_a_phase_for_too_long_is_killed_and_another_is_not(
     phase: Phase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
-    monkeypatch.setattr("tasks.worker.overdue_children.time.monotonic", lambda: now)
+    monkeypatch.setattr("tasks.worker.supervision.overdue_children.time.monotonic", lambda: now)
     stuck, idle = (subprocess.Popen(["sleep", "1000"], start_new_session=True) for _ in range(2))
     os.kill(stuck.pid, signal.SIGSTOP)
     children = [PoolChild(stuck.pid, 0, phase), PoolChild(idle.pid, 1, Phase.IDLE)]

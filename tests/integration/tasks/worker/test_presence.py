@@ -14,10 +14,10 @@ from tasks.reconcile.settings_publisher import SettingsPublisher
 from tasks.redis_client import Outage, connect_blocking
 from tasks.rooms import RoomStore, WorkerStatus, keys
 from tasks.settings import RedisSettings, Settings
-from tasks.worker.heartbeat import Heartbeat
-from tasks.worker.node_name import NodeNameTaken, claim_node_name
-from tasks.worker.presence import WorkerPresence
-from tasks.worker.process_identity import ProcessIdentity
+from tasks.worker.presence.heartbeat import Heartbeat
+from tasks.worker.presence.node_name import NodeNameTaken, claim_node_name
+from tasks.worker.presence.process_identity import ProcessIdentity
+from tasks.worker.presence.worker_presence import WorkerPresence
 
 NODE = "one@here"
 STATUS = WorkerStatus(NODE, ("premium",), 1, 1, 0.0, 0.0, "open", 7)

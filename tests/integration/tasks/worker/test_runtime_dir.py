@@ -16,7 +16,7 @@ from tests.support.waiting import until
 OWNER = """
 import os, signal, subprocess, sys
 from tasks.call.scoreboard import Scoreboard
-from tasks.worker.runtime_dir import RuntimeDir
+from tasks.worker.start.runtime_dir import RuntimeDir
 from tasks.worker.sidecars.janitor import SCOREBOARD
 
 folder = RuntimeDir.create()
@@ -34,7 +34,7 @@ signal.pause()
 """
 REMOVE = """
 import pathlib, tempfile
-from tasks.worker import runtime_dir
+from tasks.worker.start import runtime_dir
 runtime_dir.remove_abandoned(pathlib.Path(tempfile.gettempdir()))
 """
 

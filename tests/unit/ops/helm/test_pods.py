@@ -10,8 +10,8 @@ import yaml
 from ops.helm import chart
 from tasks.call.drain import HAND_OVER_SECONDS
 from tasks.settings import FlowerSettings, Settings
-from tasks.worker.liveness import LIVE_SECONDS
-from tasks.worker.runtime_dir import PREFIX
+from tasks.worker.presence.liveness import LIVE_SECONDS
+from tasks.worker.start.runtime_dir import PREFIX
 from tests.unit.conventions.documents import read
 from tests.unit.ops.helm.objects import (
     Object,

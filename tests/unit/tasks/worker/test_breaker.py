@@ -10,7 +10,7 @@ from tasks.worker.breaker import (
     CircuitBreaker,
     Failure,
 )
-from tasks.worker.call_request import tenant_of
+from tasks.worker.pool.call_request import tenant_of
 
 
 class Clock:

@@ -11,8 +11,8 @@ from tasks.worker.breaker import FAILURES, CircuitBreaker, Failure
 from tasks.worker.intake.gate import Intake, IntakeGate
 from tasks.worker.intake.load import SAMPLE_SECONDS, CpuLoad
 from tasks.worker.intake.reservation import Reservations
-from tasks.worker.pool import OneShotPool
-from tasks.worker.prewarm_state import PrewarmState
+from tasks.worker.pool.one_shot_pool import OneShotPool
+from tasks.worker.start.prewarm_state import PrewarmState
 
 
 @dataclass

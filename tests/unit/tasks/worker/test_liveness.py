@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.worker import healthcheck, liveness
-from tasks.worker.liveness import Liveness, seconds_since_mark
-from tasks.worker.runtime_dir import PREFIX
+from tasks.worker import healthcheck
+from tasks.worker.presence import liveness
+from tasks.worker.presence.liveness import Liveness, seconds_since_mark
+from tasks.worker.start.runtime_dir import PREFIX
 
 NODE = "celery@pod-1"
 HEAVY = ("redis", "celery", "pydantic", "livekit")

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from kombu.asynchronous.hub import Hub
 
-from tasks.worker.pool import _OneShotAsynPool
+from tasks.worker.pool.one_shot_pool import _OneShotAsynPool
 
 
 class Pool(_OneShotAsynPool):

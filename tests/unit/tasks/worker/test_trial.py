@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tasks.worker.trial import try_in_child
+from tasks.worker.start.trial import try_in_child
 
 SECONDS = 20.0
 

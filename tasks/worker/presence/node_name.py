@@ -16,8 +16,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from tasks.rooms import keys
-from tasks.worker.heartbeat import EXPIRE_MS
-from tasks.worker.process_identity import ProcessIdentity
+from tasks.worker.presence.heartbeat import EXPIRE_MS
+from tasks.worker.presence.process_identity import ProcessIdentity
 
 POLL_SECONDS = 0.2
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from celery.worker import state
 
-from tasks.worker import call_processes
-from tasks.worker.pool import OneShotPool
+from tasks.worker.pool import call_processes
+from tasks.worker.pool.one_shot_pool import OneShotPool
 
 logger = logging.getLogger("switchboard.tasks.worker")
 

@@ -1,4 +1,4 @@
-"""The main process' watch over its children: whatever a call holds is free a bounded time after the call is over."""
+"""The supervisor: every check of the children, each at its own interval."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import time
 from redis import Redis
 
 from tasks.redis_client import Outage
-from tasks.worker.call_killer import running_calls
-from tasks.worker.call_memory import CallMemory
 from tasks.worker.lifecycle import WorkerProcess
-from tasks.worker.overdue_children import OverdueChildren
-from tasks.worker.pool import OneShotPool
-from tasks.worker.stale_children import StaleChildren
+from tasks.worker.pool.call_killer import running_calls
+from tasks.worker.pool.one_shot_pool import OneShotPool
+from tasks.worker.supervision.call_memory import CallMemory
+from tasks.worker.supervision.overdue_children import OverdueChildren
+from tasks.worker.supervision.stale_children import StaleChildren
 
 CHECK_SECONDS = 1.0
 STALE_CHECK_SECONDS = 2.0
 MEMORY_CHECK_SECONDS = 3.0
 
 
-class Supervision:
+class Supervisor:
     """All checks of the children, each at its own interval. `check` is called every CHECK_SECONDS."""
 
     def __init__(

@@ -22,8 +22,9 @@ from celery.concurrency import prefork
 from celery.concurrency.asynpool import AsynPool, Worker
 from celery.concurrency.prefork import TaskPool
 
-from tasks.worker import call_folder, call_processes, stop_signals
-from tasks.worker.call_processes import Orphans
+from tasks.worker import stop_signals
+from tasks.worker.pool import call_folder, call_processes
+from tasks.worker.pool.call_processes import Orphans
 
 REAP_SECONDS = 0.01
 

@@ -10,8 +10,8 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 
-from tasks.worker import call_processes
-from tasks.worker.pool import Phase, PoolChild
+from tasks.worker.pool import call_processes
+from tasks.worker.pool.one_shot_pool import Phase, PoolChild
 
 ACCEPT_SECONDS = 8.0
 EXIT_SECONDS = 5.0

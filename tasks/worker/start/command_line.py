@@ -16,7 +16,7 @@ from click.core import ParameterSource
 
 from tasks.settings import TierSettings
 from tasks.settings.groups import MOST_SLOTS
-from tasks.worker.pool import OneShotPool
+from tasks.worker.pool.one_shot_pool import OneShotPool
 
 REFUSED: Mapping[str, str] = {
     "autoscale": "--autoscale: the load decides how many calls a worker takes; -c sets the most",
@@ -68,7 +68,7 @@ def without_effect() -> list[str]:
 
 
 def _pool(pool: object) -> Iterator[str]:
-    if pool not in {None, "", OneShotPool, "tasks.worker.pool:OneShotPool"}:
+    if pool not in {None, "", OneShotPool, "tasks.worker.pool.one_shot_pool:OneShotPool"}:
         yield "-P: each call needs a process of its own, which Switchboard's pool has; leave the option out"
 
 

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from tasks.call.drain import HAND_OVER_SECONDS
 from tasks.call.scoreboard import Scoreboard
-from tasks.worker import call_processes
-from tasks.worker.call_killer import CallKiller, RunningCall
+from tasks.worker.pool import call_processes
+from tasks.worker.pool.call_killer import CallKiller, RunningCall
 
 AT_ONCE = 2.0
 """A call over so many times its limit is killed at once: it takes more than a hand-over has time for."""

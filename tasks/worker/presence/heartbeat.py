@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from tasks.redis_client import Outage
 from tasks.rooms import WorkerStatus, keys
-from tasks.worker.process_identity import ProcessIdentity
+from tasks.worker.presence.process_identity import ProcessIdentity
 
 BEAT_SECONDS = 0.5
 EXPIRE_MS = 5000
@@ -25,7 +25,7 @@ logger = logging.getLogger("switchboard.tasks.worker")
 class Heartbeat:
     """The writer of a worker's status, which expires. A failure that blocks the main process is followed by a pause.
 
-    `predecessor`: a process that has ended, whose name this one takes over: see `tasks.worker.node_name`.
+    `predecessor`: a process that has ended, whose name this one takes over: see `tasks.worker.presence.node_name`.
     """
 
     def __init__(self, redis: Redis, outage: Outage, predecessor: str) -> None:

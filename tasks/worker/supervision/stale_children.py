@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from tasks.redis_client import Outage
 from tasks.rooms import State, keys
-from tasks.worker.call_killer import CallKiller, RunningCall
+from tasks.worker.pool.call_killer import CallKiller, RunningCall
 
 GRACE_SECONDS = 10.0
 """The time that a child may be stale. A healthy one has left by then."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 FILE = "liveness"
 FOLDERS = "switchboard-worker-*"
-"""The folders of workers: see `tasks.worker.runtime_dir`."""
+"""The folders of workers: see `tasks.worker.start.runtime_dir`."""
 LIVE_SECONDS = 60.0
 """Each name that is looked up while the name server is away holds the loop up, for 10 s by default."""
 

@@ -12,8 +12,8 @@ from redis.exceptions import RedisError
 from tasks.rooms import keys
 from tasks.settings import Settings
 from tasks.settings.shared import FINGERPRINTED, shared_settings
-from tasks.worker.heartbeat import Heartbeat
-from tasks.worker.node_name import NodeNameTaken
+from tasks.worker.presence.heartbeat import Heartbeat
+from tasks.worker.presence.node_name import NodeNameTaken
 
 logger = logging.getLogger("switchboard.tasks.worker")
 
