@@ -1,7 +1,7 @@
 """Tools for operators: the `switchboard` command, the demo, the files of a deployment. Nothing imports this package.
 
     cli        the `switchboard` command and its options
-    commands/  the commands that read or change Redis: ps, drain, dead, tenants
+    commands/  the commands for a running installation: ps, drain, dead, tenants, doctor, probe
     demo/      `switchboard demo`: an installation on this machine, and calls to it
     caller/    a caller that speaks, listens and measures
     stack/     the processes of an installation, for the demo and for tests

@@ -90,6 +90,80 @@ def drain(worker: str, *, now: bool, wait: bool) -> None:
     sys.exit(run(worker, now=now, wait=wait))
 
 
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--webhook-seconds",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(1),
+    help="Time that a webhook has to arrive.",
+)
+@click.option(
+    "--webhook-url",
+    help="Address of the receivers, as in the LiveKit server's webhook.urls: says which part is wrong if none arrives.",
+)
+def doctor(*, as_json: bool, webhook_seconds: float, webhook_url: str | None) -> None:
+    """Check the whole installation: Redis, LiveKit, webhooks, workers, tenants, their providers, and this host.
+
+    Each line says that something is right, or what is wrong and the cure. Changes nothing that a call notices. Reads
+    the same settings as a receiver, and SWITCHBOARD_ENCRYPTION_KEYS as the workers have it. The exit status is 0 if
+    all is right, 1 if there are warnings or something could not be checked, and 2 if something is wrong.
+    """
+    from ops.commands.doctor.command import run  # noqa: PLC0415 - see the module's docstring
+
+    sys.exit(run(as_json=as_json, webhook_seconds=webhook_seconds, webhook_url=webhook_url))
+
+
+@main.command()
+@click.argument("tenants", metavar="TENANT...", nargs=-1, required=True)
+@click.option("--say", help="A question to ask once the agent has spoken, in English.")
+@click.option("--expect", multiple=True, help="What the agent has to say then; one of these if given several times.")
+@click.option(
+    "--first-word-seconds",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Limit for the first word, from when the caller is in the room.",
+)
+@click.option(
+    "--answer-seconds",
+    default=15.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Limit for an answer, from the end of the question.",
+)
+@click.option("--calls-url", help="Address of POST /calls of the receivers.  [default: a room on the LiveKit server]")
+@click.option(
+    "--api-key-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with the API key for --calls-url.",
+)
+@click.option("--recording", type=click.Path(dir_okay=False, path_type=Path), help="WAV file for the last call.")
+@click.option(
+    "--every",
+    type=click.FloatRange(1),
+    metavar="SECONDS",
+    help="Call again so often, and serve metrics of the results.",
+)
+@click.option(
+    "--port", default=9809, show_default=True, type=click.IntRange(1, 65535), help="Port of the metrics of --every."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each call, on a line.")
+def probe(*, tenants: tuple[str, ...], every: float | None, port: int, as_json: bool, **options: Any) -> None:
+    """Call a tenant as a caller does, with real audio: join, hear the agent, ask, hear the answer, hang up.
+
+    Such a call takes a slot, and costs what its providers cost. Reads LIVEKIT_URL, LIVEKIT_API_KEY and
+    LIVEKIT_API_SECRET, and REDIS_URL to say why nobody answers. The exit status is 0 if all went well, else 1.
+    """
+    from ops.commands.probe.command import run  # noqa: PLC0415 - see the module's docstring
+    from ops.commands.probe.options import ProbeOptions  # noqa: PLC0415
+
+    if (options["calls_url"] is None) is not (options["api_key_file"] is None):
+        raise click.UsageError("--calls-url and --api-key-file go together")
+    sys.exit(run(tenants, ProbeOptions(**options), every=every, port=port, as_json=as_json))
+
+
 @main.group()
 def dead() -> None:
     """List, show and replay dead letters: rooms that could not be answered."""

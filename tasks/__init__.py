@@ -11,7 +11,8 @@
     encryption      encryption of what Redis keeps of conversations and keys
     livekit_api     a client of the LiveKit server's API
     redis_client    clients of Redis
-    logs            logs as JSON
+    logs/           logs as JSON
+    tracing/        one trace for each call
     settings/       the settings, from the environment
     errors          the errors between a webhook and a call
     cpu             the CPU that this process may use

@@ -17,6 +17,7 @@ Modules
     twilio_signature   the signature of Twilio's requests
     twiml              the instructions that Twilio gets
     call_creator       creates the room of a call and dispatches it; used by calls and twilio
+    request_context    the id and the trace of a request, for its log lines, its response and its call
     body               the raw body of a request, up to limits of length, time and number
     problems           the refusals of POST /calls and POST /twilio/incoming, as RFC 9457 problems
     errors             the rejections of a webhook

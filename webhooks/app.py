@@ -7,10 +7,11 @@ import gc
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from tasks import logs
+from tasks import logs, tracing
 from tasks.errors import InvalidSetting
 from tasks.queue.dispatcher import Dispatcher, Dispatching
 from tasks.reconcile import Reconciler
@@ -22,6 +23,9 @@ from webhooks.call_rates import CallRates
 from webhooks.key_check import check_key
 from webhooks.metrics import Metrics
 from webhooks.openapi import DocumentedApp
+
+if TYPE_CHECKING:
+    from tasks.tracing.sdk import Tracing
 
 logger = logging.getLogger("switchboard.webhooks")
 
@@ -43,7 +47,7 @@ def create_app(
     chosen = settings
     if chosen is None:
         chosen = _read_settings()
-        logs.set_up(chosen.log.level)
+        logs.set_up(chosen.log.level, process="receiver")
         for problem in unknown_settings():
             logger.warning("unknown setting", extra={"problem": problem})
         # Without freezing, a collection goes through everything imported. It takes 40 ms, a few times in the first
@@ -54,6 +58,9 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as closing:
+            exported = _start_tracing() if settings is None else None
+            if exported is not None:
+                closing.push_async_callback(asyncio.to_thread, exported.flush)
             dispatcher = connect(chosen)
             closing.push_async_callback(dispatcher.aclose)
             creator = CallCreator.from_settings(chosen, dispatcher)
@@ -89,6 +96,13 @@ def create_app(
     app.include_router(livekit.router, include_in_schema=False)
     app.include_router(health.router, include_in_schema=False)
     return app
+
+
+def _start_tracing() -> Tracing | None:
+    # Here and not above: this process may fork before its event loop runs, as `uvicorn --workers` does.
+    if problem := tracing.unsupported():
+        logger.warning("traces may not arrive", extra={"problem": problem})
+    return tracing.start("switchboard-receiver")
 
 
 def _read_settings() -> Settings:

@@ -89,6 +89,7 @@ class CallCreator:
             raise IdempotencyKeyReused
         if request.sid:
             return CreatedCall(request.room, request.sid, request.made_at, repeated=True)
+        await self._dispatcher.save_trace(request.room)
         if agent_metadata:
             await self._dispatcher.save_agent_metadata(request.room, agent_metadata)
         content = json.dumps({**metadata, "tenant_id": tenant})

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 
 from tasks.errors import SwitchboardError
 from tasks.queue.dispatcher import Dispatching
+from tasks.rooms.webhook_check import is_for_check
 from webhooks import events, signature
 from webhooks.body import BodyReader
 from webhooks.errors import Rejection
@@ -23,6 +24,7 @@ logger = logging.getLogger("switchboard.webhooks")
 router = APIRouter()
 
 IGNORED = "ignored"
+NOTED = "noted"
 UNAVAILABLE = "unavailable"
 MOST_BODIES = 5000
 """Bodies read at the same time. Their senders have been authenticated, and a burst of rooms is no attack."""
@@ -84,6 +86,11 @@ async def _handle(event: events.Event, signed_at: float | None, endpoint: Webhoo
 async def _dispatch(event: events.Event, dispatcher: Dispatching) -> str:
     if event.room is None:
         return IGNORED
+    if is_for_check(event.room.name) and dispatcher.is_left(name=event.room.name, metadata=event.room.metadata):
+        if event.name != events.ROOM_STARTED:
+            return IGNORED
+        await dispatcher.note_webhook(event.room.name, event.name)
+        return NOTED
     if event.name == events.ROOM_FINISHED:
         return await dispatcher.close(event.room.sid)
     if event.name == events.ROOM_STARTED or event.caller_joined:

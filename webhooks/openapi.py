@@ -12,9 +12,11 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
+from starlette.types import ASGIApp
 
 from webhooks import problems
 from webhooks.problems import ProblemBody
+from webhooks.request_context import RequestContext
 from webhooks.schemas import CallRequest, CallResponse
 from webhooks.twiml import dial
 
@@ -106,6 +108,10 @@ class DocumentedApp(FastAPI):
         served = "/openapi.json" if docs else None
         # Without /openapi.json FastAPI does not serve /docs either.
         super().__init__(title="Switchboard", openapi_url=served, redoc_url=None, **options)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return the app with all its middleware, and around it the context of requests."""
+        return RequestContext(super().build_middleware_stack())
 
     def openapi(self) -> dict[str, Any]:
         """Return the document."""

@@ -9,5 +9,5 @@
     voice       speech synthesis and speech recognition for a caller, both local
     errors      the caller's errors
 
-The demo, the tests and the benchmarks use it.
+The probe, the demo, the tests and the benchmarks use it.
 """

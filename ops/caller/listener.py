@@ -54,9 +54,11 @@ class Listener:
 
     async def wait_for_silence(self, seconds: float, timeout_seconds: float) -> None:
         """Wait until the agent has been silent for `seconds`. Raises NoAnswer or CallEnded."""
-        await self._wait_until(
-            "the agent to be silent", lambda: self._silent_samples >= seconds * self.rate, timeout_seconds
-        )
+        await self._wait_until("the agent to be silent", lambda: self.is_silent(seconds), timeout_seconds)
+
+    def is_silent(self, seconds: float) -> bool:
+        """Return whether nothing was to be heard in the last `seconds` of audio that came."""
+        return self._silent_samples >= seconds * self.rate
 
     def render(self, seconds: float) -> Samples:
         """Return all audio of the agent from the beginning of the call."""

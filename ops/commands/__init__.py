@@ -1,8 +1,10 @@
-"""The commands of `switchboard` that read or change Redis.
+"""The commands of `switchboard` for a running installation.
 
     ps            the rooms and the workers
     drain         drain a worker
     dead_letters  list, show and replay dead letters
+    doctor/       check the whole installation
+    probe/        call a tenant as a caller does
     tenants/      apply the tenants file, and show what Redis has
     terminal      output on a terminal or into a pipe
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import ops
 
 # Variables that the operator's shell may have for another installation, perhaps the production one.
-INSTALLATION = ("SWITCHBOARD_", "LIVEKIT_", "REDIS_URL", "CELERY_", "FLOWER_")
+INSTALLATION = ("SWITCHBOARD_", "LIVEKIT_", "REDIS_URL", "CELERY_", "FLOWER_", "OTEL_")
 
 # The folder of the packages tasks, pipeline, webhooks and ops, in a checkout as in an installed wheel.
 PACKAGES = Path(ops.__file__).resolve().parents[1]

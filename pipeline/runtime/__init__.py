@@ -11,6 +11,7 @@ when such a name moves.
     early_join              the join of a room before the agent is ready
     audio_output            the voice agent's audio output, whose track is in the room before the caller is
     rtc_client              livekit's native client: started, warmed up, its log off
+    telemetry               livekit-agents' spans, and the provider that exports them
     prewarm                 the work that calls share, done in the worker's main process or in an idle child
     inference_server        the process for models of plugins, and a call's client of it
     turn_detector_server    the process for the end-of-turn model, and a call's client of it

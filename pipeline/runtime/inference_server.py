@@ -18,6 +18,7 @@ import os
 import signal
 import struct
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -170,9 +171,12 @@ def is_needed() -> bool:
     return bool(_InferenceRunner.registered_runners)
 
 
-def main() -> None:
-    """Import the agents, which registers their runners, and serve these."""
-    socket, parent, *agents = sys.argv[1:]
+def main(arguments: Sequence[str]) -> None:
+    """Import the agents, which registers their runners, and serve these.
+
+    `arguments`: the socket's path, the parent's process id, and the agents.
+    """
+    socket, parent, *agents = arguments
     for agent in agents:
         # The worker has logged an agent that cannot be imported. The other agents need their models all the same.
         with contextlib.suppress(AgentNotFound):
@@ -181,4 +185,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -4,6 +4,7 @@ A child answers one call and ends with it. It reads in this order:
 
     task             the Celery task; it runs an attempt in this child
     attempt          an attempt at answering a room, and the ways in which it can end
+    attempt_trace    the spans of an attempt, in the trace of its call
     options          the options of a call, from its room and its tenant
     redaction        the call's provider keys, kept out of what is written about its end
     provider_keys    the tenant's provider keys, decrypted or read from their source

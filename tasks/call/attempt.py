@@ -14,6 +14,8 @@ from redis.exceptions import RedisError
 from pipeline.call import Call
 from pipeline.conversation import Conversation
 from pipeline.errors import PipelineError
+from tasks import logs
+from tasks.call.attempt_trace import AttemptTrace
 from tasks.call.ending import Ended, Ending, Lost, Unanswerable, ending_of, failure_of
 from tasks.call.options import call_options
 from tasks.call.provider_keys import provider_keys
@@ -32,31 +34,41 @@ SOON_SECONDS = 60.0
 logger = logging.getLogger("switchboard.tasks.call")
 
 
-async def run_attempt(sid: str, attempt: int, *, worker: str, child: Child) -> str:
-    """Answer the room, if it is this attempt's turn. Return the result in a few words."""
+async def run_attempt(sid: str, attempt: int, *, worker: str, child: Child, lost_claim_ms: int | None = None) -> str:
+    """Answer the room, if it is this attempt's turn. Return the result in a few words.
+
+    `lost_claim_ms`: see `AttemptTrace`.
+    """
+    logs.add_fields(sid=sid, attempt=attempt)
     try:
         async with Watchdog(child.settings) as watchdog:
+            began_ns = time.time_ns()
             room = await child.rooms.claim(sid, attempt, claimant=uuid.uuid4().hex, worker=worker, pid=os.getpid())
             if isinstance(room, ClaimRefusal):
                 logger.info("claim refused", extra={"sid": sid, "attempt": attempt, "refusal": room})
                 return f"refused: {room}"
             claimed_at = time.monotonic()
             watchdog.guard(room, claimed_at=claimed_at)
-            ending = await _answer(room, child, watchdog, claimed_at=claimed_at)
-            child.answered = isinstance(ending, Ended)
-            child.failure = failure_of(ending)
-            return await watchdog.end(ending)
+            logs.add_fields(tenant=room.tenant, tier=room.tier)
+            trace = AttemptTrace(room, began_ns=began_ns, lost_claim_ms=lost_claim_ms)
+            with trace.current():
+                ending = await _answer(room, child, watchdog, trace, claimed_at=claimed_at)
+                child.answered = isinstance(ending, Ended)
+                child.failure = failure_of(ending)
+                result = await watchdog.end(ending)
+            trace.over(ending, lease_lost=watchdog.lost.is_set())
+            return result
     finally:
         await child.redis.aclose()
 
 
-async def _answer(room: Room, child: Child, watchdog: Watchdog, *, claimed_at: float) -> Ending:
+async def _answer(room: Room, child: Child, watchdog: Watchdog, trace: AttemptTrace, *, claimed_at: float) -> Ending:
     """Run the room's call and return how it ended."""
     fields = {"sid": room.sid, "tenant": room.tenant, "tier": room.tier, "attempt": room.attempt}
     logger.info("call claimed", extra=fields)
     end: CallOutcome | Exception
     try:
-        end = await _run_call(room, child, watchdog, claimed_at=claimed_at)
+        end = await _run_call(room, child, watchdog, trace, claimed_at=claimed_at)
     except (SwitchboardError, PipelineError, RedisError, OSError) as error:
         end = error
     except Exception as error:
@@ -68,26 +80,40 @@ async def _answer(room: Room, child: Child, watchdog: Watchdog, *, claimed_at: f
     return ending
 
 
-async def _run_call(room: Room, child: Child, watchdog: Watchdog, *, claimed_at: float) -> CallOutcome:
+async def _run_call(
+    room: Room, child: Child, watchdog: Watchdog, trace: AttemptTrace, *, claimed_at: float
+) -> CallOutcome:
     """Run the call until it is finished, and make it finish when its lease, its room or its worker ends first."""
     settings = child.settings
     conversation = await _conversation(room, child)
     tenant, encrypted_keys = await child.tenants.get_with_keys(room.tenant)
     keys = await provider_keys(tenant, encrypted_keys, settings)
     options = call_options(room, tenant, keys, settings, claimed_at=claimed_at)
+
+    def on_step(name: str) -> None:
+        watchdog.record_step(name)
+        trace.step(name)
+
+    def on_over(end: CallOutcome | Exception) -> None:
+        watchdog.over(end)
+        ending = ending_of(end)
+        if isinstance(ending, Lost):
+            # Now: the agent's shutdown callbacks may end this process, and its room is queued again already.
+            trace.over(ending, lease_lost=watchdog.lost.is_set())
+
     call = Call(
         options,
         child.runner_for(tenant.agent),
         conversation,
-        on_step=watchdog.record_step,
+        on_step=on_step,
         on_conversation=watchdog.save_conversation,
         on_phase=watchdog.enter,
-        on_over=watchdog.over,
+        on_over=on_over,
     )
     finished = asyncio.create_task(call.run())
     lost = asyncio.create_task(watchdog.lost.wait())
     closing = asyncio.create_task(watchdog.closing.wait())
-    handed_over = asyncio.create_task(_hand_over(call, child, watchdog, claimed_at=claimed_at))
+    handed_over = asyncio.create_task(_hand_over(call, child, watchdog, trace, claimed_at=claimed_at))
     pending: set[asyncio.Task[Any]] = {finished, lost, closing, handed_over}
     try:
         while True:
@@ -106,7 +132,7 @@ async def _run_call(room: Room, child: Child, watchdog: Watchdog, *, claimed_at:
         await asyncio.gather(*pending, return_exceptions=True)
 
 
-async def _hand_over(call: Call, child: Child, watchdog: Watchdog, *, claimed_at: float) -> None:
+async def _hand_over(call: Call, child: Child, watchdog: Watchdog, trace: AttemptTrace, *, claimed_at: float) -> None:
     """Queue the room for its next attempt when the drain of this worker is over, or the call over its memory limit."""
     await child.drain.due(call.between_turns, lambda: child.row.hand_over)
     cause, reason = LossCause.HANDED_OVER, "its worker stops"
@@ -115,7 +141,9 @@ async def _hand_over(call: Call, child: Child, watchdog: Watchdog, *, claimed_at
         cause = LossCause.FAILED if soon else LossCause.HANDED_OVER
         reason = f"over its memory limit of {child.row.memory_limits.limit_mb:.0f} MB"
     watchdog.save_conversation(call.conversation_json())
-    await watchdog.end(Lost(reason, cause))
+    ending = Lost(reason, cause)
+    await watchdog.end(ending)
+    trace.over(ending, lease_lost=watchdog.lost.is_set())
 
 
 async def _conversation(room: Room, child: Child) -> Conversation:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 from redis.exceptions import RedisError
 
-from pipeline.runtime import rtc_client
+from pipeline.runtime import rtc_client, telemetry
 from pipeline.runtime.job_runner import Inference, JobRunner
 from pipeline.runtime.prewarm import prewarm_child
+from tasks import tracing
 from tasks.call.drain import Drain
 from tasks.call.failure import CallFailed
 from tasks.call.scoreboard import MemoryLimits, ScoreboardRow
@@ -56,6 +57,10 @@ class Child:
 
         Raises what the agent's prewarm raises, SystemExit too. Redis is tried again in the call.
         """
+        # Not earlier: it starts a thread, and the worker's main process forks.
+        exported = tracing.start("switchboard-worker", allow_pii=settings.traces.allow_pii)
+        if exported is not None:
+            telemetry.export_spans(exported.provider, allow_pii=exported.allow_pii)
         redis = connect(settings.redis)
         rooms = RoomStore(redis, lease_ms=settings.lease.ttl_ms)
         tenants = TenantReader(redis, settings.tiers.names, RecordSigner(Encryption(settings)))

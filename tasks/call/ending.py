@@ -71,13 +71,15 @@ class Lost:
     """The loss of a call that the next attempt goes on with, if one is left.
 
     `of_host`: the host or the LiveKit server has failed, whatever the agent. `unable`: this worker could not answer the
-    room a second time either, another one perhaps; where there is no other one, nobody can.
+    room a second time either, another one perhaps; where there is no other one, nobody can. `stuck`: the attempt's
+    process is ended at once, and cannot write its span.
     """
 
     reason: str
     cause: LossCause = LossCause.FAILED
     of_host: bool = False
     unable: bool = False
+    stuck: bool = False
 
     async def write(self, room: Room, rooms: RoomStore, max_attempts: int) -> str:
         """Write it, and return the result in a few words. Raises what Redis raises."""
@@ -85,7 +87,9 @@ class Lost:
             fields = {"sid": room.sid, "tenant": room.tenant, "attempt": room.attempt, "reason": self.reason}
             logger.error("call cannot be answered here, and there is no other worker", extra=fields)
             return await Unanswerable(self.reason).write(room, rooms, max_attempts)
-        result = await requeue_call(room, rooms, max_attempts, reason=self.reason, cause=self.cause, unable=self.unable)
+        result = await requeue_call(
+            room, rooms, max_attempts, reason=self.reason, cause=self.cause, unable=self.unable, alive=not self.stuck
+        )
         return f"{'handed over' if self.cause is LossCause.HANDED_OVER else 'lost'}: {result}"
 
 

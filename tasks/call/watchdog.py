@@ -242,7 +242,7 @@ class Watchdog:
     async def _give_up(self, room: Room, problem: str) -> None:
         """Log what the call is stuck in, write its ending, and end the process."""
         stuck = stacks.take(self._call_thread, self._call_loop)
-        ending = self._over or Lost(f"{problem}, in {stuck.where}")
+        ending = self._over or Lost(f"{problem}, in {stuck.where}", stuck=True)
         logger.error(
             "the call is stuck; ending its process",
             extra={

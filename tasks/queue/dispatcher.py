@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
+from tasks import tracing
 from tasks.encryption import Encryption, agent_metadata_owner
 from tasks.errors import NoTenant, RedisUnavailable, SwitchboardError, UnknownNumber, UnknownTenantInName
 from tasks.queue.explicit_dispatch import ExplicitDispatch, ExplicitDispatches
 from tasks.queue.message import call_message
 from tasks.queue.routing import RoomMetadata, is_left_to_others, is_named_by_a_rule, tenants_in_name
 from tasks.redis_client import Outage, connect, within_deadline
-from tasks.rooms import CloseResult, Limits, OpenResult, RoomStore
+from tasks.rooms import CloseResult, Limits, OpenResult, RoomStore, save_trace
+from tasks.rooms.webhook_check import WebhookCheck
 from tasks.settings import Settings
 from tasks.tenants import Tenant, TenantReader
 
@@ -77,12 +81,20 @@ class Dispatching(Protocol):
         """Return whether a room with this name and metadata is none of ours. Asks nobody."""
         ...
 
+    async def save_trace(self, name: str) -> None:
+        """Save the current trace for a room that is about to be created with this name, if there is one."""
+        ...
+
     async def save_agent_metadata(self, name: str, metadata: str) -> None:
         """Save metadata for the agent of a room that is about to be created with this name."""
         ...
 
     async def close(self, sid: str) -> CloseResult:
         """Record that LiveKit has closed the room."""
+        ...
+
+    async def note_webhook(self, room: str, event: str) -> None:
+        """Note that a webhook of a room of `switchboard doctor` has arrived."""
         ...
 
     async def tenant(self, tenant: str) -> Tenant:
@@ -152,6 +164,15 @@ class Dispatcher:
         """Return whether the room is none of ours, by its metadata, else by its name."""
         return is_left_to_others(name, RoomMetadata.parse(metadata), self._settings.receiver.ignored_rooms)
 
+    async def save_trace(self, name: str) -> None:
+        """Save the current trace for a room that is about to be created, if there is one.
+
+        Before the room is created, because another receiver may get its webhook first.
+        """
+        if (parent := tracing.current()) is not None:
+            tracing.keep_current()
+            await self._within_deadline(save_trace(self._rooms.redis, name, str(parent)))
+
     async def save_agent_metadata(self, name: str, metadata: str) -> None:
         """Save metadata for the agent of a room that is about to be created, encrypted. LiveKit never has it.
 
@@ -164,6 +185,11 @@ class Dispatcher:
         result = await self._written(self._rooms.close(sid))
         logger.info("room finished", extra={"sid": sid, "result": result})
         return result
+
+    async def note_webhook(self, room: str, event: str) -> None:
+        """Note that a webhook of a room of `switchboard doctor`, with this name, has arrived here."""
+        note = WebhookCheck(self._rooms.redis, room).note(event, receiver=_this_process(), received_ms=_now_ms())
+        await self._within_deadline(note)
 
     async def tenant(self, tenant: str) -> Tenant:
         """Return one tenant, as it is now. Raises UnknownTenant or TenantInvalid."""
@@ -189,6 +215,14 @@ class Dispatcher:
     async def _dispatch(
         self, room: RoomInfo, *, replay: bool, explicit: ExplicitDispatch | None = None
     ) -> DispatchResult:
+        with tracing.span("dispatch", "PRODUCER") as span:
+            result = await self._open(room, span, replay=replay, explicit=explicit)
+            span.set(sid=room.sid, result=result)
+            return result
+
+    async def _open(
+        self, room: RoomInfo, span: tracing.OpenSpan, *, replay: bool, explicit: ExplicitDispatch | None
+    ) -> DispatchResult:
         received_at_ms = _now_ms()
         tenant = await self._find_tenant(room, replay=replay)
         if isinstance(tenant, NoTenant | UnknownTenantInName):
@@ -197,9 +231,12 @@ class Dispatcher:
                 return DispatchResult.NO_TENANT_YET
             tenant = await self._find_tenant(room, replay=replay, last=True)
         if isinstance(tenant, SwitchboardError):
+            span.fail(type(tenant).__name__)
             return await self._refuse(room, tenant)
         agent_metadata = self._encrypt(room.name, explicit.metadata).decode() if explicit and explicit.metadata else ""
         queue = self._settings.tiers.queues[tenant.tier]
+        span.set(tenant=tenant.id, tier=tenant.tier, queue=queue)
+        trace = str(tracing.current() or "")
         limits = Limits(
             tenant=tenant.max_calls,
             tier=self._settings.tiers.caps.get(tenant.tier),
@@ -208,10 +245,16 @@ class Dispatcher:
         )
 
         async def open_as(attempt: int) -> OpenResult:
-            ids = {"sid": room.sid, "name": room.name, "tenant": tenant.id, "tier": tenant.tier, "queue": queue}
+            ids: dict[str, Any] = {
+                "sid": room.sid,
+                "name": room.name,
+                "tenant": tenant.id,
+                "tier": tenant.tier,
+                "queue": queue,
+            }
             return await self._rooms.open(
                 **ids,
-                message=call_message(**ids, attempt=attempt),
+                message=call_message(**ids, attempt=attempt, trace=trace),
                 started_at_ms=room.started_at_ms,
                 received_at_ms=received_at_ms,
                 attempt=attempt,
@@ -219,6 +262,7 @@ class Dispatcher:
                 ended_before_ms=room.joined_at_ms,
                 limits=limits,
                 agent_metadata=agent_metadata,
+                trace=trace,
             )
 
         opened = await open_as(1)
@@ -227,6 +271,8 @@ class Dispatcher:
             opened = await open_as(known.attempt + 1 if known else 1)
         if opened in {OpenResult.KNOWN, OpenResult.STALE}:
             return DispatchResult.KNOWN
+        # Most webhooks are about rooms that have a trace already, or get it later.
+        span.keep()
         result = DispatchResult(opened)
         fields = {"sid": room.sid, "tenant": tenant.id, "tier": tenant.tier, "queue": queue, "result": result}
         if opened is OpenResult.BUSY:
@@ -297,6 +343,10 @@ class Dispatcher:
         except RedisUnavailable as error:
             self._outage.failed(error)
             raise
+
+
+def _this_process() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _now_ms() -> int:

@@ -43,17 +43,37 @@ def task_id(sid: str, attempt: int) -> str:
 
 UNABLE = "unable"
 """The header beside it, if that worker could not answer the room a second time either."""
+TRACEPARENT = "traceparent"
+"""The header with the context of the dispatch, as W3C's of the same name has it."""
+LOST_CLAIM = "lost_claim"
+"""The header that says when the attempt before was claimed, unix ms, if its process has died with its span."""
 
 
 def call_message(  # noqa: PLR0913 - what a worker needs, and what Flower shows
-    *, sid: str, attempt: int, name: str, tenant: str, tier: str, queue: str, avoid: str = "", unable: str = ""
+    *,
+    sid: str,
+    attempt: int,
+    name: str,
+    tenant: str,
+    tier: str,
+    queue: str,
+    avoid: str = "",
+    unable: str = "",
+    trace: str = "",
+    lost_claim_ms: int | None = None,
 ) -> bytes:
     """Return the message that has a worker answer the room.
 
     Its arguments are the sid and the attempt; name, tenant and tier are only in what Flower shows of them. `avoid`: the
-    worker that should not take it if another one can. `unable`: the
-    one that would fail again.
+    worker that should not take it if another one can. `unable`: the one that would fail again. `trace` and
+    `lost_claim_ms`: see TRACEPARENT and LOST_CLAIM.
     """
+    headers: dict[str, Any] = {AVOID: avoid, UNABLE: unable} if avoid else {}
+    if trace:
+        headers[TRACEPARENT] = trace
+    if lost_claim_ms is not None:
+        # Also without a trace: workers may export where receivers do not.
+        headers[LOST_CLAIM] = lost_claim_ms
     with Connection(transport=_RecordingTransport) as connection:
         channel = connection.default_channel
         app.send_task(
@@ -65,6 +85,6 @@ def call_message(  # noqa: PLR0913 - what a worker needs, and what Flower shows
             producer=app.amqp.Producer(channel, auto_declare=False),
             queue=queue,
             ignore_result=True,
-            headers={AVOID: avoid, UNABLE: unable} if avoid else None,
+            headers=headers or None,
         )
         return json.dumps(channel.recorded).encode()

@@ -18,11 +18,12 @@ async def requeue_call(
     reason: str,
     cause: LossCause = LossCause.FAILED,
     unable: bool = False,
+    alive: bool = False,
 ) -> RequeueResult:
     """Queue the room again, whose attempt `room.attempt` has lost its call.
 
     `reason`: one line for the dead letter, in case the attempts are used up. `unable`: the worker of this attempt could
-    not answer it a second time either.
+    not answer it a second time either. `alive`: the process of this attempt writes the attempt's span itself.
     """
     result = await rooms.requeue(
         room.sid,
@@ -37,6 +38,8 @@ async def requeue_call(
             queue=room.queue,
             avoid="" if cause is LossCause.HANDED_OVER else room.worker,
             unable=room.worker if unable else "",
+            trace=room.trace,
+            lost_claim_ms=None if alive else room.steps_ms.get("claimed"),
         ),
         reason=reason,
         max_attempts=max_attempts,

@@ -6,6 +6,8 @@
     scripts     the Lua scripts as functions with named keys and arguments
     store       `RoomStore`: a method for each action on a room, and the reads that operators need
     waitlist    `WaitList`: limits, permits and waits
+    webhook_check  the proof that webhooks arrive, for `switchboard doctor`
+    trace       the trace of a room that is about to be created
     lua/        the scripts, one for each action; `lua/lib/` has what they share
 
 A room is known by its sid, because LiveKit uses names again. This package knows no Celery and no settings: a message is
@@ -106,6 +108,8 @@ counts expired leases only when they could have been renewed (decision 9).
     switchboard:room:<sid>          hash    the room; a day while open, an hour when it is over
     switchboard:conversation:<sid>  string  the conversation so far, encrypted; an hour, and no longer than the call
     switchboard:agent_metadata:<name>  string  of a room that is about to be created, encrypted; two hours
+    switchboard:webhook_check:<name>  stream  webhooks noted of a room of `switchboard doctor`; a minute
+    switchboard:trace:<name>        string  of a room that is about to be created, the trace of its request; a minute
     switchboard:worker:<node>       hash    a worker's heartbeat; seconds
     switchboard:reconciler          string  the leader of the reconcilers; seconds
     switchboard:probe               string  the last proof that Redis takes a write; a minute
@@ -141,6 +145,7 @@ from tasks.rooms.states import (
     State,
 )
 from tasks.rooms.store import RoomStore
+from tasks.rooms.trace import save_trace
 from tasks.rooms.waitlist import RepairCursor, WaitList
 
 __all__ = [
@@ -164,4 +169,5 @@ __all__ = [
     "Wait",
     "WaitList",
     "WorkerStatus",
+    "save_trace",
 ]

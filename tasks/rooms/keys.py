@@ -24,6 +24,8 @@ INSTALLATION = f"{PREFIX}installation"
 ROOM_PREFIX = f"{PREFIX}room:"
 CONVERSATION_PREFIX = f"{PREFIX}conversation:"
 AGENT_METADATA_PREFIX = f"{PREFIX}agent_metadata:"
+WEBHOOK_CHECK_PREFIX = f"{PREFIX}webhook_check:"
+TRACE_PREFIX = f"{PREFIX}trace:"
 
 FIXED = {
     "rooms_key": ROOMS,
@@ -62,6 +64,9 @@ CONVERSATION_MS = 3600 * 1000
 PROBE_MS = 60 * 1000
 AGENT_METADATA_MS = 2 * 3600 * 1000
 """The TTL of the agent's metadata until its room is opened, which takes the room's time to be joined at most."""
+WEBHOOK_CHECK_MS = 60 * 1000
+TRACE_MS = 60 * 1000
+"""The TTL of a trace until its room is opened, which its request and its webhook do within seconds."""
 STREAM_LENGTH = 10_000
 """Call records and dead letters kept, each."""
 
@@ -79,6 +84,16 @@ def conversation(sid: str) -> str:
 def agent_metadata(name: str) -> str:
     """Return the key of the metadata for the agent of a room that is about to be created, by the room's name."""
     return f"{AGENT_METADATA_PREFIX}{name}"
+
+
+def webhook_check(name: str) -> str:
+    """Return the key of the webhooks noted of a room of `switchboard doctor`, by the room's name."""
+    return f"{WEBHOOK_CHECK_PREFIX}{name}"
+
+
+def trace(name: str) -> str:
+    """Return the key of the trace of a room that is about to be created, by the room's name."""
+    return f"{TRACE_PREFIX}{name}"
 
 
 def worker(node: str) -> str:

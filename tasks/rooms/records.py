@@ -26,6 +26,7 @@ class Room:
     `claimant`: the task run that has claimed it, or "".
     `agent_metadata`: encrypted, or "" for the tenant's.
     `ended_by`, `public_reason`: an `EndedBy` and a `PublicReason` if it is over, or "".
+    `trace`: the context of its dispatch, as W3C's `traceparent` has it, or "".
     `arrived_us`: when it began to wait for this attempt, unix µs; 0 for a room that was never opened.
     """
 
@@ -46,6 +47,7 @@ class Room:
     agent_metadata: str = ""
     ended_by: str = ""
     public_reason: str = ""
+    trace: str = ""
 
     @classmethod
     def read(cls, fields: Mapping[str, str]) -> Self:
@@ -70,6 +72,7 @@ class Room:
             agent_metadata=fields.get("agent_metadata", ""),
             ended_by=fields.get("ended_by", ""),
             public_reason=fields.get("public_reason", ""),
+            trace=fields.get("trace", ""),
         )
 
 
@@ -186,6 +189,7 @@ class WorkerStatus:
 
     `slots`: children that it may have. `idle`: children that can take a call now. `load`, `reserved`: fractions of all
     cores. `state`: `open`, or the reason why the intake gate is closed. `problem`: why calls fail there, or "".
+    `differences`: the settings that the receivers have differently, or "".
     """
 
     node: str
@@ -197,6 +201,7 @@ class WorkerStatus:
     state: str
     pid: int
     problem: str = ""
+    differences: str = ""
 
     @classmethod
     def read(cls, node: str, fields: Mapping[str, str]) -> Self:
@@ -211,6 +216,7 @@ class WorkerStatus:
             state=fields["state"],
             pid=int(fields["pid"]),
             problem=fields.get("problem", ""),
+            differences=fields.get("differences", ""),
         )
 
     def fields(self) -> dict[str, str]:
@@ -224,4 +230,5 @@ class WorkerStatus:
             "state": self.state,
             "pid": str(self.pid),
             "problem": self.problem,
+            "differences": self.differences,
         }

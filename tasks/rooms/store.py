@@ -83,6 +83,7 @@ class RoomStore:
         ended_before_ms: int | None = None,
         limits: Limits = NO_LIMITS,
         agent_metadata: str = "",
+        trace: str = "",
     ) -> OpenResult:
         """Open a room, and put its Celery message onto its queue or onto the waitlist, unless the room is known.
 
@@ -110,6 +111,8 @@ class RoomStore:
             unclaimed_limit=limits.unclaimed,
             agent_metadata=agent_metadata,
             agent_metadata_key=keys.agent_metadata(name),
+            trace=trace,
+            trace_key=keys.trace(name),
             waiting_limit=limits.waiting,
             open_ms=keys.OPEN_ROOM_MS,
             over_ms=keys.REFUSED_ROOM_MS,

@@ -31,6 +31,7 @@ from tasks.settings.groups import (
     TelephoneSettings,
     TenantSettings,
     TierSettings,
+    TraceSettings,
     WorkerSettings,
 )
 from tasks.settings.unknown import unknown_variables
@@ -46,6 +47,7 @@ __all__ = [
     "Settings",
     "TenantSettings",
     "TierSettings",
+    "TraceSettings",
     "WorkerSettings",
     "check_celery_settings",
     "unknown_settings",
@@ -76,6 +78,7 @@ class Settings(BaseModel):
     telephone: TelephoneSettings
     tenants: TenantSettings
     log: LogSettings
+    traces: TraceSettings
 
     @classmethod
     def read(cls, environment: Environment | None = None) -> Self:

@@ -319,6 +319,13 @@ class LogSettings(Group):
         return value.upper()
 
 
+class TraceSettings(Group):
+    """The spans of a call, where OpenTelemetry's own variables say that they are exported."""
+
+    allow_pii: bool = Field(default=False, validation_alias="LIVEKIT_TELEMETRY_ALLOW_PII")
+    """With what was said, prompts, and the names of rooms and participants."""
+
+
 def _livekit_address(url: str) -> str:
     scheme, separated, _ = url.partition("://")
     if not separated or scheme.lower() not in LIVEKIT_SCHEMES:

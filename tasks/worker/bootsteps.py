@@ -138,6 +138,7 @@ class IntakeStep(bootsteps.StartStopStep):
             state=self._gate.intake,
             pid=os.getpid(),
             problem=self._gate.problem,
+            differences=self._presence.differences,
         )
         self._heartbeat.beat(status)
         self._presence.report()

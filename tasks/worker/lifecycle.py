@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pipeline import providers
 from pipeline.errors import PipelineError
 from pipeline.runtime import prewarm
 from pipeline.runtime.inference_server import InferenceClient
-from tasks import logs
+from tasks import logs, tracing
 from tasks.call import child
 from tasks.call.drain import Drain
 from tasks.call.scoreboard import Scoreboard
@@ -89,7 +90,7 @@ class WorkerProcess:
         death_signal.install()
 
         address = self._runtime_dir.path / "inference"
-        if (served := inference(agents, address)) is not None:
+        if (served := inference(agents, address, worker=node)) is not None:
             # Now, because loading its models takes a while. The turn detector's are loaded already.
             served.ensure_running()
             self._inference_address = address
@@ -121,6 +122,7 @@ class WorkerProcess:
 
     def prewarm_child(self) -> None:
         """Get a fresh child ready for its call. One that cannot be ends after a pause, and another one tries."""
+        logs.add_fields(process="child")
         self._runtime_dir.let_go()
         self._prefault.prefault()
         row = self.scoreboard.row(billiard.current_process().index)
@@ -152,8 +154,10 @@ def start_worker(sender: Any, **_: object) -> None:
     except InvalidSetting as error:
         # Celery would log any Exception of this handler, and start the worker.
         raise SystemExit(str(error)) from None
-    # Celery does it later, and the reasons for which an agent cannot be imported would be lost.
-    logs.set_up(settings.log.level)
+    fields = {"version": metadata.version("livekit-switchboard"), "slots": sender.concurrency}
+    logger.info("worker starts", extra=fields)
+    if problem := tracing.unsupported():
+        logger.warning("traces may not arrive", extra={"problem": problem})
     for problem in unknown_settings():
         logger.warning("unknown setting", extra={"problem": problem})
     for option in command_line.without_effect():

@@ -166,3 +166,19 @@ def written(directory: Path) -> str:
     """
     ours = [path for path in directory.glob("*.log") if not path.name.startswith(("livekit", "tenants"))]
     return "".join(path.read_text() for path in sorted(ours))
+
+
+async def test_a_probe_requests_its_call_as_a_backend_does_and_says_when_it_is_refused(
+    own: Installation, tmp_path: Path
+) -> None:
+    key, wrong = tmp_path / "key", tmp_path / "wrong"
+    key.write_text(f"{KEY}\n")
+    wrong.write_text("another-key")
+    call = ("probe", "acme", "--calls-url", address(own, "/calls"), "--api-key-file")
+    status, output, problem = await own.switchboard(*call, str(key))
+    assert (status, problem) == (0, ""), output
+    assert output.splitlines()[-1] == "acme: ok"
+    status, output, _ = await own.switchboard(*call, str(wrong))
+    assert status == 1
+    assert "is refused (401): api_key_unknown" in output
+    assert (await own.switchboard("probe", "acme", "--calls-url", address(own, "/calls")))[0] == 2

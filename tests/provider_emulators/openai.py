@@ -35,7 +35,12 @@ class OpenAIEmulator(ProviderEmulator):
             web.post(f"{self.prefix}/chat/completions", self._chat),
             web.post(f"{self.prefix}/audio/transcriptions", self._transcribe),
             web.post(f"{self.prefix}/audio/speech", self._speak),
+            web.get(f"{self.prefix}/models", self._list_models),
         ]
+
+    async def _list_models(self, request: web.Request) -> web.StreamResponse:
+        await self.admit(request, {})
+        return web.json_response({"object": "list", "data": [{"id": "m", "object": "model"}]})
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         asked = await request.json()

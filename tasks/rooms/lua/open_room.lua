@@ -12,6 +12,7 @@
 -- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset), delayed_key (zset),
 --       notify_key (zset)
 --       agent_metadata_key (string)    of a room that was requested
+--       trace_key (string)             of a room that was requested
 --       then those of lib/admission
 -- ARGV  sid, name, tenant, tier, queue
 --       message               of Celery, for `attempt`
@@ -22,6 +23,7 @@
 --       ended_before_ms       open it also if its callers have ended it before this, unix ms; or ''
 --       tenant_limit, tier_limit, unclaimed_limit, waiting_limit    '' for none
 --       agent_metadata        encrypted; '' for what the room has already, or was requested with
+--       trace                 the context of the dispatch; '' for none. That with which the room was requested comes first
 --       open_ms               TTL of the room
 --       over_ms               TTL of a room that is refused
 --       then that of lib/admission
@@ -29,9 +31,10 @@
 -- before), or 'stale' (the room has had other attempts than `attempt` says). Nothing was changed in the last two cases,
 -- except that a caller who joins a room that a limit has ended is notified of it.
 
-local room_key, conversation_key, rooms_key, leases_key, delayed_key, notify_key, agent_metadata_key = unpack(KEYS)
+local room_key, conversation_key, rooms_key, leases_key, delayed_key, notify_key, agent_metadata_key,
+  trace_key = unpack(KEYS)
 local sid, name, tenant, tier, queue, message, started_at_ms, received_at_ms, attempt, replay, ended_before_ms,
-  tenant_limit, tier_limit, unclaimed_limit, waiting_limit, agent_metadata, open_ms, over_ms = unpack(ARGV)
+  tenant_limit, tier_limit, unclaimed_limit, waiting_limit, agent_metadata, trace, open_ms, over_ms = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/finish_room"
@@ -68,6 +71,10 @@ if started_at_ms ~= '' then
 end
 if agent_metadata ~= '' then
   redis.call('HSET', room_key, 'agent_metadata', agent_metadata)
+end
+trace = redis.call('GET', trace_key) or trace
+if trace ~= '' then
+  redis.call('HSET', room_key, 'trace', trace)
 end
 redis.call('PEXPIRE', room_key, open_ms)
 redis.call('ZADD', rooms_key, now_ms, sid)

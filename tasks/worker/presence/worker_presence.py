@@ -33,6 +33,11 @@ class WorkerPresence:
         self._digest = ""
         self._differences: list[str] = []
 
+    @property
+    def differences(self) -> str:
+        """The settings that the receivers have differently, or "", for its heartbeat."""
+        return "; ".join(self._differences)
+
     def require_name(self, node: str) -> None:
         """End this worker if another one has its name, at its start: both were started at one time.
 

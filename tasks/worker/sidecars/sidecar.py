@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 
+from tasks import logs
 from tasks.worker import death_signal, stop_signals
 
 FIRST_FD = 3
@@ -48,6 +49,7 @@ class Sidecar:
     def _run(self, parent: int) -> None:
         try:
             self._detach(parent)
+            logs.add_fields(process="sidecar", sidecar=self._name)
             self._main()
         except Exception:
             logger.exception("sidecar failed", extra={"sidecar": self._name})

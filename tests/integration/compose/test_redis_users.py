@@ -13,6 +13,8 @@ import pytest_asyncio
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
+from ops.commands.doctor.installation import Installation
+from ops.commands.doctor.redis_access import access
 from ops.docker.secret_files import REDIS_USERS, write
 from ops.stack import environment
 from ops.stack.ports import HOST, PortPicker
@@ -20,7 +22,8 @@ from ops.stack.redis import RedisServer
 from tasks.reconcile.admission import AdmissionSweep
 from tasks.reconcile.rescuer import Rescuer
 from tasks.rooms import ClaimRefusal, LossCause, RoomStore, keys
-from tasks.settings import TierSettings
+from tasks.rooms.webhook_check import WebhookCheck
+from tasks.settings import Settings, TierSettings
 from tasks.tenants import TenantReader
 from tasks.tenants import keys as tenant_keys
 from tests.support import redis_with_tls
@@ -125,6 +128,36 @@ async def test_receivers_and_workers_do_all_that_they_have_to(declared: Users) -
     assert [entry for entry in refused if entry[1] != "client"] == []
 
 
+@pytest.mark.parametrize(
+    ("user", "found"),
+    [
+        ("receiver", "user receiver may do what receivers need, and not what workers need"),
+        ("worker", "user worker may do what workers need, and not what receivers need"),
+        ("operator", "user operator may do what receivers and workers need"),
+        ("flower", "user flower may not do what a worker does: ZREM switchboard:rooms, "),
+    ],
+)
+async def test_the_doctor_finds_for_each_user_what_it_may_do(declared: Users, user: str, found: str) -> None:
+    url = f"redis://{user}:password@redis:6379/0"
+    settings = Settings.read({"LIVEKIT_API_KEY": "key", "LIVEKIT_API_SECRET": "secret", "REDIS_URL": url})
+    nobody = cast("Any", None)
+    installation = Installation(settings, declared[user], nobody, nobody, webhook_seconds=1)
+    (finding,) = [finding async for finding in access(installation)]
+    assert finding.text.startswith(found)
+    # Nothing that it has tried was done.
+    assert set(await declared["tester"].keys()) == {tenant_keys.TENANTS, tenant_keys.NUMBERS, tenant_keys.SIGNATURES}
+
+
+async def test_a_receiver_notes_the_webhook_of_a_check_and_the_operator_reads_it(declared: Users) -> None:
+    await WebhookCheck(declared["receiver"], "room").note("room_started", receiver="here:7", received_ms=5)
+    check = WebhookCheck(declared["operator"], "room")
+    (noted,) = await check.read()
+    assert (noted.event, noted.receiver, noted.received_ms) == ("room_started", "here:7", 5)
+    assert 0 < await declared["tester"].pttl(keys.webhook_check("room")) <= keys.WEBHOOK_CHECK_MS
+    await check.forget()
+    assert not await declared["tester"].exists(keys.webhook_check("room"))
+
+
 SET, HSET, GET, HGET = "SET", "HSET", "GET", "HGET"
 FORBIDDEN: dict[str, list[tuple[str, ...]]] = {
     "receiver": [
@@ -226,5 +259,5 @@ def patterns(user: str) -> list[str]:
 async def test_each_key_of_rooms_is_one_of_receivers_and_of_workers(user: str) -> None:
     """A new key needs a pattern in redis_users.conf."""
     names = {value for value in vars(keys).values() if isinstance(value, str) and value.startswith(keys.PREFIX)}
-    names -= {keys.PREFIX} | ({keys.LEADER} if user == "worker" else set())
+    names -= {keys.PREFIX} | ({keys.LEADER, keys.WEBHOOK_CHECK_PREFIX} if user == "worker" else set())
     assert {name for name in names if name not in patterns(user) and f"{name}*" not in patterns(user)} == set()

@@ -152,6 +152,8 @@ def test_every_key_in_redis_is_documented() -> None:
         keys.room("<sid>"),
         keys.conversation("<sid>"),
         keys.agent_metadata("<name>"),
+        keys.webhook_check("<name>"),
+        keys.trace("<name>"),
         redis_key("<digest>"),
         keys.worker("<node>"),
     }

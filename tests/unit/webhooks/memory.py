@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from tasks.errors import RedisUnavailable, SwitchboardError
 from tasks.queue.dispatcher import DispatchResult, RoomInfo
+from tasks.queue.routing import RoomMetadata, is_left_to_others
 from tasks.rooms import CloseResult
 from tasks.tenants import Tenant
 
@@ -19,6 +20,7 @@ class MemoryDispatcher:
 
     opened: list[RoomInfo] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
+    noted: list[tuple[str, str]] = field(default_factory=list)
     opens: DispatchResult = DispatchResult.QUEUED
     closes: CloseResult = CloseResult.CANCELLED
     problem: SwitchboardError | None = None
@@ -30,8 +32,14 @@ class MemoryDispatcher:
         return self.opens
 
     def is_left(self, *, name: str, metadata: str) -> bool:
-        del name, metadata
-        return False
+        return is_left_to_others(name, RoomMetadata.parse(metadata), ())
+
+    async def note_webhook(self, room: str, event: str) -> None:
+        await self.ping()
+        self.noted.append((room, event))
+
+    async def save_trace(self, name: str) -> None:
+        raise NotImplementedError
 
     async def save_agent_metadata(self, name: str, metadata: str) -> None:
         raise NotImplementedError

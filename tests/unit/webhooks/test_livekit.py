@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tasks.errors import UnknownTenant
 from tasks.queue.dispatcher import DispatchResult, RoomInfo
 from tasks.rooms import CloseResult
+from tasks.rooms.webhook_check import METADATA, PREFIX
 from tests.support.signed_webhook import sign
 from tests.unit.webhooks.asgi import Answer, request
 from tests.unit.webhooks.memory import KEY, REDIS_AWAY, SECRET, MemoryDispatcher
@@ -100,6 +101,30 @@ async def test_an_error_that_is_not_retryable_is_not_answered_with_a_retry(
 
     with pytest.raises(UnknownTenant):
         await post(app, encoded("room_started"))
+
+
+async def test_a_room_of_the_doctor_is_noted_once_and_opened_and_closed_never(
+    app: FastAPI, dispatcher: MemoryDispatcher
+) -> None:
+    room = ROOM | {"name": f"{PREFIX}1", "metadata": METADATA}
+
+    answers = [
+        await post(app, encoded(event, room=room, participant={"kind": "STANDARD"}))
+        for event in ("room_started", "participant_joined", "room_finished")
+    ]
+
+    assert [answer.json["outcome"] for answer in answers] == ["noted", "ignored", "ignored"]
+    assert dispatcher.noted == [(f"{PREFIX}1", "room_started")]
+    assert (dispatcher.opened, dispatcher.closed) == ([], [])
+
+
+async def test_a_room_with_the_name_of_the_doctors_that_wants_an_agent_gets_one(
+    app: FastAPI, dispatcher: MemoryDispatcher
+) -> None:
+    answer = await post(app, encoded("room_started", room=ROOM | {"name": f"{PREFIX}1"}))
+
+    assert answer.json == {"outcome": "queued"}
+    assert dispatcher.noted == []
 
 
 async def test_an_event_that_is_ignored_does_not_need_redis(app: FastAPI, dispatcher: MemoryDispatcher) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -93,7 +94,7 @@ async def test_settings_that_differ_from_the_receivers_are_said_once_for_each_ch
     async def publish(**changed: str) -> None:
         await SettingsPublisher(rooms, Settings.read(switchboard_env | changed)).publish()
         for _ in range(3):
-            heartbeat.beat(STATUS)
+            heartbeat.beat(replace(STATUS, differences=presence.differences))
             presence.report()
 
     caplog.set_level(logging.INFO)
@@ -105,6 +106,9 @@ async def test_settings_that_differ_from_the_receivers_are_said_once_for_each_ch
     await publish()
     await publish(SWITCHBOARD_TIERS="premium=fast")
     await publish(SWITCHBOARD_TIERS="premium=fast", SWITCHBOARD_SLOTS="3")
+    # For `switchboard doctor`.
+    (beating,) = await rooms.list_workers()
+    assert beating.differences.startswith("SWITCHBOARD_LEASE_TTL_MS is 9000 here and 6000 there; SWITCHBOARD_TIERS")
     await publish(SWITCHBOARD_LEASE_TTL_MS="9000")
     await publish(SWITCHBOARD_LEASE_TTL_MS="9000", LIVEKIT_API_SECRET="another-secret-that-is-long-enough-for-it")
     said = [(record.getMessage(), record.__dict__.get("differences")) for record in caplog.records]
