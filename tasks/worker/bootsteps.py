@@ -79,6 +79,7 @@ class IntakeStep(bootsteps.StartStopStep):
             start_seconds=consumer.app.conf.worker_proc_alive_timeout,
         )
         consumer.chores += [
+            self._process.liveness.mark,
             self._process.ensure_sidecars_running,
             # Celery's pool has it only once it has started.
             lambda: consumer.pool.maintain_pool(),  # noqa: PLW0108
@@ -96,6 +97,7 @@ class IntakeStep(bootsteps.StartStopStep):
 
     def start(self, consumer: Any) -> None:
         """Guard the new connection, and start the timers."""
+        self._process.liveness.mark()
         self._gate.guard(consumer.task_consumer.channel)
         self._heartbeat.resume()
         self._cancel()
@@ -103,6 +105,7 @@ class IntakeStep(bootsteps.StartStopStep):
         self._presence.require_name(consumer.hostname)
         self._timers = [
             consumer.hub.call_repeatedly(SAMPLE_SECONDS, self._sample, consumer),
+            consumer.hub.call_repeatedly(BEAT_SECONDS, self._process.liveness.mark),
             consumer.hub.call_repeatedly(BEAT_SECONDS, self._beat, consumer),
             consumer.hub.call_repeatedly(BEAT_SECONDS, self._process.ensure_sidecars_running),
             consumer.hub.call_repeatedly(CHECK_SECONDS, self._supervision.check),

@@ -33,6 +33,7 @@ from tasks.tenants.record_signer import RecordSigner
 from tasks.worker import death_signal
 from tasks.worker.breaker import CircuitBreaker
 from tasks.worker.pool.call_killer import CallKiller
+from tasks.worker.presence.liveness import Liveness
 from tasks.worker.presence.node_name import NodeNameTaken, claim_node_name
 from tasks.worker.sidecars.inference import inference
 from tasks.worker.sidecars.janitor import SCOREBOARD
@@ -60,6 +61,8 @@ class WorkerProcess:
         self.killer = CallKiller()
         self.predecessor = ""
         """A process that has ended and whose node name this worker has."""
+        self.liveness: Liveness
+        """Made by `start`."""
         self.ignores_hangup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         """True if it was started so, by nohup: then its terminal may close."""
         self._runtime_dir = RuntimeDir.create()
@@ -77,6 +80,7 @@ class WorkerProcess:
         """
         with connect_blocking(self.settings.redis) as client:
             self.predecessor = claim_node_name(client, node)
+        self.liveness = Liveness(self.folder, node)
         _export(self.settings)
         self._runtime_dir.watch()
         runtime_dir.remove_abandoned(self.folder.parent)

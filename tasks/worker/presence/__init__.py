@@ -3,6 +3,7 @@
     process_identity  the identity of the main process, which no other process has
     node_name         the worker's name, which one process has at a time
     heartbeat         the worker's status in Redis
+    liveness          the time of the main loop, in a file that a health check reads
     worker_presence   other workers with its name, and settings that differ from the receivers'
     lua/              the script that writes the heartbeat
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.setup import SetupError, go, haproxy, livekit_server, redis_server
+from ops.setup import SetupError, go, haproxy, helm, livekit_server, redis_server
 from ops.setup.livekit import VERSION
 
 
@@ -120,3 +120,11 @@ def test_a_livekit_server_is_built_step_by_step_and_nothing_else_is_kept(program
     assert {path.name for path in server.parent.iterdir()} == {server.name, f"{server.name}.lock"}
     assert "livekit-server: 1 modules downloaded; compiling" in heard.lines
     assert "livekit-server: 2 of 2 packages compiled" in heard.lines
+
+
+def test_a_helm_of_the_path_is_taken_if_it_is_of_the_major_version_that_would_be_built(programs: Path) -> None:
+    found = program(programs / "helm", "echo v4.9.0+g0")
+    assert helm(Heard()) == found
+    program(found, "echo v3.22.0+g0")
+    with pytest.raises(SetupError, match=r"put a helm 4\.\d+\.\d+ on the PATH"):
+        helm(Heard())

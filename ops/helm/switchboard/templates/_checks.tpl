@@ -1,0 +1,40 @@
+{{/* Values that fit no schema, because each alone is right. Included once, by the receivers. */}}
+{{- define "switchboard.checks" -}}
+{{- $secret := list "LIVEKIT_API_KEY" "LIVEKIT_API_SECRET" "REDIS_URL" "SWITCHBOARD_ENCRYPTION_KEYS" "SWITCHBOARD_FLOWER_PASSWORD" "SWITCHBOARD_FLOWER_COOKIE_SECRET" -}}
+{{- $derived := dict "LIVEKIT_URL" "livekit.url" "SWITCHBOARD_SLOTS" "workers.callsPerPod" "SWITCHBOARD_DRAIN_SECONDS" "workers.drainSeconds" "SWITCHBOARD_CALL_MEMORY_LIMIT_MB" "workers.memory.callLimitMb" -}}
+{{- $names := keys .Values.settings -}}
+{{- range .Values.extraEnv }}{{ $names = append $names .name }}{{ end -}}
+{{- range $name := $names -}}
+{{- if has (trimSuffix "_FILE" $name) $secret -}}
+{{- fail (printf "\n%s is a secret: name the Secret that has it (existingSecret) instead." $name) -}}
+{{- end -}}
+{{- with get $derived $name -}}
+{{- fail (printf "\n%s follows from %s: set that." $name .) -}}
+{{- end -}}
+{{- end -}}
+{{- $taken := list -}}
+{{- range $name, $tier := include "switchboard.tiers" . | fromJson -}}
+{{- if and $tier.autoscaling.enabled (not $.Values.exporter.enabled) (not $.Values.prometheus.matchers) -}}
+{{- fail (printf "\ntiers.%s: autoscaling reads the exporter's metrics: set exporter.enabled to true, or prometheus.matchers to the labels of another exporter." $name) -}}
+{{- end -}}
+{{- end -}}
+{{- range include "switchboard.tiers" . | fromJson -}}
+{{- $taken = concat $taken .queues -}}
+{{- end -}}
+{{- with .Values.settings.SWITCHBOARD_TIERS -}}
+{{- $queues := list -}}
+{{- range splitList "," . -}}
+{{- $queues = append $queues (splitList "=" . | last | trim) -}}
+{{- end -}}
+{{- range $queues -}}
+{{- if not (has . $taken) -}}
+{{- fail (printf "\nSWITCHBOARD_TIERS has the queue %s, and no entry of tiers takes it: its calls would never be answered." .) -}}
+{{- end -}}
+{{- end -}}
+{{- range $taken -}}
+{{- if not (has . $queues) -}}
+{{- fail (printf "\ntiers has workers for the queue %s, which is none of SWITCHBOARD_TIERS: they would not start." .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,125 @@
+{{/*
+Labels and annotations of a pod: dict "root" . "component" … "tier" …. None of them names a version: a new one of the
+chart alone must not replace all workers.
+*/}}
+{{- define "switchboard.podMetadata" -}}
+labels:
+  {{- include "switchboard.selector" . | nindent 2 }}
+  {{- with .root.Values.podLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with .root.Values.podAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Fields that every pod has. Service links would set FLOWER_PORT, REDIS_PORT and the like to an address. */}}
+{{- define "switchboard.podSpec" -}}
+serviceAccountName: {{ include "switchboard.serviceAccountName" . }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 10001
+  runAsGroup: 10001
+  fsGroup: 10001
+  seccompProfile:
+    type: RuntimeDefault
+# A name server that is away holds the main process up for each name that it tries. With fewer names and tries that stays
+# far below the minute after which a worker counts as dead.
+dnsConfig:
+  options:
+    - { name: ndots, value: "2" }
+    - { name: timeout, value: "2" }
+    - { name: attempts, value: "2" }
+{{- end -}}
+
+{{- define "switchboard.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{/* Spread over nodes and zones: the arguments of switchboard.selector. Pods of an earlier version do not count. */}}
+{{- define "switchboard.spread" -}}
+{{- $arguments := . -}}
+{{- range $index, $key := list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
+{{- if $index }}
+{{ end }}- topologyKey: {{ $key }}
+  maxSkew: 1
+  whenUnsatisfiable: ScheduleAnyway
+  labelSelector:
+    matchLabels:
+      {{- include "switchboard.selector" $arguments | nindent 6 }}
+  matchLabelKeys: [pod-template-hash]
+{{- end }}
+{{- end -}}
+
+{{/* The secrets of a process, as files: dict "root" . "redisKey" … "livekit" true "encryption" true "flower" true. */}}
+{{- define "switchboard.secrets" -}}
+{{- $values := .root.Values -}}
+- name: secrets
+  projected:
+    defaultMode: 0440
+    sources:
+      - secret:
+          name: {{ required "redis.existingSecret has to be set: the name of a Secret with the URLs of Redis" $values.redis.existingSecret }}
+          items:
+            - { key: {{ .redisKey }}, path: redis_url }
+      {{- if .livekit }}
+      - secret:
+          name: {{ required "livekit.existingSecret has to be set: the name of a Secret with an API key and its secret" $values.livekit.existingSecret }}
+          items:
+            - { key: {{ $values.livekit.apiKeyKey }}, path: livekit_api_key }
+            - { key: {{ $values.livekit.apiSecretKey }}, path: livekit_api_secret }
+      {{- end }}
+      {{- if and .encryption $values.encryption.existingSecret }}
+      - secret:
+          name: {{ $values.encryption.existingSecret }}
+          items:
+            - { key: {{ $values.encryption.key }}, path: encryption_keys }
+      {{- end }}
+      {{- if .flower }}
+      - secret:
+          name: {{ required "flower.existingSecret has to be set: the name of a Secret with the dashboard's password (or set flower.enabled to false)" $values.flower.existingSecret }}
+          items:
+            - { key: {{ $values.flower.passwordKey }}, path: flower_password }
+            - { key: {{ $values.flower.cookieSecretKey }}, path: flower_cookie_secret }
+      {{- end }}
+{{- end -}}
+
+{{- define "switchboard.secretsMount" -}}
+- { name: secrets, mountPath: /run/secrets/switchboard, readOnly: true }
+{{- end -}}
+
+{{/* Variables that every process has, and with "livekit" those of receivers and workers: the arguments of secrets. */}}
+{{- define "switchboard.environment" -}}
+{{- $values := .root.Values -}}
+- { name: REDIS_URL_FILE, value: /run/secrets/switchboard/redis_url }
+{{- if .livekit }}
+- { name: LIVEKIT_URL, value: {{ required "livekit.url has to be set: ws://… or wss://…" $values.livekit.url | quote }} }
+- { name: LIVEKIT_API_KEY_FILE, value: /run/secrets/switchboard/livekit_api_key }
+- { name: LIVEKIT_API_SECRET_FILE, value: /run/secrets/switchboard/livekit_api_secret }
+{{- end }}
+{{- if and .encryption $values.encryption.existingSecret }}
+- { name: SWITCHBOARD_ENCRYPTION_KEYS_FILE, value: /run/secrets/switchboard/encryption_keys }
+{{- end }}
+{{- $settings := merge (dict) $values.settings (dict "SWITCHBOARD_TIERS" (include "switchboard.tiers" .root | fromJson | keys | sortAlpha | join ",")) }}
+{{- range $name, $value := $settings }}
+- { name: {{ $name }}, value: {{ $value | toString | quote }} }
+{{- end }}
+{{- if .livekit }}
+{{- with $values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,226 @@
+"""What the pods of the chart do when they start, live and stop, and what they may do."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import yaml
+
+from ops.helm import chart
+from tasks.call.drain import HAND_OVER_SECONDS
+from tasks.settings import FlowerSettings, Settings
+from tasks.worker.presence.liveness import LIVE_SECONDS
+from tasks.worker.start.runtime_dir import PREFIX
+from tests.unit.conventions.documents import read
+from tests.unit.ops.helm.objects import (
+    Object,
+    container,
+    each_set,
+    env,
+    mebibytes,
+    of_kind,
+    pods,
+    workers,
+)
+
+NOT_OURS = ("UVICORN_", "FLOWER_", "OTEL_")
+LONGEST_SOCKET = 107
+
+
+@each_set
+def test_a_pod_stops_no_sooner_than_its_drain_is_over(values: str) -> None:
+    for name, pod in workers(values).items():
+        drain = int(env(pod)["SWITCHBOARD_DRAIN_SECONDS"])
+        # Each call has HAND_OVER_SECONDS to go, and the worker as long again to exit.
+        assert pod["terminationGracePeriodSeconds"] >= drain + 2 * HAND_OVER_SECONDS, name
+
+
+@each_set
+def test_a_receiver_serves_until_the_balancers_have_taken_it_out_and_then_has_time_to_finish(values: str) -> None:
+    (pod,) = (pod for name, pod in pods(values).items() if name.endswith("-receivers"))
+    sleeps = container(pod)["lifecycle"]["preStop"]["sleep"]["seconds"]
+    finishes = int(env(pod)["UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN"])
+    assert sleeps >= 10
+    assert pod["terminationGracePeriodSeconds"] == sleeps + finishes + 5
+
+
+@each_set
+def test_liveness_asks_no_redis_and_readiness_does(values: str) -> None:
+    for pod in workers(values).values():
+        probes = container(pod)
+        check = ["python", "-m", "tasks.worker.healthcheck"]
+        for probe in ("startupProbe", "livenessProbe"):
+            assert probes[probe]["exec"]["command"] == [*check, "--live"]
+        assert probes["readinessProbe"]["exec"]["command"] == check
+    (receiver,) = (pod for name, pod in pods(values).items() if name.endswith("-receivers"))
+    probes = container(receiver)
+    assert {probes[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe")} == {"/healthz"}
+    assert probes["readinessProbe"]["httpGet"]["path"] == "/readyz"
+
+
+@each_set
+def test_a_main_process_that_hangs_is_killed_soon_and_one_that_starts_has_minutes(values: str) -> None:
+    for pod in workers(values).values():
+        live, start = container(pod)["livenessProbe"], container(pod)["startupProbe"]
+        assert live["terminationGracePeriodSeconds"] < pod["terminationGracePeriodSeconds"] / 2
+        assert live["periodSeconds"] * live["failureThreshold"] >= LIVE_SECONDS
+        prewarm = Settings.variables()["SWITCHBOARD_PREWARM_SECONDS"].default
+        assert start["periodSeconds"] * start["failureThreshold"] >= 2 * prewarm
+
+
+@each_set
+def test_every_pod_is_without_rights(values: str) -> None:
+    for name, pod in pods(values).items():
+        assert pod["securityContext"]["runAsNonRoot"], name
+        assert pod["securityContext"]["runAsUser"] == 10001
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert container(pod)["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert pod["automountServiceAccountToken"] is False
+    for account in of_kind(values, "ServiceAccount").values():
+        assert account["automountServiceAccountToken"] is False
+
+
+@each_set
+def test_no_service_of_the_cluster_becomes_a_setting(values: str) -> None:
+    # A Service named flower would be FLOWER_PORT=tcp://…, which Flower does not survive.
+    assert all(pod["enableServiceLinks"] is False for pod in pods(values).values())
+
+
+@each_set
+def test_secrets_are_files_from_secrets_and_in_no_variable(values: str) -> None:
+    for name, pod in pods(values).items():
+        (mount,) = (each for each in container(pod)["volumeMounts"] if each["name"] == "secrets")
+        (volume,) = (each for each in pod["volumes"] if each["name"] == "secrets")
+        assert mount["readOnly"]
+        files = {item["path"] for source in volume["projected"]["sources"] for item in source["secret"]["items"]}
+        named = {name: path for name, path in env(pod).items() if name.endswith("_FILE")}
+        assert {f"{mount['mountPath']}/{file}" for file in files} == set(named.values()), name
+        secret = {"LIVEKIT_API_SECRET", "REDIS_URL", "SWITCHBOARD_ENCRYPTION_KEYS", "SWITCHBOARD_FLOWER_PASSWORD"}
+        assert not secret & env(pod).keys()
+        assert volume["projected"]["defaultMode"] == 0o440
+    assert not of_kind(values, "Secret")
+
+
+@each_set
+def test_each_process_has_only_the_secrets_that_it_needs(values: str) -> None:
+    for name, pod in pods(values).items():
+        named = set(env(pod))
+        assert "REDIS_URL_FILE" in named
+        calls = "-worker-" in name or name.endswith("-receivers")
+        assert ("LIVEKIT_API_SECRET_FILE" in named) == calls
+        assert "-worker-" in name or "SWITCHBOARD_ENCRYPTION_KEYS_FILE" not in named
+        assert name.endswith("-flower") == ("SWITCHBOARD_FLOWER_PASSWORD_FILE" in named)
+
+
+@each_set
+def test_every_variable_is_a_setting(values: str) -> None:
+    known = Settings.variables() | FlowerSettings.variables()
+    for pod in pods(values).values():
+        ours = {name.removesuffix("_FILE") for name in env(pod) if not name.startswith(NOT_OURS)}
+        assert ours <= known.keys()
+
+
+@each_set
+def test_the_workers_folder_leaves_room_for_the_paths_of_sockets(values: str) -> None:
+    for pod in workers(values).values():
+        (mount,) = (each["mountPath"] for each in container(pod)["volumeMounts"] if each["name"] == "tmp")
+        assert "TMPDIR" not in env(pod)
+        # The folder of the worker, of the call, of multiprocessing, and its socket: each with eight random characters.
+        path = f"{mount}/{PREFIX}12345678/call-12345678/pymp-12345678/listener-12345678"
+        assert len(path) < LONGEST_SOCKET
+
+
+@each_set
+def test_a_pod_has_memory_for_all_its_calls_at_their_limit(values: str) -> None:
+    defaults = yaml.safe_load((chart.CHART / "values.yaml").read_text("utf-8"))["workers"]["memory"]
+    for name, pod in workers(values).items():
+        slots, limit = int(env(pod)["SWITCHBOARD_SLOTS"]), int(env(pod)["SWITCHBOARD_CALL_MEMORY_LIMIT_MB"])
+        # One of them may take twice as much until it is killed.
+        needed = defaults["baseMb"] + (slots + 1) * limit
+        assert mebibytes(container(pod)["resources"]["limits"]["memory"]) >= needed, name
+
+
+@each_set
+def test_a_pod_asks_for_the_measured_cost_of_its_calls(values: str) -> None:
+    measured = 0.13
+    assert f"{measured} of a core for each call" in read("README.md").replace("\n", " ")
+    threshold = Settings.variables()["SWITCHBOARD_LOAD_THRESHOLD"].default
+    for name, pod in workers(values).items():
+        asked = container(pod)["resources"]["requests"]["cpu"]
+        cores = float(asked.removesuffix("m")) / 1000
+        calls = int(env(pod)["SWITCHBOARD_SLOTS"])
+        # The load of a node that is full of such pods stays under the threshold at which workers take no more.
+        assert measured * calls <= threshold * cores, name
+
+
+@each_set
+def test_no_disruption_budget_can_hold_up_the_drain_of_a_node(values: str) -> None:
+    budgets = of_kind(values, "PodDisruptionBudget")
+    assert set(budgets) == {name for name in pods(values) if "-worker-" in name or name.endswith("-receivers")}
+    for budget in budgets.values():
+        assert "minAvailable" not in budget["spec"]
+        assert budget["spec"]["maxUnavailable"] not in (0, "0%")
+        assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
+@each_set
+def test_every_selector_selects_pods_of_one_kind(values: str) -> None:
+    templates: dict[str, dict[str, str]] = {
+        name: each["spec"]["template"]["metadata"]["labels"] for name, each in of_kind(values, "Deployment").items()
+    }
+
+    def selected(labels: dict[str, str]) -> set[str]:
+        return {name for name, given in templates.items() if labels.items() <= given.items()}
+
+    for name, each in of_kind(values, "Deployment").items():
+        assert selected(each["spec"]["selector"]["matchLabels"]) == {name}
+        for spread in pods(values)[name].get("topologySpreadConstraints", []):
+            assert selected(spread["labelSelector"]["matchLabels"]) == {name}
+            assert spread["matchLabelKeys"] == ["pod-template-hash"]
+    for kind in ("PodDisruptionBudget", "Service", "NetworkPolicy"):
+        for name, each in of_kind(values, kind).items():
+            labels = each["spec"]["podSelector" if kind == "NetworkPolicy" else "selector"]
+            found = selected(labels.get("matchLabels", labels))
+            assert found == {name} or (name.endswith("-workers") and found == set(workers(values)))
+
+
+@each_set
+def test_no_label_of_a_pod_changes_with_the_version_of_the_chart(values: str) -> None:
+    for each in of_kind(values, "Deployment").values():
+        assert (
+            not {"helm.sh/chart", "app.kubernetes.io/version"} & each["spec"]["template"]["metadata"]["labels"].keys()
+        )
+
+
+@each_set
+def test_only_workers_may_connect_to_anything(values: str) -> None:
+    for name, policy in of_kind(values, "NetworkPolicy").items():
+        egress = "Egress" in policy["spec"]["policyTypes"]
+        assert egress == (not name.endswith("-workers"))
+        if egress:
+            assert all(rule["ports"] for rule in policy["spec"]["egress"])
+        else:
+            assert "ingress" not in policy["spec"]
+
+
+def test_the_tiers_of_an_installation_are_those_that_have_workers() -> None:
+    assert {env(pod)["SWITCHBOARD_TIERS"] for pod in workers("production").values()} == {"free,premium,standard"}
+    assert {env(pod)["SWITCHBOARD_TIERS"] for pod in workers("one-pool").values()} == {"gold=first,silver=second"}
+    commands = {name: container(pod)["command"] for name, pod in workers("production").items()}
+    assert commands["switchboard-worker-standard"][-2:] == ["-Q", "premium,standard"]
+
+
+@pytest.mark.parametrize("values", ["production"])
+def test_a_tier_may_set_what_is_set_for_all(values: str) -> None:
+    deployments: dict[str, Object] = of_kind(values, "Deployment")
+    premium, free = (workers(values)[f"switchboard-worker-{tier}"] for tier in ("premium", "free"))
+    assert premium["terminationGracePeriodSeconds"] == 570
+    assert free["terminationGracePeriodSeconds"] == 90
+    assert env(free)["SWITCHBOARD_SLOTS"] == "10"
+    assert deployments["switchboard-worker-free"]["spec"]["replicas"] == 1
+    assert math.isclose(mebibytes(container(free)["resources"]["limits"]["memory"]), 512 + 11 * 400)
