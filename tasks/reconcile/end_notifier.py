@@ -54,10 +54,11 @@ class EndNotifier:
         self._failures = Failures()
         self._notified_at: dict[str, float] = {}
         self._tries: dict[str, int] = {}
+        self._since_ms: dict[str, int] = {}
 
     async def sweep(self) -> None:
         """Notify the next rooms, and delete those whose time is over. Raises what Redis raises, LiveKitUnreachable."""
-        sids = await self._rooms.waitlist.to_notify(self._config.read)
+        self._since_ms = sids = await self._rooms.waitlist.to_notify(self._config.read)
         self._notified_at = {sid: at for sid, at in self._notified_at.items() if sid in sids}
         self._tries = {sid: number for sid, number in self._tries.items() if sid in sids}
         now = time.monotonic()
@@ -115,7 +116,7 @@ class EndNotifier:
 
     async def _forget(self, sid: str) -> None:
         self._notified_at.pop(sid, None)
-        await self._rooms.waitlist.notified(sid)
+        await self._rooms.waitlist.notified(sid, self._since_ms[sid])
 
 
 async def _tell(livekit: LiveKitClient, room: Room) -> Notified:

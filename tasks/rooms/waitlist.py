@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasks.rooms import keys
 from tasks.rooms.records import TenantlessRoom, Wait
@@ -47,6 +47,7 @@ class WaitList:
         self._expire_waits = Script(redis, "expire_waits")
         self._list_waits = Script(redis, "list_waits")
         self._mark_notified = Script(redis, "mark_notified")
+        self._clear_notification = Script(redis, "clear_notification")
         self._await_tenant = Script(redis, "await_tenant")
         self._list_tenantless = Script(redis, "list_tenantless")
 
@@ -102,13 +103,17 @@ class WaitList:
         waits = await self._mark_notified(more_keys=[keys.room(sid) for sid in sids])
         return [sid for sid, still in zip(sids, waits, strict=True) if still]
 
-    async def to_notify(self, limit: int) -> list[str]:
-        """Return the sids of rooms whose callers have to be notified of the end of their wait, the oldest first."""
-        return [str(sid) for sid in await self._redis.zrange(keys.NOTIFY, 0, limit - 1)]
+    async def to_notify(self, limit: int) -> dict[str, int]:
+        """Return the sids of rooms whose callers have to be notified, the oldest first, and since when (unix ms)."""
+        listed: Any = await self._redis.zrange(keys.NOTIFY, 0, limit - 1, withscores=True)
+        return {str(sid): int(since_ms) for sid, since_ms in listed}
 
-    async def notified(self, sid: str) -> None:
-        """Take a room from `to_notify`: its callers have been notified."""
-        await self._redis.zrem(keys.NOTIFY, sid)
+    async def notified(self, sid: str, since_ms: int) -> bool:
+        """Take a room from `to_notify`, which has returned `since_ms`: its callers have been notified.
+
+        Returns False if they have to be notified of something newer.
+        """
+        return bool(await self._clear_notification(sid=sid, listed_ms=since_ms))
 
     async def await_tenant(self, sid: str, name: str) -> int | None:
         """Let a room that names no tenant wait for one. Returns for how many ms it has; None if the room is known."""

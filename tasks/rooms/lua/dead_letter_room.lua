@@ -29,7 +29,7 @@ local sid, attempt, claimant, name, reason, public_reason, over_ms, usage, turns
 if attempt == '' then
   if redis.call('EXISTS', room_key) == 1 then
     if redis.call('HGET', room_key, 'state') == 'dead' then
-      redis.call('ZADD', notify_key, 'NX', now_ms, sid)
+      redis.call('ZADD', notify_key, now_ms, sid)
     end
     return 0
   end

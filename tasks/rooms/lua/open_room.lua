@@ -56,7 +56,7 @@ local left = state == 'ended' and ended_by == 'callers' or state == 'dead' and r
 local joined_later = ended_before_ms ~= '' and ended_ms < tonumber(ended_before_ms)
 if state and not replayed and not (left and joined_later) then
   if joined_later and ended_by == 'limit' then
-    redis.call('ZADD', notify_key, 'NX', now_ms, sid)
+    redis.call('ZADD', notify_key, now_ms, sid)
   end
   return state == 'dead' and refused and 'busy' or 'known'
 end

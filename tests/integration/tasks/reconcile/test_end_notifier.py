@@ -91,7 +91,33 @@ async def test_callers_read_a_public_reason_and_then_their_room_is_deleted(
     assert server.deleted == [NAME]
     await notifier.sweep()
     assert server.deleted == [NAME]
-    assert await rooms.waitlist.to_notify(10) == []
+    assert await rooms.waitlist.to_notify(10) == {}
+
+
+async def test_a_call_that_ends_while_its_callers_read_of_the_answer_is_not_forgotten(
+    rooms: RoomStore,
+    dispatcher: Dispatcher,
+    notifier_of: NotifierOf,
+    caller: models.ParticipantInfo,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await open_room(dispatcher, ROOM)
+    await rooms.waitlist.mark_notified([SID])
+    await run_call(rooms, SID)
+    look = rooms.get
+
+    async def look_and_then_it_fails(sid: str) -> Room | None:
+        room = await look(sid)
+        await rooms.dead_letter(SID, attempt=1, reason="no such provider")
+        return room
+
+    monkeypatch.setattr(rooms, "get", look_and_then_it_fails)
+    notifier = notifier_of()
+    await notifier.sweep()
+    assert read(caller) == ("running", "")
+    monkeypatch.setattr(rooms, "get", look)
+    await notifier.sweep()
+    assert read(caller) == ("ended", "unavailable")
 
 
 async def test_they_have_some_seconds_and_who_joins_meanwhile_reads_it_too(
@@ -139,7 +165,7 @@ async def test_a_room_may_be_left_and_who_joins_it_later_is_told_too(
     notifier = notifier_of(after=AfterLimit.LEAVE)
     await notifier.sweep()
     await notifier.sweep()
-    assert (read(caller), server.deleted, await rooms.waitlist.to_notify(10)) == (("ended", "ended"), [], [])
+    assert (read(caller), server.deleted, await rooms.waitlist.to_notify(10)) == (("ended", "ended"), [], {})
     late = models.ParticipantInfo(identity="late")
     server.participants[NAME].append(late)
     assert await dispatcher.open(RoomInfo(SID, NAME, joined_at_ms=now_ms())) is DispatchResult.KNOWN
@@ -180,7 +206,7 @@ async def test_a_room_that_its_agent_has_ended_belongs_to_the_people_in_it(
     notifier = notifier_of()
     await notifier.sweep()
     await notifier.sweep()
-    assert (read(caller), server.deleted, await rooms.waitlist.to_notify(10)) == (("", ""), [], [])
+    assert (read(caller), server.deleted, await rooms.waitlist.to_notify(10)) == (("", ""), [], {})
 
 
 async def test_a_room_that_was_opened_again_meanwhile_or_whose_name_is_anothers_is_not_deleted(
@@ -196,14 +222,14 @@ async def test_a_room_that_was_opened_again_meanwhile_or_whose_name_is_anothers_
     assert read(caller) == ("ended", "unavailable")
     await open_room(dispatcher, ROOM)  # the metadata names a tenant by now
     await notifier.sweep()
-    assert (server.deleted, await rooms.waitlist.to_notify(10)) == ([], [])
+    assert (server.deleted, await rooms.waitlist.to_notify(10)) == ([], {})
 
     await run_call(rooms, SID)
     await rooms.end(SID, 1, outcome="maximum length", ended_by=EndedBy.LIMIT)
     await notifier.sweep()
     server.list_rooms([listed_room("RM_2", NAME)])
     await notifier.sweep()
-    assert (server.deleted, await rooms.waitlist.to_notify(10)) == ([], [])
+    assert (server.deleted, await rooms.waitlist.to_notify(10)) == ([], {})
 
 
 @pytest.mark.parametrize("request_name", ["ListParticipants", "DeleteRoom", "ListRooms by name"])
@@ -221,7 +247,7 @@ async def test_a_room_about_which_the_server_answers_with_errors_is_given_up_and
     notifier = notifier_of()
     for _ in range(10):
         await notifier.sweep()
-    assert await rooms.waitlist.to_notify(10) == []
+    assert await rooms.waitlist.to_notify(10) == {}
 
 
 async def test_one_caller_whose_attributes_are_refused_and_one_room_that_is_unreadable_keep_nobody_from_reading(
@@ -243,4 +269,4 @@ async def test_one_caller_whose_attributes_are_refused_and_one_room_that_is_unre
     assert (read(odd), read(caller)) == (("", ""), ("ended", "ended"))
     for _ in range(5):
         await notifier.sweep()
-    assert (server.deleted, await rooms.waitlist.to_notify(10)) == ([NAME], [])
+    assert (server.deleted, await rooms.waitlist.to_notify(10)) == ([NAME], {})

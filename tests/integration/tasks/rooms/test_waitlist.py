@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tasks.rooms import (
@@ -177,7 +179,7 @@ async def test_rooms_that_waited_too_long_get_dead_letters_and_do_not_let_each_o
         ("2", "too long"),
         ("1", "too long"),
     ]
-    assert await rooms.waitlist.to_notify(10) == ["1", "2"]
+    assert list(await rooms.waitlist.to_notify(10)) == ["1", "2"]
 
 
 async def test_callers_notified_of_their_wait_are_to_be_notified_when_the_room_is_claimed(rooms: RoomStore) -> None:
@@ -185,6 +187,19 @@ async def test_callers_notified_of_their_wait_are_to_be_notified_when_the_room_i
         await open_of(rooms, sid)
     assert await rooms.waitlist.mark_notified(["1", "nobody"]) == ["1"]
     await claim_of(rooms, "1")
-    assert await rooms.waitlist.to_notify(10) == ["1"]
-    await rooms.waitlist.notified("1")
-    assert await rooms.waitlist.to_notify(10) == []
+    since_ms = (await rooms.waitlist.to_notify(10))["1"]
+    assert await rooms.waitlist.notified("1", since_ms)
+    assert await rooms.waitlist.to_notify(10) == {}
+
+
+async def test_what_happens_while_callers_are_notified_is_not_forgotten(rooms: RoomStore) -> None:
+    await open_of(rooms, "1")
+    await rooms.waitlist.mark_notified(["1"])
+    await claim_of(rooms, "1")
+    of_the_claim = (await rooms.waitlist.to_notify(10))["1"]
+    await asyncio.sleep(0.002)
+    await rooms.dead_letter("1", attempt=1, reason="no such provider")
+    assert not await rooms.waitlist.notified("1", of_the_claim)
+    of_the_end = (await rooms.waitlist.to_notify(10))["1"]
+    assert of_the_end > of_the_claim
+    assert await rooms.waitlist.notified("1", of_the_end)

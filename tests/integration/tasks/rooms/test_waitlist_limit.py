@@ -42,7 +42,7 @@ async def test_a_room_over_the_limit_is_refused_and_its_callers_are_to_read_that
     assert await open_of(rooms, "4") is OpenResult.BUSY
     room = await get(rooms, "4")
     assert (room.state, room.public_reason, room.name) == (State.DEAD, PublicReason.BUSY, "call-4")
-    assert await rooms.waitlist.to_notify(10) == ["4"]
+    assert list(await rooms.waitlist.to_notify(10)) == ["4"]
     assert 0 < await rooms.redis.pttl(keys.room("4")) <= keys.REFUSED_ROOM_MS
     assert await rooms.list_dead_letters() == []
     assert [room.sid for room in await rooms.list_open()] == ["1", "2", "3"]
@@ -50,7 +50,7 @@ async def test_a_room_over_the_limit_is_refused_and_its_callers_are_to_read_that
         assert not [member for member in await rooms.redis.zrange(name, 0, -1) if str(member).endswith("\x004")]
     # Another webhook of it changes nothing, and whoever made it is told, although the webhook came first.
     assert await open_of(rooms, "4") is OpenResult.BUSY
-    assert await rooms.waitlist.to_notify(10) == ["4"]
+    assert list(await rooms.waitlist.to_notify(10)) == ["4"]
 
 
 async def test_another_tenant_is_not_refused_and_the_rooms_that_wait_enter_in_turn(rooms: RoomStore) -> None:

@@ -102,9 +102,10 @@ class WaitListMachine(RoomMachine):
     @precondition(lambda machine: machine.model.to_notify)
     @rule(which=any_one)
     def notify_callers_of_the_end_of_a_wait(self, which: int) -> None:
-        sids = self.do(self._store.waitlist.to_notify(MANY))
-        sid = sids[which % len(sids)]
-        self.do(self._store.waitlist.notified(sid))
+        listed = self.do(self._store.waitlist.to_notify(MANY))
+        sid, since_ms = list(listed.items())[which % len(listed)]
+        assert not self.do(self._store.waitlist.notified(sid, since_ms - 1))
+        assert self.do(self._store.waitlist.notified(sid, since_ms))
         self.model.to_notify.discard(sid)
 
     @knows(State.WAITING, State.QUEUED, State.RUNNING)
