@@ -27,7 +27,7 @@ PYTHON ?= $(shell \
 		done; \
 	done)
 
-.PHONY: help demo test unit chaos campaign faults bench scaling servers lint format lock clean
+.PHONY: help demo test unit chaos campaign faults bench scaling dashboards servers lint format lock clean
 
 help:
 	@echo 'make demo [ARGS="--calls 3"]  a real call on this machine, with no keys and no servers'
@@ -38,6 +38,7 @@ help:
 	@echo 'make faults                   each provider fails in each way during calls; a table of what the callers hear'
 	@echo 'make bench [ARGS="--quick"]    ours and the built-in dispatch of livekit-agents, measured side by side'
 	@echo 'make scaling                  the cost of rooms and calls in Redis and in each process, as they grow in number'
+	@echo 'make dashboards               write the dashboards of Grafana again'
 	@echo 'make lint                     ruff, mypy --strict, import-linter'
 	@echo 'make format                   ruff format, and the fixes of ruff that are safe'
 	@echo 'make lock                     write the locked requirements again'
@@ -71,6 +72,9 @@ bench: $(STAMPS)/dev $(STAMPS)/project servers
 
 scaling: $(STAMPS)/dev $(STAMPS)/project servers
 	@$(BIN)/python -m tests.bench.scaling $(ARGS)
+
+dashboards: $(STAMPS)/dev $(STAMPS)/project
+	@$(BIN)/python -m ops.grafana
 
 # Before pytest, in which nobody would see how far they are.
 servers: | $(STAMPS)/venv

@@ -42,7 +42,9 @@ CALLS = [
     ),
     Scenario(
         "callers give up before any other of the tier has been answered since Prometheus was started",
-        without("switchboard_calls_ended_total") | QUIET | {ended("premium", "answered"): ""}
+        without("switchboard_calls_ended_total")
+        | QUIET
+        | {ended("premium", "answered"): ""}
         | {ended("premium", "abandoned"): "_x8 3+0x40"},
         {"2m": (), "5m": (NOBODY,)},
     ),

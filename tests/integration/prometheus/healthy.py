@@ -1,4 +1,4 @@
-"""The series of a healthy installation: two tiers, a worker for each, a reconciler that leads, a probe, some traffic."""
+"""The series of a healthy installation: two tiers, each with a worker and calls, a leading reconciler, a probe."""
 
 from __future__ import annotations
 
@@ -97,6 +97,6 @@ def healthy() -> Series:
     return found
 
 
-def without(*beginnings: str) -> Series:
+def without(*beginnings: str) -> dict[str, str]:
     """Remove the series whose names begin with one of these."""
     return {name: "" for name in healthy() if name.startswith(beginnings)}

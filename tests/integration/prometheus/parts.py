@@ -24,9 +24,10 @@ LATE = "SwitchboardRenewalsLate worker=celery@premium"
 PROBE_FAILS = "SwitchboardProbeFails tenant=acme"
 PROBE_DOWN = "SwitchboardProbeDown tenant=acme"
 
+
 def missing(values: str, scrape: int = 20) -> str:
     """The same values without those of one scrape, which failed."""
-    start, step = map(float, values.split("x")[0].split("+"))
+    start, step = map(float, values.partition("x")[0].split("+"))
     return f"{start}+{step}x{scrape - 1} _ {start + step * (scrape + 1)}+{step}x{SCRAPES}"
 
 
@@ -99,7 +100,7 @@ PARTS = [
     ),
     Scenario(
         "the exporter is gone, and with it all its series",
-        {name: f"{values.split('x')[0]}x8" for name, values in healthy().items() if "exporter" in name},
+        {name: f"{values.partition('x')[0]}x8" for name, values in healthy().items() if "exporter" in name},
         {"2m": (), "10m": ("SwitchboardExporterDown",)},
     ),
     Scenario(

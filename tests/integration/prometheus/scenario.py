@@ -38,7 +38,7 @@ def steps(*values: float | str, every: int = 1) -> str:
 
 @dataclass(frozen=True)
 class Scenario:
-    """`firing`: time since the start -> alerts, as `SwitchboardRedisUnreachable` or `SwitchboardCallsLost tier=premium`.
+    """`firing`: time -> alerts, as `SwitchboardRedisUnreachable` or `SwitchboardCallsLost tier=premium`.
 
     `near`: the alert that must not fire although it is near, in a scenario in which none does.
     """
@@ -80,7 +80,7 @@ class Scenario:
 
 
 def verdicts(scenarios: Sequence[Scenario], folder: Path, healthy: Series) -> dict[str, str]:
-    """What promtool finds wrong in each scenario, by its name, or "". One run of it, as its start is most of the time."""
+    """What promtool finds wrong in each scenario, by its name, or "". One run of it, as its starts take long."""
     files = {folder / f"{number}.yml": scenario for number, scenario in enumerate(scenarios)}
     for file, scenario in files.items():
         file.write_text(yaml.safe_dump(scenario.promtool(healthy)), encoding="utf-8")
