@@ -102,6 +102,8 @@ def timeline(title: str, description: str, queries: Mapping[str, str], *, limits
         .show_value(common_models.VisibilityMode.NEVER)
         .merge_values(merge_values=True)
         .row_height(0.8)
+        .line_width(0)
+        .fill_opacity(70)
         .grid_pos(TIMELINE_SIZE)
         .targets(_targets(queries))
         .build()

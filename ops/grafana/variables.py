@@ -24,7 +24,7 @@ def choice(label: str, metric: str) -> builders.QueryVariable:
         builders.QueryVariable(label)
         .label(label.capitalize())
         .datasource(DATASOURCE)
-        .query({"query": f"label_values({metric}, {label})", "refId": label})
+        .query(f"label_values({metric}, {label})")
         .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(models.VariableSort.ALPHABETICAL_ASC)
         .multi(multi=True)

@@ -32,7 +32,7 @@ def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
 def choices(dashboard: dict[str, Any]) -> dict[str, str]:
     """The query of each variable, by its name."""
     variables = dashboard["templating"]["list"]
-    return {variable["name"]: variable["query"]["query"] for variable in variables if variable["type"] == "query"}
+    return {variable["name"]: variable["query"] for variable in variables if variable["type"] == "query"}
 
 
 def queries(rate_interval: str) -> Iterator[Query]:
