@@ -117,7 +117,7 @@ def _workers() -> Row:
                 "Green: the worker takes calls. Orange: it does not, because it is full or drains. Red: calls "
                 "fail on it, or children cannot be prewarmed.",
                 {
-                    "{{worker}}": '2 * max by (worker) (switchboard_worker_intake{state=~"calls fail|children.*"})'
+                    "{{worker}}": '2 * max by (worker) (switchboard_worker_intake{state=~"calls fail|children.*"}) > 0'
                     ' or 1 - max by (worker) (switchboard_worker_intake{state="open"})',
                 },
                 limits={1: WARNING, 2: BAD},

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from tests.integration.prometheus.healthy import (
+    OUTCOMES,
+    TIERS,
     attempts,
     dead_letters,
     ended,
@@ -20,7 +22,8 @@ OVER_PROMISE = "SwitchboardWaitOverPromise tier=premium"
 AT_LIMIT = "SwitchboardWaitAtLimit tier=premium"
 NO_WORKERS = "SwitchboardQueueWithoutWorkers queue=premium"
 LOST = "SwitchboardCallsLost tier=premium"
-DEAD = "SwitchboardDeadLettersRising tier=premium, kind=no_provider_key"
+NO_TENANT = "SwitchboardDeadLettersRising tier=none, kind=tenant"
+DEAD = "SwitchboardDeadLettersRising tier=premium, kind=tenant"
 PROVIDER = "SwitchboardProvidersFailing kind=stt, provider=deepgram"
 
 QUEUED = rooms("premium", "queued")
@@ -41,11 +44,8 @@ CALLS = [
         {"4m": (), "7m": (NOBODY,), "20m": ()},
     ),
     Scenario(
-        "callers give up before any other of the tier has been answered since Prometheus was started",
-        without("switchboard_calls_ended_total")
-        | QUIET
-        | {ended("premium", "answered"): ""}
-        | {ended("premium", "abandoned"): "_x8 3+0x40"},
+        "callers of a tier give up that never had a call before, so that the exporter has no series of it",
+        QUIET | {ended("premium", outcome): "" for outcome in OUTCOMES} | {ended("premium", "abandoned"): "_x8 3+0x40"},
         {"2m": (), "5m": (NOBODY,)},
     ),
     Scenario(
@@ -141,33 +141,43 @@ CALLS = [
     ),
     Scenario(
         "three dead letters of a kind that was never seen before",
-        {dead_letters("premium", "no_provider_key"): f"_x8 3+0x{SCRAPES}"},
+        {dead_letters("premium", "tenant"): f"_x8 3+0x{SCRAPES}"},
         {"2m": (DEAD,), "10m": (DEAD,), "20m": ()},
     ),
     Scenario(
         "dead letters rise from what they were",
-        {dead_letters("premium", "no_provider_key"): "30+0x20 31+0x4 32+0x4 33+0x100"},
+        {dead_letters("premium", "tenant"): "30+0x20 31+0x4 32+0x4 33+0x100"},
         {"5m": (), "9m": (DEAD,), "25m": ()},
     ),
     Scenario(
         "one dead letter of a kind that was never seen before",
-        {dead_letters("premium", "no_provider_key"): f"_x8 1+0x{SCRAPES}"},
+        {dead_letters("premium", "tenant"): f"_x8 1+0x{SCRAPES}"},
         {"2m": (), "10m": ()},
         near="SwitchboardDeadLettersRising",
     ),
     Scenario(
+        "rooms that name no tenant become dead letters, and belong to no tier",
+        {dead_letters("none", "tenant"): f"_x8 5+0x{SCRAPES}", ended("none", "dead"): f"_x8 5+0x{SCRAPES}"},
+        {
+            "4m": ("SwitchboardDeadLettersRising tier=none, kind=tenant",),
+            "10m": ("SwitchboardDeadLettersRising tier=none, kind=tenant",),
+        },
+    ),
+    Scenario(
         "Prometheus is new, and the exporter has counted dead letters for weeks",
-        {dead_letters("premium", "no_provider_key"): steady(500), provider_errors("stt", "deepgram"): steady(900)},
+        {dead_letters("premium", "tenant"): steady(500), provider_errors("stt", "deepgram"): steady(900)},
         {"0m": (), "15s": (), "5m": (), "15m": ()},
         near="SwitchboardDeadLettersRising",
     ),
     Scenario(
         "the exporter is restarted, counts from zero, and misses some scrapes",
         {
-            dead_letters("premium", "no_provider_key"): "500+0x20 _ _ _ 0+0x100",
+            dead_letters("premium", "tenant"): "500+0x20 _ _ _ 0+0x100",
             provider_errors("stt", "deepgram"): "900+0x20 _ _ _ 0+0x100",
-            'switchboard_redis_up{job="switchboard", instance="exporter:9808"}': "1+0x20 _ _ _ 1+0x100",
-        },
+            ended("premium", "answered"): "7+0x20 _ _ _ 0+0.25x100",
+            ended("standard", "answered"): "7+0x20 _ _ _ 0+0.25x100",
+        }
+        | {ended(tier, outcome): "0+0x20 _ _ _ 0+0x100" for tier in TIERS for outcome in OUTCOMES[1:]},
         {"5m": (), "6m": (), "7m": (), "20m": ()},
         near="SwitchboardDeadLettersRising",
     ),

@@ -27,8 +27,14 @@ def program(name: str) -> str:
 
 
 def run(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run one of them. Its errors are among its output, in the order in which both were written."""
     return subprocess.run(
-        [program(name), *arguments], capture_output=True, text=True, check=False, env={"HOME": "/", "PATH": os.defpath}
+        [program(name), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        env={"HOME": "/", "PATH": os.defpath},
     )
 
 

@@ -85,9 +85,9 @@ def verdicts(scenarios: Sequence[Scenario], folder: Path, healthy: Series) -> di
     for file, scenario in files.items():
         file.write_text(yaml.safe_dump(scenario.promtool(healthy)), encoding="utf-8")
     done = run("promtool", "test", "rules", *files)
-    printed = re.split(r"^Unit Testing: +(\S+)$", done.stdout + done.stderr, flags=re.MULTILINE)[1:]
+    printed = re.split(r"^Unit Testing: +(\S+)$", done.stdout, flags=re.MULTILINE)[1:]
     said = {Path(file): text for file, text in zip(printed[::2], printed[1::2], strict=True)}
-    assert set(said) == set(files), done.stdout + done.stderr
+    assert set(said) == set(files), done.stdout
     return {scenario.name: "" if said[file].strip() == "SUCCESS" else said[file] for file, scenario in files.items()}
 
 
