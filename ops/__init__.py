@@ -9,6 +9,7 @@
     docker/      the image of docker-compose.yml, its secrets, health check and Redis configuration
     haproxy/     HAProxy's configuration
     livekit/     livekit-server's configuration
+    metrics/     the exporter: metrics for Prometheus, read from Redis
     prometheus/  alerts, and the configuration of Prometheus and Alertmanager
     grafana/     dashboards
 

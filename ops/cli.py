@@ -77,6 +77,16 @@ def ps(*, everything: bool, only_workers: bool, as_json: bool) -> None:
 
 
 @main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=9808, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+def exporter(*, host: str, port: int) -> None:
+    """Serve the metrics of the installation for Prometheus, at /metrics. Reads REDIS_URL and SWITCHBOARD_TIERS."""
+    from ops.metrics.command import run  # noqa: PLC0415 - see the module's docstring
+
+    run(host=host, port=port)
+
+
+@main.command()
 @click.argument("worker")
 @click.option("--now", is_flag=True, help="Hand its calls over at once, without waiting for the drain time.")
 @click.option("--wait", is_flag=True, help="Return when the worker has stopped.")

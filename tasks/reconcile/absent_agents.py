@@ -76,6 +76,7 @@ class AbsentAgents:
         self._config = config
         self._absent: dict[str, _Absence] = {}
         self._replaced: Counter[str] = Counter()
+        self._requeued = 0
         self._last_doubtful = ""
         self._last_other = ""
 
@@ -84,21 +85,23 @@ class AbsentAgents:
         """True while a call waits for its second look."""
         return bool(self._absent)
 
-    async def replace(self, livekit: LiveKitClient, listed: Collection[models.Room]) -> None:
+    async def replace(self, livekit: LiveKitClient, listed: Collection[models.Room]) -> int:
         """Look at some running calls in this list, and requeue those whose agent has been absent.
 
-        Raises what Redis raises, and LiveKitUnreachable.
+        Returns how many were requeued. Raises what Redis raises, and LiveKitUnreachable.
         """
         running = await self._rooms.list_running()
         calls = {room.sid: room for room in listed if room.sid in running}
         self._absent = {sid: absence for sid, absence in self._absent.items() if sid in calls}
         existing = {room.sid for room in listed}
         self._replaced = Counter({sid: number for sid, number in self._replaced.items() if sid in existing})
+        before = self._requeued
         chosen = self._choose(calls.values())
         looks = await for_each(chosen, lambda room: self._look(livekit, room), concurrency=self._config.concurrency)
         suspected = [room for room in looks if room is not None]
         # All at once: the server waits for an answer of one that is absent for 3 s.
         await for_each(suspected, lambda room: self._suspect(livekit, room), concurrency=len(suspected) or 1)
+        return self._requeued - before
 
     def _choose(self, calls: Iterable[models.Room]) -> list[models.Room]:
         waiting = [room for room in calls if room.sid in self._absent]
@@ -162,6 +165,7 @@ class AbsentAgents:
             cause=LossCause.FAILED if counted else LossCause.AGENT_ABSENT,
         )
         if result is RequeueResult.REQUEUED:
+            self._requeued += 1
             fields = {"sid": room.sid, "attempt": room.attempt, "worker": room.worker}
             logger.warning("agent absent from its room; another one is on its way", extra=fields)
 

@@ -15,7 +15,7 @@ from tasks.queue.routing import called_number
 from tasks.reconcile.absent_agents import AbsentAgents
 from tasks.reconcile.failures import Failures
 from tasks.reconcile.missing_rooms import MissingRooms
-from tasks.rooms import EndedBy, RoomStore, RoomSummary, State
+from tasks.rooms import EndedBy, Repairs, RoomStore, RoomSummary, State, Sweep
 from tasks.settings import LivekitSettings
 
 SWEEP = "LiveKit sync"
@@ -45,7 +45,7 @@ DEFAULTS = LiveKitSyncConfig()
 class LiveKitSync:
     """Opens rooms that were never announced, closes rooms that are gone, and replaces agents that are."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a sync
         self,
         rooms: RoomStore,
         dispatcher: Dispatching,
@@ -55,7 +55,9 @@ class LiveKitSync:
         max_attempts: int,
         missing: MissingRooms | None = None,
         absent: AbsentAgents | None = None,
+        repairs: Repairs | None = None,
     ) -> None:
+        self._repairs = Repairs() if repairs is None else repairs
         self._rooms = rooms
         self._dispatcher = dispatcher
         self._livekit = livekit
@@ -64,7 +66,13 @@ class LiveKitSync:
         self._missing = missing or MissingRooms(rooms, self._failures)
         self._absent = absent or AbsentAgents(rooms, max_attempts, self._failures)
         self._unreachable = False
+        self._has_answered = False
         self._last_seen = ""
+
+    @property
+    def livekit_is_up(self) -> bool:
+        """True if the LiveKit server has answered the last sweep."""
+        return self._has_answered and not self._unreachable
 
     async def sweep(self) -> bool:
         """Compare once. A LiveKit server that is away is logged. Raises what Redis raises.
@@ -83,15 +91,17 @@ class LiveKitSync:
                 with self._failures.of_sweep("unannounced rooms"):
                     await self._open(livekit, unknown, asked_ms)
                 with self._failures.of_sweep("missing rooms"):
-                    await self._missing.close(livekit, {room.sid for room in listed}, opened_ms, asked_ms)
+                    closed = await self._missing.close(livekit, {room.sid for room in listed}, opened_ms, asked_ms)
+                    self._repairs[Sweep.MISSING_ROOMS] += closed
                 with self._failures.of_sweep("absent agents"):
-                    await self._absent.replace(livekit, listed)
+                    self._repairs[Sweep.ABSENT_AGENTS] += await self._absent.replace(livekit, listed)
         except LiveKitError as error:
             if not self._unreachable:
                 logger.warning("rooms of the LiveKit server not listed", extra={"problem": str(error)})
             self._unreachable = True
             return False
         self._unreachable = False
+        self._has_answered = True
         return self._absent.suspects or any(self._is_new(room, asked_ms) for room in unknown)
 
     async def _open(self, livekit: LiveKitClient, unknown: Iterable[models.Room], asked_ms: int) -> None:
@@ -105,6 +115,7 @@ class LiveKitSync:
                     result = await self._dispatcher.open(info)
                     if result not in {DispatchResult.LEFT, DispatchResult.NO_TENANT_YET}:
                         logger.warning(reason, extra={"sid": room.sid, "result": result})
+                        self._repairs[Sweep.UNANNOUNCED_ROOMS] += result is not DispatchResult.KNOWN
             self._last_seen = room.sid
             if time.monotonic() > deadline:
                 logger.warning("LiveKit sync not finished; the next sweep continues")

@@ -26,7 +26,7 @@ from tasks.reconcile.settings_publisher import SettingsPublisher
 from tasks.reconcile.tenantless_rooms import TenantlessRooms
 from tasks.reconcile.wait_notifier import WaitNotifier
 from tasks.redis_client import Outage, connect
-from tasks.rooms import RoomStore
+from tasks.rooms import Counters, Repairs, RoomStore
 from tasks.settings import Settings
 from tasks.tenants import TenantReader
 
@@ -69,6 +69,8 @@ class Reconciler:
         *,
         lease_ms: int,
         livekit_sync: Callable[[], Awaitable[bool]],
+        livekit_is_up: Callable[[], bool] = lambda: False,
+        repairs: Repairs | None = None,
         sweeps: Mapping[str, Sweep] | None = None,
         livekit_sweeps: Sequence[Mapping[str, Sweep]] = (),
         clock: RedisClock | None = None,
@@ -78,6 +80,10 @@ class Reconciler:
         self._rescuer = rescuer
         self._lease_seconds = lease_ms / 1000
         self._livekit_sync = livekit_sync
+        self._livekit_is_up = livekit_is_up
+        self._repairs = Repairs() if repairs is None else repairs
+        self._counters = Counters(rooms.redis)
+        self._leads_until = float("-inf")
         self._sweeps = {"lost messages": rescuer.requeue_lost_messages} | dict(sweeps or {})
         self._livekit_sweeps = [{"LiveKit sync": self._sync_if_due}, *livekit_sweeps]
         self._config = config
@@ -100,19 +106,24 @@ class Reconciler:
         rooms = RoomStore(connect(settings.redis), lease_ms=settings.lease.ttl_ms)
         tenants = TenantReader(rooms.redis, settings.tiers.names)
         clock = RedisClock()
+        repairs = Repairs()
+        livekit_sync = LiveKitSync(
+            rooms, dispatcher, settings.livekit, max_attempts=settings.lease.max_attempts, repairs=repairs
+        )
+        tenantless = TenantlessRooms(rooms, dispatcher, settings.livekit, settings.tenants, repairs=repairs)
         return cls(
             rooms,
-            Rescuer(rooms, settings.lease.max_attempts),
+            Rescuer(rooms, settings.lease.max_attempts, repairs=repairs),
             lease_ms=settings.lease.ttl_ms,
-            livekit_sync=LiveKitSync(
-                rooms, dispatcher, settings.livekit, max_attempts=settings.lease.max_attempts
-            ).sweep,
+            livekit_sync=livekit_sync.sweep,
+            livekit_is_up=lambda: livekit_sync.livekit_is_up,
+            repairs=repairs,
             sweeps={
-                "permits and waits": AdmissionSweep(rooms, tenants, settings.tiers, clock).sweep,
+                "permits and waits": AdmissionSweep(rooms, tenants, settings.tiers, clock, repairs=repairs).sweep,
                 "settings": SettingsPublisher(rooms, settings).sweep,
             },
             livekit_sweeps=(
-                {"tenantless rooms": TenantlessRooms(rooms, dispatcher, settings.livekit, settings.tenants).sweep},
+                {"tenantless rooms": tenantless.sweep},
                 {
                     # In this order: of two about one room, the last one to write its attributes is right.
                     "waiting callers": WaitNotifier(rooms, settings.livekit, settings.tiers).sweep,
@@ -122,6 +133,16 @@ class Reconciler:
             clock=clock,
             config=ReconcilerConfig(redis=str(settings.redis.server)),
         )
+
+    @property
+    def is_leader(self) -> bool:
+        """True while this one leads, as far as it knows: until the end of its term, if it cannot renew it."""
+        return time.monotonic() < self._leads_until
+
+    @property
+    def livekit_is_up(self) -> bool:
+        """True if the LiveKit server has answered the leader's last request for its rooms."""
+        return self._livekit_is_up()
 
     def stop(self) -> None:
         """Let `run` return after its tick."""
@@ -158,6 +179,7 @@ class Reconciler:
             logger.warning("Redis' clock has stepped; leases count again after one has passed", extra={"ms": step})
             self._distrust_leases()
             self._stepped_back = self._stepped_back or step < 0
+        self._leads_until = asked + self._config.term_ms / 1000 if leads else float("-inf")
         if not leads:
             return 0
         requeued = 0
@@ -168,6 +190,8 @@ class Reconciler:
         for name, sweep in self._sweeps.items():
             with self._failures.of_sweep(name):
                 await sweep()
+        with self._failures.of_sweep("counters"):
+            await self._counters.tick(now_ms, self._repairs)
         for number, group in enumerate(self._livekit_sweeps):
             if number not in self._running:
                 self._running[number] = asyncio.create_task(self._run_beside(number, group))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tasks.queue.requeue import requeue_call
 from tasks.reconcile.failures import Failures
-from tasks.rooms import LossCause, RequeueResult, RoomStore
+from tasks.rooms import LossCause, Repairs, RequeueResult, RoomStore, Sweep
 
 logger = logging.getLogger("switchboard.tasks.reconcile")
 
@@ -36,8 +36,16 @@ DEFAULTS = RescuerConfig()
 class Rescuer:
     """Requeues rooms whose call or message was lost. Methods raise what Redis raises."""
 
-    def __init__(self, rooms: RoomStore, max_attempts: int, config: RescuerConfig = DEFAULTS) -> None:
+    def __init__(
+        self,
+        rooms: RoomStore,
+        max_attempts: int,
+        config: RescuerConfig = DEFAULTS,
+        *,
+        repairs: Repairs | None = None,
+    ) -> None:
         self._rooms = rooms
+        self._repairs = Repairs() if repairs is None else repairs
         self._max_attempts = max_attempts
         self._config = config
         self._failures = Failures()
@@ -58,6 +66,7 @@ class Rescuer:
                 requeued += await self._requeue(sid)
                 failed.remove(sid)
         self._unreadable = failed
+        self._repairs[Sweep.LOST_CALLS] += requeued
         return requeued
 
     async def settle_step_back(self, lease_seconds: float, *, seen: bool) -> None:
@@ -80,6 +89,7 @@ class Rescuer:
         lost = await self._rooms.requeue_lost_messages(self._config.queued_ms, self._config.messages)
         for sid in lost:
             logger.warning("message lost; room requeued", extra={"sid": sid})
+        self._repairs[Sweep.LOST_MESSAGES] += len(lost)
         return len(lost)
 
     async def _requeue(self, sid: str) -> bool:

@@ -19,7 +19,7 @@ from tasks.livekit_api import LiveKitClient, LiveKitError, LiveKitRequestFailed,
 from tasks.queue.dispatcher import Dispatching, DispatchResult, RoomInfo
 from tasks.queue.routing import RoomMetadata, called_number
 from tasks.reconcile.failures import Failures
-from tasks.rooms import RoomStore, TenantlessRoom
+from tasks.rooms import Repairs, RoomStore, Sweep, TenantlessRoom
 from tasks.settings import LivekitSettings, TenantSettings
 
 SWEEP = "tenantless rooms"
@@ -56,7 +56,10 @@ class TenantlessRooms:
         livekit: LivekitSettings,
         tenants: TenantSettings,
         config: TenantlessConfig = DEFAULTS,
+        *,
+        repairs: Repairs | None = None,
     ) -> None:
+        self._repairs = Repairs() if repairs is None else repairs
         self._rooms = rooms
         self._dispatcher = dispatcher
         self._livekit = livekit
@@ -105,7 +108,9 @@ class TenantlessRooms:
                 return True
             number = next(filter(None, map(called_number, callers)), None)
         info = RoomInfo(room.sid, room.name, listed.metadata, created_at_ms(listed), called_number=number)
-        return await self._dispatcher.open(info) is not DispatchResult.NO_TENANT_YET
+        result = await self._dispatcher.open(info)
+        self._repairs[Sweep.TENANTLESS_ROOMS] += result in {DispatchResult.QUEUED, DispatchResult.WAITING}
+        return result is not DispatchResult.NO_TENANT_YET
 
 
 async def _callers(livekit: LiveKitClient, name: str) -> list[models.ParticipantInfo]:

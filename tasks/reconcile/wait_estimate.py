@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tasks.rooms import CallRecord, RoomStore, Wait
+from tasks.rooms import CallRecord, CallState, RoomStore, Wait
 
 # (up to this many seconds, rounded up to a multiple of these): callers need no more, and each change costs a request.
 ROUNDING = ((60, 5), (300, 15), (math.inf, 60))
@@ -62,7 +62,8 @@ def mean_lengths(records: Iterable[CallRecord]) -> dict[tuple[str, str], float]:
     """Return the mean seconds from claim to end, by (`tenant` or `tier`, its name)."""
     lengths: dict[tuple[str, str], list[float]] = {}
     for record in records:
-        if "claimed" in record.steps_ms and "ended" in record.steps_ms:
+        # A dead one has not been a call, and one that nobody has claimed was none either.
+        if record.state is CallState.ENDED and "claimed" in record.steps_ms and "ended" in record.steps_ms:
             seconds = (record.steps_ms["ended"] - record.steps_ms["claimed"]) / 1000
             for key in (("tenant", record.tenant), ("tier", record.tier)):
                 lengths.setdefault(key, []).append(seconds)

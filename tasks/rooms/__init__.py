@@ -1,11 +1,14 @@
 """The state of each room in Redis, and the lease by which one of many attempts answers it.
 
-    states      the states of a room, and the results of the actions on it
+    states      the states of a room and of a worker, and the results of the actions on a room
     records     what is read back from Redis, typed
+    call_records  the records of calls and of their attempts, typed
     keys        names and lifetimes of the keys
     scripts     the Lua scripts as functions with named keys and arguments
     store       `RoomStore`: a method for each action on a room, and the reads that operators need
     waitlist    `WaitList`: limits, permits and waits
+    census      `RoomCensus`: the open rooms of each tier, for metrics
+    counters    `Counters`: calls started, and repairs of the reconciler
     lua/        the scripts, one for each action; `lua/lib/` has what they share
 
 A room is known by its sid, because LiveKit uses names again. This package knows no Celery and no settings: a message is
@@ -123,16 +126,24 @@ counts expired leases only when they could have been renewed (decision 9).
     switchboard:tenantless          zset    rooms that name no tenant yet, by the time they were first seen
     switchboard:calls               stream  call records, capped
     switchboard:dead                stream  dead letters, capped
+    switchboard:counters            hash    calls started by tier, repairs by sweep, the time of the leader's last tick
+    switchboard:metrics             hash    the exporter's counters, and the entries up to which they count
     <queue>                         list    Celery's messages, newest on the left
 """
 
 from __future__ import annotations
 
-from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, Wait, WorkerStatus
+from tasks.rooms.call_records import AttemptRecord, CallRecord
+from tasks.rooms.census import RoomCensus, TierCensus
+from tasks.rooms.counters import Counters, Repairs, Sweep
+from tasks.rooms.records import DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, Wait, WorkerStatus
 from tasks.rooms.states import (
+    AttemptEnding,
+    CallState,
     ClaimRefusal,
     CloseResult,
     EndedBy,
+    Intake,
     LossCause,
     OpenResult,
     PublicReason,
@@ -144,23 +155,32 @@ from tasks.rooms.store import RoomStore
 from tasks.rooms.waitlist import RepairCursor, WaitList
 
 __all__ = [
+    "AttemptEnding",
+    "AttemptRecord",
     "CallRecord",
+    "CallState",
     "ClaimRefusal",
     "CloseResult",
+    "Counters",
     "DeadLetter",
     "EndedBy",
+    "Intake",
     "Limits",
     "LossCause",
     "OpenResult",
     "PublicReason",
     "RenewResult",
     "RepairCursor",
+    "Repairs",
     "RequeueResult",
     "Room",
+    "RoomCensus",
     "RoomStore",
     "RoomSummary",
     "State",
+    "Sweep",
     "TenantlessRoom",
+    "TierCensus",
     "Wait",
     "WaitList",
     "WorkerStatus",

@@ -20,12 +20,39 @@ NOTIFY = f"{PREFIX}notify"
 TENANTLESS = f"{PREFIX}tenantless"
 WORKERS = f"{PREFIX}worker:"
 INSTALLATION = f"{PREFIX}installation"
+COUNTERS = f"{PREFIX}counters"
+METRICS = f"{PREFIX}metrics"
 
 ROOM_PREFIX = f"{PREFIX}room:"
 CONVERSATION_PREFIX = f"{PREFIX}conversation:"
 AGENT_METADATA_PREFIX = f"{PREFIX}agent_metadata:"
 
-FIXED = {
+STARTED, REPAIRED, TICKED_MS = "started", "repaired", "ticked_ms"
+"""Fields of `COUNTERS`: `started:<tier>`, `repaired:<sweep>`, and the time of the leader's last tick."""
+
+PERMANENT = frozenset(
+    {
+        *(ROOMS, QUEUED, LEASES, DELAYED, CALLS, DEAD, PERMITS),
+        *(WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY, TENANTLESS, COUNTERS, METRICS),
+    }
+)
+
+OPEN_ROOM_MS = 24 * 3600 * 1000
+"""The TTL of an open room; each claim and each renewal starts it again."""
+OVER_ROOM_MS = 3600 * 1000
+"""The TTL of a room that is over: for so long a late webhook cannot open it a second time."""
+REFUSED_ROOM_MS = 60 * 1000
+"""The TTL of a room that was refused: long enough to notify its callers, and no longer, as there may be very many."""
+CONVERSATION_MS = 3600 * 1000
+PROBE_MS = 60 * 1000
+AGENT_METADATA_MS = 2 * 3600 * 1000
+"""The TTL of the agent's metadata until its room is opened, which takes the room's time to be joined at most."""
+DEAD_LENGTH = 10_000
+"""Dead letters kept."""
+CALLS_LENGTH = 30_000
+"""Records of calls and of attempts kept: those of 10,000 calls at least, if not more than two attempts each."""
+
+FIXED: dict[str, str | int] = {
     "rooms_key": ROOMS,
     "queued_key": QUEUED,
     "leases_key": LEASES,
@@ -41,29 +68,16 @@ FIXED = {
     "unanswered_key": UNANSWERED,
     "notify_key": NOTIFY,
     "tenantless_key": TENANTLESS,
+    "counters_key": COUNTERS,
     "room_prefix": ROOM_PREFIX,
     "conversation_prefix": CONVERSATION_PREFIX,
+    "open_ms": OPEN_ROOM_MS,
+    "conversation_ms": CONVERSATION_MS,
+    "probe_ms": PROBE_MS,
+    "calls_length": CALLS_LENGTH,
+    "dead_length": DEAD_LENGTH,
 }
-"""The keys and prefixes that are the same in every call of a script, by their names in the Lua files."""
-PERMANENT = frozenset(
-    {
-        *(ROOMS, QUEUED, LEASES, DELAYED, CALLS, DEAD, PERMITS),
-        *(WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY, TENANTLESS),
-    }
-)
-
-OPEN_ROOM_MS = 24 * 3600 * 1000
-"""The TTL of an open room; each claim and each renewal starts it again."""
-OVER_ROOM_MS = 3600 * 1000
-"""The TTL of a room that is over: for so long a late webhook cannot open it a second time."""
-REFUSED_ROOM_MS = 60 * 1000
-"""The TTL of a room that was refused: long enough to notify its callers, and no longer, as there may be very many."""
-CONVERSATION_MS = 3600 * 1000
-PROBE_MS = 60 * 1000
-AGENT_METADATA_MS = 2 * 3600 * 1000
-"""The TTL of the agent's metadata until its room is opened, which takes the room's time to be joined at most."""
-STREAM_LENGTH = 10_000
-"""Call records and dead letters kept, each."""
+"""The keys and numbers that are the same in every call of a script, by their names in the Lua files."""
 
 
 def room(sid: str) -> str:

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from redis.exceptions import ResponseError
+
 from tasks.rooms.states import State
 
 _STEP = "at:"
 
 
-def _steps(fields: Mapping[str, str]) -> dict[str, int]:
+def read_steps(fields: Mapping[str, str]) -> dict[str, int]:
+    """Return the steps among the fields of a hash or an entry: step -> unix ms, in the order in which they happened."""
     steps = {
         name.removeprefix(_STEP): int(ms) for name, ms in fields.items() if name.startswith(_STEP) and ms.isdecimal()
     }
@@ -64,13 +67,25 @@ class Room:
             pid=int(pid) if pid.isdecimal() else None,
             reason=fields.get("reason", ""),
             handed_over=fields.get("handed_over") == "1",
-            steps_ms=_steps(fields),
+            steps_ms=read_steps(fields),
             arrived_us=int(arrived) if arrived.isdecimal() else 0,
             claimant=fields.get("claimant", ""),
             agent_metadata=fields.get("agent_metadata", ""),
             ended_by=fields.get("ended_by", ""),
             public_reason=fields.get("public_reason", ""),
         )
+
+
+def readable_room(sid: str, answer: Mapping[str, str] | Exception) -> Room | None:
+    """Return the room of a hash, or None if there is none, or no readable one. Raises what Redis answered otherwise."""
+    if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
+        return None
+    if isinstance(answer, Exception):
+        raise answer
+    try:
+        return Room.read({**answer, "sid": sid}) if answer else None
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,43 +164,12 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
-class CallRecord:
-    """A call that has ended. `usage`: JSON, the use of each provider and model. `steps_ms`: as in `Room`."""
-
-    id: str
-    sid: str
-    name: str
-    tenant: str
-    tier: str
-    attempt: int
-    worker: str
-    outcome: str
-    usage: str
-    steps_ms: dict[str, int]
-
-    @classmethod
-    def read(cls, entry: str, fields: Mapping[str, str]) -> Self:
-        """Return the call record of a stream's entry."""
-        return cls(
-            id=entry,
-            sid=fields["sid"],
-            name=fields["name"],
-            tenant=fields["tenant"],
-            tier=fields["tier"],
-            attempt=int(fields["attempt"]),
-            worker=fields.get("worker", ""),
-            outcome=fields["outcome"],
-            usage=fields["usage"],
-            steps_ms=_steps(fields),
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class WorkerStatus:
     """A worker's last heartbeat.
 
-    `slots`: children that it may have. `idle`: children that can take a call now. `load`, `reserved`: fractions of all
-    cores. `state`: `open`, or the reason why the intake gate is closed. `problem`: why calls fail there, or "".
+    `slots`: children that it may have. `idle`: children that can take a call now. `busy`: children that have one.
+    `load`, `reserved`: fractions of all cores. `state`: `open`, or the reason why the intake gate is closed. `problem`:
+    why calls fail there, or "". `late_renewals`: leases that were renewed late since it started.
     """
 
     node: str
@@ -197,6 +181,8 @@ class WorkerStatus:
     state: str
     pid: int
     problem: str = ""
+    busy: int = 0
+    late_renewals: int = 0
 
     @classmethod
     def read(cls, node: str, fields: Mapping[str, str]) -> Self:
@@ -211,6 +197,8 @@ class WorkerStatus:
             state=fields["state"],
             pid=int(fields["pid"]),
             problem=fields.get("problem", ""),
+            busy=int(fields.get("busy", "0")),
+            late_renewals=int(fields.get("late_renewals", "0")),
         )
 
     def fields(self) -> dict[str, str]:
@@ -224,4 +212,6 @@ class WorkerStatus:
             "state": self.state,
             "pid": str(self.pid),
             "problem": self.problem,
+            "busy": str(self.busy),
+            "late_renewals": str(self.late_renewals),
         }

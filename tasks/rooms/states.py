@@ -1,4 +1,7 @@
-"""The states of a room, and the results of the actions on it. The Lua scripts return these very words."""
+"""The states of a room and of a worker, and the results of the actions on a room.
+
+The Lua scripts return these very words.
+"""
 
 from __future__ import annotations
 
@@ -91,6 +94,33 @@ class EndedBy(StrEnum):
     LIMIT = "limit"
 
 
+class AttemptEnding(StrEnum):
+    """The way in which an attempt has ended, as its record says.
+
+    ENDED: its call is over, as it should be. LOST: it has failed, or was killed, or its lease has expired; the next
+    attempt goes on, if one is left and the room has not finished. HANDED_OVER: the next attempt goes on, and the caller
+    has not noticed it. DEAD: it has met a fault that no attempt can mend.
+    """
+
+    ENDED = "ended"
+    LOST = "lost"
+    HANDED_OVER = "handed_over"
+    DEAD = "dead"
+
+
+class CallState(StrEnum):
+    """The state of a call that is over, as its record says: the room's, or REFUSED.
+
+    ENDED: somebody has ended it; without an attempt, a caller who gave up. CANCELLED: its caller gave up before it was
+    claimed. DEAD: nobody could answer it. REFUSED: its tenant had too many waiting rooms.
+    """
+
+    ENDED = "ended"
+    CANCELLED = "cancelled"
+    DEAD = "dead"
+    REFUSED = "refused"
+
+
 class PublicReason(StrEnum):
     """The reason for the end of a room that its callers may read, in the attribute `switchboard.reason`.
 
@@ -132,7 +162,7 @@ class RequeueResult(StrEnum):
     """The result of requeuing a room whose call was lost.
 
     REQUEUED: its next attempt is in the queue. DEAD: the attempts are used up; a dead letter was written.
-    CLOSED: the room had finished meanwhile, so the call has ended and has its record.
+    CLOSED: the room had finished meanwhile, so the call has ended and has its records.
     STALE: the attempt no longer has the call, or its lease was renewed meanwhile; nothing was changed.
     """
 
@@ -140,3 +170,16 @@ class RequeueResult(StrEnum):
     DEAD = "dead"
     CLOSED = "closed"
     STALE = "stale"
+
+
+class Intake(StrEnum):
+    """The state of a worker's intake gate: open, or the reason why it is closed."""
+
+    OPEN = "open"
+    NO_SLOT = "no idle slot"
+    LOAD = "load over the threshold"
+    RESERVED = "load reserved by calls just started"
+    PREWARM = "children cannot be prewarmed"
+    FAILING = "calls fail"
+    YIELDING = "a failed call goes to another worker"
+    DRAINING = "draining"

@@ -5,10 +5,9 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
-from redis.exceptions import ResponseError
-
 from tasks.rooms import keys
-from tasks.rooms.records import CallRecord, DeadLetter, Limits, Room, RoomSummary, WorkerStatus
+from tasks.rooms.call_records import AttemptRecord, CallRecord, newest_entries
+from tasks.rooms.records import DeadLetter, Limits, Room, RoomSummary, WorkerStatus, readable_room
 from tasks.rooms.scripts import Script
 from tasks.rooms.states import (
     ClaimRefusal,
@@ -111,13 +110,14 @@ class RoomStore:
             agent_metadata=agent_metadata,
             agent_metadata_key=keys.agent_metadata(name),
             waiting_limit=limits.waiting,
-            open_ms=keys.OPEN_ROOM_MS,
             over_ms=keys.REFUSED_ROOM_MS,
         )
         return OpenResult(opened)
 
-    async def claim(self, sid: str, attempt: int, *, claimant: str, worker: str, pid: int) -> Room | ClaimRefusal:
-        """Claim a room for this attempt, with a lease. Returns the room as it is then."""
+    async def claim(
+        self, sid: str, attempt: int, *, claimant: str, worker: str, pid: int, version: str = ""
+    ) -> Room | ClaimRefusal:
+        """Claim a room for this attempt, with a lease. Returns the room as it is then. `version`: of Switchboard."""
         answer, *fields = await self._claim_room(
             room_key=keys.room(sid),
             sid=sid,
@@ -125,8 +125,8 @@ class RoomStore:
             claimant=claimant,
             worker=worker,
             pid=pid,
+            version=version,
             lease_ms=self._lease_ms,
-            open_ms=keys.OPEN_ROOM_MS,
         )
         if answer != "claimed":
             return ClaimRefusal(answer)
@@ -140,10 +140,13 @@ class RoomStore:
         claimant: str = "",
         steps: Mapping[str, int] = NO_STEPS,
         conversation: bytes | None = None,
+        usage: str = "",
+        turns: str = "",
     ) -> RenewResult:
         """Renew the lease, from now on for its TTL, and write what is new, unless it is lost.
 
-        `steps`: when they were reached, in ms after the claim. `conversation`: encrypted.
+        `steps`: when they were reached, in ms after the claim. `conversation`: encrypted. `usage`, `turns`: JSON, for
+        the record of the attempt.
         """
         pairs: list[str | int] = [part for step in steps.items() for part in step]
         renewed = await self._renew_lease(
@@ -154,9 +157,9 @@ class RoomStore:
             attempt=attempt,
             claimant=claimant,
             conversation=conversation,
-            conversation_ms=keys.CONVERSATION_MS,
+            usage=usage,
+            turns=turns,
             lease_ms=self._lease_ms,
-            open_ms=keys.OPEN_ROOM_MS,
         )
         return RenewResult(renewed)
 
@@ -166,11 +169,12 @@ class RoomStore:
         attempt: int,
         *,
         outcome: str,
-        usage: str,
+        usage: str = "",
+        turns: str = "",
         ended_by: EndedBy = EndedBy.CALLERS,
         claimant: str = "",
     ) -> bool:
-        """End the call and write its record; `usage` is JSON. Returns False if the attempt is stale."""
+        """End the call and write its records; `usage`, `turns`: as in `renew`. Returns False if it is stale."""
         ended = await self._end_call(
             room_key=keys.room(sid),
             conversation_key=keys.conversation(sid),
@@ -181,8 +185,8 @@ class RoomStore:
             ended_by=ended_by,
             public_reason=PublicReason.ENDED if ended_by is EndedBy.LIMIT else "",
             usage=usage,
+            turns=turns,
             over_ms=keys.OVER_ROOM_MS,
-            stream_length=keys.STREAM_LENGTH,
         )
         return bool(ended)
 
@@ -197,7 +201,6 @@ class RoomStore:
             sid=sid,
             missing=missing,
             over_ms=keys.OVER_ROOM_MS,
-            stream_length=keys.STREAM_LENGTH,
         )
         return CloseResult(closed)
 
@@ -212,6 +215,8 @@ class RoomStore:
         max_attempts: int,
         cause: LossCause = LossCause.FAILED,
         claimant: str = "",
+        usage: str = "",
+        turns: str = "",
     ) -> RequeueResult:
         """Requeue a room whose call this attempt has lost, or hands over; `message` is for the next attempt.
 
@@ -228,6 +233,7 @@ class RoomStore:
             max_attempts=max_attempts,
             only_if_expired=cause is LossCause.LEASE_EXPIRED,
             counted=cause.counted,
+            cause=cause,
             handed_over=cause is LossCause.HANDED_OVER,
             backs_off=cause.backs_off,
             quick_ms=self._quick_failure_ms,
@@ -235,9 +241,9 @@ class RoomStore:
             message=message,
             reason=reason,
             public_reason=PublicReason.UNAVAILABLE,
-            open_ms=keys.OPEN_ROOM_MS,
             over_ms=keys.OVER_ROOM_MS,
-            stream_length=keys.STREAM_LENGTH,
+            usage=usage,
+            turns=turns,
         )
         return RequeueResult(requeued)
 
@@ -294,7 +300,15 @@ class RoomStore:
         return bool(leads), int(now_ms)
 
     async def dead_letter(
-        self, sid: str, *, attempt: int | None, reason: str, name: str = "", claimant: str = ""
+        self,
+        sid: str,
+        *,
+        attempt: int | None,
+        reason: str,
+        name: str = "",
+        claimant: str = "",
+        usage: str = "",
+        turns: str = "",
     ) -> bool:
         """Write a dead letter for a room that cannot be answered, and end it.
 
@@ -311,13 +325,14 @@ class RoomStore:
             reason=reason,
             public_reason=PublicReason.UNAVAILABLE,
             over_ms=keys.OVER_ROOM_MS,
-            stream_length=keys.STREAM_LENGTH,
+            usage=usage,
+            turns=turns,
         )
         return bool(written)
 
     async def prove_write(self) -> None:
         """Return when Redis has run a script that writes. A Redis without memory, or a replica, answers a PING too."""
-        await self._prove_write(probe_ms=keys.PROBE_MS)
+        await self._prove_write()
 
     async def get(self, sid: str) -> Room | None:
         """Return a room, or None. One whose hash is not readable is as good as unknown, and soon forgotten."""
@@ -360,7 +375,7 @@ class RoomStore:
             for sid in sids:
                 pipe.hgetall(keys.room(sid))
             answers = await pipe.execute(raise_on_error=False)
-        return [room for sid, answer in zip(sids, answers, strict=True) if (room := _readable(sid, answer))]
+        return [room for sid, answer in zip(sids, answers, strict=True) if (room := readable_room(sid, answer))]
 
     async def list_workers(self) -> list[WorkerStatus]:
         """List every worker whose heartbeat is fresh, by name."""
@@ -373,23 +388,13 @@ class RoomStore:
 
     async def list_dead_letters(self, limit: int | None = 100) -> list[DeadLetter]:
         """List the newest dead letters, the newest first."""
-        return [DeadLetter.read(entry, fields) for entry, fields in await self._newest(keys.DEAD, limit)]
+        letters = cast("list[tuple[str, dict[str, str]]]", await self.redis.xrevrange(keys.DEAD, count=limit))
+        return [DeadLetter.read(entry, fields) for entry, fields in letters]
 
     async def list_call_records(self, limit: int = 100) -> list[CallRecord]:
         """List the newest call records, the newest first."""
-        return [CallRecord.read(entry, fields) for entry, fields in await self._newest(keys.CALLS, limit)]
+        return [CallRecord.read(*entry) for entry in await newest_entries(self.redis, "call", limit)]
 
-    async def _newest(self, stream: str, limit: int | None) -> list[tuple[str, dict[str, str]]]:
-        return cast("list[tuple[str, dict[str, str]]]", await self.redis.xrevrange(stream, count=limit))
-
-
-def _readable(sid: str, answer: Mapping[str, str] | Exception) -> Room | None:
-    """Return the room of a hash, or None if there is none, or no readable one. Raises what Redis answered otherwise."""
-    if isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE"):
-        return None
-    if isinstance(answer, Exception):
-        raise answer
-    try:
-        return Room.read({**answer, "sid": sid}) if answer else None
-    except ValueError:
-        return None
+    async def list_attempt_records(self, limit: int = 100) -> list[AttemptRecord]:
+        """List the newest attempt records, the newest first."""
+        return [AttemptRecord.read(*entry) for entry in await newest_entries(self.redis, "attempt", limit)]

@@ -79,7 +79,6 @@ class WaitList:
             public_reason=PublicReason.BUSY,
             most=limit,
             over_ms=keys.OVER_ROOM_MS,
-            stream_length=keys.STREAM_LENGTH,
         )
         return list(expired)
 

@@ -26,6 +26,7 @@ from tasks.settings.groups import (
     LeaseSettings,
     LivekitSettings,
     LogSettings,
+    MetricsSettings,
     ReceiverSettings,
     RedisSettings,
     TelephoneSettings,
@@ -42,6 +43,7 @@ __all__ = [
     "FlowerSettings",
     "LivekitSettings",
     "LogSettings",
+    "MetricsSettings",
     "RedisSettings",
     "Settings",
     "TenantSettings",
@@ -75,6 +77,7 @@ class Settings(BaseModel):
     call: CallSettings
     telephone: TelephoneSettings
     tenants: TenantSettings
+    metrics: MetricsSettings
     log: LogSettings
 
     @classmethod

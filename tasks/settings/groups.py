@@ -133,6 +133,8 @@ class TierSettings(Group):
     """Tier -> the longest time without an answer, `premium=30,free=120`. No limit for the others."""
     after_wait: dict[str, AfterWait] = Field({}, validation_alias="SWITCHBOARD_AFTER_WAIT")
     """Tier -> the action then, `premium=go on,free=end`; `end` in those that are not named."""
+    promise_seconds: dict[str, PositiveFloat] = Field({}, validation_alias="SWITCHBOARD_TIER_PROMISE_SECONDS")
+    """Tier -> the wait that its callers are promised at most, `premium=5,standard=20`, for metrics and alerts alone."""
 
     def most_waiting(self, of_tenant: int | None) -> int:
         """Return how many rooms of a tenant may wait, which has this limit of its own."""
@@ -163,7 +165,7 @@ class TierSettings(Group):
             raise ValueError("the name of a tier or a queue has letters, digits, '-', '_' and '.' alone")
         return value
 
-    @field_validator("caps", "max_wait_seconds", "after_wait", mode="before")
+    @field_validator("caps", "max_wait_seconds", "after_wait", "promise_seconds", mode="before")
     @classmethod
     def _known_tiers(cls, value: object, info: ValidationInfo) -> object:
         by_tier = pairs(value, "=") if isinstance(value, str) else value
@@ -304,6 +306,13 @@ class FlowerSettings(Group):
     password: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_FLOWER_PASSWORD")
     cookie_secret: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_FLOWER_COOKIE_SECRET")
     """The key that signs the cookies of an OAuth login, the same for all copies of Flower; a new one if not set."""
+
+
+class MetricsSettings(Group):
+    """The metrics of the exporter."""
+
+    by_tenant: bool = Field(default=False, validation_alias="SWITCHBOARD_METRICS_BY_TENANT")
+    """Usage is shown for each tenant: as many series as there are tenants, for each provider and model."""
 
 
 class LogSettings(Group):

@@ -135,6 +135,7 @@ class IntakeStep(bootsteps.StartStopStep):
             state=self._gate.intake,
             pid=os.getpid(),
             problem=self._gate.problem,
+            busy=len(state.reserved_requests),
         )
         self._heartbeat.beat(status)
         self._presence.report()

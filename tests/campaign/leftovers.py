@@ -167,7 +167,9 @@ class Leftovers:
     async def _records(self, rooms: list[Room], before: set[str]) -> AsyncIterator[Violation]:
         redis: Any = self._installation.rooms.redis
         records = [
-            CallRecord.read(entry, fields) for entry, fields in await redis.xrange(keys.CALLS, min=f"({self._record}")
+            CallRecord.read(entry, fields)
+            for entry, fields in await redis.xrange(keys.CALLS, min=f"({self._record}")
+            if fields["kind"] == "call"
         ]
         letters = Counter(fields["sid"] for _, fields in await redis.xrange(keys.DEAD, min=f"({self._letter}"))
         counts = Counter((record.sid, record.attempt) for record in records)

@@ -6,14 +6,14 @@
 -- KEYS  room_key (hash), leases_key (zset), delayed_key (zset), notify_key (zset), then those of lib/admission
 -- ARGV  sid, attempt
 --       claimant              unique for each run of a task
---       worker, pid
+--       worker, pid, version    of Switchboard, for the record
 --       lease_ms
 --       open_ms               TTL of the room
 --       then that of lib/admission
 -- Returns {'claimed', field, value, …} with the whole hash, or {'unknown' | 'stale' | 'taken' | 'waiting' | 'over'}.
 
 local room_key, leases_key, delayed_key, notify_key = unpack(KEYS)
-local sid, attempt, claimant, worker, pid, lease_ms, open_ms = unpack(ARGV)
+local sid, attempt, claimant, worker, pid, version, lease_ms, open_ms = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/message"
@@ -38,8 +38,12 @@ end
 
 -- A copy of the message that is on its way to this claim.
 remove_message(room_key)
+if state == 'queued' then
+  redis.call('HINCRBY', room_key, 'claims', 1)
+  redis.call('HSETNX', room_key, 'first_claimed', now_ms)
+end
 redis.call('HSET', room_key, 'state', 'running', 'claimant', claimant, 'worker', worker, 'pid', pid,
-  'at:claimed', now_ms)
+  'version', version, 'at:claimed', now_ms)
 redis.call('HDEL', room_key, 'message', 'notified', 'not_before')
 redis.call('ZREM', delayed_key, sid)
 redis.call('PEXPIRE', room_key, open_ms)

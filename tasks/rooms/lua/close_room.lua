@@ -4,7 +4,8 @@
 -- is asked to end. A room that was never opened is remembered as cancelled, because its room_started may still be on
 -- the way.
 --
--- A queued room whose call was lost before had a call, which has ended then and has its record.
+-- A queued room whose call was lost before had a call, which has ended then. Each room that was open leaves a record: its
+-- caller has given up waiting. One that was never opened was nobody's call, and leaves none.
 --
 -- A list may be wrong. So a running call is left alone then, and another room is ended by its callers: if the server
 -- lists a caller in it after all, it is opened again.
@@ -14,17 +15,17 @@
 -- ARGV  sid
 --       missing               '1': the list lacks it
 --       over_ms               TTL of the room
---       stream_length         records to keep
+--       calls_length          records to keep
 --       then that of lib/admission
 -- Returns 'cancelled', 'closing', 'unknown' (never opened), or 'over' (before this) or 'running', where nothing was
 -- changed.
 
 local room_key, conversation_key, rooms_key, leases_key, delayed_key, calls_key = unpack(KEYS)
-local sid, missing, over_ms, stream_length = unpack(ARGV)
+local sid, missing, over_ms, calls_length = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/finish_room"
---- @include "lib/call_record"
+--- @include "lib/records"
 
 local state, lost_ms = unpack(redis.call('HMGET', room_key, 'state', 'at:lost'))
 if state == 'running' and missing == '1' then
@@ -39,10 +40,10 @@ if state and state ~= 'queued' and state ~= 'waiting' then
 end
 
 local reason = missing == '1' and 'room missing' or 'room finished'
-local ended = missing == '1' or lost_ms
-finish(sid, room_key, conversation_key, ended and 'ended' or 'cancelled', reason, 'callers', '')
+local over = (missing == '1' or lost_ms) and 'ended' or 'cancelled'
+finish(sid, room_key, conversation_key, over, reason, 'callers', '')
 release(sid)
-if lost_ms then
-  write_call_record(sid, room_key, reason, '[]')
+if state then
+  write_call_record(sid, room_key, over, reason, '[]')
 end
 return state and 'cancelled' or 'unknown'

@@ -1,7 +1,7 @@
 -- Write a dead letter for a room that no attempt could answer, and end it.
 --
 -- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset), delayed_key (zset),
---       dead_key (stream), notify_key (zset), then those of lib/admission
+--       dead_key (stream), calls_key (stream), notify_key (zset), counters_key (hash), then those of lib/admission
 -- ARGV  sid
 --       attempt               '' for a room that was never opened
 --       claimant              '' for any
@@ -9,18 +9,22 @@
 --       reason                one line
 --       public_reason         what callers may read
 --       over_ms               TTL of the room
---       stream_length         dead letters to keep
+--       usage, turns          of the attempt, JSON; '' for what its last renewal has kept
+--       dead_length, calls_length    dead letters and records to keep
 --       then that of lib/admission
 -- Returns 1, or 0 if the attempt is stale, or if the room is known although `attempt` is ''. Callers in one that is dead
 -- already are notified again, as one of them may have joined since.
 
-local room_key, conversation_key, rooms_key, leases_key, delayed_key, dead_key, notify_key = unpack(KEYS)
-local sid, attempt, claimant, name, reason, public_reason, over_ms, stream_length = unpack(ARGV)
+local room_key, conversation_key, rooms_key, leases_key, delayed_key, dead_key, calls_key,
+  notify_key, counters_key = unpack(KEYS)
+local sid, attempt, claimant, name, reason, public_reason, over_ms, usage, turns, dead_length,
+  calls_length = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/fencing"
 --- @include "lib/finish_room"
 --- @include "lib/dead_letter"
+--- @include "lib/records"
 
 if attempt == '' then
   if redis.call('EXISTS', room_key) == 1 then
@@ -32,16 +36,22 @@ if attempt == '' then
   finish(sid, room_key, conversation_key, 'dead', reason, 'limit', public_reason)
   redis.call('HSET', room_key, 'name', name)
   redis.call('ZADD', notify_key, now_ms, sid)
-  write_dead_letter(sid, name, '', '', '0', reason)
+  write_dead_letter(sid, name, '', '', '0', 'tenant', reason)
+  redis.call('HINCRBY', counters_key, 'started:', 1)
+  write_call_record(sid, room_key, 'dead', reason, '[]')
   return 1
 end
 
-local held, known_name, tenant, tier = holds(room_key, attempt, claimant, 'name', 'tenant', 'tier')
+local held, known_name, tenant, tier, uncounted =
+  holds(room_key, attempt, claimant, 'name', 'tenant', 'tier', 'uncounted')
 if not held then
   return 0
 end
+keep_metrics(room_key, usage, turns)
+write_attempt_record(sid, room_key, 'dead', '', reason, uncounted or 0)
 finish(sid, room_key, conversation_key, 'dead', reason, 'limit', public_reason)
 redis.call('ZADD', notify_key, now_ms, sid)
-write_dead_letter(sid, known_name, tenant, tier, attempt, reason)
+write_dead_letter(sid, known_name, tenant, tier, attempt, 'unanswerable', reason)
+write_call_record(sid, room_key, 'dead', reason, redis.call('HGET', room_key, 'usage') or '[]')
 release(sid)
 return 1

@@ -1,4 +1,4 @@
--- End a call: write its record and release its permits.
+-- End a call: write its records and release its permits.
 --
 -- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset), delayed_key (zset),
 --       calls_key (stream), notify_key (zset), then those of lib/admission
@@ -7,28 +7,32 @@
 --       outcome
 --       ended_by              'callers', 'agent' or 'limit'
 --       public_reason         what callers may read, if a limit ended the call
---       usage                 JSON
+--       usage, turns          of the attempt, JSON; '' for what its last renewal has kept
 --       over_ms               TTL of the room
---       stream_length         records to keep
+--       calls_length          records to keep
 --       then that of lib/admission
 -- Returns 1, or 0 if the attempt is stale.
 
 local room_key, conversation_key, rooms_key, leases_key, delayed_key, calls_key, notify_key = unpack(KEYS)
-local sid, attempt, claimant, outcome, ended_by, public_reason, usage, over_ms, stream_length = unpack(ARGV)
+local sid, attempt, claimant, outcome, ended_by, public_reason, usage, turns, over_ms,
+  calls_length = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/fencing"
 --- @include "lib/finish_room"
---- @include "lib/call_record"
+--- @include "lib/records"
 
-if not holds(room_key, attempt, claimant) then
+local held, uncounted = holds(room_key, attempt, claimant, 'uncounted')
+if not held then
   return 0
 end
 
+keep_metrics(room_key, usage, turns)
+write_attempt_record(sid, room_key, 'ended', '', outcome, uncounted or 0)
 finish(sid, room_key, conversation_key, 'ended', outcome, ended_by, public_reason)
 if ended_by == 'limit' then
   redis.call('ZADD', notify_key, now_ms, sid)
 end
-write_call_record(sid, room_key, outcome, usage)
+write_call_record(sid, room_key, 'ended', outcome, redis.call('HGET', room_key, 'usage') or '[]')
 release(sid)
 return 1

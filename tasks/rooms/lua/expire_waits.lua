@@ -1,21 +1,24 @@
--- Write dead letters for the rooms of a tier that have waited longer than it allows, and list their callers for notice.
+-- Write dead letters and call records for the rooms of a tier that have waited longer than it allows, and list their
+-- callers for notice.
 --
--- KEYS  rooms_key (zset), leases_key (zset), delayed_key (zset), dead_key (stream), notify_key (zset),
---       then those of lib/admission
+-- KEYS  rooms_key (zset), leases_key (zset), delayed_key (zset), dead_key (stream), calls_key (stream),
+--       notify_key (zset), then those of lib/admission
 -- ARGV  conversation_prefix
 --       tier, longest_ms, reason, public_reason
 --       most                  at most so many
 --       over_ms               TTL of the rooms
---       stream_length         dead letters to keep
+--       dead_length, calls_length    dead letters and records to keep
 --       then that of lib/admission
 -- Returns the sids, the longest wait first.
 
-local rooms_key, leases_key, delayed_key, dead_key, notify_key = unpack(KEYS)
-local conversation_prefix, tier, longest_ms, reason, public_reason, most, over_ms, stream_length = unpack(ARGV)
+local rooms_key, leases_key, delayed_key, dead_key, calls_key, notify_key = unpack(KEYS)
+local conversation_prefix, tier, longest_ms, reason, public_reason, most, over_ms,
+  dead_length, calls_length = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/finish_room"
 --- @include "lib/dead_letter"
+--- @include "lib/records"
 
 local expired = {}
 local group = tier .. '\0'
@@ -28,7 +31,8 @@ for _, member in ipairs(members) do
     read_room(room_key, 'state', 'arrived', 'name', 'tenant', 'attempt')
   if (state == 'waiting' or state == 'queued') and member == group .. (arrived or '') .. '\0' .. sid then
     finish(sid, room_key, conversation_prefix .. sid, 'dead', reason, 'limit', public_reason)
-    write_dead_letter(sid, name, tenant, tier, attempt, reason)
+    write_dead_letter(sid, name, tenant, tier, attempt, 'wait', reason)
+    write_call_record(sid, room_key, 'dead', reason, '[]')
     redis.call('ZADD', notify_key, now_ms, sid)
     table.insert(expired, sid)
   else

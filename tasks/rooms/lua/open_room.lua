@@ -6,12 +6,14 @@
 -- is dead because it could not be opened needs neither: its tenant is known by now.
 --
 -- Where its tenant has as many waiting rooms as it may have, a room is refused: it is over, its callers are notified
--- that their tenant is busy, and there is no dead letter of it. It is soon forgotten. If very many callers are to be
--- notified already it is forgotten at once, and tried again with the next look at the LiveKit server's list.
+-- that their tenant is busy, and there is a call record of it but no dead letter. It is soon forgotten. If very many
+-- callers are to be notified already it is forgotten at once, without a record, and tried again with the next look at the
+-- LiveKit server's list.
 --
 -- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset), delayed_key (zset),
 --       notify_key (zset)
 --       agent_metadata_key (string)    of a room that was requested
+--       calls_key (stream), counters_key (hash)
 --       then those of lib/admission
 -- ARGV  sid, name, tenant, tier, queue
 --       message               of Celery, for `attempt`
@@ -24,17 +26,21 @@
 --       agent_metadata        encrypted; '' for what the room has already, or was requested with
 --       open_ms               TTL of the room
 --       over_ms               TTL of a room that is refused
+--       calls_length          records to keep
 --       then that of lib/admission
 -- Returns 'queued', 'waiting' (opened, but there is no permit), 'busy' (refused, now or before), 'known' (opened
 -- before), or 'stale' (the room has had other attempts than `attempt` says). Nothing was changed in the last two cases,
 -- except that a caller who joins a room that a limit has ended is notified of it.
 
-local room_key, conversation_key, rooms_key, leases_key, delayed_key, notify_key, agent_metadata_key = unpack(KEYS)
+local room_key, conversation_key, rooms_key, leases_key, delayed_key, notify_key, agent_metadata_key,
+  calls_key, counters_key = unpack(KEYS)
 local sid, name, tenant, tier, queue, message, started_at_ms, received_at_ms, attempt, replay, ended_before_ms,
-  tenant_limit, tier_limit, unclaimed_limit, waiting_limit, agent_metadata, open_ms, over_ms = unpack(ARGV)
+  tenant_limit, tier_limit, unclaimed_limit, waiting_limit, agent_metadata, open_ms, over_ms,
+  calls_length = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/finish_room"
+--- @include "lib/records"
 
 -- They are notified by the reconciler, some thirty rooms a second.
 local MOST_TO_NOTIFY = 1000
@@ -62,7 +68,7 @@ end
 redis.call('DEL', room_key)
 redis.call('HSET', room_key, 'sid', sid, 'name', name, 'tenant', tenant, 'tier', tier, 'queue', queue,
   'message', message, 'state', 'waiting', 'attempt', attempt, 'uncounted', attempts, 'arrived', now_us,
-  'at:received', received_at_ms)
+  'opened', now_ms, 'at:received', received_at_ms)
 if started_at_ms ~= '' then
   redis.call('HSET', room_key, 'at:room_started', started_at_ms)
 end
@@ -79,19 +85,24 @@ set_limit('unclaimed', unclaimed_limit)
 -- Even where there is a permit, rooms that have waited longer come first.
 admit(tenant, tier)
 if redis.call('HGET', room_key, 'state') == 'queued' then
+  redis.call('HINCRBY', counters_key, 'started:' .. tier, 1)
   return 'queued'
 end
 redis.call('HSET', room_key, 'at:waiting', now_ms)
 if waiting_limit == '' or count(waitlist_key, tenant) <= tonumber(waiting_limit) then
+  redis.call('HINCRBY', counters_key, 'started:' .. tier, 1)
   return 'waiting'
 end
 
 -- The attempt has not been one.
 redis.call('HSET', room_key, 'attempt', attempts, 'refused', '1')
-finish(sid, room_key, conversation_key, 'dead', 'its tenant has as many waiting rooms as it may have', 'limit', 'busy')
+local reason = 'its tenant has as many waiting rooms as it may have'
+finish(sid, room_key, conversation_key, 'dead', reason, 'limit', 'busy')
 release(sid)
 if redis.call('ZCARD', notify_key) < MOST_TO_NOTIFY then
   redis.call('ZADD', notify_key, now_ms, sid)
+  redis.call('HINCRBY', counters_key, 'started:' .. tier, 1)
+  write_call_record(sid, room_key, 'refused', reason, '[]')
 else
   redis.call('DEL', room_key)
 end

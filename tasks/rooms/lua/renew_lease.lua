@@ -1,5 +1,5 @@
--- Renew the lease of a running call, and write what is new of it: steps, and the conversation for an attempt that may
--- have to go on with it.
+-- Renew the lease of a running call, and write what is new of it: steps, its usage and turns for the record, and the
+-- conversation for an attempt that may have to go on with it.
 --
 -- An expired lease is renewed as well, as long as the attempt still has the call. Its child measures the steps from the
 -- claim, which is on Redis' clock.
@@ -9,19 +9,21 @@
 --       claimant              '' for any
 --       conversation          encrypted; '' if there is nothing new
 --       conversation_ms       TTL
+--       usage, turns          JSON; '' if there is nothing new
 --       lease_ms
 --       open_ms               TTL of the room
 --       then pairs of a step and its ms after the claim
 -- Returns 'renewed', 'closing' (renewed, but the room has finished), or 'lost' (nothing was changed).
 
 local room_key, conversation_key, leases_key = unpack(KEYS)
-local sid, attempt, claimant, conversation, conversation_ms, lease_ms, open_ms = unpack(ARGV)
+local sid, attempt, claimant, conversation, conversation_ms, usage, turns, lease_ms, open_ms = unpack(ARGV)
 
 --- @include "lib/clock"
 --- @include "lib/fencing"
+--- @include "lib/metrics"
 
 -- In ARGV.
-local FIRST_STEP = 8
+local FIRST_STEP = 10
 
 local held, closing, claimed_ms = holds(room_key, attempt, claimant, 'closing', 'at:claimed')
 if not held then
@@ -31,6 +33,7 @@ end
 for i = FIRST_STEP, #ARGV, 2 do
   redis.call('HSET', room_key, 'at:' .. ARGV[i], claimed_ms + ARGV[i + 1])
 end
+keep_metrics(room_key, usage, turns)
 if conversation ~= '' then
   redis.call('SET', conversation_key, conversation, 'PX', conversation_ms)
 end

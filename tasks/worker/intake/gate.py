@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from enum import StrEnum
 from typing import Any
 
 from tasks.call.drain import Drain
+from tasks.rooms import Intake
 from tasks.worker.breaker import CircuitBreaker
 from tasks.worker.intake.load import CpuLoad
 from tasks.worker.intake.reservation import Reservations
@@ -14,19 +14,6 @@ from tasks.worker.pool import OneShotPool
 from tasks.worker.prewarm_state import PrewarmState
 
 YIELD_SECONDS = 0.5
-
-
-class Intake(StrEnum):
-    """The state of the gate: open, or the reason why it is closed."""
-
-    OPEN = "open"
-    NO_SLOT = "no idle slot"
-    LOAD = "load over the threshold"
-    RESERVED = "load reserved by calls just started"
-    PREWARM = "children cannot be prewarmed"
-    FAILING = "calls fail"
-    YIELDING = "a failed call goes to another worker"
-    DRAINING = "draining"
 
 
 class IntakeGate:

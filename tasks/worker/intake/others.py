@@ -13,8 +13,7 @@ from typing import cast
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tasks.rooms import keys
-from tasks.worker.intake.gate import Intake
+from tasks.rooms import Intake, keys
 
 SCAN_BATCH = 1000
 

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import count
+from typing import TypedDict
 
 from tasks.rooms import ClaimRefusal, CloseResult, Limits, LossCause, OpenResult, RenewResult, RequeueResult, State
 from tests.integration.tasks.rooms.admission_model import TENANTS, AdmissionModel
 
 Message = tuple[str, int]
 """A Celery message: the room's sid, and the attempt."""
+Record = tuple[object, ...]
+"""A record: of a `call`, sid, attempt, its state, its attempts, usage; of an `attempt`, see `_write_attempt`."""
+
+
+class Told(TypedDict, total=False):
+    """Metrics of an attempt that are new."""
+
+    usage: str
+    turns: str
 
 
 @dataclass
@@ -17,7 +27,8 @@ class RoomModel:
     """One room. `waited`: its message was seen in a queue so long ago that it is looked for.
 
     `notified`: its callers know that they wait. `arrived`: the order in which rooms began to wait. `failures`: attempts
-    in a row that failed quickly. `delayed`: its message is held back. `lost`: it had a call, which was lost.
+    in a row that failed quickly. `delayed`: its message is held back. `lost`: it had a call, which was lost. `claims`:
+    the attempts that its call has had. `usage`, `turns`: what the attempt that runs has told of itself.
     """
 
     sid: str
@@ -36,6 +47,9 @@ class RoomModel:
     failures: int = 0
     delayed: bool = False
     lost: bool = False
+    claims: int = 0
+    usage: str = "[]"
+    turns: str = "{}"
 
     @property
     def open(self) -> bool:
@@ -51,6 +65,10 @@ class RoomModel:
     def over(self) -> bool:
         return self.state is not None and not self.state.is_open
 
+    def tells(self, usage: str, turns: str) -> None:
+        """Tell what is new of the attempt's usage and turns."""
+        self.usage, self.turns = usage or self.usage, turns or self.turns
+
     def becomes(self, state: State) -> None:
         """Become `state`, which is terminal."""
         self.state = state
@@ -61,13 +79,13 @@ class RoomModel:
 class Model:
     """All rooms. `queue`: of all tiers, taken from its end; a tier has its part of it.
 
-    `records`, `letters`: sids and attempts. `to_notify`: rooms whose callers were notified that they wait, and that no
-    longer do.
+    `records`: of calls and attempts. `letters`: sids and attempts. `to_notify`: rooms whose callers were notified that
+    they wait, and that no longer do.
     """
 
     rooms: dict[str, RoomModel] = field(default_factory=dict)
     queue: list[Message] = field(default_factory=list)
-    records: list[Message] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     letters: list[Message] = field(default_factory=list)
     to_notify: set[str] = field(default_factory=set)
 
@@ -90,6 +108,12 @@ class Model:
         room.becomes(state)
         self._leave_queue(room)
         self.admission.release(room.sid, room.tenant)
+
+    def _write_attempt(self, room: RoomModel, ending: str, cause: str = "", *, uncounted: int) -> None:
+        self.records.append(("attempt", room.sid, room.attempt, ending, cause, uncounted, room.usage, room.turns))
+
+    def _write_call(self, room: RoomModel, state: str, usage: str = "[]") -> None:
+        self.records.append(("call", room.sid, room.attempt, state, room.claims, usage))
 
     def open(
         self, room: RoomModel, attempt: int, *, replay: bool, after_its_end: bool, limits: Limits | None = None
@@ -115,6 +139,7 @@ class Model:
             return OpenResult.WAITING
         self.end_room(again, State.DEAD)
         again.attempt, again.refused = attempt - 1, True
+        self._write_call(again, "refused")
         self.to_notify.add(room.sid)
         return OpenResult.BUSY
 
@@ -142,6 +167,7 @@ class Model:
             return ClaimRefusal.WAITING
         if not room.open:
             return ClaimRefusal.OVER
+        room.claims += room.state is State.QUEUED
         room.state, room.claimant, room.expired, room.waited = State.RUNNING, claimant, False, False
         if room.notified:
             self.to_notify.add(room.sid)
@@ -150,9 +176,10 @@ class Model:
         self.admission.claim(room.sid, room.tenant)
         return None
 
-    def renew(self, room: RoomModel, attempt: int) -> RenewResult:
+    def renew(self, room: RoomModel, attempt: int, *, usage: str = "", turns: str = "") -> RenewResult:
         if not room.runs(attempt):
             return RenewResult.LOST
+        room.tells(usage, turns)
         room.expired = False
         return RenewResult.CLOSING if room.closing else RenewResult.RENEWED
 
@@ -160,11 +187,13 @@ class Model:
         room.conversation |= room.runs(attempt)
         return self.renew(room, attempt)
 
-    def end(self, room: RoomModel, attempt: int) -> bool:
+    def end(self, room: RoomModel, attempt: int, *, usage: str = "", turns: str = "") -> bool:
         if not room.runs(attempt):
             return False
+        room.tells(usage, turns)
+        self._write_attempt(room, "ended", uncounted=room.uncounted)
         self.end_room(room, State.ENDED)
-        self.records.append((room.sid, attempt))
+        self._write_call(room, "ended", room.usage)
         return True
 
     def close(self, room: RoomModel, *, missing: bool = False) -> CloseResult:
@@ -176,26 +205,35 @@ class Model:
         if room.state not in {None, State.WAITING, State.QUEUED}:
             return CloseResult.ALREADY_OVER
         closed = CloseResult.UNKNOWN if room.state is None else CloseResult.CANCELLED
-        self.end_room(room, State.ENDED if room.lost else State.CANCELLED)
-        if room.lost:
-            self.records.append((room.sid, room.attempt))
+        state = State.ENDED if room.lost or missing else State.CANCELLED
+        self.end_room(room, state)
+        if closed is CloseResult.CANCELLED:
+            self._write_call(room, state)
         return closed
 
-    def requeue(self, room: RoomModel, attempt: int, cause: LossCause, most: int) -> RequeueResult:
+    def requeue(
+        self, room: RoomModel, attempt: int, cause: LossCause, most: int, *, usage: str = "", turns: str = ""
+    ) -> RequeueResult:
         if not room.runs(attempt) or (cause is LossCause.LEASE_EXPIRED and not room.expired):
             return RequeueResult.STALE
         uncounted = room.uncounted + (not cause.counted)
+        room.tells(usage, turns)
+        if cause is LossCause.HANDED_OVER:
+            self._write_attempt(room, "handed_over", uncounted=uncounted)
+        else:
+            self._write_attempt(room, "lost", cause, uncounted=uncounted)
         if room.closing:
             self.end_room(room, State.ENDED)
-            self.records.append((room.sid, attempt))
+            self._write_call(room, "ended", room.usage)
             return RequeueResult.CLOSED
         if attempt - uncounted >= most:
             self.end_room(room, State.DEAD)
+            self._write_call(room, "dead", room.usage)
             self.letters.append((room.sid, attempt))
             self.to_notify.add(room.sid)
             return RequeueResult.DEAD
         again = RoomModel(room.sid, room.tenant, State.QUEUED, attempt + 1, uncounted, conversation=room.conversation)
-        again.arrived, again.lost = next(self._arrivals), True
+        again.arrived, again.lost, again.claims = next(self._arrivals), True, room.claims
         self.rooms[room.sid] = again
         self.admission.acquire(room.sid, room.tenant)
         again.failures = room.failures + 1 if cause.backs_off else 0
@@ -211,12 +249,16 @@ class Model:
             self.queue.append((sid, self.rooms[sid].attempt))
         return due
 
-    def dead_letter(self, room: RoomModel, attempt: int | None) -> bool:
+    def dead_letter(self, room: RoomModel, attempt: int | None, *, usage: str = "", turns: str = "") -> bool:
         if room.state is not None if attempt is None else not room.runs(attempt):
             if attempt is None and room.state is State.DEAD:
                 self.to_notify.add(room.sid)
             return False
+        room.tells(usage, turns)
+        if attempt is not None:
+            self._write_attempt(room, "dead", uncounted=room.uncounted)
         self.end_room(room, State.DEAD)
+        self._write_call(room, "dead", room.usage)
         self.letters.append((room.sid, attempt or 0))
         self.to_notify.add(room.sid)
         return True
@@ -226,6 +268,7 @@ class Model:
         for room in ended:
             room.becomes(State.DEAD)
             self._leave_queue(room)
+            self._write_call(room, "dead")
             self.letters.append((room.sid, room.attempt))
             self.to_notify.add(room.sid)
             if room.sid in (waitlist := self.admission.waitlists[room.tenant]):

@@ -38,12 +38,21 @@ def decoded(text: str) -> Message:
     return sid, int(attempt)
 
 
+def recorded(fields: dict[str, str]) -> str:
+    """Return a record as the model has it."""
+    names = {
+        "call": ("sid", "attempt", "state", "attempts", "usage"),
+        "attempt": ("sid", "attempt", "ending", "cause", "uncounted", "usage", "turns"),
+    }[fields["kind"]]
+    return " ".join([fields["kind"], *(fields.get(name, "0") for name in names)])
+
+
 class World(RuleBasedStateMachine):
     """Some rooms at once, and the invariants after each action on them.
 
     `at_once`: the number of rooms. `taken`: messages that virtual workers have taken, `away`: all that ever were taken
-    and not put back. `reached`: the results that
-    actions had, over all examples.
+    and not put back. `claimed`: each attempt that a claim was granted for. `reached`: the results that actions had,
+    over all examples.
     """
 
     at_once = 4
@@ -63,6 +72,8 @@ class World(RuleBasedStateMachine):
         self.most_waiting: int | None = None
         self._counted: Counter[str] = Counter()
         self._claimants = 0
+        self._told = 0
+        self.claimed: list[Message] = []
         self._current: list[str] = []
         for _ in range(self.at_once):
             self._current.append(self._new_room())
@@ -109,7 +120,7 @@ class World(RuleBasedStateMachine):
             "delayed": sorted(room.sid for room in self.model.rooms.values() if room.delayed),
             **{f"queue {tier}": [encoded(message) for message in self.model.queue_of(tier)] for tier in QUEUES},
             "conversations": [sid for sid, room in self.model.rooms.items() if room.conversation],
-            "records": [encoded(message) for message in self.model.records],
+            "records": [" ".join(map(str, record)) for record in self.model.records],
             "letters": [encoded(message) for message in self.model.letters],
             "to notify": sorted(self.model.to_notify),
             "permits": sorted(self._permits()),
@@ -124,6 +135,13 @@ class World(RuleBasedStateMachine):
         queued = {f"{sid} {attempt}" for sid, (state, attempt, *_) in states.items() if state == State.QUEUED}
         self._a_queue_is_the_messages_of_its_queued_rooms(held, queued)
         self._no_tenant_stays_eligible_without_a_waiting_room(eligible)
+        self._each_attempt_runs_or_has_left_one_record(held["records"])
+
+    def _each_attempt_runs_or_has_left_one_record(self, records: list[str]) -> None:
+        """Compare the records with the claims that were granted, not with what the model thinks of records."""
+        ended = [(sid, int(attempt)) for kind, sid, attempt, *_ in map(str.split, records) if kind == "attempt"]
+        running = [(room.sid, room.attempt) for room in self.model.rooms.values() if room.state is State.RUNNING]
+        assert sorted(ended + running) == sorted(self.claimed)
 
     def _permits(self) -> list[str]:
         """Return the permits that have to exist, by the states of the rooms alone."""
@@ -201,7 +219,7 @@ class World(RuleBasedStateMachine):
             "queue premium": premium,
             "queue free": free,
             "conversations": sorted(name.removeprefix(prefix) for name in conversations),
-            "records": [f"{fields['sid']} {fields['attempt']}" for _, fields in calls],
+            "records": [recorded(fields) for _, fields in calls],
             "letters": [f"{fields['sid']} {fields['attempt']}" for _, fields in dead],
         }
         return held, dict(zip(self._current, states, strict=True)), eligible, without_ttl

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
 from tasks.rooms import RoomStore, State
-from tasks.worker.intake.gate import Intake
+from tasks.rooms import Intake
 from tests.support.waiting import until
 
 

@@ -7,8 +7,9 @@ from typing import cast
 
 from tasks.call.drain import Drain
 from tasks.cpu import Cpu
+from tasks.rooms import Intake
 from tasks.worker.breaker import FAILURES, CircuitBreaker, Failure
-from tasks.worker.intake.gate import Intake, IntakeGate
+from tasks.worker.intake.gate import IntakeGate
 from tasks.worker.intake.load import SAMPLE_SECONDS, CpuLoad
 from tasks.worker.intake.reservation import Reservations
 from tasks.worker.pool import OneShotPool
