@@ -63,6 +63,7 @@ def write(folder: Path) -> list[Path]:
         users.chmod(READABLE)
         written.append(users)
     write_once("flower_password", secrets.token_urlsafe(16))
+    write_once("grafana_password", secrets.token_urlsafe(16))
     write_once("flower_cookie_secret", secrets.token_urlsafe(48))
     write_once("encryption_keys", base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"))
     return written
