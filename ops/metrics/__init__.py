@@ -6,6 +6,7 @@
     catalogue    the metrics: names, kinds, labels, meanings, buckets
     fleet        `Fleet`: workers, queues, rooms, the reconciler, as they are now
     ledger       `Ledger`: counters and histograms of calls, with the position in the streams up to which they count
+    lua/         the script that saves the ledger
     entries      the counters and histograms that one entry of a stream adds to
     usage        the usage of models and the failures of providers in one attempt
     series       `Series`: values of metrics by their labels

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tasks.settings import MetricsSettings, TierSettings
 
-DEADLINE_SECONDS = 4.0
+DEADLINE_SECONDS = 3.0
 """Time for what is read, and again for what is counted. Prometheus gives a scrape 10 s."""
 ADVANCE_SECONDS = 5.0
 """Time after which new entries are counted even if nobody scrapes: the streams are trimmed."""
@@ -54,6 +54,8 @@ class Exporter:
         series = series or Series()
         series.set(catalogue.BUILD_INFO, version("livekit-switchboard"), version("livekit-agents"), value=1)
         series.set(catalogue.REDIS_UP, value=int(is_up))
+        for tier, seconds in self._tiers.promise_seconds.items():
+            series.set(catalogue.TIER_PROMISE, tier, value=seconds)
         if self._ledger.is_current:
             self._show_ledger(series)
         return [*series.families(catalogue.METRICS), *self._process.collect()]

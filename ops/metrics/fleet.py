@@ -37,8 +37,6 @@ class Fleet:
         await self._show_queues(series, workers)
         await self._show_rooms(series)
         await self._show_counters(series)
-        for tier, seconds in self._tiers.promise_seconds.items():
-            series.set(catalogue.TIER_PROMISE, tier, value=seconds)
         return series
 
     async def _workers(self) -> list[WorkerStatus]:

@@ -1,6 +1,6 @@
 """The counters and histograms of calls, brought up to date from the streams of records and of dead letters.
 
-They are kept in Redis together with the last entries that they include, in one transaction. So they depend on the
+They are kept in Redis together with the last entries that they include, written by one script. So they depend on the
 streams alone: an exporter that was restarted, or a second one, goes on from there, and no entry is counted twice or
 left out. Prometheus sees no reset.
 """
@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
-
-from redis.exceptions import WatchError
 
 from ops.metrics.catalogue import BY_NAME, INFINITY, Kind, Metric
 from ops.metrics.entries import count_entry
@@ -21,7 +20,6 @@ from tasks.rooms import keys
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
-    from redis.asyncio.client import Pipeline
 
 STREAMS = (keys.CALLS, keys.DEAD)
 BATCH = 500
@@ -45,8 +43,10 @@ class BoundedSeries(Series):
         self._open: dict[Metric, set[Labels]] = {}
 
     def set(self, metric: Metric, *labels: str, value: Value) -> None:
-        """Set the value of one series."""
-        super().set(metric, *self._bounded(metric, labels), value=value)
+        """Set the value of one series, as it was stored."""
+        super().set(metric, *labels, value=value)
+        if metric.open_labels and OTHER not in (values := _open_values(metric, labels)):
+            self._open.setdefault(metric, set()).add(values)
 
     def add(self, metric: Metric, *labels: str, value: float = 1) -> None:
         """Add to a counter."""
@@ -63,13 +63,16 @@ class BoundedSeries(Series):
         if not metric.open_labels:
             return labels
         known = self._open.setdefault(metric, set())
-        values = tuple(value for name, value in zip(metric.labels, labels, strict=True) if name in metric.open_labels)
+        values = _open_values(metric, labels)
         if values in known or len(known) < MOST_OPEN_LABELS:
             known.add(values)
             return labels
-        return tuple(
-            OTHER if name in metric.open_labels else value for name, value in zip(metric.labels, labels, strict=True)
-        )
+        named = zip(metric.labels, labels, strict=True)
+        return tuple(OTHER if name in metric.open_labels else value for name, value in named)
+
+
+def _open_values(metric: Metric, labels: Labels) -> Labels:
+    return tuple(value for name, value in zip(metric.labels, labels, strict=True) if name in metric.open_labels)
 
 
 class Ledger:
@@ -79,7 +82,8 @@ class Ledger:
     """
 
     def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+        self._redis = cast("Any", redis)
+        self._save = redis.register_script(_source())
         self._positions: dict[str, str] = {}
         self.series = BoundedSeries()
         self.is_current = False
@@ -91,55 +95,55 @@ class Ledger:
         """
         conflicts = 0
         while conflicts < CONFLICTS:
-            try:
-                async with self._redis.pipeline(transaction=True) as pipe:
-                    counted = await self._count_batch(pipe)
-            except WatchError:
+            stored = await self._synchronise()
+            counted = await self._count_batch()
+            if not await self._saved(stored):
                 conflicts += 1
-                continue
-            if counted < BATCH:
+            elif counted < BATCH:
                 self.is_current = True
                 return
 
-    async def _count_batch(self, pipe: Pipeline) -> int:
-        """Count the next entries of each stream. Returns how many the one with the most had."""
-        await pipe.watch(keys.METRICS)
-        await self._synchronise(pipe)
-        most = 0
-        for stream in STREAMS:
-            entries = await self._next_entries(pipe, stream)
-            for entry, fields in entries:
-                self._count(stream, entry, fields)
-            most = max(most, len(entries))
-        cast("Any", pipe).multi()
-        pipe.hset(keys.METRICS, mapping=cast("Any", self._written()))
-        await pipe.execute()
-        self.series.changed.clear()
-        return most
-
-    async def _synchronise(self, pipe: Pipeline) -> None:
-        """Take over what Redis has, if that is newer.
+    async def _synchronise(self) -> dict[str, str]:
+        """Take over what Redis has, if that is newer. Returns the positions in Redis, each "" if there is none.
 
         If it is older, Redis has lost writes in a failover, or everything: then what this process has counted is right.
         """
-        immediate = cast("Any", pipe)
-        positions = await immediate.hmget(keys.METRICS, list(map(_position_field, STREAMS)))
-        stored = dict(zip(STREAMS, positions, strict=True))
-        newer = any(_order(stored[stream] or START) > _order(self._positions.get(stream, START)) for stream in STREAMS)
+        fields = await self._redis.hmget(keys.METRICS, list(map(_position_field, STREAMS)))
+        stored = {stream: position or "" for stream, position in zip(STREAMS, fields, strict=True)}
+        newer = any(_order(stored[stream]) > _order(self._positions.get(stream, START)) for stream in STREAMS)
         if newer or not self._positions:
-            self._load(await immediate.hgetall(keys.METRICS))
-        elif any(stored[stream] != self._positions[stream] for stream in STREAMS):
+            self._load(await self._redis.hgetall(keys.METRICS))
+            return {stream: "" if self._positions[stream] == START else self._positions[stream] for stream in STREAMS}
+        if stored != self._positions:
             self.series.changed.update((metric, labels) for metric, labels, _ in self.series.items())
+        return stored
 
-    async def _next_entries(self, pipe: Pipeline, stream: str) -> list[tuple[str, dict[str, str]]]:
-        immediate = cast("Any", pipe)
-        newest = await immediate.xrevrange(stream, count=1)
+    async def _count_batch(self) -> int:
+        """Count the next entries of each stream. Returns how many the one with the most had."""
+        most = 0
+        for stream in STREAMS:
+            entries = await self._next_entries(stream)
+            for entry, fields in entries:
+                self._count(stream, entry, fields)
+            most = max(most, len(entries))
+        return most
+
+    async def _saved(self, stored: Mapping[str, str]) -> bool:
+        compared = {_position_field(stream): position for stream, position in stored.items()}
+        pairs = [part for pair in (*compared.items(), *self._written().items()) for part in pair]
+        saved = bool(await self._save(keys=[keys.METRICS], args=[len(compared), *pairs]))
+        if saved:
+            self.series.changed.clear()
+        return saved
+
+    async def _next_entries(self, stream: str) -> list[tuple[str, dict[str, str]]]:
+        newest = await self._redis.xrevrange(stream, count=1)
         if newest and _order(newest[0][0]) < _order(self._positions[stream]):
             # Redis has lost the last entries. The next ones may come before them in its clock.
             self._positions[stream] = newest[0][0]
-        entries = await immediate.xrange(stream, min=f"({self._positions[stream]}", count=BATCH)
+        entries = await self._redis.xrange(stream, min=f"({self._positions[stream]}", count=BATCH)
         if len(entries) == BATCH and self._positions[stream] != START:
-            oldest = await immediate.xrange(stream, count=1)
+            oldest = await self._redis.xrange(stream, count=1)
             if _order(oldest[0][0]) > _order(self._positions[stream]):
                 logger.warning("entries were trimmed before they were counted", extra={"stream": stream})
         return cast("list[tuple[str, dict[str, str]]]", entries)
@@ -177,6 +181,10 @@ class Ledger:
         return fields
 
 
+def _source() -> str:
+    return resources.files(__package__).joinpath("lua", "save_counts.lua").read_text("utf-8")
+
+
 def _position_field(stream: str) -> str:
     return f"position:{stream}"
 
@@ -184,7 +192,7 @@ def _position_field(stream: str) -> str:
 def _order(entry: str) -> tuple[int, int]:
     """Return the order of an entry among those of its stream."""
     ms, _, number = entry.partition("-")
-    return int(ms), int(number or 0)
+    return int(ms or 0), int(number or 0)
 
 
 def _text(metric: Metric, value: Value) -> str:

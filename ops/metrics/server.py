@@ -20,7 +20,7 @@ from ops.metrics.exporter import Exporter
 logger = logging.getLogger("switchboard.ops.metrics")
 
 
-class _Collected(Collector):
+class Collected(Collector):
     """Metrics that were collected already; prometheus_client's encoders ask a registry for them."""
 
     def __init__(self, families: list[Family]) -> None:
@@ -45,7 +45,7 @@ def create_app(exporter: Exporter) -> Starlette:
 
     async def metrics(request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(_Collected(await exporter.collect())), headers={"Content-Type": content_type})
+        return Response(encode(Collected(await exporter.collect())), headers={"Content-Type": content_type})
 
     async def healthz(_: Request) -> JSONResponse:
         # Redis is not asked: a restart would not bring it back.
