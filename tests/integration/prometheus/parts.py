@@ -7,6 +7,7 @@ from tests.integration.prometheus.healthy import (
     RECONCILER_UP,
     REDIS_UP,
     TICKING,
+    dead_letters,
     healthy,
     intake,
     late_renewals,
@@ -31,11 +32,26 @@ def missing(values: str, scrape: int = 20) -> str:
     return f"{start}+{step}x{scrape - 1} _ {start + step * (scrape + 1)}+{step}x{SCRAPES}"
 
 
+def missing_before(values: str, scrape: int) -> str:
+    """The same values from a scrape on."""
+    start, step = map(float, values.partition("x")[0].split("+"))
+    return f"_x{scrape} {start + step * scrape}+{step}x{SCRAPES}"
+
+
 def vanishing(values: str, scrapes: int = 4) -> str:
     """The same values for some scrapes, and then what Prometheus writes when a series is no longer exposed."""
     return f"{values.partition('x')[0]}x{scrapes} stale"
 
 
+def of_second(name: str) -> str:
+    """The series of another exporter."""
+    return name.replace("exporter:9808", "exporter-2:9808")
+
+
+LATER = "_x10 500+0x200"
+MOVED = {name: vanishing(values, 8) for name, values in healthy().items() if "exporter" in name} | {
+    of_second(name): missing_before(values, 10) for name, values in healthy().items() if "exporter" in name
+}
 PARTS = [
     Scenario(
         "Redis is away, and the exporter leaves out what it does not know",
@@ -108,6 +124,19 @@ PARTS = [
         "the exporter is gone, and with it all its series",
         {name: vanishing(values) for name, values in healthy().items() if "exporter" in name},
         {"2m": (), "10m": ("SwitchboardExporterDown",)},
+    ),
+    Scenario(
+        "the exporter moves to another host, and goes on with the counters that it had",
+        MOVED | {dead_letters("premium", "wait"): "500+0x8 stale", of_second(dead_letters("premium", "wait")): LATER},
+        {"3m": (), "5m": (), "15m": ()},
+        near="SwitchboardExporterDown",
+    ),
+    Scenario(
+        "two exporters show the same counters",
+        {**healthy(), **{of_second(name): values for name, values in healthy().items() if "exporter" in name}}
+        | dict.fromkeys((dead_letters("premium", "wait"), of_second(dead_letters("premium", "wait"))), "_x8 2+0x200"),
+        {"3m": (), "15m": ()},
+        near="SwitchboardDeadLettersRising",
     ),
     Scenario(
         "one scrape of everything fails",
