@@ -29,13 +29,13 @@ logger = logging.getLogger("switchboard.webhooks")
 def create_app(
     settings: Settings | None = None,
     *,
-    connect: Callable[[Settings], Dispatching] = Dispatcher.from_settings,
+    connect: Callable[[Settings], Dispatching] | None = None,
 ) -> FastAPI:
     """Return the receiver's ASGI app.
 
     Without `settings` the whole process is the receiver: settings are read from the environment, logging and the
-    garbage collector are set up, and the process is a candidate for leader of the reconcilers. `connect` creates the
-    dispatcher when the app starts; it is closed after the last response.
+    garbage collector are set up, and the process is a candidate for leader of the reconcilers. `connect` creates
+    another dispatcher when the app starts; it is closed after the last response.
 
     Raises InvalidSetting; as the whole process SystemExit with a line for each problem, where uvicorn would print a
     traceback.
@@ -54,11 +54,13 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as closing:
-            dispatcher = connect(chosen)
+            metrics = Metrics()
+            dispatcher = (
+                Dispatcher.from_settings(chosen, observe=metrics.observe_redis) if connect is None else connect(chosen)
+            )
             closing.push_async_callback(dispatcher.aclose)
             creator = CallCreator.from_settings(chosen, dispatcher)
             closing.push_async_callback(creator.aclose)
-            metrics = Metrics()
             app.state.webhook_endpoint = livekit.WebhookEndpoint(
                 dispatcher=dispatcher,
                 metrics=metrics,
@@ -70,6 +72,8 @@ def create_app(
             app.state.twilio_endpoint = twilio.TwilioEndpoint.from_settings(chosen, creator, dispatcher, metrics, rates)
             reconciler = Reconciler.from_settings(chosen, dispatcher) if settings is None else None
             reconciling = asyncio.create_task(reconciler.run()) if reconciler else None
+            if reconciler:
+                metrics.watch(reconciler)
             checking = asyncio.create_task(check_key(chosen.livekit)) if settings is None else None
             try:
                 yield

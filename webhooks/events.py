@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from livekit.protocol import models
@@ -30,13 +30,15 @@ _INT64 = 1 << 63
 class Event:
     """An event. `room` is set if the event is one of the three that are handled.
 
-    `caller_joined`: a caller has joined, as `tasks.livekit_api.is_caller` says.
+    `caller_joined`: a caller has joined, as `tasks.livekit_api.is_caller` says. `at_ms`: when it happened, unix ms by
+    the LiveKit server's clock, None where unknown; for metrics alone.
     """
 
     name: str
     id: str
     room: RoomInfo | None = None
     caller_joined: bool = False
+    at_ms: int | None = field(default=None, compare=False)
 
 
 def parse(body: bytes) -> Event:
@@ -51,16 +53,19 @@ def parse(body: bytes) -> Event:
     name, event_id = _text(fields, "event"), _text(fields, "id")
     if not name:
         raise EventMalformed(problem="event is missing")
+    created_at_ms = _created_at_ms(fields)
     if name not in {ROOM_STARTED, ROOM_FINISHED, PARTICIPANT_JOINED}:
-        return Event(name, event_id)
+        return Event(name, event_id, at_ms=created_at_ms)
     room = _object(fields, "room")
     if name != PARTICIPANT_JOINED:
-        return Event(name, event_id, _room(room, None))
+        info = _room(room, None)
+        started_at_ms = info.started_at_ms if name == ROOM_STARTED else None
+        return Event(name, event_id, info, at_ms=started_at_ms or created_at_ms)
     participant = _object(fields, "participant")
     joined_at_ms = _unix_ms(participant, "joinedAt")
-    info = _participant(participant)
-    joined = replace(_room(room, joined_at_ms), called_number=called_number(info))
-    return Event(name, event_id, joined, caller_joined=is_caller(info))
+    who = _participant(participant)
+    joined = replace(_room(room, joined_at_ms), called_number=called_number(who))
+    return Event(name, event_id, joined, caller_joined=is_caller(who), at_ms=joined_at_ms or created_at_ms)
 
 
 def _room(fields: Mapping[str, Any], joined_at_ms: int | None) -> RoomInfo:
@@ -78,6 +83,14 @@ def _unix_ms(fields: Mapping[str, Any], name: str) -> int | None:
     # Older servers send only whole seconds.
     seconds = _int64(fields, name)
     return None if seconds is None else seconds * 1000
+
+
+def _created_at_ms(fields: Mapping[str, Any]) -> int | None:
+    """Return when the event was made, which LiveKit says in whole seconds. An odd time is no reason to reject it."""
+    try:
+        return _unix_ms(fields, "createdAt")
+    except EventMalformed:
+        return None
 
 
 def _participant(fields: Mapping[str, Any]) -> models.ParticipantInfo:

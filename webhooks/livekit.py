@@ -52,6 +52,7 @@ async def receive_webhook(request: Request) -> JSONResponse:
             raw = await endpoint.bodies.read(request)
             signed.check(raw)
             event = events.parse(raw)
+            endpoint.metrics.observe_event(event.at_ms)
         except Rejection as rejection:
             return _reject(rejection, authorization, endpoint)
         return await _handle(event, signed.at, endpoint)

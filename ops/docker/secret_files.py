@@ -20,7 +20,7 @@ from ops.setup.errors import SetupError
 # As in docker-compose.yml and ops/livekit/livekit.yaml.
 LIVEKIT_API_KEY = "switchboard"
 
-REDIS_USERS = ("receiver", "worker", "flower", "tenants", "operator")
+REDIS_USERS = ("receiver", "worker", "flower", "exporter", "tenants", "operator")
 """The users of redis_users.conf that have a password."""
 
 # Readable for the container's user, who is not the host's. The folder's mode keeps the host's other users out.

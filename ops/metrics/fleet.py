@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 
 from ops.metrics import catalogue
 from ops.metrics.series import Series
-from tasks.rooms import Intake, RoomCensus, Sweep, WorkerStatus, keys
+from tasks.rooms import Intake, RoomCensus, SweepName, WorkerStatus, keys
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -78,7 +78,7 @@ class Fleet:
             pipe.hgetall(keys.COUNTERS)
             leads, counters = await pipe.execute()
         series.set(catalogue.RECONCILER_UP, value=int(leads))
-        for sweep in Sweep:
+        for sweep in SweepName:
             series.set(catalogue.RECONCILER_REPAIRS, sweep.value, value=0)
         for tier in (*self._tiers.queues, catalogue.NO_TIER):
             series.set(catalogue.CALLS_STARTED, tier, value=0)

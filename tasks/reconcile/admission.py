@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tasks.errors import SwitchboardError
 from tasks.reconcile.redis_clock import RedisClock
-from tasks.rooms import RepairCursor, Repairs, RoomStore, Sweep
+from tasks.rooms import RepairCursor, Repairs, RoomStore, SweepName
 from tasks.settings import AfterWait, TierSettings
 from tasks.tenants import TenantReader
 
@@ -62,7 +62,7 @@ class AdmissionSweep:
     async def _repair(self) -> None:
         for _ in range(self._config.checks):
             self._repair_cursor = await self._rooms.waitlist.repair(self._repair_cursor, self._config.checked_at_once)
-            self._repairs[Sweep.PERMITS] += self._repair_cursor.repaired + len(self._repair_cursor.forgotten)
+            self._repairs[SweepName.PERMITS] += self._repair_cursor.repaired + len(self._repair_cursor.forgotten)
             if self._repair_cursor.repaired:
                 logger.warning("permits repaired", extra={"permits": self._repair_cursor.repaired})
             for sid in self._repair_cursor.forgotten:
@@ -95,6 +95,6 @@ class AdmissionSweep:
             expired = await self._rooms.waitlist.expire_waits(
                 tier, longest_ms, reason=reason, limit=self._config.expired
             )
-            self._repairs[Sweep.EXPIRED_WAITS] += len(expired)
+            self._repairs[SweepName.EXPIRED_WAITS] += len(expired)
             for sid in expired:
                 logger.warning("room waited too long; now a dead letter", extra={"sid": sid, "tier": tier})

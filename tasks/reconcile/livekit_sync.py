@@ -15,7 +15,7 @@ from tasks.queue.routing import called_number
 from tasks.reconcile.absent_agents import AbsentAgents
 from tasks.reconcile.failures import Failures
 from tasks.reconcile.missing_rooms import MissingRooms
-from tasks.rooms import EndedBy, Repairs, RoomStore, RoomSummary, State, Sweep
+from tasks.rooms import EndedBy, Repairs, RoomStore, RoomSummary, State, SweepName
 from tasks.settings import LivekitSettings
 
 SWEEP = "LiveKit sync"
@@ -92,9 +92,9 @@ class LiveKitSync:
                     await self._open(livekit, unknown, asked_ms)
                 with self._failures.of_sweep("missing rooms"):
                     closed = await self._missing.close(livekit, {room.sid for room in listed}, opened_ms, asked_ms)
-                    self._repairs[Sweep.MISSING_ROOMS] += closed
+                    self._repairs[SweepName.MISSING_ROOMS] += closed
                 with self._failures.of_sweep("absent agents"):
-                    self._repairs[Sweep.ABSENT_AGENTS] += await self._absent.replace(livekit, listed)
+                    self._repairs[SweepName.ABSENT_AGENTS] += await self._absent.replace(livekit, listed)
         except LiveKitError as error:
             if not self._unreachable:
                 logger.warning("rooms of the LiveKit server not listed", extra={"problem": str(error)})
@@ -115,7 +115,7 @@ class LiveKitSync:
                     result = await self._dispatcher.open(info)
                     if result not in {DispatchResult.LEFT, DispatchResult.NO_TENANT_YET}:
                         logger.warning(reason, extra={"sid": room.sid, "result": result})
-                        self._repairs[Sweep.UNANNOUNCED_ROOMS] += result is not DispatchResult.KNOWN
+                        self._repairs[SweepName.UNANNOUNCED_ROOMS] += result is not DispatchResult.KNOWN
             self._last_seen = room.sid
             if time.monotonic() > deadline:
                 logger.warning("LiveKit sync not finished; the next sweep continues")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tasks.queue.requeue import requeue_call
 from tasks.reconcile.failures import Failures
-from tasks.rooms import LossCause, Repairs, RequeueResult, RoomStore, Sweep
+from tasks.rooms import LossCause, Repairs, RequeueResult, RoomStore, SweepName
 
 logger = logging.getLogger("switchboard.tasks.reconcile")
 
@@ -66,7 +66,7 @@ class Rescuer:
                 requeued += await self._requeue(sid)
                 failed.remove(sid)
         self._unreadable = failed
-        self._repairs[Sweep.LOST_CALLS] += requeued
+        self._repairs[SweepName.LOST_CALLS] += requeued
         return requeued
 
     async def settle_step_back(self, lease_seconds: float, *, seen: bool) -> None:
@@ -89,7 +89,7 @@ class Rescuer:
         lost = await self._rooms.requeue_lost_messages(self._config.queued_ms, self._config.messages)
         for sid in lost:
             logger.warning("message lost; room requeued", extra={"sid": sid})
-        self._repairs[Sweep.LOST_MESSAGES] += len(lost)
+        self._repairs[SweepName.LOST_MESSAGES] += len(lost)
         return len(lost)
 
     async def _requeue(self, sid: str) -> bool:

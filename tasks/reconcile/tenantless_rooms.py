@@ -19,7 +19,7 @@ from tasks.livekit_api import LiveKitClient, LiveKitError, LiveKitRequestFailed,
 from tasks.queue.dispatcher import Dispatching, DispatchResult, RoomInfo
 from tasks.queue.routing import RoomMetadata, called_number
 from tasks.reconcile.failures import Failures
-from tasks.rooms import Repairs, RoomStore, Sweep, TenantlessRoom
+from tasks.rooms import Repairs, RoomStore, SweepName, TenantlessRoom
 from tasks.settings import LivekitSettings, TenantSettings
 
 SWEEP = "tenantless rooms"
@@ -109,7 +109,7 @@ class TenantlessRooms:
             number = next(filter(None, map(called_number, callers)), None)
         info = RoomInfo(room.sid, room.name, listed.metadata, created_at_ms(listed), called_number=number)
         result = await self._dispatcher.open(info)
-        self._repairs[Sweep.TENANTLESS_ROOMS] += result in {DispatchResult.QUEUED, DispatchResult.WAITING}
+        self._repairs[SweepName.TENANTLESS_ROOMS] += result in {DispatchResult.QUEUED, DispatchResult.WAITING}
         return result is not DispatchResult.NO_TENANT_YET
 
 

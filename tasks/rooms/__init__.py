@@ -135,7 +135,7 @@ from __future__ import annotations
 
 from tasks.rooms.call_records import AttemptRecord, CallRecord
 from tasks.rooms.census import RoomCensus, TierCensus
-from tasks.rooms.counters import Counters, Repairs, Sweep
+from tasks.rooms.counters import Counters, Repairs, SweepName
 from tasks.rooms.records import DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, Wait, WorkerStatus
 from tasks.rooms.states import (
     AttemptEnding,
@@ -178,7 +178,7 @@ __all__ = [
     "RoomStore",
     "RoomSummary",
     "State",
-    "Sweep",
+    "SweepName",
     "TenantlessRoom",
     "TierCensus",
     "Wait",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 
-class Sweep(StrEnum):
+class SweepName(StrEnum):
     """A sweep of the reconciler that repairs something, by the name that it has in the log."""
 
     LOST_CALLS = "lost calls"
@@ -28,7 +28,7 @@ class Sweep(StrEnum):
     TENANTLESS_ROOMS = "tenantless rooms"
 
 
-Repairs = Counter[Sweep]
+Repairs = Counter[SweepName]
 """Things repaired, by the sweep that has repaired them."""
 
 
@@ -45,11 +45,9 @@ class Counters:
         """
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hset(keys.COUNTERS, keys.TICKED_MS, now_ms)
-            for sweep, number in repairs.items():
+            for sweep, number in (+repairs).items():
                 pipe.hincrby(keys.COUNTERS, f"{keys.REPAIRED}:{sweep}", number)
             counted = repairs.copy()
             await pipe.execute()
         # Sweeps beside the ticks may have repaired more meanwhile.
         repairs.subtract(counted)
-        for sweep in [sweep for sweep, number in repairs.items() if not number]:
-            del repairs[sweep]

@@ -69,8 +69,8 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
     # As in the composition, at least Redis 7.
     redis_server = redis_with_tls.binary(tmp_path_factory.mktemp("redis"))
     free = PortPicker()
-    redis, webhooks, health, livekit, tcp, udp, flower, prometheus, alertmanager, *receivers = (
-        free.pick() for _ in range(11)
+    redis, webhooks, health, livekit, tcp, udp, flower, exporter, prometheus, alertmanager, *receivers = (
+        free.pick() for _ in range(12)
     )
     addresses = {
         "redis:6379": f"{HOST}:{redis}",
@@ -79,6 +79,8 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         "livekit:7880": f"{HOST}:{livekit}",
         "127.0.0.1:7880": f"{HOST}:{livekit}",
         "127.0.0.1:5555": f"{HOST}:{flower}",
+        "127.0.0.1:9808": f"{HOST}:{exporter}",
+        "exporter:9808": f"{HOST}:{exporter}",
         "127.0.0.1:9090": f"{HOST}:{prometheus}",
         "127.0.0.1:9093": f"{HOST}:{alertmanager}",
         "alertmanager:9093": f"{HOST}:{alertmanager}",
@@ -117,6 +119,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         ),
         "livekit": replace(mapping, env={"NODE_IP": HOST}),
         "flower": replace(mapping, env={"FLOWER_ADDRESS": HOST, "FLOWER_PORT": str(flower)}),
+        "exporter": replace(mapping, arguments=("--port", str(exporter))),
         "alertmanager": mapping,
         "prometheus": mapping,
     }

@@ -124,7 +124,9 @@ async def test_flower_asks_for_the_password_and_lets_nobody_change_anything(inst
     assert await status(shutdown, "POST", headers=operator) == HTTPStatus.FORBIDDEN
 
 
-async def test_prometheus_scrapes_both_receivers_knows_the_rules_and_alertmanager(installation: Installation) -> None:
+async def test_prometheus_scrapes_the_exporter_and_both_receivers_and_knows_the_rules_and_alertmanager(
+    installation: Installation,
+) -> None:
     async def answer(path: str) -> Any:
         async with (
             aiohttp.ClientSession() as session,
@@ -133,8 +135,8 @@ async def test_prometheus_scrapes_both_receivers_knows_the_rules_and_alertmanage
             return (await got.json())["data"]
 
     async def scraped() -> bool:
-        found = await answer('query?query=up{job="switchboard-receivers"}')
-        return [series["value"][1] for series in found["result"]] == ["1", "1"]
+        found = await answer('query?query=up{job=~"switchboard.*"}')
+        return [series["value"][1] for series in found["result"]] == ["1", "1", "1"]
 
     async def told() -> bool:
         return len((await answer("alertmanagers"))["activeAlertmanagers"]) == 1

@@ -31,7 +31,7 @@ BUILT = pytest.mark.parametrize(
 )
 
 
-OBSERVING = ("prometheus", "alertmanager", "grafana")
+OBSERVING = ("exporter", "prometheus", "alertmanager", "grafana")
 
 
 def seconds(duration: str) -> int:
@@ -173,9 +173,8 @@ def test_prometheus_scrapes_services_of_the_composition_over_a_network_that_both
         for group in job["static_configs"]
         for target in group["targets"]
     ]
-    others = {name for name in scraped if name not in {"127.0.0.1", "exporter"}}
-    assert {"receiver-1", "receiver-2", "alertmanager"} == others
-    for name in others:
+    assert set(scraped) == {"exporter", "receiver-1", "receiver-2", "alertmanager", "127.0.0.1"}
+    for name in set(scraped) - {"127.0.0.1"}:
         assert set(services()["prometheus"]["networks"]) & set(services()[name]["networks"]), name
 
 
@@ -214,15 +213,17 @@ def test_livekit_is_the_version_that_the_demo_and_the_tests_run() -> None:
 def test_livekit_sends_each_webhook_once_to_the_balancer_signed_with_our_key() -> None:
     config: dict[str, Any] = yaml.safe_load((REPOSITORY / "ops/livekit/livekit.yaml").read_text(encoding="utf-8"))
     assert config["webhook"]["urls"] == ["http://haproxy:8080/livekit/webhook"]
-    environments = {name: service["environment"] for name, service in built_services().items() if name != "flower"}
+    without = {"flower", "exporter"}
+    environments = {name: service["environment"] for name, service in built_services().items() if name not in without}
     keys = {config["webhook"]["api_key"], *(environment["LIVEKIT_API_KEY"] for environment in environments.values())}
     assert keys == {LIVEKIT_API_KEY}
 
 
-def test_flower_is_given_no_key_of_the_livekit_server() -> None:
-    flower = services()["flower"]
-    assert not [name for name in flower["environment"] if name.startswith("LIVEKIT")]
-    assert "livekit_api_secret" not in flower["secrets"]
+@pytest.mark.parametrize("name", ["flower", "exporter"])
+def test_what_only_reads_redis_is_given_no_key_of_the_livekit_server(name: str) -> None:
+    service = services()[name]
+    assert not [variable for variable in service["environment"] if variable.startswith("LIVEKIT")]
+    assert "livekit_api_secret" not in service["secrets"]
 
 
 def test_every_secret_file_it_names_is_one_that_is_made(tmp_path: Path) -> None:

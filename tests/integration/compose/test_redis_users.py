@@ -14,13 +14,14 @@ from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 
 from ops.docker.secret_files import REDIS_USERS, write
+from ops.metrics.exporter import Exporter
 from ops.stack import environment
 from ops.stack.ports import HOST, PortPicker
 from ops.stack.redis import RedisServer
 from tasks.reconcile.admission import AdmissionSweep
 from tasks.reconcile.rescuer import Rescuer
 from tasks.rooms import ClaimRefusal, LossCause, RoomStore, keys
-from tasks.settings import TierSettings
+from tasks.settings import MetricsSettings, TierSettings
 from tasks.tenants import TenantReader
 from tasks.tenants import keys as tenant_keys
 from tests.support import redis_with_tls
@@ -120,6 +121,10 @@ async def test_receivers_and_workers_do_all_that_they_have_to(declared: Users) -
     assert len(await operator.list_all()) == 5
     assert await operator.list_dead_letters()
     assert await operator.list_call_records()
+    exporter = Exporter(declared["exporter"], TierSettings.read({}), MetricsSettings.read({}), address="redis")
+    shown = {sample.name: sample.value for family in await exporter.collect() for sample in family.samples}
+    assert shown["switchboard_redis_up"] == 1
+    assert "switchboard_rooms" in shown
     # redis-py tells its name with CLIENT SETINFO, which a Redis before 7.2 does not know.
     refused = [(entry["username"], entry["object"]) for entry in await declared["tester"].acl_log()]
     assert [entry for entry in refused if entry[1] != "client"] == []
@@ -151,6 +156,14 @@ FORBIDDEN: dict[str, list[tuple[str, ...]]] = {
         ("HGETALL", tenant_keys.PROVIDER_KEYS),
         ("ZRANGE", keys.LEASES, "0", "-1"),
         ("PUBLISH", "another", "x"),
+    ],
+    "exporter": [
+        (GET, keys.conversation("RM_1")),
+        ("HGETALL", tenant_keys.TENANTS),
+        ("HGETALL", tenant_keys.PROVIDER_KEYS),
+        ("HGETALL", tenant_keys.SIGNATURES),
+        ("DEL", keys.METRICS),
+        ("SCRIPT", "FLUSH"),
     ],
     "tenants": [
         ("HGETALL", keys.room("RM_1")),
@@ -188,6 +201,11 @@ READ_ONLY: dict[str, list[tuple[str, ...]]] = {
         (HSET, tenant_keys.SIGNATURES, "acme", "x"),
     ],
     "flower": [("LPUSH", "premium", "x"), ("DEL", "premium")],
+    "exporter": [
+        (HSET, keys.room("RM_1"), "state", "ended"),
+        (HSET, keys.COUNTERS, "ticked_ms", "1"),
+        (HSET, keys.worker("celery@x"), "state", "open"),
+    ],
 }
 
 
@@ -226,5 +244,5 @@ def patterns(user: str) -> list[str]:
 async def test_each_key_of_rooms_is_one_of_receivers_and_of_workers(user: str) -> None:
     """A new key needs a pattern in redis_users.conf."""
     names = {value for value in vars(keys).values() if isinstance(value, str) and value.startswith(keys.PREFIX)}
-    names -= {keys.PREFIX} | ({keys.LEADER} if user == "worker" else set())
+    names -= {keys.PREFIX, keys.METRICS} | ({keys.LEADER} if user == "worker" else set())
     assert {name for name in names if name not in patterns(user) and f"{name}*" not in patterns(user)} == set()

@@ -216,3 +216,21 @@ def test_no_message_quotes_the_body() -> None:
 
     assert "hush" not in str(refused.value)
     assert refused.value.__suppress_context__ or refused.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "at_ms"),
+    [
+        ({"createdAt": "1700000005"}, 1_700_000_000_123),
+        ({"createdAt": "1700000005", "event": "room_finished"}, 1_700_000_005_000),
+        ({"createdAt": "1700000005", "event": "track_published"}, 1_700_000_005_000),
+        ({"createdAt": "soon", "event": "track_published"}, None),
+        ({"event": "room_finished"}, None),
+        (
+            {"createdAt": "1700000005", "event": "participant_joined", "participant": {"joinedAtMs": "1700000004999"}},
+            1_700_000_004_999,
+        ),
+    ],
+)
+def test_an_event_says_when_it_happened_as_exactly_as_it_can(fields: dict[str, object], at_ms: int | None) -> None:
+    assert events.parse(encoded(**fields)).at_ms == at_ms

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from webhooks.metrics import Metrics
@@ -43,3 +46,34 @@ def test_two_apps_in_one_process_count_for_themselves() -> None:
 
     assert samples(one, "switchboard_webhook_rejections_total") == {("token_missing",): 1}
     assert samples(other, "switchboard_webhook_rejections_total") == {}
+
+
+def test_the_age_of_an_event_is_never_negative_and_one_without_a_time_is_not_counted() -> None:
+    metrics = Metrics()
+    now_ms = time.time_ns() // 1_000_000
+
+    metrics.observe_event(now_ms - 3000)
+    metrics.observe_event(now_ms + 3000)
+    metrics.observe_event(None)
+
+    (seconds,) = samples(metrics, "switchboard_webhook_event_age_seconds_sum").values()
+    assert 3 <= seconds < 4
+    assert samples(metrics, "switchboard_webhook_event_age_seconds_count") == {(): 2}
+
+
+@dataclass
+class Reconciling:
+    is_leader: bool
+    livekit_is_up: bool = True
+
+
+def test_only_the_leader_says_whether_the_livekit_server_is_up() -> None:
+    for reconciler, leads, up in (
+        (Reconciling(is_leader=True), 1, {(): 1}),
+        (Reconciling(is_leader=True, livekit_is_up=False), 1, {(): 0}),
+        (Reconciling(is_leader=False), 0, {}),
+    ):
+        metrics = Metrics()
+        metrics.watch(reconciler)
+        assert samples(metrics, "switchboard_reconciler_is_leader") == {(): leads}
+        assert samples(metrics, "switchboard_livekit_up") == up

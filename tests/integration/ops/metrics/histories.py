@@ -16,7 +16,7 @@ from tasks.rooms import (
     RequeueResult,
     Room,
     RoomStore,
-    Sweep,
+    SweepName,
     WorkerStatus,
     keys,
 )
@@ -187,7 +187,7 @@ async def all_histories(rooms: RoomStore) -> Seconds:
     await beat(rooms, worker("celery@one", Intake.OPEN, queues=("premium", "standard")))
     await beat(rooms, worker("celery@two", Intake.DRAINING, queues=("premium",)))
     await rooms.hold_leadership("me", 60_000)
-    await Counters(rooms.redis).tick(1_700_000_000_500, Repairs({Sweep.LOST_CALLS: 2, Sweep.PERMITS: 3}))
+    await Counters(rooms.redis).tick(1_700_000_000_500, Repairs({SweepName.LOST_CALLS: 2, SweepName.PERMITS: 3}))
     return histories.seconds
 
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from ops.metrics.catalogue import METRICS, Kind
 from ops.stack.exporter import Exporter
-from tasks.rooms import Intake, RoomStore, Sweep, keys
+from tasks.rooms import Intake, RoomStore, SweepName, keys
 from tests.integration.ops.metrics.conftest import ExporterMaker
 from tests.integration.ops.metrics.histories import Histories, Seconds, all_histories, beat, worker
 from tests.integration.ops.metrics.scrape import Labels, Scrape, labels, scrape
@@ -109,7 +109,7 @@ VALUES: dict[str, dict[Labels, float]] = {
     "call_gap_seconds_count": {labels(tier="premium"): 1, labels(tier="standard"): 1},
     "reconciler_up": {labels(): 1},
     "reconciler_last_tick_timestamp_seconds": {labels(): 1_700_000_000.5},
-    "reconciler_repairs_total": {labels(sweep=Sweep.LOST_CALLS): 2, labels(sweep=Sweep.PERMITS): 3},
+    "reconciler_repairs_total": {labels(sweep=SweepName.LOST_CALLS): 2, labels(sweep=SweepName.PERMITS): 3},
     "usage_tokens_total": usage(("direction", "input"), provider="openai", model="gpt-x", premium=200, standard=200)
     | usage(("direction", "output"), provider="openai", model="gpt-x", premium=40, standard=40),
     "usage_characters_total": usage(provider="eleven", model="flash", premium=100, standard=100),
@@ -180,7 +180,7 @@ async def test_what_may_come_is_zero_from_the_beginning(make_exporter: ExporterM
             assert scraped.value("dead_letters_total", tier=tier, kind=kind) is not None
         assert scraped.value("call_gap_seconds_count", tier=tier) is not None
         assert scraped.value("calls_recovered_total", tier=tier) is not None
-    assert len(scraped.only("reconciler_repairs_total")) == len(Sweep)
+    assert len(scraped.only("reconciler_repairs_total")) == len(SweepName)
     assert len(scraped.only("worker_intake")) == 2 * len(Intake)
 
 

@@ -13,7 +13,7 @@ from tasks.queue.dispatcher import Dispatcher, RoomInfo
 from tasks.reconcile.failures import Failures
 from tasks.reconcile.livekit_sync import LiveKitSync, LiveKitSyncConfig
 from tasks.reconcile.missing_rooms import MissingRooms, MissingRoomsConfig
-from tasks.rooms import ClaimRefusal, EndedBy, RoomStore, State
+from tasks.rooms import ClaimRefusal, EndedBy, Repairs, RoomStore, State, SweepName
 from tasks.settings import Settings
 from tests.support.waiting import until
 
@@ -28,15 +28,21 @@ def settings(livekit_server_settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def sync(rooms: RoomStore, dispatcher: Dispatcher, settings: Settings) -> LiveKitSync:
+def repairs() -> Repairs:
+    return Repairs()
+
+
+@pytest.fixture
+def sync(rooms: RoomStore, dispatcher: Dispatcher, settings: Settings, repairs: Repairs) -> LiveKitSync:
     missing = MissingRooms(rooms, Failures(), MissingRoomsConfig(listed_ms=-60_000))
-    return LiveKitSync(rooms, dispatcher, settings.livekit, AT_ONCE, max_attempts=5, missing=missing)
+    return LiveKitSync(rooms, dispatcher, settings.livekit, AT_ONCE, max_attempts=5, missing=missing, repairs=repairs)
 
 
 async def test_a_room_with_a_caller_that_was_never_announced_is_opened_once(
-    livekit: LiveKitServer, sync: LiveKitSync, rooms: RoomStore
+    livekit: LiveKitServer, sync: LiveKitSync, rooms: RoomStore, repairs: Repairs
 ) -> None:
     token = caller_token(livekit.api_key, livekit.api_secret, room=NAME, identity="caller")
+    assert not sync.livekit_is_up
     async with Caller.call(livekit.url, token) as caller:
 
         async def opened() -> bool:
@@ -50,6 +56,8 @@ async def test_a_room_with_a_caller_that_was_never_announced_is_opened_once(
     assert room is not None
     assert (room.state, room.tenant, room.name) == (State.QUEUED, "acme", NAME)
     assert await rooms.redis.llen("premium") == 1
+    assert +repairs == Repairs({SweepName.UNANNOUNCED_ROOMS: 1})
+    assert sync.livekit_is_up
 
 
 async def call_in(rooms: RoomStore, caller: Caller, ended_by: EndedBy) -> None:

@@ -12,7 +12,7 @@ from ops.stack.redis import RedisServer
 from tasks.reconcile import Reconciler
 from tasks.reconcile.reconciler import ReconcilerConfig, Sweep
 from tasks.reconcile.rescuer import Rescuer, RescuerConfig
-from tasks.rooms import ClaimRefusal, RenewResult, RoomStore, State, keys
+from tasks.rooms import ClaimRefusal, RenewResult, Repairs, RoomStore, State, SweepName, keys
 from tests.support.waiting import until
 
 LEASE_MS = 50
@@ -35,10 +35,14 @@ def reconciler(
     livekit_sync: Callable[[], Awaitable[bool]] = no_sync,
     sweeps: Mapping[str, Sweep] | None = None,
     livekit_sweeps: Sequence[Mapping[str, Sweep]] = (),
+    term_ms: int = 3000,
 ) -> Reconciler:
+    repairs = Repairs()
     return Reconciler(
         rooms,
-        Rescuer(rooms, max_attempts=5),
+        Rescuer(rooms, max_attempts=5, repairs=repairs),
+        repairs=repairs,
+        config=ReconcilerConfig(term_ms=term_ms),
         lease_ms=lease_ms,
         livekit_sync=livekit_sync,
         sweeps=sweeps,
@@ -77,6 +81,35 @@ async def test_a_call_whose_lease_has_ended_is_queued_again(short: RoomStore) ->
     assert (room.state, room.attempt, room.reason) == (State.QUEUED, 2, "w stopped renewing the lease")
     assert await short.redis.llen("premium") == 1
     assert await short.renew("RM_1", 1) is RenewResult.LOST
+
+
+async def test_the_leader_counts_its_ticks_and_what_it_has_repaired(short: RoomStore) -> None:
+    one, other = reconciler(short), reconciler(short)
+    await run_call(short)
+    await lease_has_ended(short)
+    now_ms = (await short.hold_leadership("nobody", 1))[1]
+    await until(lambda: leads(one))
+    await one.tick()
+    await other.tick()
+    counters = await short.redis.hgetall(keys.COUNTERS)
+    assert now_ms <= int(counters.pop(keys.TICKED_MS)) < now_ms + 10_000
+    assert counters == {f"{keys.STARTED}:premium": "1", f"{keys.REPAIRED}:{SweepName.LOST_CALLS}": "1"}
+    assert (one.is_leader, other.is_leader) == (True, False)
+
+
+async def leads(reconciler: Reconciler) -> bool:
+    await reconciler.tick()
+    return reconciler.is_leader
+
+
+async def test_a_leader_that_cannot_renew_its_term_leads_no_more(short: RoomStore) -> None:
+    one = reconciler(short, term_ms=1000)
+    assert await leads(one)
+
+    async def over() -> bool:
+        return not one.is_leader
+
+    await until(over)
 
 
 async def test_a_call_that_renews_its_lease_is_left_alone(rooms: RoomStore) -> None:

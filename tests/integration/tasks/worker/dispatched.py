@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
-from tasks.rooms import RoomStore, State
-from tasks.rooms import Intake
+from tasks.rooms import Intake, RoomStore, State
 from tests.support.waiting import until
 
 

@@ -14,8 +14,7 @@ from ops.stack import Worker, WorkerSpec, environment
 from ops.stack.redis import RedisServer
 from tasks.call.drain import HAND_OVER_SECONDS
 from tasks.queue.dispatcher import Dispatcher
-from tasks.rooms import Room, RoomStore, State, keys
-from tasks.rooms import Intake
+from tasks.rooms import Intake, Room, RoomStore, State, keys
 from tests.integration.tasks.worker.dispatched import open_rooms
 from tests.support.command import switchboard
 from tests.support.fake_livekit_api import FakeLiveKitApi

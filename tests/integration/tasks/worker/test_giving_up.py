@@ -12,9 +12,8 @@ import pytest
 from ops.stack import Worker
 from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
 from tasks.queue.message import call_message
-from tasks.rooms import RoomStore
+from tasks.rooms import Intake, RoomStore
 from tasks.settings import Settings
-from tasks.rooms import Intake
 from tests.integration.tasks.worker.conftest import TENANTS
 from tests.integration.tasks.worker.dispatched import all_dead, intake_becomes, open_rooms, set_load
 from tests.support.tenants import declare

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from ops.stack import Worker
 from tasks.queue.dispatcher import Dispatcher
-from tasks.rooms import Room, RoomStore, State
-from tasks.rooms import Intake
+from tasks.rooms import Intake, Room, RoomStore, State
 from tests.integration.tasks.worker.dispatched import all_dead, intake_becomes, open_rooms, set_load
 from tests.support.waiting import until
 
