@@ -17,5 +17,6 @@ livekit's client (in `runtime.rtc_client`): it is given frozen options and callb
     options         the frozen options of a call
     conversation    the conversation so far, for the agent of the next attempt
     failure_log     the failures of the call's providers
+    metrics         the metrics of a call: its turns, and the usage of its models
     errors          the errors of a call
 """

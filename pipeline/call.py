@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from typing import Any
 
 from livekit import rtc
@@ -16,6 +16,7 @@ from livekit.agents import AgentStateChangedEvent, ConversationItemAddedEvent, J
 from pipeline.conversation import Conversation
 from pipeline.errors import AgentWithdrawn, PipelineError, RoomGone, RoomUnreachable
 from pipeline.failure_log import FailureLog
+from pipeline.metrics import CallMetrics
 from pipeline.options import CallOptions
 from pipeline.outcome import CallOutcome, End, EndedBy
 from pipeline.phase import Phase
@@ -31,6 +32,8 @@ OnStep = Callable[[str], None]
 """Called with the name of each step, when the call reaches it."""
 OnConversation = Callable[[str], None]
 """Called after each turn with the conversation so far, as JSON."""
+OnMetrics = Callable[[str, str], None]
+"""Called with the usage of the models and the turns so far, each as JSON: at most once a second, and at the end."""
 OnPhase = Callable[[Phase], None]
 """Called with each phase, when the call enters it."""
 OnOver = Callable[[End], None]
@@ -39,6 +42,8 @@ OnOver = Callable[[End], None]
 SILENCE_SECONDS = 1.0
 """The silence that separates two turns: long enough for the end of a turn to be noticed."""
 POLL_SECONDS = 0.05
+REPORT_SECONDS = 1.0
+"""The time from a change of the metrics until they are reported, with all that changed meanwhile."""
 
 logger = logging.getLogger("switchboard.pipeline.call")
 
@@ -46,7 +51,7 @@ logger = logging.getLogger("switchboard.pipeline.call")
 class Call:
     """A call in this process. `hang_up` and `leave` may be called at any time, before `run` too."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one callback for each thing that a call tells
         self,
         options: CallOptions,
         runner: JobRunner,
@@ -54,6 +59,7 @@ class Call:
         *,
         on_step: OnStep,
         on_conversation: OnConversation,
+        on_metrics: OnMetrics = lambda *_: None,
         on_phase: OnPhase = lambda _: None,
         on_over: OnOver = lambda _: None,
     ) -> None:
@@ -61,10 +67,13 @@ class Call:
         self._runner = runner
         self._on_step = on_step
         self._on_conversation = on_conversation
+        self._on_metrics = on_metrics
         self._on_phase = on_phase
         self._on_over = on_over
         self._conversation = conversation
         self._failures = FailureLog(sid=options.room_sid)
+        self._metrics = CallMetrics(self._on_metrics_changed)
+        self._report: asyncio.TimerHandle | None = None
         self._steps: set[str] = set()
         self._end: End | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -99,6 +108,17 @@ class Call:
         session = self._runner.session
         return self._conversation.to_json(None if session is None else session.history)
 
+    def report_metrics(self) -> None:
+        """Report the metrics as they are now."""
+        if self._report is not None:
+            self._report.cancel()
+            self._report = None
+        if (session := self._runner.session) is not None:
+            # It may have made no sound yet by which it would have been found.
+            self._metrics.watch(session)
+        usage = self._metrics.usage() + self._failures.records()
+        self._on_metrics(json.dumps(usage, default=str), json.dumps(self._metrics.turns()))
+
     async def run(self) -> CallOutcome:
         """Run the call to its end, shutdown callbacks included.
 
@@ -112,9 +132,11 @@ class Call:
         except PipelineError as error:
             self._finish(error)
         end = self._end or CallOutcome("ended by the agent", EndedBy.AGENT)
+        # Once more: the shutdown callbacks, too, may have used models.
+        self.report_metrics()
         if isinstance(end, Exception):
             raise end
-        return replace(end, usage=self._usage())
+        return end
 
     async def _run(self) -> None:
         options, agent = self._options, self._runner.agent
@@ -144,8 +166,9 @@ class Call:
         """Note how the call has ended, unless that is known already."""
         if self._end is not None:
             return
-        self._end = replace(end, usage=self._usage()) if isinstance(end, CallOutcome) else end
+        self._end = end
         self._on_phase(Phase.ENDING)
+        self.report_metrics()
         self._on_over(self._end)
 
     async def _leave(self, end: End) -> None:
@@ -165,10 +188,9 @@ class Call:
         if self._room_watch is not None:
             self._finish(self._room_watch.end_of_job(shutdown, self._runner.crash))
 
-    def _usage(self) -> list[dict[str, Any]]:
-        session = self._runner.session
-        usage = [model.model_dump() for model in session.usage.model_usage] if session else []
-        return usage + self._failures.records()
+    def _on_metrics_changed(self) -> None:
+        if self._report is None:
+            self._report = asyncio.get_running_loop().call_later(REPORT_SECONDS, self.report_metrics)
 
     async def _join(self, ctx: JobContext) -> None:
         """Join the room without asking the server for it first, as it was announced just now.
@@ -236,11 +258,14 @@ class Call:
         await self._leave(CallOutcome("room gone", EndedBy.CALLERS))
 
     def _on_session(self, session: Session) -> None:
+        self._metrics.watch(session)
         if session is self._runner.session:
             session.on("agent_state_changed", self._on_agent_state)
             session.on("conversation_item_added", self._on_item)
 
     def _on_item(self, _: ConversationItemAddedEvent) -> None:
+        # Before the conversation, with which they are then written.
+        self.report_metrics()
         self._on_conversation(self.conversation_json())
 
     def _on_agent_state(self, event: AgentStateChangedEvent) -> None:

@@ -5,11 +5,9 @@ A call that nobody ended on purpose has failed: it has an error instead of an ou
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from livekit import rtc
 
@@ -31,18 +29,10 @@ class EndedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallOutcome:
-    """The end of a call.
-
-    `usage`: the use of each of the agent's models, as livekit-agents counts it, and the failures of its providers.
-    """
+    """The end of a call."""
 
     reason: str
     ended_by: EndedBy
-    usage: list[dict[str, Any]] = field(default_factory=list)
-
-    def usage_json(self) -> str:
-        """Return `usage` as JSON."""
-        return json.dumps(self.usage, default=str)
 
 
 End = CallOutcome | Exception

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 import uuid
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pipeline.outcome import CallOutcome
     from tasks.call.child import Child
 
+VERSION = metadata.version("livekit-switchboard")
 SOON_SECONDS = 60.0
 """A call that is over its memory limit so soon after its claim would be again: it counts as a failed attempt."""
 
@@ -36,7 +38,9 @@ async def run_attempt(sid: str, attempt: int, *, worker: str, child: Child) -> s
     """Answer the room, if it is this attempt's turn. Return the result in a few words."""
     try:
         async with Watchdog(child.settings) as watchdog:
-            room = await child.rooms.claim(sid, attempt, claimant=uuid.uuid4().hex, worker=worker, pid=os.getpid())
+            room = await child.rooms.claim(
+                sid, attempt, claimant=uuid.uuid4().hex, worker=worker, pid=os.getpid(), version=VERSION
+            )
             if isinstance(room, ClaimRefusal):
                 logger.info("claim refused", extra={"sid": sid, "attempt": attempt, "refusal": room})
                 return f"refused: {room}"
@@ -81,6 +85,7 @@ async def _run_call(room: Room, child: Child, watchdog: Watchdog, *, claimed_at:
         conversation,
         on_step=watchdog.record_step,
         on_conversation=watchdog.save_conversation,
+        on_metrics=watchdog.save_metrics,
         on_phase=watchdog.enter,
         on_over=watchdog.over,
     )
@@ -115,6 +120,7 @@ async def _hand_over(call: Call, child: Child, watchdog: Watchdog, *, claimed_at
         cause = LossCause.FAILED if soon else LossCause.HANDED_OVER
         reason = f"over its memory limit of {child.row.memory_limits.limit_mb:.0f} MB"
     watchdog.save_conversation(call.conversation_json())
+    call.report_metrics()
     await watchdog.end(Lost(reason, cause))
 
 

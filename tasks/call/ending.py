@@ -16,7 +16,8 @@
     child killed, host lost                none             nothing                 the next attempt, when the worker or
                                                                                     the reconciler notices
 
-Each write carries the attempt and its claimant: where another attempt has the room, it changes nothing.
+Each write carries the attempt and its claimant: where another attempt has the room, it changes nothing. Whatever the
+ending, the attempt leaves a record; that of a child that was killed has the metrics of its last renewal.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from tasks.queue.requeue import requeue_call
 from tasks.rooms import EndedBy, LossCause
 
 if TYPE_CHECKING:
-    from tasks.rooms import Room, RoomStore
+    from tasks.rooms import AttemptMetrics, Room, RoomStore
 
 logger = logging.getLogger("switchboard.tasks.call")
 
@@ -46,13 +47,12 @@ REASON_CHARACTERS = 500
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The end of a call that nobody has to go on with. `usage`: JSON."""
+    """The end of a call that nobody has to go on with."""
 
     reason: str
     ended_by: EndedBy
-    usage: str = "[]"
 
-    async def write(self, room: Room, rooms: RoomStore, max_attempts: int) -> str:
+    async def write(self, room: Room, rooms: RoomStore, max_attempts: int, metrics: AttemptMetrics) -> str:
         """Write it, and return the result in a few words. Raises what Redis raises."""
         del max_attempts
         await rooms.end(
@@ -60,7 +60,8 @@ class Ended:
             room.attempt,
             outcome=self.reason,
             ended_by=self.ended_by,
-            usage=self.usage,
+            usage=metrics.usage,
+            turns=metrics.turns,
             claimant=room.claimant,
         )
         return self.reason
@@ -79,13 +80,21 @@ class Lost:
     of_host: bool = False
     unable: bool = False
 
-    async def write(self, room: Room, rooms: RoomStore, max_attempts: int) -> str:
+    async def write(self, room: Room, rooms: RoomStore, max_attempts: int, metrics: AttemptMetrics) -> str:
         """Write it, and return the result in a few words. Raises what Redis raises."""
         if self.unable and not await _has_another_worker(room, rooms):
             fields = {"sid": room.sid, "tenant": room.tenant, "attempt": room.attempt, "reason": self.reason}
             logger.error("call cannot be answered here, and there is no other worker", extra=fields)
-            return await Unanswerable(self.reason).write(room, rooms, max_attempts)
-        result = await requeue_call(room, rooms, max_attempts, reason=self.reason, cause=self.cause, unable=self.unable)
+            return await Unanswerable(self.reason).write(room, rooms, max_attempts, metrics)
+        result = await requeue_call(
+            room,
+            rooms,
+            max_attempts,
+            reason=self.reason,
+            cause=self.cause,
+            unable=self.unable,
+            metrics=metrics,
+        )
         return f"{'handed over' if self.cause is LossCause.HANDED_OVER else 'lost'}: {result}"
 
 
@@ -95,10 +104,17 @@ class Unanswerable:
 
     reason: str
 
-    async def write(self, room: Room, rooms: RoomStore, max_attempts: int) -> str:
+    async def write(self, room: Room, rooms: RoomStore, max_attempts: int, metrics: AttemptMetrics) -> str:
         """Write it, and return the result in a few words. Raises what Redis raises."""
         del max_attempts
-        await rooms.dead_letter(room.sid, attempt=room.attempt, reason=self.reason, claimant=room.claimant)
+        await rooms.dead_letter(
+            room.sid,
+            attempt=room.attempt,
+            reason=self.reason,
+            claimant=room.claimant,
+            usage=metrics.usage,
+            turns=metrics.turns,
+        )
         return f"dead: {self.reason}"
 
 
@@ -108,7 +124,7 @@ Ending = Ended | Lost | Unanswerable
 def ending_of(end: CallOutcome | Exception) -> Ending:
     """Return the ending for a call's outcome, or for the error with which it has failed."""
     if isinstance(end, CallOutcome):
-        return Ended(_line(end.reason), EndedBy(end.ended_by), end.usage_json())
+        return Ended(_line(end.reason), EndedBy(end.ended_by))
     reason = _line(str(end)) or type(end).__name__
     if isinstance(end, (RedisError, OSError)):
         return Lost(f"{type(end).__name__}: {reason}", LossCause.NOT_ITS_FAULT)

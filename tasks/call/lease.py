@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from tasks.call.ending import Ended
 from tasks.encryption import Encryption
 from tasks.redis_client import Outage
-from tasks.rooms import RenewResult
+from tasks.rooms import AttemptMetrics, RenewResult
 
 if TYPE_CHECKING:
     from tasks.call.ending import Ending
@@ -49,6 +49,8 @@ class Lease:
         self._max_attempts = settings.lease.max_attempts
         self._steps: dict[str, int] = {}
         self._conversation: str | None = None
+        self._metrics = AttemptMetrics()
+        self._kept = AttemptMetrics()
         self._wake = asyncio.Event()
         # So that the ending is not written before the steps that a renewal is just writing.
         self._renewing = asyncio.Lock()
@@ -63,6 +65,10 @@ class Lease:
         """Save the conversation so far, in place of the one before."""
         self._conversation = conversation
         self._wake.set()
+
+    def save_metrics(self, metrics: AttemptMetrics) -> None:
+        """Save the metrics so far, in place of those before. They do not hurry: they go with the next renewal."""
+        self._metrics = metrics
 
     async def renew(self) -> None:
         """Renew the lease until it is lost, or an ending is written."""
@@ -104,7 +110,7 @@ class Lease:
             try:
                 if self._steps or (self._conversation is not None and not isinstance(ending, Ended)):
                     await self.renew_once()
-                result = await ending.write(self._room, self._rooms, self._max_attempts)
+                result = await ending.write(self._room, self._rooms, self._max_attempts, self._metrics)
             except (RedisError, OSError) as error:
                 self._outage.failed(error)
                 await asyncio.sleep(RETRY_SECONDS)
@@ -113,22 +119,29 @@ class Lease:
                 return result
 
     async def renew_once(self) -> RenewResult:
-        """Renew the lease, and write the steps and the conversation that are not in Redis yet.
+        """Renew the lease, and write the steps, the conversation and the metrics that are not in Redis yet.
 
         Raises RedisError or OSError; what is new is then written with the next renewal.
         """
         room = self._room
         async with self._renewing:
             steps, self._steps = self._steps, {}
-            saved = self._conversation
+            saved, metrics = self._conversation, self._metrics
             encrypted = None if saved is None else self._encryption.encrypt(room.sid, saved)
             try:
                 result = await self._rooms.renew(
-                    room.sid, room.attempt, claimant=room.claimant, steps=steps, conversation=encrypted
+                    room.sid,
+                    room.attempt,
+                    claimant=room.claimant,
+                    steps=steps,
+                    conversation=encrypted,
+                    usage="" if metrics.usage == self._kept.usage else metrics.usage,
+                    turns="" if metrics.turns == self._kept.turns else metrics.turns,
                 )
             except (RedisError, OSError):
                 self._steps = steps | self._steps
                 raise
+            self._kept = metrics
             if self._conversation is saved:
                 self._conversation = None
             return result

@@ -34,7 +34,7 @@ from tasks.call import stacks
 from tasks.call.ending import Ended, Lost, ending_of
 from tasks.call.lease import Lease
 from tasks.redis_client import connect
-from tasks.rooms import RenewResult, RoomStore
+from tasks.rooms import AttemptMetrics, RenewResult, RoomStore
 
 if TYPE_CHECKING:
     from pipeline.outcome import CallOutcome
@@ -139,6 +139,10 @@ class Watchdog:
         """Save the conversation so far, in place of the one before."""
         self._loop.call_soon_threadsafe(self._save_conversation, conversation)
 
+    def save_metrics(self, usage: str, turns: str) -> None:
+        """Save the usage and the turns so far, JSON, in place of those before."""
+        self._loop.call_soon_threadsafe(self._save_metrics, AttemptMetrics(usage, turns))
+
     async def end(self, ending: Ending) -> str:
         """Write how the attempt has ended, and return the result. Only the first ending is written.
 
@@ -190,6 +194,10 @@ class Watchdog:
     def _save_conversation(self, conversation: str) -> None:
         if self._lease is not None:
             self._lease.save_conversation(conversation)
+
+    def _save_metrics(self, metrics: AttemptMetrics) -> None:
+        if self._lease is not None:
+            self._lease.save_metrics(metrics)
 
     def _on_result(self, result: RenewResult) -> None:
         if result is RenewResult.LOST:

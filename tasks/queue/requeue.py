@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 
 from tasks.queue.message import call_message
-from tasks.rooms import LossCause, RequeueResult, Room, RoomStore
+from tasks.rooms import AttemptMetrics, LossCause, RequeueResult, Room, RoomStore
+
+NO_METRICS = AttemptMetrics()
 
 logger = logging.getLogger("switchboard.tasks.queue")
 
@@ -18,11 +20,13 @@ async def requeue_call(
     reason: str,
     cause: LossCause = LossCause.FAILED,
     unable: bool = False,
+    metrics: AttemptMetrics = NO_METRICS,
 ) -> RequeueResult:
     """Queue the room again, whose attempt `room.attempt` has lost its call.
 
     `reason`: one line for the dead letter, in case the attempts are used up. `unable`: the worker of this attempt could
-    not answer it a second time either.
+    not answer it a second time either. `metrics`: of the attempt, for its record; without them it has
+    those of its last renewal.
     """
     result = await rooms.requeue(
         room.sid,
@@ -42,6 +46,8 @@ async def requeue_call(
         max_attempts=max_attempts,
         cause=cause,
         claimant=room.claimant,
+        usage=metrics.usage,
+        turns=metrics.turns,
     )
     if result is not RequeueResult.STALE:
         level = logging.ERROR if result is RequeueResult.DEAD else logging.WARNING

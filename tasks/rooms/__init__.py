@@ -133,7 +133,7 @@ counts expired leases only when they could have been renewed (decision 9).
 
 from __future__ import annotations
 
-from tasks.rooms.call_records import AttemptRecord, CallRecord
+from tasks.rooms.call_records import AttemptMetrics, AttemptRecord, CallRecord
 from tasks.rooms.census import RoomCensus, TierCensus
 from tasks.rooms.counters import Counters, Repairs, SweepName
 from tasks.rooms.records import DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, Wait, WorkerStatus
@@ -156,6 +156,7 @@ from tasks.rooms.waitlist import RepairCursor, WaitList
 
 __all__ = [
     "AttemptEnding",
+    "AttemptMetrics",
     "AttemptRecord",
     "CallRecord",
     "CallState",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, NamedTuple, Self, cast
 
 from tasks.rooms import keys
 from tasks.rooms.records import read_steps
@@ -22,6 +22,13 @@ PAGE = 200
 """Entries that are read at once."""
 FURTHEST = 2000
 """Entries that are looked at for a few records, at most, so that a reconciler does not read all of them each time."""
+
+
+class AttemptMetrics(NamedTuple):
+    """The metrics of an attempt so far, each JSON, or '' if it is not known: the usage of its models, and its turns."""
+
+    usage: str = ""
+    turns: str = ""
 
 
 @dataclass(frozen=True, slots=True)

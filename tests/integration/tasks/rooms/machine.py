@@ -364,5 +364,5 @@ class RoomMachine(World):
 
     def end_call(self, sid: str) -> None:
         room = self.model.rooms[sid]
-        assert self.do(self._store.end(sid, room.attempt, outcome="o", usage="[]"))
+        assert self.do(self._store.end(sid, room.attempt, outcome="o"))
         assert self.model.end(room, room.attempt)
