@@ -30,7 +30,7 @@ def _parts() -> Row:
                 number(title, description, f"max({metric})", below=BAD, limits={1: GOOD})
                 for title, description, metric in (
                     ("Redis", "1: Redis answers the exporter.", "switchboard_redis_up"),
-                    ("LiveKit", "1: a receiver reaches the LiveKit server.", "switchboard_livekit_up"),
+                    ("LiveKit", "1: the leading receiver reaches the LiveKit server.", "switchboard_livekit_up"),
                     ("Reconciler", "1: a receiver leads the reconcilers.", "switchboard_reconciler_up"),
                 )
             ),

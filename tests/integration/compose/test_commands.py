@@ -124,7 +124,7 @@ async def test_flower_asks_for_the_password_and_lets_nobody_change_anything(inst
     assert await status(shutdown, "POST", headers=operator) == HTTPStatus.FORBIDDEN
 
 
-async def test_prometheus_scrapes_the_exporter_and_both_receivers_and_knows_the_rules_and_alertmanager(
+async def test_prometheus_scrapes_exporter_and_receivers_and_knows_the_rules_and_alertmanager(
     installation: Installation,
 ) -> None:
     async def answer(path: str) -> Any:

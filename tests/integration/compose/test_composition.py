@@ -170,7 +170,7 @@ def test_prometheus_scrapes_services_of_the_composition_over_a_network_that_both
     scraped = [
         target.partition(":")[0]
         for job in config["scrape_configs"]
-        for group in job["static_configs"]
+        for group in job.get("static_configs", [])
         for target in group["targets"]
     ]
     assert set(scraped) == {"exporter", "receiver-1", "receiver-2", "alertmanager", "127.0.0.1"}
