@@ -25,12 +25,13 @@ class FailureLog:
     """The failures of one call.
 
     `counted`: how often each occurred, by `(kind, index among its fallbacks, provider, error)`. `error` is the HTTP
-    status, or the exception's name where there is none. `fatal`: the exception that ended the agent's session, set by
-    the agent. `sid`: the room's, for the log.
+    status, or the exception's name where there is none. `left`: how often the call left a provider for the next one.
+    `fatal`: the exception that ended the agent's session, set by the agent. `sid`: the room's, for the log.
     """
 
     sid: str = ""
     counted: Counter[tuple[Kind, int, str, str]] = field(default_factory=Counter)
+    left: Counter[tuple[Kind, str]] = field(default_factory=Counter)
     fatal: Exception | None = None
     _last_status: dict[tuple[Kind, int], int | None] = field(default_factory=dict)
 
@@ -42,12 +43,21 @@ class FailureLog:
         """Tell whether each of so many providers refused its key or account when it was last asked."""
         return all(self._last_status.get((kind, index)) in REFUSED for index in range(providers))
 
+    def leave(self, kind: Kind, name: str) -> None:
+        """Note that the call leaves a provider for the next one."""
+        self.left[kind, name] += 1
+
     def records(self) -> list[dict[str, Any]]:
-        """Return an entry for each failure, for the call's record, beside the usage of its models."""
-        return [
+        """Return an entry for each failure and each fallback, for the call's record, beside the usage of its models."""
+        failures: list[dict[str, Any]] = [
             {"type": "provider_failure", "kind": kind, "index": index, "provider": name, "error": error, "count": count}
             for (kind, index, name, error), count in self.counted.items()
         ]
+        fallbacks: list[dict[str, Any]] = [
+            {"type": "provider_fallback", "kind": kind, "provider": name, "count": count}
+            for (kind, name), count in self.left.items()
+        ]
+        return failures + fallbacks
 
     def _record(self, kind: Kind, index: int, name: str, event: Any) -> None:
         cause = getattr(event, "error", event)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 _EVENTS = frozenset(
@@ -36,9 +37,7 @@ _AGES = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 15, 30, 60)
 
 
 IS_LEADER = "1 if the reconciler of this receiver is the leader, else 0."
-LIVEKIT_UP = (
-    "1 if the LiveKit server has answered the leader's last request, else 0. Only the leader's receiver has it."
-)
+LIVEKIT_UP = "1 if the LiveKit server has answered the leader's last request, else 0; of the leader's receiver alone."
 
 
 class Leadership(Protocol):
@@ -146,6 +145,10 @@ class Metrics:
     def count_twilio(self, outcome: str) -> None:
         """Count one request to POST /twilio/incoming; `outcome` is one of a fixed set."""
         self._twilio.labels(outcome).inc()
+
+    def families(self) -> list[Family]:
+        """Return all metrics."""
+        return list(self._registry.collect())
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus' text format."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar
 
 from livekit.agents import APIConnectOptions, llm, stt, tts, vad
 
@@ -35,9 +35,13 @@ def stt_with_fallbacks(options: ProviderOptions, failures: FailureLog, detector:
     if not options.fallbacks and not providers[0].capabilities.streaming:
         # The session cuts the audio into utterances itself, and retries each one that fails.
         return providers[0]
-    return FallbackSTT(
+    combined = FallbackSTT(
         [each if each.capabilities.streaming else stt.StreamAdapter(stt=each, vad=detector) for each in providers]
     )
+    names = _names(options)
+    if options.fallbacks:
+        combined.on_left = lambda index: failures.leave("stt", names[index])
+    return combined
 
 
 def llm_with_fallbacks(options: ProviderOptions, failures: FailureLog) -> llm.LLM[Any]:
@@ -45,7 +49,9 @@ def llm_with_fallbacks(options: ProviderOptions, failures: FailureLog) -> llm.LL
     providers = _build_all("llm", build_llm, options, failures)
     if not options.fallbacks:
         return providers[0]
-    return llm.FallbackAdapter(providers, attempt_timeout=TIMEOUT_WITH_FALLBACK_SECONDS)
+    adapter = llm.FallbackAdapter(providers, attempt_timeout=TIMEOUT_WITH_FALLBACK_SECONDS)
+    _watch_left("llm", adapter, providers, options, failures)
+    return adapter
 
 
 def tts_with_fallbacks(options: ProviderOptions, failures: FailureLog) -> tts.TTS[Any]:
@@ -53,7 +59,9 @@ def tts_with_fallbacks(options: ProviderOptions, failures: FailureLog) -> tts.TT
     providers = _build_all("tts", build_tts, options, failures)
     if not options.fallbacks:
         return providers[0]
-    return tts.FallbackAdapter(providers, max_retry_per_tts=0)
+    adapter = tts.FallbackAdapter(providers, max_retry_per_tts=0)
+    _watch_left("tts", adapter, providers, options, failures)
+    return adapter
 
 
 def _build_all(
@@ -65,3 +73,20 @@ def _build_all(
         failures.watch(kind, index, each.name, provider)
         providers.append(provider)
     return providers
+
+
+def _names(options: ProviderOptions) -> list[str]:
+    return [each.name for each in (options, *options.fallbacks)]
+
+
+def _watch_left(
+    kind: Literal["llm", "tts"], adapter: Any, providers: Sequence[Any], options: ProviderOptions, failures: FailureLog
+) -> None:
+    """Note each time that livekit-agents' adapter takes a provider out of use. It asks the next one then."""
+    names = {id(provider): name for provider, name in zip(providers, _names(options), strict=True)}
+
+    def on_changed(event: Any) -> None:
+        if not event.available:
+            failures.leave(kind, names[id(getattr(event, kind))])
+
+    adapter.on(f"{kind}_availability_changed", on_changed)

@@ -82,6 +82,8 @@ class FallbackSTT(stt.STT[None]):
         self.backlog = AudioBacklog()
         self.on_unrecognised: Callable[[], None] = lambda: None
         """Called when two tries brought no transcript of the same speech."""
+        self.on_left: Callable[[int], None] = lambda _: None
+        """Called when the next provider is used in the place of one that has failed, with its index."""
         self._stream: FallbackStream | None = None
         for provider in self.providers:
             provider.on("metrics_collected", self._forward_metrics)
@@ -118,6 +120,7 @@ class FallbackSTT(stt.STT[None]):
 
     def use_next(self) -> None:
         """Use the next provider from now on, after the last one the first."""
+        self.on_left(self.current)
         self.current = (self.current + 1) % len(self.providers)
 
     async def aclose(self) -> None:

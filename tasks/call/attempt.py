@@ -37,7 +37,7 @@ logger = logging.getLogger("switchboard.tasks.call")
 async def run_attempt(sid: str, attempt: int, *, worker: str, child: Child) -> str:
     """Answer the room, if it is this attempt's turn. Return the result in a few words."""
     try:
-        async with Watchdog(child.settings) as watchdog:
+        async with Watchdog(child.settings, on_late_renewal=child.row.count_late_renewal) as watchdog:
             room = await child.rooms.claim(
                 sid, attempt, claimant=uuid.uuid4().hex, worker=worker, pid=os.getpid(), version=VERSION
             )

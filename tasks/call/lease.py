@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tasks.settings import Settings
 
 RETRY_SECONDS = 0.5
+LATE = 2
+"""A renewal that comes after more than so many intervals is late. After three the lease may have expired."""
 
 logger = logging.getLogger("switchboard.tasks.call")
 
@@ -30,18 +32,25 @@ class Lease:
     """The lease of a claimed room. All of it runs on the event loop of the watchdog.
 
     `on_result` is called with CLOSING when the room has finished on the LiveKit server, and with LOST when another
-    attempt may have the room.
+    attempt may have the room. `on_late` is called when a renewal was late.
 
     While Redis is away the lease counts as kept for `outage_seconds`, in which the caller notices nothing. After that
     another worker may have the room, so the lease counts as lost.
     """
 
     def __init__(
-        self, rooms: RoomStore, room: Room, settings: Settings, on_result: Callable[[RenewResult], None]
+        self,
+        rooms: RoomStore,
+        room: Room,
+        settings: Settings,
+        on_result: Callable[[RenewResult], None],
+        *,
+        on_late: Callable[[], None] = lambda: None,
     ) -> None:
         self._rooms = rooms
         self._room = room
         self._on_result = on_result
+        self._on_late = on_late
         self._outage = Outage(settings.redis.server, logger, sid=room.sid)
         self._encryption = Encryption(settings)
         self._renew_seconds = settings.lease.renew_ms / 1000
@@ -76,6 +85,8 @@ class Lease:
         while not self._ending.is_set():
             try:
                 result = await self.renew_once()
+                if time.monotonic() - last_answer > LATE * self._renew_seconds:
+                    self._on_late()
                 last_answer = time.monotonic()
                 self._outage.answered()
             except (RedisError, OSError) as error:

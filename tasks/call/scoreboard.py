@@ -1,7 +1,7 @@
 """The scoreboard: a row of shared memory for each child, by its index in the pool.
 
-The child writes how much memory its call may take, which depends on its agent; the worker's main process reads it, and
-writes that the call has to be handed over. Created before the first fork.
+The child writes how much memory its call may take, which depends on its agent, and counts its late renewals; the
+worker's main process reads that, and writes that the call has to be handed over. Created before the first fork.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ ROWS = 1024
 """More children than any worker has."""
 
 _ROW = struct.Struct("ddd")
+# Of its own, because the watchdog's thread writes it while others write the row.
+_LATE = struct.Struct("q")
+_WHOLE = struct.Struct("dddq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +41,17 @@ class Scoreboard:
     def __init__(self, file: Path) -> None:
         """Create the scoreboard in a new file, by which each process that was forked from this one is known."""
         with file.open("xb+") as content:
-            content.truncate(ROWS * _ROW.size)
-            self._shared = mmap.mmap(content.fileno(), ROWS * _ROW.size)
+            content.truncate(ROWS * _WHOLE.size)
+            self._shared = mmap.mmap(content.fileno(), ROWS * _WHOLE.size)
 
     def row(self, index: int) -> ScoreboardRow:
         """Return a child's row."""
-        return ScoreboardRow(self._shared, index * _ROW.size)
+        return ScoreboardRow(self._shared, index * _WHOLE.size)
+
+    @property
+    def late_renewals(self) -> int:
+        """The renewals of leases that were late, of all children that there have been."""
+        return sum(late for *_, late in _WHOLE.iter_unpack(self._shared))
 
 
 class ScoreboardRow:
@@ -66,6 +74,16 @@ class ScoreboardRow:
     @memory_limits.setter
     def memory_limits(self, limits: MemoryLimits) -> None:
         self._write(limits.warn_mb, limits.limit_mb, self._read()[2])
+
+    @property
+    def late_renewals(self) -> int:
+        """The late renewals of the child and of its predecessors in the row."""
+        (late,) = _LATE.unpack_from(self._shared, self._offset + _ROW.size)
+        return int(late)
+
+    def count_late_renewal(self) -> None:
+        """Count a renewal of the call's lease that was late."""
+        _LATE.pack_into(self._shared, self._offset + _ROW.size, self.late_renewals + 1)
 
     @property
     def hand_over(self) -> bool:

@@ -68,14 +68,22 @@ class Watchdog:
 
     `lost` is set when another attempt may have the room, `closing` when the room has finished on the LiveKit server.
 
-    `exit_process`: ends the process at once.
+    `exit_process`: ends the process at once. `on_late_renewal`: called in the watchdog's thread when a renewal of the
+    lease was late.
     """
 
-    def __init__(self, settings: Settings, exit_process: Callable[[int], object] = os._exit) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        exit_process: Callable[[int], object] = os._exit,
+        *,
+        on_late_renewal: Callable[[], None] = lambda: None,
+    ) -> None:
         self.lost = asyncio.Event()
         self.closing = asyncio.Event()
         self._settings = settings
         self._exit_process = exit_process
+        self._on_late_renewal = on_late_renewal
         self._hang_seconds = settings.call.hang_seconds
         self._limits: Mapping[str, float] = {
             "prewarming": settings.call.prewarm_seconds,
@@ -182,7 +190,7 @@ class Watchdog:
             await redis.aclose()
 
     def _begin(self, room: Room) -> None:
-        self._lease = Lease(self._rooms, room, self._settings, self._on_result)
+        self._lease = Lease(self._rooms, room, self._settings, self._on_result, on_late=self._on_late_renewal)
         renewing = self._loop.create_task(self._lease.renew())
         self._tasks.add(renewing)
         renewing.add_done_callback(self._tasks.discard)

@@ -136,6 +136,7 @@ class IntakeStep(bootsteps.StartStopStep):
             pid=os.getpid(),
             problem=self._gate.problem,
             busy=len(state.reserved_requests),
+            late_renewals=self._process.scoreboard.late_renewals,
         )
         self._heartbeat.beat(status)
         self._presence.report()

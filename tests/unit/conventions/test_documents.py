@@ -14,6 +14,7 @@ from google.protobuf import json_format
 from livekit import api
 
 from ops.cli import main
+from ops.metrics import catalogue
 from pipeline.options import TurnOptions, VadOptions
 from pipeline.providers import PROVIDERS
 from tasks.idempotency.store import redis_key
@@ -26,6 +27,7 @@ from tests.bench.scaling.results import Results
 from tests.unit.conventions.documents import DOCUMENTS, each_document, read, rows
 from webhooks import errors, problems
 from webhooks.errors import Rejection
+from webhooks.metrics import Metrics
 from webhooks.problems import Problem
 
 
@@ -155,6 +157,26 @@ def test_every_key_in_redis_is_documented() -> None:
         redis_key("<digest>"),
         keys.worker("<node>"),
     }
+
+
+def test_every_metric_is_documented_with_its_type_labels_and_meaning() -> None:
+    documented = rows(read("docs/reference/metrics.md"), r"switchboard_\w+")
+    expected = {
+        metric.name: [metric.kind.value, ", ".join(f"`{label}`" for label in metric.labels), metric.help]
+        for metric in catalogue.METRICS
+    }
+    shown = Metrics()
+    shown.watch(_Leading())
+    for family in shown.families():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        # Labels of one that was never counted are not known here.
+        expected[name] = [family.type, documented[name][1], family.documentation]
+    assert documented == expected
+
+
+class _Leading:
+    is_leader = True
+    livekit_is_up = True
 
 
 def options(command: click.Command) -> set[str]:

@@ -102,7 +102,10 @@ async def test_the_fallback_answers_in_time(fault: Fault, emulators: Emulators) 
     words, seconds = await timed_answer(llm_with_fallbacks(emulators.llms(), failures))
     assert words == SECOND
     assert seconds < TIMEOUT_WITH_FALLBACK_SECONDS + SLOW_MACHINE_SECONDS
-    assert [record["provider"] for record in failures.records()] == ["openai"]
+    assert [(record["type"], record["provider"]) for record in failures.records()] == [
+        ("provider_failure", "openai"),
+        ("provider_fallback", "openai"),
+    ]
 
 
 async def test_an_answer_that_breaks_off_is_not_begun_again(emulators: Emulators) -> None:
@@ -137,6 +140,7 @@ async def test_the_fallback_speaks_the_same_sentence(name: str, fault: Fault, em
     assert await spoken_words(speech) == WEEKEND
     assert time.monotonic() - asked < TIMEOUT_WITH_FALLBACK_SECONDS + SLOW_MACHINE_SECONDS
     assert failures.records()[0]["provider"] == name
+    assert failures.left == {("tts", name): 1}
     await speech.aclose()
 
 

@@ -125,3 +125,30 @@ async def test_a_lease_counts_as_kept_while_redis_is_away_but_not_for_ever(
     assert asyncio.get_running_loop().time() - began >= settings.lease.outage_seconds - 0.1
     assert results == [RenewResult.LOST]
     await redis_server.start()
+
+
+async def test_a_renewal_that_comes_after_two_intervals_is_counted_as_late(
+    rooms: RoomStore, settings: Settings, redis_server: RedisServer
+) -> None:
+    late: list[None] = []
+    on_time = settings.model_copy(update={"lease": settings.lease.model_copy(update={"renew_ms": 60_000})})
+    lease = Lease(rooms, await claimed(rooms), on_time, lambda _: None, on_late=lambda: late.append(None))
+    renewing = asyncio.create_task(lease.renew())
+    lease.record_step("joined", 40)
+    await lease.write(OVER)
+    await asyncio.wait_for(renewing, 5)
+    assert late == []
+
+    await rooms.redis.flushdb()
+    lease = Lease(rooms, await claimed(rooms), settings, lambda _: None, on_late=lambda: late.append(None))
+    redis_server.pause()
+    renewing = asyncio.create_task(lease.renew())
+    await asyncio.sleep(0.15)
+    redis_server.resume()
+
+    async def counted() -> bool:
+        return bool(late)
+
+    await until(counted)
+    await lease.write(OVER)
+    await asyncio.wait_for(renewing, 5)
