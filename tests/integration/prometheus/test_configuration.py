@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.integration.prometheus.promtool import FOLDER, alerts, run
+from tests.unit.conventions.source_tree import ROOT
 
 ALERTMANAGER = FOLDER / "alertmanager.yml"
 
@@ -29,6 +31,16 @@ def test_an_alert_goes_to_the_receiver_of_its_severity(name: str) -> None:
     done = run("amtool", "config", "routes", "test", f"--config.file={ALERTMANAGER}", *labels)
     # After a warning about its own options.
     assert done.stdout.split()[-1] == severity
+
+
+def test_alertmanager_accepts_the_receivers_of_the_document_in_the_place_of_ours(tmp_path: Path) -> None:
+    document = (ROOT / "docs/howto/observe.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```yaml\n(receivers:.+?)^```", document, re.MULTILINE | re.DOTALL)
+    config = yaml.safe_load(ALERTMANAGER.read_text(encoding="utf-8")) | yaml.safe_load(example)
+    file = tmp_path / "alertmanager.yml"
+    file.write_text(yaml.safe_dump(config), encoding="utf-8")
+    done = run("amtool", "check-config", file)
+    assert done.returncode == 0, done.stdout
 
 
 def test_what_mutes_and_what_is_muted_are_alerts_and_none_mutes_itself() -> None:
