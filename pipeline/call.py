@@ -189,7 +189,8 @@ class Call:
             self._finish(self._room_watch.end_of_job(shutdown, self._runner.crash))
 
     def _on_metrics_changed(self) -> None:
-        if self._report is None:
+        # The end has a report of its own.
+        if self._report is None and self._end is None:
             self._report = asyncio.get_running_loop().call_later(REPORT_SECONDS, self.report_metrics)
 
     async def _join(self, ctx: JobContext) -> None:

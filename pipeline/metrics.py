@@ -53,12 +53,22 @@ class CallMetrics:
         }
 
     def usage(self) -> list[dict[str, Any]]:
-        """Return an entry for each provider and model, as livekit-agents counts it, of all sessions together."""
+        """Return an entry for each provider and model, as livekit-agents counts it, of all sessions together.
+
+        Counts of zero are left out: most are, and a record would be twice as long.
+        """
         total: dict[Key, dict[str, Any]] = {}
         for _, usage in self._sessions.values():
             for entry in usage.entries():
                 _add(total, entry)
-        return list(total.values())
+        return [
+            {
+                name: round(value, 3) if isinstance(value, float) else value
+                for name, value in entry.items()
+                if value != 0
+            }
+            for entry in total.values()
+        ]
 
 
 class _Turns:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import ProcessCollector
 from prometheus_client.metrics_core import Metric as Family
+from redis.exceptions import RedisError
 
 from ops.metrics import catalogue
 from ops.metrics.catalogue import NO_TIER
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 
     from tasks.settings import MetricsSettings, TierSettings
 
-DEADLINE_SECONDS = 3.0
-"""Time for what is read, and again for what is counted. Prometheus gives a scrape 10 s."""
-ADVANCE_SECONDS = 5.0
+READ_SECONDS, COUNT_SECONDS = 4.0, 3.0
+"""Time for what is read, and for what is counted. Prometheus gives a scrape 10 s in all."""
+IDLE_SECONDS = 5.0
 """Time after which new entries are counted even if nobody scrapes: the streams are trimmed."""
 
 logger = logging.getLogger("switchboard.ops.metrics")
@@ -41,16 +42,14 @@ class Exporter:
         self._fleet = Fleet(redis, tiers)
         self._ledger = Ledger(redis)
         self._outage = Outage(address, logger)
-        # Two scrapes at once would count at once.
-        self._lock = asyncio.Lock()
-        self._advanced_at = float("-inf")
+        self._counting: asyncio.Task[None] | None = None
+        self._counted_at = float("-inf")
         self._process = ProcessCollector(registry=None)
 
     async def collect(self) -> list[Family]:
         """Return all metrics. While Redis fails, `switchboard_redis_up` is 0, and what is not known is left out."""
-        async with self._lock:
-            series = await self._read()
-            is_up = series is not None and await self._advance()
+        series = await self._read()
+        is_up = series is not None and await self._count()
         series = series or Series()
         series.set(catalogue.BUILD_INFO, version("livekit-switchboard"), version("livekit-agents"), value=1)
         series.set(catalogue.REDIS_UP, value=int(is_up))
@@ -62,23 +61,42 @@ class Exporter:
 
     async def run(self) -> None:
         """Count new entries every few seconds, until it is cancelled."""
-        while True:
-            await asyncio.sleep(max(0.0, self._advanced_at + ADVANCE_SECONDS - time.monotonic()))
-            async with self._lock:
-                await self._advance()
+        try:
+            while True:
+                await asyncio.sleep(max(0.0, self._counted_at + IDLE_SECONDS - time.monotonic()))
+                try:
+                    await self._count()
+                except Exception:
+                    logger.exception("entries not counted")
+        finally:
+            if self._counting is not None:
+                self._counting.cancel()
 
     async def _read(self) -> Series | None:
         try:
-            return await within_deadline(self._fleet.read(), DEADLINE_SECONDS)
+            return await within_deadline(self._fleet.read(), READ_SECONDS)
         except RedisUnavailable as error:
             self._outage.failed(error)
             return None
 
-    async def _advance(self) -> bool:
-        self._advanced_at = time.monotonic()
+    async def _count(self) -> bool:
+        """Count new entries, and return whether Redis is up. What takes longer goes on in the background.
+
+        Scrapes at the same time, and `run`, share one run of the ledger.
+        """
+        self._counted_at = time.monotonic()
+        if self._counting is None or self._counting.done():
+            self._counting = asyncio.create_task(self._ledger.advance())
+        counting, batches = self._counting, self._ledger.batches
+        answered, _ = await asyncio.wait({counting}, timeout=COUNT_SECONDS)
+        if not answered:
+            if self._ledger.batches > batches:
+                return True
+            self._outage.failed(RedisUnavailable(seconds=COUNT_SECONDS, error="no answer"))
+            return False
         try:
-            await within_deadline(self._ledger.advance(), DEADLINE_SECONDS)
-        except RedisUnavailable as error:
+            counting.result()
+        except (RedisError, OSError) as error:
             self._outage.failed(error)
             return False
         self._outage.answered()

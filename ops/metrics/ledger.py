@@ -79,6 +79,7 @@ class Ledger:
     """The counts of one installation. The client must decode responses.
 
     `is_current`: it has counted all entries once. Before that, what it has would look like a sudden increase later.
+    `batches`: how many it has counted, so that one that has much to catch up with does not look stuck.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -87,6 +88,7 @@ class Ledger:
         self._positions: dict[str, str] = {}
         self.series = BoundedSeries()
         self.is_current = False
+        self.batches = 0
 
     async def advance(self) -> None:
         """Count the entries that are new. Each time it writes, so that a Redis that takes no writes is noticed.
@@ -126,6 +128,7 @@ class Ledger:
             for entry, fields in entries:
                 self._count(stream, entry, fields)
             most = max(most, len(entries))
+        self.batches += 1
         return most
 
     async def _saved(self, stored: Mapping[str, str]) -> bool:

@@ -1,15 +1,15 @@
 """The state of each room in Redis, and the lease by which one of many attempts answers it.
 
-    states      the states of a room and of a worker, and the results of the actions on a room
-    records     what is read back from Redis, typed
-    call_records  the records of calls and of their attempts, typed
-    keys        names and lifetimes of the keys
-    scripts     the Lua scripts as functions with named keys and arguments
-    store       `RoomStore`: a method for each action on a room, and the reads that operators need
-    waitlist    `WaitList`: limits, permits and waits
-    census      `RoomCensus`: the open rooms of each tier, for metrics
-    counters    `Counters`: calls started, and repairs of the reconciler
-    lua/        the scripts, one for each action; `lua/lib/` has what they share
+    states          the states of a room and of a worker, and the results of the actions on a room
+    records         what is read back from Redis, typed
+    call_records    the records of calls and of their attempts, typed
+    keys            names and lifetimes of the keys
+    scripts         the Lua scripts as functions with named keys and arguments
+    store           `RoomStore`: a method for each action on a room, and the reads that operators need
+    waitlist        `WaitList`: limits, permits and waits
+    census          `RoomCensus`: the open rooms of each tier, for metrics
+    counters        `Counters`: calls started, and repairs of the reconciler
+    lua/            the scripts, one for each action; `lua/lib/` has what they share
 
 A room is known by its sid, because LiveKit uses names again. This package knows no Celery and no settings: a message is
 bytes to it, a queue is the name of a list, and limits and lifetimes are passed in or stand in `keys`.
@@ -55,6 +55,12 @@ reopening are no failures.
 
 A room becomes terminal in one way only (`lua/lib/finish_room.lua`). The same script releases its permits and admits the
 rooms that this lets in.
+
+Each attempt that was claimed leaves one record when it ends, and each room one when it is over, also if nobody has
+claimed it. The script that makes the change writes them (`lua/lib/records.lua`). An attempt tells its usage and its
+turns with its renewals, and the room's hash keeps them until the record is written: so an attempt whose process was
+killed has them up to its last renewal. No record is left by a room that finishes without having been opened, by one
+that is refused while very many are, and by one that Redis has forgotten.
 
 A room holds its permits from when it enters its queue until it is over; a requeue keeps them. Queued rooms count like
 running ones: otherwise a tenant at its limit could fill the queue of its tier, and exceed the limit when workers come.
@@ -124,7 +130,7 @@ counts expired leases only when they could have been renewed (decision 9).
     switchboard:unanswered          zset    waiting and queued rooms by tier and arrival
     switchboard:notify              zset    rooms whose callers have to be notified: their wait, or their call, is over
     switchboard:tenantless          zset    rooms that name no tenant yet, by the time they were first seen
-    switchboard:calls               stream  call records, capped
+    switchboard:calls               stream  records of calls and of attempts, capped
     switchboard:dead                stream  dead letters, capped
     switchboard:counters            hash    calls started by tier, repairs by sweep, the time of the leader's last tick
     switchboard:metrics             hash    the exporter's counters, and the entries up to which they count

@@ -82,7 +82,7 @@ class AttemptRecord:
     """An attempt that has ended. `steps_ms`: as in `Room`; `opened` is the call's, `lost_before` the loss before it.
 
     `uncounted`: how many attempts up to this one are no failures. `cause`: if it is lost. `version`: of Switchboard.
-    `usage`: JSON, the use of each provider and model, and their failures. `turns`: JSON, or `{}` without a session. Of
+    `usage`: JSON, the use of each provider and model, and their failures. `turns`: JSON, or `{}` if not known yet. Of
     an attempt that was killed both are as of its last renewal.
     """
 

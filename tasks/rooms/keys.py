@@ -50,7 +50,7 @@ AGENT_METADATA_MS = 2 * 3600 * 1000
 DEAD_LENGTH = 10_000
 """Dead letters kept."""
 CALLS_LENGTH = 30_000
-"""Records of calls and of attempts kept: those of 10,000 calls at least, if not more than two attempts each."""
+"""Records of calls and attempts kept: of 10,000 calls, with two attempts each. One has 1.1 kB, so all have 33 MB."""
 
 FIXED: dict[str, str | int] = {
     "rooms_key": ROOMS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import sys
 import time
@@ -12,7 +13,7 @@ from contextlib import asynccontextmanager
 from ops.caller.caller import Caller
 from ops.caller.transcript import Speaker
 from ops.stack import Worker, WorkerSpec
-from tasks.rooms import Room, State
+from tasks.rooms import AttemptEnding, Room, State
 from tasks.worker.drain_step import SAME_SIGNAL_SECONDS
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
 from tests.acceptance.speech import utterance
@@ -63,6 +64,10 @@ async def test_a_worker_that_gets_sigterm_hands_its_call_over_with_the_conversat
         # A caller who is handed over between two turns hears nothing of it.
         assert not [line for line in caller.transcript.texts(Speaker.AGENT) if "cut off" in line]
     await running.reaches(room.sid, State.ENDED)
+    records = [record for record in await running.rooms.list_attempt_records() if record.sid == room.sid]
+    assert [record.ending for record in records] == [AttemptEnding.ENDED, AttemptEnding.HANDED_OVER]
+    assert [json.loads(record.turns)["turns"] for record in records] == [1, 1]
+    assert all("llm_usage" in record.usage for record in records)
 
 
 async def test_an_operator_drains_a_worker_whose_calls_may_end_by_themselves(running: Installation) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import cast
 
+from ops.caller.caller import Caller
 from ops.caller.transcript import Speaker
 from ops.stack import WorkerSpec
-from tasks.rooms import Room, State
+from tasks.rooms import LossCause, Room, State, keys
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
 from tests.acceptance.speech import HOURS, understood, utterance
+from tests.provider_faults.emulators import QUESTION, tenant_providers
 from tests.support.waiting import until
 
 
@@ -69,6 +74,47 @@ async def test_the_replacement_remembers_what_was_said_and_answers_what_was_not_
         await until(answered)
     await running.reaches(room.sid, State.ENDED)
     assert await running.rooms.conversation(room.sid) is None
+
+
+async def test_the_records_of_a_killed_agent_and_of_its_replacement_have_all_that_they_used(
+    running: Installation, tmp_path: Path
+) -> None:
+    async def ask(caller: Caller) -> None:
+        said = await caller.say(utterance(QUESTION))
+        await caller.wait_for_answer(said.end, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+
+    async with tenant_providers(tmp_path, "metered") as providers:
+        async with running.more_tenants(providers.table("metered", "standard")), running.call("metered") as caller:
+            await caller.wait_for_answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
+            await ask(caller)
+            room = await running.reaches(caller.room_sid, State.RUNNING)
+            assert room.pid is not None
+
+            async def kept() -> bool:
+                usage = await cast("Awaitable[str | None]", running.rooms.redis.hget(keys.room(room.sid), "usage"))
+                return output_tokens(usage or "[]") == providers.openai.tokens > 0
+
+            await until(kept)
+            os.kill(room.pid, signal.SIGKILL)
+            await running.reaches(room.sid, lambda room: room.attempt == 2 and "first_audio" in room.steps_ms)
+            await caller.listener.wait_for_silence(1.0, ANSWER_SECONDS)
+            await ask(caller)
+        await running.reaches(room.sid, State.ENDED)
+    records = [record for record in await running.rooms.list_attempt_records() if record.sid == room.sid]
+    second, first = records
+    assert (first.attempt, first.ending, first.cause, first.worker) == (1, "lost", LossCause.FAILED, room.worker)
+    assert (second.attempt, second.ending, second.cause) == (2, "ended", None)
+    assert second.steps_ms["lost_before"] == first.steps_ms["lost"]
+    assert [json.loads(record.turns)["turns"] for record in (first, second)] == [1, 1]
+    assert all(0 < ms < 10_000 for record in records for ms in json.loads(record.turns)["replies_ms"])
+    assert sum(output_tokens(record.usage) for record in records) == providers.openai.tokens
+    (call,) = [record for record in await running.rooms.list_call_records() if record.sid == room.sid]
+    assert (call.state, call.attempts, call.outcome) == ("ended", 2, "room empty")
+    assert call.steps_ms["first_claimed"] == first.steps_ms["claimed"]
+
+
+def output_tokens(usage: str) -> int:
+    return sum(entry.get("output_tokens", 0) for entry in json.loads(usage) if entry["type"] == "llm_usage")
 
 
 async def test_the_calls_of_a_killed_worker_are_taken_over_by_another(

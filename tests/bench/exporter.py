@@ -50,7 +50,7 @@ async def write_records(installation: Installation, calls: int) -> None:
         for number in range(calls):
             own = {"sid": f"RM_{number}", "at:ended": now_ms, **room, **steps}
             for record in (attempt | {"usage": USAGE, "turns": TURNS}, call | {"usage": USAGE}):
-                pipe.xadd(keys.CALLS, own | record, maxlen=keys.CALLS_LENGTH)  # type: ignore[operator,arg-type]
+                pipe.xadd(keys.CALLS, own | record, maxlen=keys.CALLS_LENGTH)  # type: ignore[arg-type]
         await pipe.execute()
 
 

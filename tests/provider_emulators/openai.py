@@ -20,9 +20,13 @@ SPEECH_RATE = 24000
 
 @dataclass
 class OpenAIEmulator(ProviderEmulator):
-    """Emulator whose LLM calls a tool when asked about the weather, and otherwise answers `reply`."""
+    """Emulator whose LLM calls a tool when asked about the weather, and otherwise answers `reply`.
+
+    `tokens`: the output tokens of all answers that were sent to their end.
+    """
 
     prefix: str = "/v1"
+    tokens: int = 0
 
     @property
     def url(self) -> str:
@@ -46,6 +50,7 @@ class OpenAIEmulator(ProviderEmulator):
         for delta, reason in self._deltas(asked["messages"]):
             yield _chunk(asked["model"], [{"index": 0, "delta": delta, "finish_reason": reason}])
         usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+        self.tokens += usage["completion_tokens"]
         yield _chunk(asked["model"], [], usage=usage)
         yield b"data: [DONE]\n\n"
 

@@ -6,7 +6,8 @@
 -- Returns 1, or 0 if a field has changed; then nothing was written.
 
 local metrics_key = unpack(KEYS)
-local compared = tonumber((unpack(ARGV)))
+-- There may be more than `unpack` could return at once.
+local compared = tonumber((unpack(ARGV, 1, 1)))
 
 for i = 2, compared * 2, 2 do
   local field, value = unpack(ARGV, i, i + 1)

@@ -48,10 +48,10 @@ if not held then
   return 0
 end
 keep_metrics(room_key, usage, turns)
-write_attempt_record(sid, room_key, 'dead', '', reason, uncounted or 0)
+local used = write_attempt_record(sid, room_key, 'dead', '', reason, uncounted or 0)
 finish(sid, room_key, conversation_key, 'dead', reason, 'limit', public_reason)
 redis.call('ZADD', notify_key, now_ms, sid)
 write_dead_letter(sid, known_name, tenant, tier, attempt, 'unanswerable', reason)
-write_call_record(sid, room_key, 'dead', reason, redis.call('HGET', room_key, 'usage') or '[]')
+write_call_record(sid, room_key, 'dead', reason, used)
 release(sid)
 return 1

@@ -28,11 +28,11 @@ if not held then
 end
 
 keep_metrics(room_key, usage, turns)
-write_attempt_record(sid, room_key, 'ended', '', outcome, uncounted or 0)
+local used = write_attempt_record(sid, room_key, 'ended', '', outcome, uncounted or 0)
 finish(sid, room_key, conversation_key, 'ended', outcome, ended_by, public_reason)
 if ended_by == 'limit' then
   redis.call('ZADD', notify_key, now_ms, sid)
 end
-write_call_record(sid, room_key, 'ended', outcome, redis.call('HGET', room_key, 'usage') or '[]')
+write_call_record(sid, room_key, 'ended', outcome, used)
 release(sid)
 return 1

@@ -46,9 +46,8 @@ end
 uncounted = tonumber(uncounted or 0) + 1 - tonumber(counted)
 keep_metrics(room_key, usage, turns)
 local ending = handed_over == '1' and 'handed_over' or 'lost'
-write_attempt_record(sid, room_key, ending, ending == 'lost' and cause or '', reason, uncounted)
+local used = write_attempt_record(sid, room_key, ending, ending == 'lost' and cause or '', reason, uncounted)
 redis.call('HSET', room_key, 'at:lost', now_ms)
-local used = redis.call('HGET', room_key, 'usage') or '[]'
 
 if closing then
   finish(sid, room_key, conversation_key, 'ended', reason, 'callers', '')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tasks.rooms import keys
 from tests.bench.scaling.cost import Cost
 from tests.bench.scaling.results import Results
 from tests.bench.scaling.sweeps import QUIET_SWEEPS, QUIET_SYNC
@@ -14,7 +15,6 @@ MAXCLIENTS = 10_000
 SYNC_EVERY = 3.5
 """Mean number of ticks between two syncs with the LiveKit server."""
 HOUR = 3600.0
-RECORDS = 10_000
 RATES = (1.0, 10.0, 50.0, 100.0)
 """Calls a second."""
 
@@ -50,7 +50,7 @@ def memory_bytes(results: Results, rate: float) -> float:
     rooms = max(results.call)
     footprint, sizes = results.footprints[rooms], results.room_sizes[rooms]
     running = rate * results.profile.length * (sizes.running + footprint.conversation)
-    return running + rate * HOUR * footprint.ended_room + RECORDS * footprint.call_record
+    return running + rate * HOUR * footprint.ended_room + keys.CALLS_LENGTH * footprint.call_record
 
 
 def capacities(results: Results) -> list[Capacity]:

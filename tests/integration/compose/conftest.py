@@ -45,6 +45,7 @@ class Installation:
     livekit_url: str
     livekit_secret: str
     flower_url: str
+    exporter_url: str
     flower_password: str
     prometheus_url: str
     containers: dict[str, Container]
@@ -119,7 +120,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         ),
         "livekit": replace(mapping, env={"NODE_IP": HOST}),
         "flower": replace(mapping, env={"FLOWER_ADDRESS": HOST, "FLOWER_PORT": str(flower)}),
-        "exporter": replace(mapping, arguments=("--port", str(exporter))),
+        "exporter": replace(mapping, addresses=addresses | {"0.0.0.0": HOST, "9808": str(exporter)}),  # noqa: S104
         "alertmanager": mapping,
         "prometheus": mapping,
     }
@@ -139,6 +140,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
             livekit_secret=(files / "livekit_api_secret").read_text(encoding="utf-8").strip(),
             flower_url=f"http://{HOST}:{flower}",
             prometheus_url=f"http://{HOST}:{prometheus}",
+            exporter_url=f"http://{HOST}:{exporter}/metrics",
             flower_password=(files / "flower_password").read_text(encoding="utf-8").strip(),
             containers=containers,
         )

@@ -29,7 +29,6 @@ class HostMapping:
     `files`: a folder with a copy of each secret, and of each configuration as `<name>.config`.
     `addresses`: address in containers -> address on this machine.
     `options`: program -> options with its port, for programs that take it in no other way.
-    `arguments`: more words for the command, for a program that takes its port after them.
     `programs`: folders to search for programs.
     """
 
@@ -37,7 +36,6 @@ class HostMapping:
     addresses: Mapping[str, str]
     env: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    arguments: Sequence[str] = ()
     programs: Sequence[Path] = ()
 
 
@@ -61,7 +59,7 @@ class Container(ManagedProcess):
     def command(self) -> list[str]:
         """Return the service's command, after the entry point of its image if that is a program of its own."""
         entry = ENTRY_POINTS.get(self.name)
-        return self._words([*([entry] if entry else []), *self._service["command"], *self._mapping.arguments])
+        return self._words([*([entry] if entry else []), *self._service["command"]])
 
     async def is_ready(self) -> bool:
         """Run the health check as a container engine does, and return whether it ended with 0."""

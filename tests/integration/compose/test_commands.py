@@ -148,6 +148,21 @@ async def test_prometheus_scrapes_exporter_and_receivers_and_knows_the_rules_and
     assert {group["name"] for group in groups} >= {"switchboard-calls", "switchboard-parts"}
 
 
+async def test_the_exporter_shows_the_installation_as_a_user_of_redis_who_may_do_little(
+    installation: Installation,
+) -> None:
+    async with (
+        queued_room(installation),
+        aiohttp.ClientSession() as session,
+        session.get(installation.exporter_url) as answer,
+    ):
+        lines = (await answer.text()).splitlines()
+    assert "switchboard_redis_up 1.0" in lines
+    assert "switchboard_reconciler_up 1.0" in lines
+    assert 'switchboard_rooms{state="queued",tier="premium"} 1.0' in lines
+    assert 'switchboard_tier_promise_seconds{tier="premium"} 5.0' in lines
+
+
 @pytest.mark.parametrize("name", WORKERS)
 async def test_a_worker_is_healthy_and_a_container_stop_ends_it_cleanly(installation: Installation, name: str) -> None:
     worker = installation.worker(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -70,7 +71,10 @@ class Mute(Person):
 
 @dataclass
 class LiveCall:
-    """A call of an agent's. `ends`: what it has told of its end. `conversation`: the last one that it has told."""
+    """A call of an agent's. `ends`: what it has told of its end. `conversation`: the last one that it has told.
+
+    `usage`, `turns`: the last ones that it has told.
+    """
 
     livekit: LiveKitServer
     options: CallOptions
@@ -79,6 +83,8 @@ class LiveCall:
     steps: list[str]
     ends: list[End]
     conversation: str = ""
+    usage: list[dict[str, Any]] = field(default_factory=list)
+    turns: dict[str, Any] = field(default_factory=dict)
     running: asyncio.Task[CallOutcome] = field(init=False)
 
     def person(
@@ -180,12 +186,16 @@ async def calling(
     def keep(conversation: str) -> None:
         live.conversation = conversation
 
+    def measure(usage: str, turns: str) -> None:
+        live.usage, live.turns = json.loads(usage), json.loads(turns)
+
     call = Call(
         options,
         runner,
         Conversation(),
         on_step=steps.append,
         on_conversation=keep,
+        on_metrics=measure,
         on_phase=phases.append,
         on_over=ends.append,
     )

@@ -16,6 +16,8 @@ local function finish(sid, room_key, conversation_key, state, reason, ended_by, 
     'public_reason', public_reason, 'at:ended', now_ms)
   -- A room that was never claimed still has these.
   redis.call('HDEL', room_key, 'message', 'notified', 'not_before')
+  -- In the record of the attempt.
+  redis.call('HDEL', room_key, 'usage', 'turns')
   redis.call('PEXPIRE', room_key, over_ms)
   redis.call('ZREM', rooms_key, sid)
   redis.call('ZREM', leases_key, sid)

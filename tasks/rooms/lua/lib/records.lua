@@ -24,7 +24,7 @@ end
 
 -- Write the record of the attempt that has the room, while the room's hash still has it: before its next attempt, and
 -- before the room is over. `ending`: 'ended', 'lost', 'handed_over' or 'dead'. `cause`: a LossCause if it is lost, or
--- ''. `uncounted`: how many attempts up to this one are no failures.
+-- ''. `uncounted`: how many attempts up to this one are no failures. Returns the usage of the attempt, JSON.
 local function write_attempt_record(sid, room_key, ending, cause, reason, uncounted)
   local lost = ending == 'lost' or ending == 'handed_over'
   local record = {'kind', 'attempt', 'sid', sid, 'ending', ending, 'cause', cause, 'reason', reason,
@@ -50,6 +50,7 @@ local function write_attempt_record(sid, room_key, ending, cause, reason, uncoun
   add(record, 'turns', turns)
   add(record, lost and 'at:lost' or 'at:ended', now_ms)
   append(record)
+  return usage
 end
 
 -- Write the record of a room that is over, from its hash as it is then. `state`: its own, or 'refused'. `usage`: JSON.

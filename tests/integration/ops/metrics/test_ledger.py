@@ -229,3 +229,26 @@ async def test_nothing_is_shown_before_all_entries_were_counted_once(
     monkeypatch.setattr(ledger, "CONFLICTS", 5)
     await book.advance()
     assert book.is_current
+
+
+async def test_thousands_of_series_are_saved_at_once(rooms: RoomStore) -> None:
+    """Lua's `unpack` has a limit of about 8,000."""
+    usage = [
+        {"type": "tts_usage", "provider": "p", "model": f"voice-{number}", "characters_count": 1}
+        for number in range(12)
+    ]
+    async with rooms.redis.pipeline(transaction=False) as pipe:
+        for number in range(ledger.BATCH):
+            record = {
+                "kind": "attempt",
+                "tier": "free",
+                "attempt": "1",
+                "ending": "ended",
+                "tenant": f"tenant-{number}",
+            }
+            pipe.xadd(keys.CALLS, record | {"usage": json.dumps(usage)})  # type: ignore[arg-type]
+        await pipe.execute()
+    await Ledger(rooms.redis).advance()
+    restarted = Ledger(rooms.redis)
+    await restarted.advance()
+    assert len(restarted.series.of(catalogue.USAGE_CHARACTERS)) == ledger.BATCH * len(usage)

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable
+from typing import Any, cast
 
 import pytest
+from redis.exceptions import RedisError
 
 from ops.stack.redis import RedisServer
-from tasks.call.ending import Ended, Lost
+from tasks.call.ending import Ended, Ending, Lost, Unanswerable
 from tasks.call.lease import Lease
-from tasks.rooms import ClaimRefusal, EndedBy, RenewResult, Room, RoomStore, State
+from tasks.rooms import AttemptMetrics, ClaimRefusal, EndedBy, RenewResult, Room, RoomStore, State, keys
 from tasks.settings import Settings
 from tests.support.waiting import until
 
@@ -125,6 +128,75 @@ async def test_a_lease_counts_as_kept_while_redis_is_away_but_not_for_ever(
     assert asyncio.get_running_loop().time() - began >= settings.lease.outage_seconds - 0.1
     assert results == [RenewResult.LOST]
     await redis_server.start()
+
+
+async def usage_kept(rooms: RoomStore) -> str | None:
+    return await cast("Awaitable[str | None]", rooms.redis.hget(keys.room("RM_1"), "usage"))
+
+
+async def test_metrics_wait_for_a_renewal_that_comes_anyway_and_are_sent_once(
+    rooms: RoomStore, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWITCHBOARD_LEASE_RENEW_MS", "2000")
+    sent: list[tuple[object, object]] = []
+    renew = rooms.renew
+
+    async def noted(*arguments: Any, **named: Any) -> RenewResult:
+        sent.append((named["usage"], named["turns"]))
+        return await renew(*arguments, **named)
+
+    monkeypatch.setattr(rooms, "renew", noted)
+    lease, renewing, _ = await start(rooms, Settings.read())
+
+    async def renewals(number: int) -> None:
+        async def so_many() -> bool:
+            return len(sent) == number
+
+        await until(so_many)
+
+    await renewals(1)
+    lease.save_metrics(AttemptMetrics("[1]", "{}"))
+    await asyncio.sleep(0)
+    lease.save_metrics(AttemptMetrics("[2]", "{}"))
+    assert len(sent) == 1
+    lease.record_step("joined", 10)
+    await renewals(2)
+    lease.save_metrics(AttemptMetrics("[3]", "{}"))
+    lease.record_step("first_audio", 20)
+    await renewals(3)
+    lease.record_step("again", 30)
+    await renewals(4)
+    assert sent == [("", ""), ("[2]", "{}"), ("[3]", ""), ("", "")]
+    assert await usage_kept(rooms) == "[3]"
+    await lease.write(OVER)
+    await asyncio.wait_for(renewing, 5)
+
+
+@pytest.mark.parametrize("ending", [OVER, Lost("it crashed"), Unanswerable("no such provider")])
+async def test_every_ending_has_the_latest_metrics(rooms: RoomStore, settings: Settings, ending: Ending) -> None:
+    lease, renewing, _ = await start(rooms, settings)
+    lease.save_metrics(AttemptMetrics("[1]", '{"turns": 1}'))
+    await lease.write(ending)
+    await asyncio.wait_for(renewing, 5)
+    (record,) = await rooms.list_attempt_records()
+    assert (record.usage, record.turns) == ("[1]", '{"turns": 1}')
+
+
+async def test_metrics_of_which_redis_got_nothing_are_sent_again(
+    rooms: RoomStore, settings: Settings, redis_server: RedisServer
+) -> None:
+    lease, renewing, _ = await start(rooms, settings)
+    redis_server.pause()
+    try:
+        lease.save_metrics(AttemptMetrics("[1]", "{}"))
+        with pytest.raises((RedisError, OSError)):
+            await lease.renew_once()
+    finally:
+        redis_server.resume()
+    await lease.renew_once()
+    assert await usage_kept(rooms) == "[1]"
+    await lease.write(OVER)
+    await asyncio.wait_for(renewing, 5)
 
 
 async def test_a_renewal_that_comes_after_two_intervals_is_counted_as_late(

@@ -156,6 +156,7 @@ async def test_a_worker_that_drains_takes_no_call_and_keeps_the_one_it_has(
 ) -> None:
     busy.send(signal.SIGTERM)
     await drains(rooms)
+    assert [worker.busy for worker in await rooms.list_workers()] == [1]
     await open_rooms(dispatcher, "b", 1)
     await one_waits(rooms)
     assert busy.running

@@ -15,9 +15,8 @@ def test_late_renewals_are_counted_over_all_children_and_their_successors(tmp_pa
     other.count_late_renewal()
     assert (one.late_renewals, other.late_renewals, scoreboard.late_renewals) == (1, 2, 3)
     assert one.memory_limits == MemoryLimits(1.0, 2.0)
-    assert one.hand_over
 
     # The next child in the row begins with its own limits, and the worker's counter does not fall.
     one.clear()
-    assert not one.hand_over
+    assert one.memory_limits == MemoryLimits()
     assert scoreboard.late_renewals == 3
