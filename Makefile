@@ -27,7 +27,7 @@ PYTHON ?= $(shell \
 		done; \
 	done)
 
-.PHONY: help demo test unit chaos campaign faults bench scaling autoscaling chart servers lint format lock clean
+.PHONY: help demo test unit chaos campaign faults bench scaling autoscaling chart dashboards servers lint format lock clean
 
 help:
 	@echo 'make demo [ARGS="--calls 3"]  a real call on this machine, with no keys and no servers'
@@ -40,6 +40,7 @@ help:
 	@echo 'make scaling                  the cost of rooms and calls in Redis and in each process, as they grow in number'
 	@echo 'make autoscaling              workers as pods under a wave of calls, scaled by the formula of the Helm chart'
 	@echo 'make chart                    lint and render the Helm chart, after each change of it or of its values'
+	@echo 'make dashboards               write the dashboards of Grafana again'
 	@echo 'make lint                     ruff, mypy --strict, import-linter'
 	@echo 'make format                   ruff format, and the fixes of ruff that are safe'
 	@echo 'make lock                     write the locked requirements again'
@@ -79,6 +80,9 @@ autoscaling: $(STAMPS)/dev $(STAMPS)/project servers
 
 chart: $(STAMPS)/dev $(STAMPS)/project
 	@$(BIN)/python -m ops.helm.make_chart
+
+dashboards: $(STAMPS)/dev $(STAMPS)/project
+	@$(BIN)/python -m ops.grafana
 
 # Before pytest, in which nobody would see how far they are.
 servers: | $(STAMPS)/venv

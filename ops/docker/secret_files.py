@@ -72,6 +72,7 @@ def write(folder: Path) -> list[Path]:
     write_again("redis_users", _redis_users(passwords | {LIVEKIT_REDIS_USER: password}))
     write_again("livekit.yaml", _livekit_configuration(password))
     write_once("flower_password", secrets.token_urlsafe(16))
+    write_once("grafana_password", secrets.token_urlsafe(16))
     write_once("flower_cookie_secret", secrets.token_urlsafe(48))
     # Random until the operator replaces it by the one of the single sign-on's provider. Compose wants a file to mount.
     write_once("flower_client_secret", secrets.token_urlsafe(32))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,11 @@ def composition() -> dict[str, Any]:
 def services() -> dict[str, Service]:
     found: dict[str, Service] = composition()["services"]
     return found
+
+
+def default_file(config: dict[str, str]) -> str:
+    """The file of a configuration, or its default if a variable names it."""
+    return re.sub(r"^\$\{\w+:-(.+)\}$", r"\1", config["file"])
 
 
 def built_services() -> dict[str, Service]:

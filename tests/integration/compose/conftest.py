@@ -16,7 +16,7 @@ import pytest_asyncio
 from ops.docker.secret_files import REDIS_USERS, write
 from ops.stack.binaries import Binaries
 from ops.stack.ports import HOST, PortPicker
-from tests.integration.compose.composition import composition, services
+from tests.integration.compose.composition import composition, default_file, services
 from tests.integration.compose.container import Container, HostMapping, OneShotContainer
 from tests.support import redis_with_tls
 
@@ -49,6 +49,7 @@ class Installation:
     flower_url: str
     exporter_url: str
     flower_password: str
+    prometheus_url: str
     containers: dict[str, Container]
 
     def worker(self, service: str, *, name: str = "") -> Container:
@@ -62,16 +63,30 @@ class Installation:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
     """All services but the workers, each started with its own command and healthy by its own health check."""
-    if binaries.haproxy is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("haproxy is not installed")
+    for program in ("haproxy", "prometheus", "prometheus-alertmanager"):
+        if (binaries.haproxy is None) if program == "haproxy" else (shutil.which(program) is None):
+            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{program} is not installed")
+    assert binaries.haproxy
     files = tmp_path_factory.mktemp("composition") / "files"
     write(files)
     # As in the composition, at least Redis 7.
     redis_server = redis_with_tls.binary(tmp_path_factory.mktemp("redis"))
     free = PortPicker()
-    redis, webhooks, health, livekit, tcp, udp, flower, metrics, livekit_metrics, exporter, *receivers = (
-        free.pick() for _ in range(12)
-    )
+    (
+        redis,
+        webhooks,
+        health,
+        livekit,
+        tcp,
+        udp,
+        flower,
+        metrics,
+        livekit_metrics,
+        exporter,
+        prometheus,
+        alertmanager,
+        *receivers,
+    ) = (free.pick() for _ in range(14))
     addresses = {
         "redis:6379": f"{HOST}:{redis}",
         "haproxy:8080": f"{HOST}:{webhooks}",
@@ -79,13 +94,23 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         "livekit:7880": f"{HOST}:{livekit}",
         "127.0.0.1:7880": f"{HOST}:{livekit}",
         "127.0.0.1:5555": f"{HOST}:{flower}",
+        "127.0.0.1:9808": f"{HOST}:{exporter}",
+        "exporter:9808": f"{HOST}:{exporter}",
+        "127.0.0.1:9090": f"{HOST}:{prometheus}",
+        "127.0.0.1:9093": f"{HOST}:{alertmanager}",
+        "alertmanager:9093": f"{HOST}:{alertmanager}",
+        **{f"receiver-{number}:8000": f"{HOST}:{port}" for number, port in enumerate(receivers, start=1)},
     }
     livekit_ports = {"7880": str(livekit), "7881": str(tcp), "7882": str(udp), "6789": str(livekit_metrics)}
     _copy_configurations(files, addresses | livekit_ports)
     mapping = HostMapping(
         files,
         addresses,
-        options={"redis-cli": ("-p", str(redis))},
+        options={
+            "redis-cli": ("-p", str(redis)),
+            "prometheus": (f"--web.listen-address={HOST}:{prometheus}",),
+            "prometheus-alertmanager": (f"--web.listen-address={HOST}:{alertmanager}",),
+        },
         programs=[_programs(files, binaries), redis_server.parent, binaries.haproxy.parent],
     )
 
@@ -112,6 +137,8 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         "livekit": replace(mapping, env={"NODE_IP": HOST}),
         "flower": replace(mapping, env={"FLOWER_ADDRESS": HOST, "FLOWER_PORT": str(flower)}),
         "exporter": replace(mapping, addresses=addresses | {"0.0.0.0": HOST, "9808": str(exporter)}),  # noqa: S104
+        "alertmanager": mapping,
+        "prometheus": mapping,
     }
     async with AsyncExitStack() as running:
         containers: dict[str, Container] = {}
@@ -130,6 +157,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
             livekit_metrics_url=f"http://{HOST}:{livekit_metrics}/metrics",
             livekit_secret=(files / "livekit_api_secret").read_text(encoding="utf-8").strip(),
             flower_url=f"http://{HOST}:{flower}",
+            prometheus_url=f"http://{HOST}:{prometheus}",
             exporter_url=f"http://{HOST}:{exporter}/metrics",
             flower_password=(files / "flower_password").read_text(encoding="utf-8").strip(),
             containers=containers,
@@ -139,9 +167,11 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
 def _copy_configurations(files: Path, addresses: dict[str, str]) -> None:
     """Copy the configurations, and the secrets that have an address, with the addresses of this machine."""
     for name, config in composition()["configs"].items():
-        source = Path(config["file"].removeprefix("${SWITCHBOARD_TENANTS:-").removesuffix("}"))
+        source = Path(default_file(config))
         text = source.read_text(encoding="utf-8").replace("/run/secrets", str(files))
         # HAProxy takes its addresses from its environment.
+        if name == "prometheus":
+            text = text.replace("rules.yml", "prometheus_rules.config").replace("interval: 15s", "interval: 1s")
         for address, local in {} if name == "haproxy" else addresses.items():
             text = text.replace(address, local)
         (files / f"{name}.config").write_text(text, encoding="utf-8")

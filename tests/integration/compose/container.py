@@ -18,6 +18,8 @@ from ops.stack.process import ManagedProcess, OneShot
 from tests.integration.compose.composition import REPOSITORY, Service, composition
 
 IMAGE_HOME = "/app"
+ENTRY_POINTS = {"livekit": "livekit-server", "prometheus": "prometheus", "alertmanager": "prometheus-alertmanager"}
+"""The programs that images bring as their entry points, by service."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ class Container(ManagedProcess):
 
     def command(self) -> list[str]:
         """Return the service's command, after the entry point of its image if that is a program of its own."""
-        entry = ["livekit-server"] if self.name == "livekit" else []
-        return self._words([*entry, *self._service["command"]])
+        entry = ENTRY_POINTS.get(self.name)
+        return self._words([*([entry] if entry else []), *self._service["command"]])
 
     async def is_ready(self) -> bool:
         """Run the health check as a container engine does, and return whether it ended with 0."""
@@ -87,6 +89,10 @@ class Container(ManagedProcess):
 
     def _translate(self, word: str) -> str:
         word = word.replace(IMAGE_HOME, str(REPOSITORY))
+        for target in (volume.partition(":")[2] for volume in self._service.get("volumes", [])):
+            # As a whole: it is the beginning of other paths, too.
+            if word.endswith(f"={target}"):
+                return word.removesuffix(target) + str(self.directory / "volume")
         for config in self._service.get("configs", []):
             word = word.replace(config["target"], str(self._mapping.files / f"{config['source']}.config"))
         for name in self._service.get("secrets", []):

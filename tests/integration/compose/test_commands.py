@@ -10,6 +10,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 import pytest
@@ -27,6 +28,8 @@ from tests.support import waiting
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WORKERS = ("worker-premium", "worker-standard")
+NOT_HERE = "grafana"
+"""No package of Debian brings it. Its dashboards and their queries have tests of their own."""
 
 
 async def until(store: RoomStore, sid: str, state: State) -> Room:
@@ -62,7 +65,7 @@ async def status(url: str, method: str = "GET", **options: object) -> int:
 async def test_each_service_runs_with_its_command_and_is_healthy_by_its_health_check(
     installation: Installation,
 ) -> None:
-    assert {*installation.containers, *WORKERS} == set(services()), "a service that no test starts"
+    assert {*installation.containers, *WORKERS, NOT_HERE} == set(services()), "a service that no test starts"
     assert [name for name, container in installation.containers.items() if not container.running] == ["tenants"]
 
 
@@ -130,6 +133,30 @@ async def test_flower_asks_for_the_password_and_lets_nobody_change_anything(inst
     assert await status(workers, headers=operator) == HTTPStatus.OK
     shutdown = f"{installation.flower_url}/api/worker/shutdown/celery@anything"
     assert await status(shutdown, "POST", headers=operator) == HTTPStatus.FORBIDDEN
+
+
+async def test_prometheus_scrapes_exporter_and_receivers_and_knows_the_rules_and_alertmanager(
+    installation: Installation,
+) -> None:
+    async def answer(path: str) -> Any:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{installation.prometheus_url}/api/v1/{path}") as got,
+        ):
+            return (await got.json())["data"]
+
+    async def scraped() -> bool:
+        found = await answer('query?query=up{job=~"switchboard.*"}')
+        return [series["value"][1] for series in found["result"]] == ["1", "1", "1"]
+
+    async def told() -> bool:
+        return len((await answer("alertmanagers"))["activeAlertmanagers"]) == 1
+
+    await waiting.until(scraped)
+    await waiting.until(told)
+    groups = (await answer("rules"))["groups"]
+    assert {rule["health"] for group in groups for rule in group["rules"]} <= {"ok", "unknown"}
+    assert {group["name"] for group in groups} >= {"switchboard-calls", "switchboard-parts"}
 
 
 async def test_the_exporter_shows_the_installation_as_a_user_of_redis_who_may_do_little(

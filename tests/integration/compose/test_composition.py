@@ -16,12 +16,23 @@ from ops.docker.secret_files import LIVEKIT_API_KEY, write
 from ops.setup.livekit import VERSION
 from tasks.call.drain import HAND_OVER_SECONDS
 from tasks.settings import Settings
-from tests.integration.compose.composition import REPOSITORY, Service, built_services, composition, services
+from tests.integration.compose.composition import (
+    REPOSITORY,
+    Service,
+    built_services,
+    composition,
+    default_file,
+    services,
+)
+from tests.unit.conventions.source_tree import project
 
 ALL = pytest.mark.parametrize("service", [pytest.param(service, id=name) for name, service in services().items()])
 BUILT = pytest.mark.parametrize(
     "service", [pytest.param(service, id=name) for name, service in built_services().items()]
 )
+
+
+OBSERVING = ("exporter", "prometheus", "alertmanager", "grafana")
 
 
 def seconds(duration: str) -> int:
@@ -46,8 +57,9 @@ def test_the_schema_would_notice_a_mistake() -> None:
 
 def test_it_has_everything_that_an_installation_needs() -> None:
     assert set(services()) == {
-        *("livekit", "redis", "haproxy", "flower", "tenants", "exporter"),
+        *("livekit", "redis", "haproxy", "flower", "tenants"),
         *("receiver-1", "receiver-2", "worker-premium", "worker-standard"),
+        *OBSERVING,
     }
 
 
@@ -58,7 +70,7 @@ LONG_RUNNING = pytest.mark.parametrize(
 
 @ALL
 def test_each_command_and_health_check_is_a_list_that_no_shell_reads(service: Service) -> None:
-    assert isinstance(service["command"], list)
+    assert isinstance(service.get("command", []), list)
     check = service.get("healthcheck", {}).get("test", ["CMD"])
     assert isinstance(check, list)
     assert check[0] == "CMD"
@@ -138,8 +150,51 @@ def test_redis_and_the_webhooks_are_on_networks_that_do_not_leave_the_host() -> 
     assert "ports" not in services()["redis"]
 
 
-def test_flower_is_published_to_the_host_itself_only() -> None:
-    assert all(port.startswith("127.0.0.1:") for port in services()["flower"]["ports"])
+@pytest.mark.parametrize("name", ["flower", "grafana"])
+def test_a_dashboard_is_published_to_the_host_itself_only(name: str) -> None:
+    assert all(port.startswith("127.0.0.1:") for port in services()[name]["ports"])
+
+
+def test_what_observes_is_started_by_a_profile_alone() -> None:
+    profiles = {name: service["profiles"] for name, service in services().items() if "profiles" in service}
+    assert profiles == {name: ["observe"] for name in OBSERVING}
+
+
+def test_prometheus_and_alertmanager_have_no_port_as_they_have_no_password() -> None:
+    assert composition()["networks"]["observe"]["internal"]
+    for name in ("prometheus", "alertmanager"):
+        assert "ports" not in services()[name]
+
+
+def test_prometheus_scrapes_services_of_the_composition_over_a_network_that_both_have() -> None:
+    config = yaml.safe_load((REPOSITORY / "ops/prometheus/prometheus.yml").read_text(encoding="utf-8"))
+    scraped = [
+        target.partition(":")[0]
+        for job in config["scrape_configs"]
+        for group in job.get("static_configs", [])
+        for target in group["targets"]
+    ]
+    assert set(scraped) == {"exporter", "receiver-1", "receiver-2", "alertmanager", "127.0.0.1"}
+    for name in set(scraped) - {"127.0.0.1"}:
+        assert set(services()["prometheus"]["networks"]) & set(services()[name]["networks"]), name
+
+
+def test_grafana_is_given_all_dashboards_where_its_provider_looks_for_them() -> None:
+    provided = yaml.safe_load((REPOSITORY / "ops/grafana/provisioning/dashboards/switchboard.yaml").read_text("utf-8"))
+    folder = provided["providers"][0]["options"]["path"]
+    files = {entry["source"]: Path(entry["target"]) for entry in services()["grafana"]["configs"]}
+    given = {
+        target.name: composition()["configs"][name]["file"]
+        for name, target in files.items()
+        if str(target.parent) == folder
+    }
+    dashboards = (REPOSITORY / "ops/grafana/dashboards").glob("*.json")
+    assert given == {file.name: str(file.relative_to(REPOSITORY)) for file in dashboards}
+
+
+def test_grafana_has_the_version_that_the_dashboards_are_built_for() -> None:
+    (builder,) = (line for line in project()["dependency-groups"]["dev"] if "grafana-foundation-sdk" in line)
+    assert services()["grafana"]["image"] == f"grafana/grafana:{builder.rpartition('!')[2]}"
 
 
 def test_redis_keeps_queued_calls_over_a_restart() -> None:
@@ -206,5 +261,4 @@ def test_every_secret_file_it_names_is_one_that_is_made(tmp_path: Path) -> None:
 
 def test_every_other_file_it_names_is_there() -> None:
     for config in composition()["configs"].values():
-        path = config["file"].removeprefix("${SWITCHBOARD_TENANTS:-").removesuffix("}")
-        assert (REPOSITORY / path).is_file()
+        assert (REPOSITORY / default_file(config)).is_file()

@@ -14,7 +14,7 @@ from ops.stack import Worker, WorkerSpec, environment
 from ops.stack.redis import RedisServer
 from tasks.rooms import RoomStore
 from tests.support.waiting import until
-from tests.unit.conventions.source_tree import PACKAGES, ROOT
+from tests.unit.conventions.source_tree import PACKAGES, ROOT, is_shipped
 
 NOT_PRODUCT = {
     *("tests", "conftest", "bench", "scaling", "stats", "machine", "webhook_load"),
@@ -31,7 +31,8 @@ def run(*command: str, cwd: Path, env: dict[str, str] | None = None) -> str:
 
 def product_files() -> set[str]:
     paths = [path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file()]
-    return {path.relative_to(ROOT).as_posix() for path in paths if "__pycache__" not in path.parts}
+    shipped = [path for path in paths if "__pycache__" not in path.parts and is_shipped(path)]
+    return {path.relative_to(ROOT).as_posix() for path in shipped}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,16 @@ def wheel_files(wheel: Path) -> set[str]:
 
 def test_it_has_every_module_and_data_file_of_the_packages_and_nothing_else(wheel_files: set[str]) -> None:
     assert wheel_files == product_files()
-    assert {PurePosixPath(name).suffix for name in wheel_files} >= {".py", ".lua", ".toml", ".txt", ".cfg", ".yaml"}
+    assert {PurePosixPath(name).suffix for name in wheel_files} >= {
+        ".py",
+        ".lua",
+        ".toml",
+        ".txt",
+        ".cfg",
+        ".yaml",
+        ".yml",
+        ".json",
+    }
 
 
 def test_it_has_neither_tests_nor_benchmarks(wheel_files: set[str]) -> None:

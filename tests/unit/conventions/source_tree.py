@@ -16,6 +16,12 @@ def project() -> dict[str, Any]:
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
+def is_shipped(path: Path) -> bool:
+    """Whether a file of the packages is in the wheel: not the modules of those that setuptools is told to leave out."""
+    excluded = project()["tool"]["setuptools"]["packages"]["find"]["exclude"]
+    return path.parent not in [ROOT / package.replace(".", "/") for package in excluded]
+
+
 def modules(*folders: str) -> list[Path]:
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 

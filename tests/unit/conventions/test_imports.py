@@ -9,7 +9,7 @@ from importlib import metadata
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.unit.conventions.source_tree import PACKAGES, ROOT, imported, modules, project
+from tests.unit.conventions.source_tree import PACKAGES, ROOT, imported, is_shipped, modules, project
 
 
 def declared_packages() -> set[str]:
@@ -23,7 +23,7 @@ def test_every_package_that_is_imported_is_declared() -> None:
     declared = declared_packages()
     owners = metadata.packages_distributions()
     missing: set[str] = set()
-    for path in modules(*PACKAGES):
+    for path in filter(is_shipped, modules(*PACKAGES)):
         for module in imported(path):
             top = module.partition(".")[0]
             if top in sys.stdlib_module_names or top in PACKAGES:
