@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from ops.stack import environment
 from ops.stack.binaries import Binaries
 from ops.stack.exporter import Exporter
+from ops.stack.livekit import LiveKitServer
 from ops.stack.ports import HOST, PortPicker
 from ops.stack.process import ManagedProcess
 from ops.stack.receiver import Receiver
@@ -25,6 +26,8 @@ from ops.stack.redis import RedisServer
 from tasks.rooms import RoomStore
 from tests.integration.ops.metrics.histories import Histories, all_histories
 from tests.integration.prometheus.promtool import program
+from tests.support.livekit_server import livekit_without_webhooks
+from tests.support.probe import Probe
 from tests.support.prometheus import Alertmanager, Prometheus
 from tests.support.signed_webhook import sign
 from tests.support.tenants import SECRET
@@ -33,6 +36,14 @@ from tests.support.waiting import until
 KEY = "devkey"
 PROMISES = "premium=3600,standard=3600,free=3600"
 RENEW_SECONDS = 1.0
+
+
+def credentials(livekit: LiveKitServer) -> dict[str, str]:
+    return {
+        "LIVEKIT_URL": livekit.url,
+        "LIVEKIT_API_KEY": livekit.api_key,
+        "LIVEKIT_API_SECRET": livekit.api_secret,
+    }
 
 
 @dataclass(frozen=True)
@@ -68,12 +79,19 @@ async def observed(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory)
         }
         exporter = Exporter(directory, env, port=ports.pick())
         receiver = Receiver("receiver-1", directory, env, port=ports.pick())
+        # One of its own: with the receiver's the rooms, which are in Redis alone, would be closed.
+        livekit = await running.enter_async_context(livekit_without_webhooks(binaries, directory / "livekit"))
+        probe = Probe(directory, env | credentials(livekit), port=ports.pick())
         alertmanager = Alertmanager(directory, binary=programs["prometheus-alertmanager"], port=ports.pick())
         prometheus = Prometheus(
             directory,
             binary=programs["prometheus"],
             port=ports.pick(),
-            jobs={"switchboard": exporter.port, "switchboard-receivers": receiver.port},
+            jobs={
+                "switchboard": exporter.port,
+                "switchboard-receivers": receiver.port,
+                "switchboard-probe": probe.port,
+            },
             alertmanager=alertmanager,
         )
         async with redis.client() as client:
@@ -83,6 +101,7 @@ async def observed(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory)
             running.callback(agent.cancel)
             await started(exporter)
             await started(receiver)
+            await started(probe)
             await _send_webhooks(receiver)
             await started(alertmanager)
             await started(prometheus)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
-from typing import Any
 
 import pytest
 
@@ -18,19 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 QUERIES = {query.panel: query.expression for query in queries(rate_interval="1m")}
 
 
-OF_A_PROBE = re.compile("switchboard_probe_")
-
-
-def panel_queries() -> list[Any]:
-    """Each query; those of a probe must fail, so that this is taken out when one runs here."""
-    awaited = pytest.mark.xfail(reason="there is no probe yet", strict=True)
-    return [
-        pytest.param(panel, marks=[awaited] if OF_A_PROBE.search(expression) else [])
-        for panel, expression in QUERIES.items()
-    ]
-
-
-@pytest.mark.parametrize("panel", panel_queries())
+@pytest.mark.parametrize("panel", QUERIES)
 async def test_the_query_of_a_panel_gives_data(observed: Observed, panel: str) -> None:
     found = await observed.prometheus.query(QUERIES[panel])
     values = [float(series["value"][1]) for series in found]
@@ -51,12 +37,13 @@ async def test_no_rule_has_an_error(observed: Observed) -> None:
 
 
 async def test_what_is_wrong_has_an_alert_and_nothing_else_has(observed: Observed) -> None:
-    """Each alert fires at once here. There is no LiveKit server, a caller of `standard` has no agent, OpenAI fails."""
+    """Each alert fires at once here: LiveKit is away, `standard` and the probe have no agent, OpenAI fails."""
     firing = await observed.prometheus.query('ALERTS{alertstate="firing"}')
     names = {(series["metric"]["alertname"], series["metric"].get("tier", "")) for series in firing}
     assert names == {
         ("SwitchboardLiveKitUnreachable", ""),
         ("SwitchboardNobodyIsAnswered", "standard"),
+        ("SwitchboardProbeFails", ""),
         ("SwitchboardProvidersFailing", ""),
     }
 
