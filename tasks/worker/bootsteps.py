@@ -16,12 +16,12 @@ from tasks.redis_client import connect_blocking
 from tasks.rooms import WorkerStatus
 from tasks.worker.consumer import mend_kombu
 from tasks.worker.drain_step import DrainStep
+from tasks.worker.intake.celery_stats import intake_stats
 from tasks.worker.intake.gate import IntakeGate
 from tasks.worker.intake.load import SAMPLE_SECONDS, CpuLoad
 from tasks.worker.intake.others import Others, OtherWorkers
 from tasks.worker.intake.reservation import Reservations
 from tasks.worker.intake.stale_messages import StaleMessages
-from tasks.worker.intake.stats import intake_stats
 from tasks.worker.lifecycle import WorkerProcess
 from tasks.worker.presence.heartbeat import BEAT_SECONDS, Heartbeat
 from tasks.worker.presence.worker_presence import WorkerPresence

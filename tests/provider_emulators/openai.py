@@ -43,7 +43,10 @@ class OpenAIEmulator(ProviderEmulator):
         ]
 
     async def _list_models(self, request: web.Request) -> web.StreamResponse:
-        await self.admit(request, {})
+        # Not among the requests of calls: a client asks for it to have a connection.
+        fault = self.fault
+        if fault is not None and fault.status is not None:
+            return self.refusal(fault.status)
         return web.json_response({"object": "list", "data": [{"id": "m", "object": "model"}]})
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:

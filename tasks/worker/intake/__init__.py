@@ -5,7 +5,7 @@
     others          the other workers that could take a call now
     load            the CPU load of the host or the container, as a moving average
     reservation     CPU that calls just started will use, and that the load does not show yet
-    stats           its statistics for Celery's `inspect stats`, which Flower shows
+    celery_stats    its statistics for Celery's `inspect stats`, which Flower shows
     strategy        the start of a task that was taken, or the return of its message
 
 Celery's own ways do not do: it prefetches a message behind a busy child, while another worker is idle, and a gate that

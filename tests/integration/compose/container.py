@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -89,20 +90,17 @@ class Container(ManagedProcess):
 
     def _translate(self, word: str) -> str:
         word = word.replace(IMAGE_HOME, str(REPOSITORY))
-        for target in (volume.partition(":")[2] for volume in self._service.get("volumes", [])):
+        for volume in self._service.get("volumes", []):
+            name, target = volume.split(":")
+            folder = self._mapping.files / f"{name}.volume"
+            folder.mkdir(exist_ok=True)
             # As a whole: it is the beginning of other paths, too.
-            if word.endswith(f"={target}"):
-                return word.removesuffix(target) + str(self.directory / "volume")
+            word = re.sub(rf"(^|=){re.escape(target)}(?=/|$)", rf"\g<1>{folder}", word)
         for config in self._service.get("configs", []):
             word = word.replace(config["target"], str(self._mapping.files / f"{config['source']}.config"))
         for name in self._service.get("secrets", []):
             file = Path(composition()["secrets"][name]["file"]).name
             word = word.replace(f"/run/secrets/{name}", str(self._mapping.files / file))
-        for volume in self._service.get("volumes", []):
-            name, target = volume.split(":")
-            folder = self._mapping.files / f"{name}.volume"
-            folder.mkdir(exist_ok=True)
-            word = word.replace(target, str(folder))
         # The longest first: one may be the beginning of another.
         for address in sorted(self._mapping.addresses, key=len, reverse=True):
             word = word.replace(address, self._mapping.addresses[address])

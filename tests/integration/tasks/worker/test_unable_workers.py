@@ -202,17 +202,19 @@ async def test_calls_that_fail_on_a_worker_go_to_another_one_and_its_gate_closes
         bad, good = make("bad", **env), make("good", folders=(agents,), **env)
         async with running(bad, good), receiving(settings, rooms) as dispatcher:
             await until(lambda: is_open(rooms, good), 30)
-            sids = await real_rooms(settings, dispatcher, 5)
+            sids: list[str] = []
 
             async def all_ended() -> bool:
                 found = [await rooms.get(sid) for sid in sids]
                 return all(room is not None and room.state is State.ENDED for room in found)
 
             async def is_failing() -> bool:
+                # Which of the two takes a room is not decided, so there are rooms until the bad one has had enough.
+                sids.append(await real_room(settings, dispatcher, len(sids)))
                 found = await status(rooms, bad)
                 return found is not None and found.state == "calls fail" and "theirs:entrypoint" in found.problem
 
-            await until(is_failing, 60)
+            await until(is_failing, 60, every=0.3)
             await until(all_ended, 60)
         assert await rooms.list_dead_letters() == []
     assert {line["sid"] for line in logged(good, "call ended") if line["ending"] == "Ended"} == set(sids)
@@ -239,16 +241,13 @@ async def receiving(settings: Settings, rooms: RoomStore) -> AsyncIterator[Dispa
         await dispatcher.aclose()
 
 
-async def real_rooms(settings: Settings, dispatcher: Dispatcher, count: int) -> list[str]:
-    """Create rooms on the LiveKit server, open them, and return their sids."""
+async def real_room(settings: Settings, dispatcher: Dispatcher, number: int) -> str:
+    """Create a room on the LiveKit server, open it, and return its sid."""
     async with LiveKitClient.from_settings(settings.livekit) as livekit:
-        created = [
-            await livekit.create_room(f"call-acme-{number}", metadata="", empty_seconds=60, departure_seconds=60)
-            for number in range(count)
-        ]
-    for room in created:
-        await dispatcher.open(RoomInfo(room.sid, room.name))
-    return [room.sid for room in created]
+        name = f"call-acme-{number}"
+        room = await livekit.create_room(name, metadata="", empty_seconds=60, departure_seconds=60)
+    await dispatcher.open(RoomInfo(room.sid, room.name))
+    return room.sid
 
 
 async def is_open(rooms: RoomStore, worker: Worker) -> bool:
