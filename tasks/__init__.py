@@ -16,7 +16,6 @@
     settings/       the settings, from the environment
     errors          the errors between a webhook and a call
     cpu             the CPU that this process may use
-    redis_url       the URL of Redis, read once for all clients
 
 The map is in the order of imports: what stands above may import what stands below (see import-linter's contracts).
 """

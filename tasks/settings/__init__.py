@@ -3,6 +3,7 @@
     groups         the groups, each with its fields' variables, defaults and bounds
     environment    how a group is read, `NAME` or `NAME_FILE`, and what is said of a value that is not valid
     unknown        variables that look like settings and are none
+    redis_url      the URL of Redis, read once for all clients
     shared         the settings that receivers and workers must have in common
 
 A process that has no LiveKit secret, such as Flower, a health check or `switchboard ps`, reads the groups that it

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationInfo, field_validator
 
 from tasks import cpu
-from tasks.redis_url import RedisUrl
 from tasks.settings.environment import Group, pairs
+from tasks.settings.redis_url import RedisUrl
 
 SLOTS_PER_CORE = 4
 FERNET_KEY_BYTES = 32

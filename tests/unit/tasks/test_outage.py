@@ -11,7 +11,7 @@ from redis.exceptions import OutOfMemoryError
 from tasks.errors import RedisUnavailable
 from tasks.redis_client import Outage
 from tasks.redis_client.outage import PROBLEM_CHARACTERS
-from tasks.redis_url import RedisUrl
+from tasks.settings.redis_url import RedisUrl
 
 logger = logging.getLogger("switchboard.tests")
 

@@ -16,8 +16,8 @@ from kombu import Connection
 from tasks.errors import InvalidSetting
 from tasks.queue import celery_config
 from tasks.redis_client import connect, connect_blocking
-from tasks.redis_url import RedisUrl, Tls
 from tasks.settings import RedisSettings
+from tasks.settings.redis_url import RedisUrl, Tls
 
 SENTINELS = "sentinel://:se%40cret@one.example:26379,two.example,[::1]:5000/3"
 AUTHORITIES = next(
