@@ -142,7 +142,7 @@ CALLS = [
     Scenario(
         "three dead letters of a kind that was never seen before",
         {dead_letters("premium", "tenant"): f"_x8 3+0x{SCRAPES}"},
-        {"2m": (DEAD,), "10m": (DEAD,), "20m": ()},
+        {"3m": (DEAD,), "10m": (DEAD,), "20m": ()},
     ),
     Scenario(
         "dead letters rise from what they were",
