@@ -1,4 +1,4 @@
-"""Pickup: from the queue into a child. The calls end at once, because there is no LiveKit server at their URL."""
+"""Pickup: from the queue into a child. The calls end at once, because their agent rejects them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from ops.stack.redis import RedisServer
 from tasks.queue.dispatcher import Dispatcher, RoomInfo
 from tasks.rooms import RoomStore, State
 from tasks.settings import Settings
-from tests.bench.ours import TENANTS
 from tests.bench.pair import Pairs
 from tests.bench.row import Row, at_most
 from tests.bench.size import Size
 from tests.bench.stats import Sample, percentile
-from tests.support.tenants import declare
+from tests.support.tenants import declare, signer
 from tests.support.waiting import until
 
 SLOTS = 4
@@ -25,6 +24,8 @@ APART_SECONDS = 0.8
 """Time in which a call ends and its child is replaced, so that the worker does not fork when the next room comes."""
 SECRET = "a-secret-that-is-long-enough-for-hs256"
 NO_SERVER = "ws://127.0.0.1:1"
+AGENTS = Path(__file__).parents[1] / "agents"
+TENANT = '[tenants.bench]\ntier = "premium"\nagent = "rejecting:server"\n'
 
 
 async def measure(pairs: Pairs, size: Size) -> list[Row]:
@@ -40,7 +41,7 @@ async def measure(pairs: Pairs, size: Size) -> list[Row]:
         "LIVEKIT_API_KEY": "devkey",
         "LIVEKIT_API_SECRET": SECRET,
         "REDIS_URL": redis.url,
-        "SWITCHBOARD_MAX_ATTEMPTS": "1",
+        "PYTHONPATH": str(AGENTS),
         "SWITCHBOARD_LOAD_FILE": str(load),
         "SWITCHBOARD_CALL_CORES": "0",
     }
@@ -61,7 +62,7 @@ async def _measure_pickups(redis: RedisServer, count: int) -> list[Sample]:
     samples: list[Sample] = []
     async with redis.client() as client:
         rooms = RoomStore(client)
-        await declare(client, TENANTS.read_text("utf-8"))
+        await declare(client, TENANT, signed_by=signer(secret=SECRET))
 
         async def has_slots() -> bool:
             return any(status.idle == SLOTS for status in await rooms.list_workers())
@@ -79,11 +80,11 @@ async def _measure_pickups(redis: RedisServer, count: int) -> list[Sample]:
 
 
 async def _pickup_ms(rooms: RoomStore, sid: str) -> float:
-    async def dead() -> bool:
+    async def ended() -> bool:
         room = await rooms.get(sid)
-        return room is not None and room.state is State.DEAD
+        return room is not None and room.state is State.ENDED
 
-    await until(dead)
+    await until(ended)
     room = await rooms.get(sid)
     assert room is not None
     return float(room.steps_ms["claimed"] - room.steps_ms["queued"])
