@@ -7,6 +7,7 @@
     reliability    dashboard: lost calls, dead letters, and the parts that everything needs
     layout         the frame that all dashboards share: data source, time, links, rows
     panels         the kinds of panels
+    usage          panels of usage, by tenant or by provider
     queries        PromQL that several panels need
     variables      the variables at the head of a dashboard
     dashboards/    the dashboards, as Grafana reads them

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from grafana_foundation_sdk.models import dashboard as models
-from grafana_foundation_sdk.models import units
 
 from ops.grafana import queries, variables
 from ops.grafana.layout import Row, dashboard
 from ops.grafana.panels import BAD, WARNING, graph, number
+from ops.grafana.usage import usage_panels
 
 PROVIDER = 'provider=~"$provider"'
 
@@ -69,33 +69,6 @@ def _usage() -> Row:
     return Row(
         "Usage",
         [
-            graph(
-                "Tokens a minute",
-                "Tokens of language models, in and out.",
-                {
-                    "{{provider}} {{model}} {{direction}}": queries.a_minute(
-                        "switchboard_usage_tokens_total", "provider", "model", "direction", where=PROVIDER
-                    )
-                },
-            ),
-            graph(
-                "Characters a minute",
-                "Characters that were turned into speech.",
-                {
-                    "{{provider}} {{model}}": queries.a_minute(
-                        "switchboard_usage_characters_total", "provider", "model", where=PROVIDER
-                    )
-                },
-            ),
-            graph(
-                "Audio, seconds a minute",
-                "Audio that was heard and spoken.",
-                {
-                    "{{provider}} {{kind}}": queries.a_minute(
-                        "switchboard_usage_audio_seconds_total", "provider", "kind", where=PROVIDER
-                    )
-                },
-                unit=units.Seconds,
-            ),
+            *usage_panels("provider", characters_by="model", where=PROVIDER),
         ],
     )

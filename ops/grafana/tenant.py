@@ -8,6 +8,7 @@ from grafana_foundation_sdk.models import units
 from ops.grafana import queries, variables
 from ops.grafana.layout import Row, dashboard
 from ops.grafana.panels import BAD, graph, timeline
+from ops.grafana.usage import usage_panels
 
 TENANT = 'tenant=~"$tenant"'
 CALL_SECONDS = "switchboard_usage_call_seconds_total"
@@ -33,34 +34,7 @@ def _usage() -> Row:
                 "Seconds of calls in each second: how many calls there were, on average.",
                 {"{{tier}} {{tenant}}": queries.rate(CALL_SECONDS, "tier", "tenant", where=TENANT)},
             ),
-            graph(
-                "Tokens a minute",
-                "Tokens of language models, in and out.",
-                {
-                    "{{tenant}} {{model}} {{direction}}": queries.a_minute(
-                        "switchboard_usage_tokens_total", "tenant", "model", "direction", where=TENANT
-                    )
-                },
-            ),
-            graph(
-                "Characters a minute",
-                "Characters that were turned into speech.",
-                {
-                    "{{tenant}} {{provider}}": queries.a_minute(
-                        "switchboard_usage_characters_total", "tenant", "provider", where=TENANT
-                    )
-                },
-            ),
-            graph(
-                "Audio, seconds a minute",
-                "Audio that was heard and spoken.",
-                {
-                    "{{tenant}} {{kind}}": queries.a_minute(
-                        "switchboard_usage_audio_seconds_total", "tenant", "kind", where=TENANT
-                    )
-                },
-                unit=units.Seconds,
-            ),
+            *usage_panels("tenant", characters_by="provider", where=TENANT),
         ],
     )
 
