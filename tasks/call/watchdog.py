@@ -142,15 +142,15 @@ class Watchdog:
     def record_step(self, name: str) -> None:
         """Record that the call has reached a step now."""
         ms = round((time.monotonic() - self._claimed_at) * 1000)
-        self._loop.call_soon_threadsafe(self._record_step, name, ms)
+        self._tell(lambda lease: lease.record_step(name, ms))
 
     def save_conversation(self, conversation: str) -> None:
         """Save the conversation so far, in place of the one before."""
-        self._loop.call_soon_threadsafe(self._save_conversation, conversation)
+        self._tell(lambda lease: lease.save_conversation(conversation))
 
     def save_metrics(self, usage: str, turns: str) -> None:
         """Save the usage and the turns so far, JSON, in place of those before."""
-        self._loop.call_soon_threadsafe(self._save_metrics, AttemptMetrics(usage, turns))
+        self._tell(lambda lease: lease.save_metrics(AttemptMetrics(usage, turns)))
 
     async def end(self, ending: Ending) -> Result:
         """Write how the attempt has ended, and return the result. Only the first ending is written.
@@ -159,6 +159,15 @@ class Watchdog:
         """
         self._stage = _Stage("writing", time.monotonic())
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._end(ending), self._loop))
+
+    def _tell(self, news: Callable[[Lease], None]) -> None:
+        """Hand news to the lease, in the thread. Without a claimed room there is none to write them for."""
+
+        def hand_on() -> None:
+            if self._lease is not None:
+                news(self._lease)
+
+        self._loop.call_soon_threadsafe(hand_on)
 
     # All below runs in the thread.
 
@@ -195,18 +204,6 @@ class Watchdog:
         renewing = self._loop.create_task(self._lease.renew())
         self._tasks.add(renewing)
         renewing.add_done_callback(self._tasks.discard)
-
-    def _record_step(self, name: str, ms: int) -> None:
-        if self._lease is not None:
-            self._lease.record_step(name, ms)
-
-    def _save_conversation(self, conversation: str) -> None:
-        if self._lease is not None:
-            self._lease.save_conversation(conversation)
-
-    def _save_metrics(self, metrics: AttemptMetrics) -> None:
-        if self._lease is not None:
-            self._lease.save_metrics(metrics)
 
     def _on_result(self, result: RenewResult) -> None:
         if result is RenewResult.LOST:
