@@ -31,7 +31,7 @@ class Liveness:
 
     def mark(self) -> None:
         """Write the time. One write of always the same length, so that a reader never sees a part."""
-        os.pwrite(self._file, f"{time.monotonic():020.3f} {self._node}\n".encode(), 0)
+        os.pwrite(self._file, f"{_now_ms():020d} {self._node}\n".encode(), 0)
 
 
 def seconds_since_mark(node: str, parent: Path | None = None) -> float | None:
@@ -47,5 +47,10 @@ def seconds_since_mark(node: str, parent: Path | None = None) -> float | None:
             # Removed in this moment, or another user's.
             continue
         if marked == node:
-            marks.append(float(at))
-    return time.monotonic() - max(marks) if marks else None
+            marks.append(int(at))
+    return (_now_ms() - max(marks)) / 1000 if marks else None
+
+
+def _now_ms() -> int:
+    # Never rounded up: a mark would be of the future.
+    return int(time.monotonic() * 1000)

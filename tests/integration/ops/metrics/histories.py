@@ -120,7 +120,7 @@ class Histories:
     async def waited_too_long(self, sid: str, tenant: str) -> None:
         """Nobody comes."""
         await self.open(sid, tenant)
-        assert await self._rooms.waitlist.expire_waits(TIERS[tenant], 0, reason="nobody came", limit=1) == [sid]
+        assert await self._rooms.waitlist.expire_waits(TIERS[tenant], -1, reason="nobody came", limit=1) == [sid]
 
     async def attempts_used_up(self, sid: str, tenant: str) -> None:
         """The only attempt that is allowed fails."""
