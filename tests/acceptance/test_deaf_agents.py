@@ -14,6 +14,9 @@ from tests.support.switch import Switch
 ATTEMPTS_OF_THE_CLIENT = 2
 """Connections that livekit's client opens before it says that it has failed to connect, and tries again."""
 
+REQUEST_OF_THE_CLIENT = b"GET /rtc"
+"""How they begin. The worker itself asks the server, too, by POST: which rooms there are, where the agent is."""
+
 
 def in_a_fresh_process(room: Room) -> bool:
     return room.attempt == 2 and "first_audio" in room.steps_ms
@@ -28,12 +31,12 @@ async def test_a_caller_is_heard_although_the_agents_first_connection_to_livekit
         env = {"LIVEKIT_URL": f"ws://{HOST}:{switch.port}"}
         worker = await running.stack.add_worker(WorkerSpec("far", ("short",), env=env))
         try:
-            switch.refuse = ATTEMPTS_OF_THE_CLIENT
+            switch.refuse, switch.refused = ATTEMPTS_OF_THE_CLIENT, REQUEST_OF_THE_CLIENT
             async with running.call("brief") as caller:
                 # Until the agent has noticed that it hears nobody, this caller speaks in vain.
                 while (room := await running.rooms.get(caller.room_sid)) is None or not in_a_fresh_process(room):
                     await caller.say(utterance("my name is mary"))
-                    assert caller.clock.now() < ANSWER_SECONDS
+                    assert caller.clock.now() < ANSWER_SECONDS, room
                 await caller.listener.wait_for_sound(0, ANSWER_SECONDS)
                 await caller.listener.wait_for_silence(1, ANSWER_SECONDS)
                 said = await caller.say(utterance("my name is mary"))

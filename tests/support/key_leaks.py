@@ -26,6 +26,9 @@ _CELERY = (
     "*.reply.celery.pidbox",
 )
 
+WITHOUT_TTL = -1
+"""What PTTL answers for a key that never expires. A key that is gone has -2."""
+
 PERMANENT = room_keys.PERMANENT | tenant_keys.PERMANENT
 
 
@@ -34,6 +37,7 @@ async def leaked_keys(client: Redis) -> list[str]:
     leaked = []
     async for key in client.scan_iter():
         permanent = key in PERMANENT or any(fnmatchcase(key, pattern) for pattern in _CELERY)
-        if not permanent and await client.pttl(key) < 0:
+        # A key may have expired since the scan named it.
+        if not permanent and await client.pttl(key) == WITHOUT_TTL:
             leaked.append(key)
     return sorted(leaked)

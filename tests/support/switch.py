@@ -23,13 +23,14 @@ class Switch:
     """The address `port`, which leads to `target`, the port of a server on this machine.
 
     `cut_after`: bytes of each connection's answers after which it is reset; None for never. `refuse`: the number of
-    connections that are closed before anything is said.
+    connections that are closed without an answer, of those whose first request begins with `refused`.
     """
 
     def __init__(self, target: int) -> None:
         self.target = target
         self.cut_after: int | None = None
         self.refuse = 0
+        self.refused = b""
         self.port = 0
         self.accepted = 0
         self._open: set[asyncio.Task[None]] = set()
@@ -55,17 +56,19 @@ class Switch:
         self._open.add(task)
         self.accepted += 1
         try:
-            if self.refuse:
-                self.refuse -= 1
-                return
             with suppress(OSError):
-                await self._connect(reader, writer)
+                first = await reader.read(CHUNK) if self.refuse else b""
+                if self.refuse and first.startswith(self.refused):
+                    self.refuse -= 1
+                    return
+                await self._connect(reader, writer, first)
         finally:
             self._open.discard(task)
             writer.close()
 
-    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, first: bytes) -> None:
         answers, requests = await asyncio.open_connection(HOST, self.target)
+        requests.write(first)
         forward = {
             asyncio.ensure_future(self._forward(reader, requests)),
             asyncio.ensure_future(self._forward(answers, writer, client=writer)),
