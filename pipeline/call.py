@@ -8,6 +8,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from livekit import rtc
@@ -18,12 +19,19 @@ from pipeline.errors import AgentWithdrawn, PipelineError, RoomGone, RoomUnreach
 from pipeline.failure_log import FailureLog
 from pipeline.metrics import CallMetrics
 from pipeline.options import CallOptions
-from pipeline.outcome import CallOutcome, End, EndedBy
+from pipeline.outcome import ROOM_FINISHED, ROOM_GONE, CallOutcome, End, EndedBy
 from pipeline.phase import Phase
 from pipeline.room_watch import RoomWatch
 from pipeline.runtime import rtc_client
 from pipeline.runtime.early_join import join_early
-from pipeline.runtime.job import build_job, caller_listened, fetch_room, room_stub, still_ours
+from pipeline.runtime.job import (
+    build_job,
+    caller_listened,
+    fetch_room,
+    room_made_by_joining,
+    room_stub,
+    still_ours,
+)
 from pipeline.runtime.job_runner import JobRunner, JobShutdown
 from pipeline.runtime.sessions import Session
 from pipeline.userdata import USERDATA_KEY, CallUserdata
@@ -128,7 +136,7 @@ class Call:
         try:
             await self._run()
         except RoomGone:
-            self._finish(CallOutcome("room gone", EndedBy.CALLERS))
+            self._finish(ROOM_GONE)
         except PipelineError as error:
             self._finish(error)
         end = self._end or CallOutcome("ended by the agent", EndedBy.AGENT)
@@ -136,6 +144,9 @@ class Call:
         self.report_metrics()
         if isinstance(end, Exception):
             raise end
+        if end in {ROOM_FINISHED, ROOM_GONE}:
+            with contextlib.suppress(RoomUnreachable):
+                return replace(end, room_made=await room_made_by_joining(self._options))
         return end
 
     async def _run(self) -> None:
@@ -256,7 +267,7 @@ class Call:
             await self._leave_replaced()
 
     async def _leave_replaced(self) -> None:
-        await self._leave(CallOutcome("room gone", EndedBy.CALLERS))
+        await self._leave(ROOM_GONE)
 
     def _on_session(self, session: Session) -> None:
         self._metrics.watch(session)

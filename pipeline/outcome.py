@@ -29,11 +29,20 @@ class EndedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallOutcome:
-    """The end of a call."""
+    """The end of a call.
+
+    `room_made`: the sid of a room that its agent has made by joining one that was gone, and in which nobody calls.
+    """
 
     reason: str
     ended_by: EndedBy
+    room_made: str = ""
 
+
+ROOM_FINISHED = CallOutcome("room finished", EndedBy.CALLERS)
+"""LiveKit has said so, to the agent or in a webhook."""
+ROOM_GONE = CallOutcome("room gone", EndedBy.CALLERS)
+"""LiveKit has no such room, as the agent has found by itself."""
 
 End = CallOutcome | Exception
 """The end of a call: its outcome, or the error that another attempt may mend."""
@@ -45,8 +54,8 @@ _OUTCOMES: Mapping[int, CallOutcome] = {
     # By an operator or a backend, who do not want it back, or by the next attempt, which has the room then: what this
     # one writes is stale.
     _Reason.PARTICIPANT_REMOVED: CallOutcome("the agent was removed from the room", EndedBy.AGENT),
-    _Reason.ROOM_DELETED: CallOutcome("room finished", EndedBy.CALLERS),
-    _Reason.ROOM_CLOSED: CallOutcome("room finished", EndedBy.CALLERS),
+    _Reason.ROOM_DELETED: ROOM_FINISHED,
+    _Reason.ROOM_CLOSED: ROOM_FINISHED,
 }
 
 

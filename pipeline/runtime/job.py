@@ -69,6 +69,20 @@ async def still_ours(options: CallOptions) -> bool:
     return not any(options.is_successor(person.identity) for person in listed.participants)
 
 
+async def room_made_by_joining(options: CallOptions) -> str:
+    """Return the sid of the room that the server has instead of this one, if nobody calls in it; else ''.
+
+    Who joins a room that is gone makes a new one of the same name, and so does the client when it reconnects. Raises
+    RoomUnreachable.
+    """
+    async with _server(options) as server:
+        found = await server.room.list_rooms(api.ListRoomsRequest(names=[options.room_name]))
+        others = [room.sid for room in found.rooms if room.sid != options.room_sid]
+        listed = await server.room.list_participants(api.ListParticipantsRequest(room=options.room_name))
+    calls = any(is_caller(person) for person in listed.participants)
+    return others[0] if others and not calls else ""
+
+
 async def caller_listened(options: CallOptions) -> bool:
     """Tell whether the first who listened to the agent was a caller, who may have left again. Raises RoomUnreachable.
 

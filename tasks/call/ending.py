@@ -49,10 +49,14 @@ OUTLIVED = "lost: another attempt has the room, or its lease has expired"
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The end of a call that nobody has to go on with."""
+    """The end of a call that nobody has to go on with.
+
+    `room_made`: as of `CallOutcome`. LiveKit has announced it, and nobody has to answer it.
+    """
 
     reason: str
     ended_by: EndedBy
+    room_made: str = ""
 
     async def write(self, room: Room, rooms: RoomStore, max_attempts: int, metrics: AttemptMetrics) -> Result:
         """Write it, and return the result. Raises what Redis raises."""
@@ -65,6 +69,9 @@ class Ended:
             metrics=metrics,
             claimant=room.claimant,
         )
+        if self.room_made:
+            closed = await rooms.close(self.room_made)
+            logger.info("closed the room that joining has made", extra={"sid": self.room_made, "result": closed})
         if not written:
             return Result(self.reason, TaskEnd.RETRIED, OUTLIVED)
         return Result(self.reason, TaskEnd.SUCCEEDED, f"ended by {self.ended_by}: {self.reason}")
@@ -143,7 +150,7 @@ Ending = Ended | Lost | Unanswerable
 def ending_of(end: CallOutcome | Exception) -> Ending:
     """Return the ending for a call's outcome, or for the error with which it has failed."""
     if isinstance(end, CallOutcome):
-        return Ended(_line(end.reason), EndedBy(end.ended_by))
+        return Ended(_line(end.reason), EndedBy(end.ended_by), end.room_made)
     reason = _line(str(end)) or type(end).__name__
     if isinstance(end, (RedisError, OSError)):
         return Lost(f"{type(end).__name__}: {reason}", LossCause.NOT_ITS_FAULT)

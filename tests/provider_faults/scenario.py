@@ -94,14 +94,24 @@ async def _talk(caller: Caller, result: CaseResult) -> None:
         await caller.wait_for_answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=GREETED_SECONDS)
     result.greeted_s = _first_sound(caller, 0)
     asked = await caller.say(utterance(QUESTION))
+    since, deadline = asked.end, caller.clock.now() + SPEECH_SECONDS
     with suppress(CallError):
-        await caller.listener.wait_for_sound(asked.end, ANSWERED_SECONDS)
-        await caller.listener.wait_for_silence(QUIET_SECONDS, SPEECH_SECONDS)
+        # On a busy machine the audio may pause within its first word, before there is anything to recognise.
+        while not result.after_question and (left := deadline - caller.clock.now()) > 0:
+            await caller.listener.wait_for_sound(since, min(left, ANSWERED_SECONDS))
+            await caller.listener.wait_for_silence(QUIET_SECONDS, left)
+            since = caller.clock.now()
+            result.after_question = await _recognise_texts(_heard(caller, asked.begin))
     result.answered_s = _first_sound(caller, asked.end)
+    result.before_question = await _recognise_texts(_heard(caller, 0, asked.begin))
+    # The call may have ended in the middle of it.
+    result.after_question = await _recognise_texts(_heard(caller, asked.begin))
+
+
+def _heard(caller: Caller, begin: float, end: float | None = None) -> Samples:
+    rate = caller.listener.rate
     heard = caller.listener.render(caller.clock.now())
-    split = round(asked.begin * caller.listener.rate)
-    result.before_question = await _recognise_texts(heard[:split])
-    result.after_question = await _recognise_texts(heard[split:])
+    return heard[round(begin * rate) : None if end is None else round(end * rate)]
 
 
 def _first_sound(caller: Caller, since: float) -> float | None:

@@ -7,11 +7,14 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from typing import Any
 
 from redis.asyncio import Redis
 
 MICROSECONDS = 1_000_000
+READINGS = 4
+"""Readings by which the cost of one is measured."""
 
 
 @dataclass(slots=True)
@@ -52,13 +55,15 @@ class Meter:
     @asynccontextmanager
     async def measure(self) -> AsyncIterator[RedisUsage]:
         """Measure the work of Redis in the block. The numbers are complete at its end."""
-        # Two readings first: the cost of a reading is measured, and subtracted.
-        first = await self._read()
-        before = await self._read()
+        # Some readings first: the cost of a reading is measured, and subtracted. It is the least of them, as a worker's
+        # heartbeat may come between two.
+        readings = [await self._read() for _ in range(READINGS)]
+        before = readings[-1]
+        reading = min((later.since(one) for one, later in pairwise(readings)), key=lambda usage: usage.requests)
         usage = RedisUsage()
         yield usage
         after = await self._read()
-        measured = after.since(before).since(before.since(first))
+        measured = after.since(before).since(reading)
         for counter in fields(usage):
             setattr(usage, counter.name, getattr(measured, counter.name))
 

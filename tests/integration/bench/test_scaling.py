@@ -17,6 +17,7 @@ from tests.bench.scaling.forecast import capacities, memory_bytes
 from tests.bench.scaling.recording import record
 from tests.bench.scaling.results import Results
 
+SOME_HEARTBEATS = "2.5"
 SMALL = ["--rooms", "100", "--calls", "5", "--seconds", "0.5", "--highest", "25"]
 
 
@@ -59,7 +60,7 @@ def test_later_results_are_added_to_earlier_ones(binaries: Binaries, tmp_path: P
 
 
 async def test_an_idle_worker_and_flower_are_measured(binaries: Binaries, tmp_path: Path) -> None:
-    results = await asyncio.to_thread(run, tmp_path, "--only", "idle")
+    results = await asyncio.to_thread(run, tmp_path, "--only", "idle", "--seconds", SOME_HEARTBEATS)
     alone, worker, flower = results.idle
     assert alone.requests < worker.requests < flower.requests
     # Its heartbeat.

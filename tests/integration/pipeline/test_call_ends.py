@@ -6,11 +6,12 @@ import asyncio
 import os
 import signal
 import time
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 from livekit import api, rtc
-from livekit.agents import Agent, APIConnectOptions, CloseEvent, JobContext
+from livekit.agents import Agent, APIConnectOptions, CloseEvent, JobContext, JobRequest
 from livekit.agents.voice.agent_session import SessionConnectOptions
 from livekit.plugins import openai
 
@@ -151,7 +152,30 @@ async def test_a_room_that_is_deleted_is_finished(livekit: LiveKitServer) -> Non
     async with calling(livekit, silent) as call, call.person("caller"), server_api(livekit) as server:
         await call.tells(lambda: "joined" in call.steps)
         await server.room.delete_room(api.DeleteRoomRequest(room=call.options.room_name))
-        await ended(call, EndedBy.CALLERS, "room finished")
+        end = await call.end()
+    assert isinstance(end, CallOutcome), end
+    # Now and then the server closes the connection before it has said why, and the agent looks for the room then.
+    assert (end.ended_by, end.reason in {"room finished", "room gone"}) == (EndedBy.CALLERS, True), end
+
+
+@pytest.mark.parametrize("with_a_caller", [False, True])
+async def test_a_room_that_the_agent_has_made_by_joining_is_told_of_unless_somebody_calls_in_it(
+    livekit: LiveKitServer, *, with_a_caller: bool
+) -> None:
+    async with AsyncExitStack() as people, server_api(livekit) as server:
+
+        async def deleted_meanwhile(request: JobRequest) -> None:
+            await server.room.delete_room(api.DeleteRoomRequest(room=request.room.name))
+            if with_a_caller:
+                await people.enter_async_context(call.person("caller"))
+            await request.accept()
+
+        async with calling(livekit, silent, request=deleted_meanwhile) as call:
+            end = await call.end()
+        found = await server.room.list_rooms(api.ListRoomsRequest(names=[call.options.room_name]))
+    made = found.rooms[0].sid
+    assert made != call.options.room_sid
+    assert end == CallOutcome("room gone", EndedBy.CALLERS, "" if with_a_caller else made)
 
 
 async def test_a_room_that_the_server_closes_behind_its_last_caller_is_finished(livekit: LiveKitServer) -> None:

@@ -213,6 +213,16 @@ async def test_only_the_first_ending_is_written(rooms: RoomStore, limits: Callab
     assert len(await rooms.list_call_records()) == 1
 
 
+async def test_a_room_that_joining_has_made_is_answered_by_nobody(
+    rooms: RoomStore, limits: Callable[[str], Settings]
+) -> None:
+    async with guarded(rooms, limits("none")) as (watchdog, _):
+        await watchdog.end(Ended("room gone", RoomEndedBy.CALLERS, room_made="RM_2"))
+    made = await rooms.get("RM_2")
+    assert made is not None
+    assert (made.state, made.reason) == (State.CANCELLED, "room finished")
+
+
 async def test_a_room_that_finishes_is_told_to_the_call(rooms: RoomStore, limits: Callable[[str], Settings]) -> None:
     async with guarded(rooms, limits("none")) as (watchdog, _):
         await rooms.close("RM_1")
