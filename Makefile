@@ -27,7 +27,7 @@ PYTHON ?= $(shell \
 		done; \
 	done)
 
-.PHONY: help demo test unit chaos campaign faults bench scaling autoscaling chart dashboards servers lint format lock clean
+.PHONY: help demo test unit chaos campaign faults bench scaling autoscaling observation chart dashboards servers lint format lock clean
 
 help:
 	@echo 'make demo [ARGS="--calls 3"]  a real call on this machine, with no keys and no servers'
@@ -39,6 +39,7 @@ help:
 	@echo 'make bench [ARGS="--quick"]    ours and the built-in dispatch of livekit-agents, measured side by side'
 	@echo 'make scaling                  the cost of rooms and calls in Redis and in each process, as they grow in number'
 	@echo 'make autoscaling              workers as pods under a wave of calls, scaled by the formula of the Helm chart'
+	@echo 'make observation              twenty calls with faults, and what metrics, alerts and panels make of them'
 	@echo 'make chart                    lint and render the Helm chart, after each change of it or of its values'
 	@echo 'make dashboards               write the dashboards of Grafana again'
 	@echo 'make lint                     ruff, mypy --strict, import-linter'
@@ -77,6 +78,9 @@ scaling: $(STAMPS)/dev $(STAMPS)/project servers
 
 autoscaling: $(STAMPS)/dev $(STAMPS)/project servers
 	@$(BIN)/python -m tests.autoscaling $(ARGS)
+
+observation: $(STAMPS)/dev $(STAMPS)/project servers
+	@$(BIN)/python -m tests.observation $(ARGS)
 
 chart: $(STAMPS)/dev $(STAMPS)/project
 	@$(BIN)/python -m ops.helm.make_chart

@@ -14,6 +14,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
+from webhooks.errors import Rejection
+
 _EVENTS = frozenset(
     {
         "room_started",
@@ -85,6 +87,9 @@ class Metrics:
             ["reason"],
             registry=self._registry,
         )
+        # So that the first one of its reason is an increase.
+        for kind in Rejection.__subclasses__():
+            self._rejections.labels(kind.reason)
         self._calls = Counter(
             "switchboard_call_requests",
             "Requests to POST /calls, by outcome.",

@@ -112,7 +112,7 @@ FIRST_AUDIO_SECONDS = _histogram(
 )
 CALL_SECONDS = _histogram(
     "call_seconds",
-    "Seconds from the first claim to the end, of each answered call.",
+    "Seconds from the first claim to the end, of each call that was claimed.",
     *(10, 30, 60, 120, 300, 600, 1200, 1800, 3600),
 )
 REPLY_SECONDS = _histogram(

@@ -25,6 +25,6 @@ class Probe(ManagedProcess):
         return [sys.executable, "-m", "ops.cli", "probe", "acme", *options]
 
     async def is_ready(self) -> bool:
-        return "FAILED" in self.log.read_text(encoding="utf-8") and (
-            await probe.http_status(HOST, self.port, "/metrics") == OK
-        )
+        said = self.log.read_text(encoding="utf-8")
+        over = "acme: ok" in said or "FAILED" in said
+        return over and await probe.http_status(HOST, self.port, "/metrics") == OK

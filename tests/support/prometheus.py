@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,20 +54,30 @@ class Alertmanager(ManagedProcess):
 
 
 class Prometheus(ManagedProcess):
-    """Prometheus. `jobs`: job -> port. Alerts fire at once, as their durations have tests of their own."""
+    """Prometheus. `jobs`: job -> ports. `at_once`: alerts fire without their durations, which have their own tests."""
 
     def __init__(
-        self, directory: Path, *, binary: str, port: int, jobs: Mapping[str, int], alertmanager: Alertmanager
+        self,
+        directory: Path,
+        *,
+        binary: str,
+        port: int,
+        jobs: Mapping[str, Sequence[int]],
+        alertmanager: Alertmanager,
+        at_once: bool = True,
     ) -> None:
         super().__init__("prometheus", directory, {})
         self.binary = binary
         self.port = port
         self.jobs = jobs
         self.alertmanager = alertmanager
+        self.at_once = at_once
 
     def command(self) -> list[str]:
         rules = (ROOT / "ops/prometheus/rules.yml").read_text(encoding="utf-8")
-        (self.directory / "rules.yml").write_text(re.sub(r"\bfor: \w+$", "for: 0s", rules, flags=re.MULTILINE))
+        if self.at_once:
+            rules = re.sub(r"\bfor: \w+$", "for: 0s", rules, flags=re.MULTILINE)
+        (self.directory / "rules.yml").write_text(rules)
         file = self.directory / "prometheus.yml"
         file.write_text(yaml.safe_dump(self._configuration()), encoding="utf-8")
         return [
@@ -81,9 +92,18 @@ class Prometheus(ManagedProcess):
 
     async def query(self, expression: str) -> list[dict[str, Any]]:
         """The result of a query at this moment. Raises AssertionError if it is not valid."""
+        return await self._ask("query", {"query": expression})
+
+    async def query_range(self, expression: str, begin: float, step: float) -> list[dict[str, Any]]:
+        """The results of a query from `begin`, a Unix time, until now, every `step` seconds."""
+        return await self._ask(
+            "query_range", {"query": expression, "start": str(begin), "end": str(time.time()), "step": str(step)}
+        )
+
+    async def _ask(self, endpoint: str, fields: Mapping[str, str]) -> list[dict[str, Any]]:
         async with (
             aiohttp.ClientSession() as session,
-            session.post(f"http://{HOST}:{self.port}/api/v1/query", data={"query": expression}) as response,
+            session.post(f"http://{HOST}:{self.port}/api/v1/{endpoint}", data=fields) as response,
         ):
             answer = await response.json()
         assert answer["status"] == "success", answer
@@ -98,7 +118,7 @@ class Prometheus(ManagedProcess):
                 "alertmanagers": [{"static_configs": [{"targets": [f"{HOST}:{self.alertmanager.port}"]}]}],
             },
             "scrape_configs": [
-                {"job_name": job, "static_configs": [{"targets": [f"{HOST}:{port}"]}]}
-                for job, port in self.jobs.items()
+                {"job_name": job, "static_configs": [{"targets": [f"{HOST}:{port}" for port in ports]}]}
+                for job, ports in self.jobs.items()
             ],
         }

@@ -88,9 +88,9 @@ async def observed(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory)
             binary=programs["prometheus"],
             port=ports.pick(),
             jobs={
-                "switchboard": exporter.port,
-                "switchboard-receivers": receiver.port,
-                "switchboard-probe": probe.port,
+                "switchboard": [exporter.port],
+                "switchboard-receivers": [receiver.port],
+                "switchboard-probe": [probe.port],
             },
             alertmanager=alertmanager,
         )
