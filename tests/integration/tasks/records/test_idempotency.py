@@ -87,7 +87,7 @@ async def tables(database: Database) -> list[list[tuple[Any, ...]]]:
 BATCHES = st.lists(st.tuples(st.lists(st.sampled_from(HISTORY), max_size=5), st.booleans()), max_size=5)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(batches=BATCHES, order=st.permutations(HISTORY), cut=st.integers(0, len(HISTORY)))
 async def test_any_order_repetition_and_crash_give_the_same_tables(
     database: Database, batches: list[tuple[list[Rows], bool]], order: list[Rows], cut: int
