@@ -15,7 +15,6 @@
     tracing/        one trace for each call
     settings/       the settings, from the environment
     errors          the errors between a webhook and a call
-    cpu             the CPU that this process may use
 
 The map is in the order of imports: what stands above may import what stands below (see import-linter's contracts).
 """

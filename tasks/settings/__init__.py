@@ -2,6 +2,7 @@
 
     groups         the groups, each with its fields' variables, defaults and bounds
     environment    how a group is read, `NAME` or `NAME_FILE`, and what is said of a value that is not valid
+    cpu            the CPU that this process may use, from which the number of slots follows
     unknown        variables that look like settings and are none
     redis_url      the URL of Redis, read once for all clients
     shared         the settings that receivers and workers must have in common
