@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ops.commands.calls.cli import calls
 from ops.commands.keys.cli import keys
 from tasks.errors import InvalidSetting
 
@@ -277,6 +278,7 @@ def tenants_rotate_keys() -> None:
     sys.exit(rotate_keys())
 
 
+main.add_command(calls)
 main.add_command(keys)
 
 

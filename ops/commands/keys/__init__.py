@@ -1,7 +1,7 @@
 """`switchboard keys`: API keys of backends, in Redis.
 
-cli        the command line
-command    create, list and revoke
+    cli        the command line, which `ops.cli` has
+    command    create, list and revoke
 
-`ops.cli` has its command line; the commands are imported when they are run.
+The commands are imported when they are run.
 """
