@@ -1,6 +1,7 @@
 """The settings of an installation: read once from the environment, frozen, passed in.
 
     groups         the groups, each with its fields' variables, defaults and bounds
+    database       the group of the database
     environment    how a group is read, `NAME` or `NAME_FILE`, and what is said of a value that is not valid
     cpu            the CPU that this process may use, from which the number of slots follows
     unknown        variables that look like settings and are none
@@ -19,6 +20,7 @@ from typing import Self, cast
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
+from tasks.settings.database import DatabaseSettings
 from tasks.settings.environment import Environment, Group, read_groups
 from tasks.settings.groups import (
     AfterLimit,
@@ -43,6 +45,7 @@ __all__ = [
     "AfterLimit",
     "AfterWait",
     "CallSettings",
+    "DatabaseSettings",
     "FlowerSettings",
     "LivekitSettings",
     "LogSettings",
@@ -81,6 +84,7 @@ class Settings(BaseModel):
     call: CallSettings
     telephone: TelephoneSettings
     tenants: TenantSettings
+    database: DatabaseSettings
     metrics: MetricsSettings
     log: LogSettings
     traces: TraceSettings
