@@ -8,6 +8,10 @@ Modules
     events             the content of a webhook: the few fields that decide about a call
     signature          the signature of a webhook
     calls              POST /calls: a backend asks for a call
+    api                the API of backends: calls, one call and its end, usage, concurrency
+    api_schemas        its queries and responses
+    api_views          its responses, made of what Redis and the database have
+    conditional        responses with an ETag
     schemas            the bodies of POST /calls: CallRequest and CallResponse
     call_rates         token buckets: calls a second for each API key and each tenant
     authentication     the API key of a backend, and the scope that its request needs
@@ -25,7 +29,7 @@ Modules
     key_check          a check at the start: the LiveKit server accepts our API key
     metrics            the counters of this process
     health             GET /healthz, /readyz and /metrics
-    openapi            the OpenAPI document of POST /calls and POST /twilio/incoming
+    openapi            the OpenAPI document of what backends and Twilio request
 
 How livekit-server delivers webhooks
 ------------------------------------

@@ -9,15 +9,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Any, Self
 
-from starlette.requests import Request
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
 
 from tasks.redis_client import connect, within_deadline
 from tasks.settings import Settings
 from tasks.tenants.api_key_store import ApiKeyReader
 from tasks.tenants.api_keys import ApiKey, ConfiguredKeys, Scope
 from webhooks import problems
+
+API_KEY = "An API key, of `switchboard keys create`."
+
+_bearer = HTTPBearer(scheme_name="apiKey", description=API_KEY, auto_error=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +79,16 @@ def configured_keys(settings: Settings) -> ConfiguredKeys:
     """Return the API keys of the setting. Raises InvalidSetting."""
     api_keys = settings.receiver.api_keys
     return ConfiguredKeys.parse(api_keys.get_secret_value() if api_keys else "")
+
+
+def requires(scope: Scope) -> Any:
+    """Return the dependency of a route that takes an API key with this scope; its value is the Backend.
+
+    FastAPI resolves it before it looks at the request's other parameters.
+    """
+
+    async def backend(request: Request, _: Annotated[object, Depends(_bearer)]) -> Backend:
+        authentication: Authentication = request.app.state.authentication
+        return await authentication.require(request, scope)
+
+    return Depends(backend)

@@ -5,6 +5,7 @@ and calls read Redis each time, so that a change counts from the next call on.
 
     tenant      the model: everything that may be declared
     reader      one tenant at a time, for receivers and calls
+    limits      the tiers and limits that tenants declare, of many at once
     admin       all tenants at once, and changes to them, for operators
     key_cipher  encryption of provider keys, bound to their tenant and table
     key_source  provider keys from a store of the installation's own

@@ -30,8 +30,20 @@ async def test_the_document_has_every_field_and_the_security_schemes() -> None:
     async with app.router.lifespan_context(app):
         document = (await request(app, "GET", "/openapi.json")).json
 
-    assert set(document["paths"]) == {"/calls", "/twilio/incoming"}
+    assert set(document["paths"]) == {"/calls", "/calls/{sid}", "/usage", "/concurrency", "/twilio/incoming"}
     assert document["components"]["schemas"]["CallRequest"]["required"] == ["tenant_id"]
     assert document["paths"]["/calls"]["post"]["security"] == [{"apiKey": []}]
+    assert document["paths"]["/calls/{sid}"]["delete"]["security"] == [{"apiKey": []}]
     assert document["paths"]["/twilio/incoming"]["post"]["security"] == [{"twilioSignature": []}]
     assert set(document["components"]["securitySchemes"]) == {"apiKey", "twilioSignature"}
+
+
+async def test_a_method_that_a_path_has_not_is_refused_with_those_that_it_has(app: FastAPI) -> None:
+    refused = {path: await request(app, "PUT", path) for path in ("/calls", "/calls/RM_1", "/usage", "/healthz")}
+
+    assert {path: (answer.status, answer.headers["allow"]) for path, answer in refused.items()} == {
+        "/calls": (405, "GET, POST"),
+        "/calls/RM_1": (405, "DELETE, GET"),
+        "/usage": (405, "GET"),
+        "/healthz": (405, "GET"),
+    }
