@@ -2,6 +2,8 @@
 
     cli          the command line, which `ops.cli` has
     lookup       a room that an operator names, as Redis has it
+    listing      list calls
+    show         one call as a timeline
     why          why a call waits
     operations   end, move
 
