@@ -61,7 +61,7 @@ async def keys(rooms: RoomStore) -> Keys:
 
     async def make(*tenants: str, without: Scope | None = None, expires_at: int | None = None) -> str:
         scopes = set(Scope) - {without}
-        return (await admin.create(tenants=tenants, scopes=scopes, expires_at=expires_at))[0]  # type: ignore[arg-type]
+        return (await admin.create(tenants=tenants, scopes=scopes, expires_at=expires_at))[0]
 
     revoked, key = await admin.create(tenants=["acme"], scopes=Scope)
     assert await admin.revoke(key.id)
@@ -152,7 +152,7 @@ async def test_each_route_needs_its_scope_and_a_valid_key(
 ) -> None:
     caller = (await backend.call({"tenant_id": "acme"}, key=keys.acme)).json["token"]
     for route, scope in ROUTES.items():
-        refusals = {
+        refusals: dict[str | None, tuple[int, str, list[str]]] = {
             None: (401, "api_key_missing", []),
             keys.expired: (401, "api_key_expired", []),
             keys.revoked: (401, "api_key_unknown", []),
