@@ -187,7 +187,7 @@ async def list_calls(
         ),
         states=_open_states(query.state),
         recorded=query.state not in {"live", *OPEN_STATES},
-        cursor=query.cursor or None,
+        cursor=query.cursor,
         limit=query.limit,
     )
     body = CallPage(calls=[api_views.summary(call) for call in page.calls], next_cursor=page.next_cursor)

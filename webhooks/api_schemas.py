@@ -43,6 +43,8 @@ Text = Annotated[
     Field(min_length=1, max_length=256, json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f]+$"}),
     AfterValidator(_without_control_characters),
 ]
+Cursor = Annotated[str, Field(pattern=r"^[0-9]{1,15}\.[A-Za-z0-9_-]{1,64}$")]
+Month = Annotated[str, Field(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
 TenantId = Annotated[Text, Field(description="Only this tenant; a key for several tenants has to name one.")]
 
 
@@ -65,9 +67,7 @@ class CallQuery(BaseModel):
     ended_by: EndedBy | SkipJsonSchema[None] = None
     since: Moment | SkipJsonSchema[None] = Field(default=None, description="Opened then or later.")
     until: Moment | SkipJsonSchema[None] = Field(default=None, description="Opened before then.")
-    cursor: str | SkipJsonSchema[None] = Field(
-        default=None, pattern=r"^([0-9]{1,15}\.[A-Za-z0-9_-]{1,64})?$", description="`next_cursor` of the page before."
-    )
+    cursor: Cursor | SkipJsonSchema[None] = Field(default=None, description="`next_cursor` of the page before.")
     limit: int = Field(50, ge=1, le=MOST_CALLS, description="Most calls of a page.")
 
 
@@ -77,11 +77,7 @@ class UsageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tenant_id: TenantId | SkipJsonSchema[None] = None
-    month: str | SkipJsonSchema[None] = Field(
-        default=None,
-        pattern=r"^(20[0-9]{2}-(0[1-9]|1[0-2]))?$",
-        description="In UTC, `2026-11`; this month by default.",
-    )
+    month: Month | SkipJsonSchema[None] = Field(default=None, description="In UTC, `2026-11`; this month by default.")
 
 
 class ConcurrencyQuery(BaseModel):

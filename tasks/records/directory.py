@@ -6,7 +6,7 @@ once, or, until its record is written, not at all: that takes a second or two.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -24,7 +24,10 @@ ALL = CallFilter()
 
 @dataclass(frozen=True, slots=True)
 class DirectoryPage:
-    """A page of calls: a `Room` for one that is open. `next_cursor`: for the page after it, None for the last one."""
+    """A page of calls: a `Room` for one that is open, or that has no end in its record yet.
+
+    `next_cursor`: for the page after it, None for the last one. A page that is not the last may have fewer calls.
+    """
 
     calls: tuple[Room | StoredCall, ...]
     next_cursor: str | None
@@ -82,11 +85,11 @@ class CallDirectory:
             page = await self._records.list_calls(wanted, cursor=cursor, limit=limit)
             found += [call for call in page.calls if (call.sid, call.opened_ms) not in open_now]
             more = more or page.next_cursor is not None
-            # The newest of a call whose attempts alone are over is in Redis, if it is open.
             found.sort(key=lambda call: (call.opened_ms, call.sid), reverse=True)
         more = more or len(found) > limit
-        calls = tuple(found[:limit])
-        return DirectoryPage(calls, cursor_of(calls[-1].opened_ms, calls[-1].sid) if calls and more else None)
+        read = found[:limit]
+        calls = await self._answer(self._without_unfinished(read, states))
+        return DirectoryPage(calls, cursor_of(read[-1].opened_ms, read[-1].sid) if read and more else None)
 
     async def get_call(self, sid: str, *, tenant: str | None = None) -> FoundCall | None:
         """Return a call, of this tenant if one is given; None if there is no such call."""
@@ -98,6 +101,15 @@ class CallDirectory:
             older = record.call.opened_ms < room.opened_ms
             room, record = (room, None) if older else (None, record)
         return FoundCall(room, record) if room or record else None
+
+    async def _without_unfinished(
+        self, calls: Sequence[Room | StoredCall], states: frozenset[State] | None
+    ) -> tuple[Room | StoredCall, ...]:
+        """Return these calls; of one whose record has no end what Redis has of it, if it is to be listed."""
+        unfinished = [call.sid for call in calls if isinstance(call, StoredCall) and call.state is None]
+        rooms = {(room.sid, room.opened_ms): room for room in await self._rooms.read(unfinished)} if unfinished else {}
+        current = [rooms.get((call.sid, call.opened_ms), call) for call in calls]
+        return tuple(call for call in current if not isinstance(call, Room) or _is_listed(call, states))
 
     async def _open(
         self, wanted: CallFilter, states: frozenset[State] | None, before: tuple[int, str] | None, limit: int
@@ -114,3 +126,7 @@ class CallDirectory:
 
     async def _answer(self, reading: Awaitable[T]) -> T:
         return await within_deadline(reading, self._redis_seconds)
+
+
+def _is_listed(room: Room, states: frozenset[State] | None) -> bool:
+    return states is None or not room.state.is_open or room.state in states

@@ -83,6 +83,8 @@ async def test_open_calls_are_found_by_what_is_known_of_them(
     assert await sids(frozenset({State.WAITING}), sid="RM_3") == ["RM_3"]
     waiting = await directory.list_calls(states=frozenset({State.WAITING}), recorded=False)
     assert [call.sid for call in waiting.calls] == ["RM_3"]
+    # An attempt of it is over, and the call is not.
+    await write(database, [attempt_entry("RM_1", opened_ms=1000, ending="lost")])
     over = await directory.list_calls(states=frozenset())
     assert [call.sid for call in over.calls] == ["RM_4"]
 
