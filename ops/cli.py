@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from ops.commands.calls.cli import calls
+from ops.commands.keys.cli import keys
 from tasks.errors import InvalidSetting
 
 
@@ -306,6 +308,24 @@ def tenants_rotate_keys() -> None:
     from ops.commands.tenants.command import rotate_keys  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(rotate_keys())
+
+
+@main.command()
+@click.option("--tenant", help="Only this tenant.")
+@click.option("--month", help="Month in UTC: 2026-11.  [default: this month]")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, with a line for each amount.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def usage(*, tenant: str | None, month: str | None, as_csv: bool, as_json: bool) -> None:
+    """Show what the calls of a month have used, by tenant, provider and model. Reads SWITCHBOARD_DATABASE_URL."""
+    from ops.commands.usage import run  # noqa: PLC0415 - see the module's docstring
+
+    if as_csv and as_json:
+        raise click.UsageError("give either --csv or --json")
+    sys.exit(run(tenant=tenant, month=month, as_csv=as_csv, as_json=as_json))
+
+
+main.add_command(calls)
+main.add_command(keys)
 
 
 if __name__ == "__main__":

@@ -96,6 +96,12 @@ class Metrics:
             ["outcome"],
             registry=self._registry,
         )
+        self._api = Counter(
+            "switchboard_api_requests",
+            "Requests about calls, usage and concurrency, by route and outcome.",
+            ["route", "outcome"],
+            registry=self._registry,
+        )
         self._twilio = Counter(
             "switchboard_twilio_requests",
             "Requests to POST /twilio/incoming, by outcome.",
@@ -146,6 +152,10 @@ class Metrics:
     def count_call(self, outcome: str) -> None:
         """Count one request to POST /calls; `outcome` is one of a fixed set."""
         self._calls.labels(outcome).inc()
+
+    def count_api(self, route: str, outcome: str) -> None:
+        """Count one request about calls, usage or concurrency; `route` and `outcome` are of fixed sets."""
+        self._api.labels(route, outcome).inc()
 
     def count_twilio(self, outcome: str) -> None:
         """Count one request to POST /twilio/incoming; `outcome` is one of a fixed set."""

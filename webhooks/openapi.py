@@ -1,7 +1,7 @@
-"""The OpenAPI document of POST /calls and POST /twilio/incoming. LiveKit's and the operators' endpoints are not in it.
+"""The OpenAPI document of what backends and Twilio request. LiveKit's and the operators' endpoints are not in it.
 
-The routes read their requests themselves, so that a sender is authenticated before its body is parsed. FastAPI cannot
-derive the document from such routes, so it is completed here.
+FastAPI derives it from the routes. Those of POST /calls and POST /twilio/incoming read their requests themselves, so
+that a sender is authenticated before its body is parsed; what FastAPI cannot know of them is completed here.
 """
 
 from __future__ import annotations
@@ -9,23 +9,26 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
 from pydantic.json_schema import models_json_schema
 from starlette.types import ASGIApp
 
 from webhooks import problems
+from webhooks.authentication import API_KEY
 from webhooks.problems import ProblemBody
-from webhooks.request_context import RequestContext
+from webhooks.request_context import RequestContext, route_of
 from webhooks.schemas import CallRequest, CallResponse
 from webhooks.twiml import dial
 
 _REF = "#/components/schemas/{model}"
 _DESCRIPTION = """\
 Calls for voice agents. `POST /calls` creates a call and returns a token with which its caller joins. Twilio sends
-incoming telephone calls to `POST /twilio/incoming`. Every refusal is an RFC 9457 problem, whose `code` is for programs.
+incoming telephone calls to `POST /twilio/incoming`. A backend lists its calls, looks at one, ends one, and reads usage
+and concurrency. A key sees its tenants alone: calls of others are as unknown as those that never were. Every refusal is
+an RFC 9457 problem, whose `code` is for programs.
 """
-_RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}}}
 _CALLS = {
     "operationId": "createCall",
     "security": [{"apiKey": []}],
@@ -46,9 +49,9 @@ _CALLS = {
 }
 _CALLS_PROBLEMS = {
     400: "The body is not JSON, or the idempotency key is not valid.",
-    401: "The API key is missing or unknown.",
-    403: "The API key is not for this tenant.",
-    404: "There is no such tenant, or the endpoint is not offered.",
+    401: "The API key is missing, unknown or expired.",
+    403: "The API key is not for this tenant, or has not the scope.",
+    404: "There is no such tenant.",
     409: "The idempotency key was used for another request.",
     408: "The body did not arrive in time.",
     413: "The body is too large.",
@@ -96,7 +99,7 @@ _TWILIO_PROBLEMS = {
     503: "Too many requests are being read.",
 }
 _SECURITY = {
-    "apiKey": {"type": "http", "scheme": "bearer", "description": "A key of SWITCHBOARD_API_KEYS."},
+    "apiKey": {"type": "http", "scheme": "bearer", "description": API_KEY},
     "twilioSignature": {"type": "apiKey", "in": "header", "name": "X-Twilio-Signature"},
 }
 
@@ -108,10 +111,19 @@ class DocumentedApp(FastAPI):
         served = "/openapi.json" if docs else None
         # Without /openapi.json FastAPI does not serve /docs either.
         super().__init__(title="Switchboard", openapi_url=served, redoc_url=None, **options)
+        self.add_exception_handler(405, self._refuse_method)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return the app with all its middleware, and around it the context of requests."""
         return RequestContext(super().build_middleware_stack())
+
+    async def _refuse_method(self, request: Request, error: Exception) -> JSONResponse:
+        """Say which methods a path has. Starlette knows those of one route, and a path has one for each method."""
+        route = route_of(request.url.path) or ""
+        methods = sorted(method.upper() for method in self.openapi()["paths"].get(route, {}))
+        known = getattr(error, "headers", None) or {}
+        headers = {"Allow": ", ".join(methods)} if methods else known
+        return JSONResponse({"detail": "Method Not Allowed"}, 405, headers)
 
     def openapi(self) -> dict[str, Any]:
         """Return the document."""
@@ -134,15 +146,14 @@ def _complete(document: dict[str, Any]) -> None:
         ref_template="#/components/schemas/{model}",
     )
     components = document.setdefault("components", {})
-    components["schemas"] = schemas["$defs"]
-    components["securitySchemes"] = _SECURITY
+    components.setdefault("schemas", {}).update(schemas["$defs"])
+    components.setdefault("securitySchemes", {}).update(_SECURITY)
     calls, twilio = document["paths"]["/calls"]["post"], document["paths"]["/twilio/incoming"]["post"]
     for operation, content, refusals in ((calls, _CALLS, _CALLS_PROBLEMS), (twilio, _TWILIO, _TWILIO_PROBLEMS)):
         operation.update(content)
-        operation["responses"].update({str(status): _problem(status, text) for status, text in refusals.items()})
+        described = problems.documented(refusals)
+        operation["responses"].update({str(status): response for status, response in described.items()})
     calls["responses"]["201"]["description"] = "The call is created; its agent is on the way."
-    for response in (calls["responses"]["429"], calls["responses"]["503"], twilio["responses"]["503"]):
-        response["headers"] = _RETRY_AFTER
     twilio["responses"]["200"] = {
         "description": "TwiML: connect the call to its room, reject it if no tenant has the number, or retry soon.",
         "content": {
@@ -152,13 +163,3 @@ def _complete(document: dict[str, Any]) -> None:
             },
         },
     }
-
-
-def _problem(status: int, description: str) -> dict[str, Any]:
-    problem: dict[str, Any] = {
-        "description": description,
-        "content": {problems.MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="ProblemBody")}}},
-    }
-    if status == 401:  # noqa: PLR2004 - the only one with this header
-        problem["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
-    return problem

@@ -1,9 +1,10 @@
-"""Refusals of POST /calls and POST /twilio/incoming, as RFC 9457 problems. The docstring of each is its `detail`."""
+"""Refusals of requests for calls, about calls, and of Twilio's, as RFC 9457 problems. A docstring is its `detail`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
@@ -86,6 +87,20 @@ class ApiKeyUnknown(Problem):
     code = "api_key_unknown"
 
 
+class ApiKeyExpired(Problem):
+    """The API key has expired. Ask the operator for another one."""
+
+    status = 401
+    code = "api_key_expired"
+
+
+class ScopeMissing(Problem):
+    """The API key has not the scope {scope}. Ask the operator for a key that has it."""
+
+    status = 403
+    code = "scope_missing"
+
+
 class TenantForbidden(Problem):
     """The API key is not for this tenant."""
 
@@ -116,6 +131,37 @@ class WaitlistFull(Problem):
     status = 429
     code = "waitlist_full"
     retryable = True
+
+
+class TenantUnnamed(Problem):
+    """The API key is for several tenants. Name one of them."""
+
+    status = 422
+    code = "tenant_unnamed"
+    field = "tenant_id"
+
+
+class CallUnknown(Problem):
+    """There is no such call."""
+
+    status = 404
+    code = "call_unknown"
+
+
+class CallOver(Problem):
+    """The call is over. What is kept of it is erased by the operator, or when its time is over."""
+
+    status = 409
+    code = "call_over"
+
+
+class RecordsUnavailable(Problem):
+    """The records of calls cannot be read now. Try again. Open calls alone (`state=live`) can be listed meanwhile."""
+
+    status = 503
+    code = "records_unavailable"
+    retryable = True
+    retry_after = 5
 
 
 class NotJson(Problem):
@@ -155,7 +201,7 @@ class Busy(Problem):
 
 
 class RateExceeded(Problem):
-    """More calls were requested than the rate of {subject} allows. Try again in {seconds} s."""
+    """More was requested than the rate of {subject} allows. Try again in {seconds} s."""
 
     status = 429
     code = "rate_exceeded"
@@ -221,7 +267,7 @@ class LiveKitUnavailable(Problem):
 
 
 class Unavailable(Problem):
-    """Calls cannot be created now. Try again."""
+    """Redis does not answer, or the tenants cannot be read now. Try again."""
 
     status = 503
     code = "unavailable"
@@ -243,6 +289,22 @@ class FormIncomplete(Problem):
 
     status = 400
     code = "form_incomplete"
+
+
+def documented(descriptions: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    """Return the responses with problems, by their statuses, as OpenAPI has them."""
+    return {status: _documented(status, text) for status, text in descriptions.items()}
+
+
+def _documented(status: int, description: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/ProblemBody"}
+    response: dict[str, Any] = {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
+    if status == HTTPStatus.UNAUTHORIZED:
+        response["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+    if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+        wait = {"description": "Seconds to wait before the next try.", "schema": {"type": "integer"}}
+        response["headers"] = {"Retry-After": wait}
+    return response
 
 
 async def read_body(reader: BodyReader, request: Request) -> bytes:

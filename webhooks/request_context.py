@@ -16,8 +16,9 @@ from tasks.tracing import TraceParent
 
 REQUEST_ID = b"x-request-id"
 TRACEPARENT = b"traceparent"
-ROUTES = frozenset({"/livekit/webhook", "/calls", "/twilio/incoming", "/twilio/dialled"})
-"""The routes whose requests have spans. Health checks have none."""
+ROUTES = frozenset({"/livekit/webhook", "/calls", "/usage", "/concurrency", "/twilio/incoming", "/twilio/dialled"})
+"""The routes whose requests have spans, beside `CALL`. Health checks have none."""
+CALL = "/calls/{sid}"
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
@@ -39,11 +40,12 @@ class RequestContext:
         sender = TraceParent.parse(_single(scope, TRACEPARENT))
         tracing.set_current(sender)
         logs.set_request_fields(request_id=request_id, **({"trace_id": sender.trace_hex} if sender else {}))
-        if scope["path"] not in ROUTES:
+        route = route_of(scope["path"])
+        if route is None:
             await self._answer(scope, receive, send, request_id, tracing.OpenSpan())
             return
-        attributes = {"http.request.method": scope["method"], "http.route": scope["path"]}
-        with tracing.span(f"{scope['method']} {scope['path']}", "SERVER", attributes) as span:
+        attributes = {"http.request.method": scope["method"], "http.route": route}
+        with tracing.span(f"{scope['method']} {route}", "SERVER", attributes) as span:
             await self._answer(scope, receive, send, request_id, span)
 
     async def _answer(
@@ -61,6 +63,14 @@ class RequestContext:
             await send(message)
 
         await self._app(scope, receive, send_with_id)
+
+
+def route_of(path: str) -> str | None:
+    """Return the route of a path whose requests have spans, None for any other. A path names its call, a route not."""
+    if path in ROUTES:
+        return path
+    beginning, _, sid = path.rpartition("/")
+    return CALL if beginning == "/calls" and sid else None
 
 
 def _single(scope: Scope, name: bytes) -> str:

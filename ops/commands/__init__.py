@@ -7,7 +7,10 @@
     dead_letters  list, show and replay dead letters
     doctor/       check the whole installation
     probe/        call a tenant as a caller does
+    calls/        list calls, show one, say why one waits; end or move one
+    keys/         API keys of backends
     tenants/      apply the tenants file, and show what Redis has
+    usage         the usage of a month
     terminal      output on a terminal or into a pipe
 
 `ops.cli` imports each command when it is run.

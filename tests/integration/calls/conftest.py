@@ -18,8 +18,10 @@ from ops.stack.ports import PortPicker
 from ops.stack.receiver import Receiver
 from ops.stack.redis import RedisServer
 from tasks.rooms import RoomStore
+from tasks.settings import DatabaseSettings
 from tests.integration.calls import client
 from tests.integration.calls.client import Client, rooms_named
+from tests.support import databases
 from tests.support.key_leaks import leaked_keys
 from tests.support.livekit_server import livekit_server
 from tests.support.tenants import declare
@@ -67,10 +69,19 @@ async def livekit(
         yield server
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def database(directory: Path) -> DatabaseSettings:
+    """A database with the schema of this version, and no records."""
+    return await databases.sqlite(directory)
+
+
 @pytest.fixture(scope="module")
-def settings(directory: Path, redis_server: RedisServer, livekit: LiveKitServer) -> dict[str, str]:
+def settings(
+    directory: Path, redis_server: RedisServer, livekit: LiveKitServer, database: DatabaseSettings
+) -> dict[str, str]:
     """The environment of the receivers."""
     return {
+        "SWITCHBOARD_DATABASE_URL": database.url.get_secret_value(),
         "LIVEKIT_URL": livekit.url,
         "LIVEKIT_API_KEY": livekit.api_key,
         "LIVEKIT_API_SECRET": livekit.api_secret,

@@ -122,7 +122,7 @@ def test_every_rejection_of_a_webhook_is_documented_with_its_status() -> None:
 
 
 def test_every_problem_with_a_call_is_documented_with_its_status() -> None:
-    document = read("docs/reference/calls.md")
+    document = read("docs/reference/calls.md") + read("docs/reference/api.md")
     found = {
         kind
         for kind in vars(problems).values()

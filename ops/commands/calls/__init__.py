@@ -1,0 +1,11 @@
+"""`switchboard calls`: the calls of an installation, and requests about one.
+
+    cli          the command line, which `ops.cli` has
+    lookup       a room that an operator names, as Redis has it
+    listing      list calls
+    show         one call as a timeline
+    why          why a call waits
+    operations   end, move
+
+The commands are imported when they are run.
+"""
