@@ -6,7 +6,6 @@
     reconcile/      the reconciler, in a receiver: queues again what was lost, and keeps Redis and LiveKit in agreement
     queue/          dispatch: from an announced room to a Celery message in the queue of its tenant's tier
     tenants/        the tenants, and their provider keys
-    idempotency/    the idempotency keys of requests for calls
     rooms/          the state of each room in Redis, with its lease and its permit
     encryption      encryption of what Redis keeps of conversations and keys
     livekit_api     a client of the LiveKit server's API

@@ -14,7 +14,7 @@ from redis.exceptions import NoPermissionError, RedisError
 from ops.commands.doctor.finding import Finding, error, ok
 from ops.commands.doctor.installation import Installation
 from tasks.errors import RedisUnavailable
-from tasks.idempotency.store import redis_key
+from tasks.queue.idempotency.store import redis_key
 from tasks.rooms import keys
 from tasks.tenants import keys as tenant_keys
 

@@ -17,7 +17,7 @@ from ops.cli import main
 from ops.metrics import catalogue
 from pipeline.options import TurnOptions, VadOptions
 from pipeline.providers import PROVIDERS
-from tasks.idempotency.store import redis_key
+from tasks.queue.idempotency.store import redis_key
 from tasks.rooms import keys
 from tasks.settings import FlowerSettings, Settings
 from tasks.tenants import keys as tenant_keys
