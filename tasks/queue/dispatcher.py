@@ -274,6 +274,7 @@ class Dispatcher:
                 limits=limits,
                 agent_metadata=agent_metadata,
                 trace=trace,
+                notices=tenant.notices is not None,
             )
 
         opened = await open_as(1)
