@@ -1,6 +1,7 @@
 """The settings of an installation: read once from the environment, frozen, passed in.
 
     groups         the groups, each with its fields' variables, defaults and bounds
+    notices        the group of notices to tenants' backends
     environment    how a group is read, `NAME` or `NAME_FILE`, and what is said of a value that is not valid
     unknown        variables that look like settings and are none
     redis_url      the URL of Redis, read once for all clients
@@ -36,6 +37,7 @@ from tasks.settings.groups import (
     TraceSettings,
     WorkerSettings,
 )
+from tasks.settings.notices import NoticeSettings
 from tasks.settings.unknown import unknown_variables
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "LivekitSettings",
     "LogSettings",
     "MetricsSettings",
+    "NoticeSettings",
     "RedisSettings",
     "Settings",
     "TenantSettings",
@@ -83,6 +86,7 @@ class Settings(BaseModel):
     metrics: MetricsSettings
     log: LogSettings
     traces: TraceSettings
+    notices: NoticeSettings
 
     @classmethod
     def read(cls, environment: Environment | None = None) -> Self:

@@ -4,6 +4,7 @@ Tenants are declared in a file and stored in Redis: `switchboard tenants apply` 
 and calls read Redis each time, so that a change counts from the next call on.
 
     tenant      the model: everything that may be declared
+    notices_table  a tenant's table `notices`: its backend, and what it is told of calls
     reader      one tenant at a time, for receivers and calls
     admin       all tenants at once, and changes to them, for operators
     key_cipher  encryption of provider keys, bound to their tenant and table
@@ -15,7 +16,8 @@ The keyspace is permanent. Only `admin` writes it, always in one transaction:
 
     switchboard:tenants        hash  id -> the tenant as JSON, without defaults; a key is `encrypted:<fingerprint>`
     switchboard:numbers        hash  telephone number -> id
-    switchboard:provider_keys  hash  id -> JSON of path -> encrypted key; a path is `stt`, `llm.fallbacks.0`, …
+    switchboard:provider_keys  hash  id -> JSON of path -> encrypted key; a path is `stt`, `llm.fallbacks.0`,
+                                      `notices.secrets.0`, …
     switchboard:tenant_signatures   hash  id -> the signature of its record and its encrypted keys
 
 A webhook costs one HGET of `tenants`. `provider_keys` is a hash of its own so that receivers never load keys. A call
