@@ -15,8 +15,9 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 """Its addresses have an IPv4 address in their last 32 bits, which they lead to."""
-METADATA = frozenset({ipaddress.ip_address("168.63.129.16")})
-"""Azure's, which is a public one by its number. Those of other clouds are link-local, shared or unique local ones."""
+RESERVED = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("168.63.129.16/32"))
+"""Networks that Python takes for public ones: of protocols, some of it in some versions, with Oracle's metadata in it;
+and Azure's, whose address is a public one by its number. That of other clouds is link-local, shared or unique local."""
 
 
 REFUSED = "no notice is sent there"
@@ -44,7 +45,9 @@ def require_allowed(host: str, *, is_encrypted: bool, networks: Sequence[Network
 
 def is_public(address: Address) -> bool:
     """Return whether an address is one of the internet: not of this host, a private network, a group, or metadata."""
-    return address.is_global and not (address.is_multicast or address.is_reserved or address in METADATA)
+    if address.is_multicast or address.is_reserved or any(address in network for network in RESERVED):
+        return False
+    return address.is_global
 
 
 def _meant(address: Address) -> Address:

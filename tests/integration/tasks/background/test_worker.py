@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest_asyncio
 
@@ -42,7 +43,7 @@ class Installation:
     async def end_leases(self) -> None:
         """Let the time pass after which a try that died is made again."""
         async with self.redis.client() as client:
-            for sid in await client.zrange(keys.leases("acme"), 0, -1):
+            for sid in cast("list[str]", await client.zrange(keys.leases("acme"), 0, -1)):
                 await client.zadd(keys.leases("acme"), {sid: 0})
             await client.zadd(keys.BACKENDS_DUE, {"acme": 0})
 
