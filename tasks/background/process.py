@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class BackgroundProcess:
-    """What the tasks of one background worker share.
+    """The event loop of one background worker, and all that its tasks share.
 
     `publish`: sends deliveries to the queue; it may block. `mark`: see `Scheduler`.
 

@@ -25,7 +25,7 @@ class NoticeType(StrEnum):
 
 
 class NoticeContent(StrEnum):
-    """What the notice of a call's end has beside its record, if the tenant wants it."""
+    """Contents that the notice of a call's end has beside its record, if the tenant wants them."""
 
     TRANSCRIPT = "transcript"
     AUDIO = "audio"

@@ -138,6 +138,7 @@ async def test_receivers_and_workers_do_all_that_they_have_to(declared: Users) -
     [
         ("receiver", "user receiver may do what receivers need, and not what workers need"),
         ("worker", "user worker may do what workers need, and not what receivers need"),
+        ("background", "user background may do what background workers need, and not what receivers and workers need"),
         ("operator", "user operator may do what receivers and workers need"),
         ("flower", "user flower may not do what a worker does: ZREM switchboard:rooms, "),
     ],
@@ -181,6 +182,15 @@ FORBIDDEN: dict[str, list[tuple[str, ...]]] = {
         (SET, "switchboard:idempotency:x", "x"),
         ("PUBLISH", "another", "x"),
         ("PSUBSCRIBE", "*"),
+    ],
+    "background": [
+        ("HGETALL", keys.room("RM_1")),
+        (GET, keys.conversation("RM_1")),
+        (SET, keys.NOTIFY, "x"),
+        ("LPUSH", "premium", "x"),
+        ("HDEL", "unacked", "x"),
+        ("SUBSCRIBE", "/0.celery.pidbox"),
+        ("SCRIPT", "FLUSH"),
     ],
     "flower": [
         ("HGETALL", keys.room("RM_1")),
@@ -229,6 +239,11 @@ READ_ONLY: dict[str, list[tuple[str, ...]]] = {
         (HSET, keys.worker("celery@x"), "state", "open"),
     ],
     "worker": [
+        (HSET, tenant_keys.TENANTS, "acme", "x"),
+        (HSET, tenant_keys.PROVIDER_KEYS, "acme", "x"),
+        (HSET, tenant_keys.SIGNATURES, "acme", "x"),
+    ],
+    "background": [
         (HSET, tenant_keys.TENANTS, "acme", "x"),
         (HSET, tenant_keys.PROVIDER_KEYS, "acme", "x"),
         (HSET, tenant_keys.SIGNATURES, "acme", "x"),

@@ -64,6 +64,8 @@ def late_renewals(worker: str) -> str:
 
 REDIS_UP = of_exporter("switchboard_redis_up")
 RECONCILER_UP = of_exporter("switchboard_reconciler_up")
+OLDEST_EVENT = of_exporter("switchboard_notice_oldest_event_seconds")
+BACKENDS_DISABLED = of_exporter("switchboard_notice_backends_disabled")
 LAST_TICK = of_exporter("switchboard_reconciler_last_tick_timestamp_seconds")
 TICKING = f"0+15x{SCRAPES}"
 
@@ -73,6 +75,8 @@ def healthy() -> Series:
         REDIS_UP: steady(1),
         RECONCILER_UP: steady(1),
         LAST_TICK: TICKING,
+        OLDEST_EVENT: steady(0.5),
+        BACKENDS_DISABLED: steady(0),
         # Of the receiver that leads, as no other one asks the LiveKit server.
         of_receiver("switchboard_livekit_up"): steady(1),
         of_probe("switchboard_probe_success"): steady(1),

@@ -164,6 +164,7 @@ def test_each_process_on_fly_has_a_machine_and_restarts_and_receivers_alone_have
 
 def test_the_commands_are_those_of_the_composition() -> None:
     receiver, worker = ["uvicorn", "--factory", "webhooks.app:create_app"], ["celery", "-A", "tasks", "worker", "-Q"]
+    background = ["celery", "-A", "tasks.background", "worker", "-Q", "background"]
     commands = {name: shlex.split(command) for name, command in fly()["processes"].items()}
     assert commands.pop("receiver") == receiver
     assert commands == {queue: [*worker, queue] for queue in ("premium", "standard")}
@@ -172,7 +173,7 @@ def test_the_commands_are_those_of_the_composition() -> None:
     for unit in UNITS:
         (command,) = directives(unit)["ExecStart"]
         program, *arguments = shlex.split(command)
-        wanted = worker if program.endswith("celery") else receiver
+        wanted = background if "tasks.background" in arguments else worker if "tasks" in arguments else receiver
         assert [Path(program).name, *arguments][: len(wanted)] == wanted
 
 

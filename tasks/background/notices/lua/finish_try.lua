@@ -3,11 +3,10 @@
 -- KEYS  notice_key (hash), leases_key (zset), backend_key (hash), backends_due_key (zset),
 --       backends_disabled_key (hash), counters_key (hash)
 -- ARGV  tenant, sid, id, token
---       result                'delivered', 'failed', 'gone' (failed, and the backend wants no more), 'postponed' (there
---                             was no try), or 'dropped' (its tenant wants it no more)
+--       result                one of those below
 --       attempt               JSON: when, how long, the answer; '' if there was no try
 --       delay_ms              until the next try; '' for no more
---       is_test               '1': of an operator; its failure says nothing about the backend
+--       is_test               '1': of an operator, so that its failure says nothing about the backend
 --       disable_ms            a backend that has failed for so long is disabled
 --       disabled              JSON, kept of a backend that is disabled
 --       at_once               calls of a tenant that may have a lease
@@ -15,6 +14,10 @@
 --       keep_ms               TTL of all of it
 --       done_length           notices to keep that are delivered or given up
 --       failures_to_pause, longest_pause_ms, revival_ms, most_revived
+--
+-- Results: 'delivered'; 'failed'; 'gone' (failed, and the backend wants no more); 'postponed' (there was no try);
+-- 'dropped' (its tenant wants it no more).
+--
 -- Returns 'stale' (nothing was changed), or the state of the notice; and '1' if this has disabled the backend, else ''.
 
 local notice_key, leases_key, backend_key, backends_due_key, backends_disabled_key, counters_key = unpack(KEYS)

@@ -1,4 +1,4 @@
-"""Events, tries, crashes and late messages in any order: each notice is delivered, and those of a call in their order."""
+"""Events, tries, crashes and late messages in any order: each notice is delivered, those of a call in their order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from typing import TypeVar, cast
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from redis.asyncio import Redis
 
 from ops.stack import Binaries, environment
@@ -148,7 +155,7 @@ class NoticeMachine(RuleBasedStateMachine):
     async def make_due(self) -> None:
         for tenant in TENANTS:
             for key in (keys.calls(tenant), keys.leases(tenant)):
-                for sid in await self.redis.zrange(key, 0, -1):
+                for sid in cast("list[str]", await self.redis.zrange(key, 0, -1)):
                     await self.redis.zadd(key, {sid: 1})
             await self.redis.hdel(keys.backend(tenant), "paused_until")
             await self.redis.zadd(keys.BACKENDS_DUE, {tenant: 1})

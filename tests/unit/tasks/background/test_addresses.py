@@ -10,7 +10,7 @@ from tests.integration.tasks.background.office import settings_with
 INSIDE = [
     "127.0.0.1",
     "127.1.2.3",
-    "0.0.0.0",
+    "0.0.0.0",  # noqa: S104 - nothing is bound
     "10.0.0.1",
     "172.16.0.1",
     "192.168.1.1",
