@@ -23,7 +23,8 @@ from tasks.settings import LogSettings, Settings
 
 __all__ = ["app"]
 
-GOSSIP = "celery.worker.consumer.gossip:Gossip"
+UNUSED = {"celery.worker.consumer.gossip:Gossip", "celery.worker.consumer.heart:Heart"}
+"""Parts of Celery's worker that speak with other workers and with Flower, by channels of Redis."""
 
 
 def check_settings() -> None:
@@ -98,10 +99,10 @@ def command_line_problems(options: Mapping[str, Any]) -> Iterator[str]:
 def mend_celery() -> None:
     """Have every error reply of Redis count as a lost connection, and leave out what only costs time.
 
-    The worker would exit when Redis answers READONLY or OOM. Gossip and Mingle are for what is not used here.
+    The worker would exit when Redis answers READONLY or OOM. What is left out is for other workers and for Flower.
     """
     Transport.connection_errors = (*Transport.connection_errors, RedisError)
-    Consumer.Blueprint.default_steps = [step for step in Consumer.Blueprint.default_steps if step != GOSSIP]
+    Consumer.Blueprint.default_steps = [step for step in Consumer.Blueprint.default_steps if step not in UNUSED]
     Mingle.compatible_transports = set()
 
 

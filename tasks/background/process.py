@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -41,7 +40,7 @@ class BackgroundProcess:
         self._source = contents.load(settings.notices)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="background", daemon=True)
-        self._scheduling: Future[None] | None = None
+        self._scheduler: Scheduler | None = None
 
     def start(self) -> None:
         """Start the event loop, and open what is opened once. Raises no error of Redis: it is not asked yet."""
@@ -50,13 +49,13 @@ class BackgroundProcess:
 
     def schedule(self) -> None:
         """Start the scheduler."""
-        scheduler = Scheduler(self._settings, self._store, self._tenants, self._publish_in_thread, self._mark)
-        self._scheduling = asyncio.run_coroutine_threadsafe(scheduler.run(), self._loop)
+        self._scheduler = Scheduler(self._settings, self._store, self._tenants, self._publish_in_thread, self._mark)
+        asyncio.run_coroutine_threadsafe(self._scheduler.run(), self._loop)
 
     def stop_scheduling(self) -> None:
         """Stop the scheduler. Tries that have begun go on."""
-        if self._scheduling is not None:
-            self._scheduling.cancel()
+        if self._scheduler is not None:
+            self._scheduler.stop()
 
     def deliver(self, delivery: Delivery) -> str:
         """Make one try of a notice, and return its result in a word. Raises RedisError or OSError."""

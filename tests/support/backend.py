@@ -92,7 +92,7 @@ class Backend:
 
 
 @asynccontextmanager
-async def backend(*, tls: ssl.SSLContext | None = None) -> AsyncIterator[Backend]:
+async def backend(*, tls: ssl.SSLContext | None = None, port: int = 0) -> AsyncIterator[Backend]:
     """A backend that listens."""
     made = Backend(scheme="https" if tls else "http")
     serving: set[asyncio.Task[None]] = set()
@@ -107,7 +107,7 @@ async def backend(*, tls: ssl.SSLContext | None = None) -> AsyncIterator[Backend
         finally:
             serving.discard(task)
 
-    server = await asyncio.start_server(serve, HOST, 0, ssl=tls)
+    server = await asyncio.start_server(serve, HOST, port, ssl=tls)
     made.port = server.sockets[0].getsockname()[1]
     try:
         yield made

@@ -56,11 +56,20 @@ class Scheduler:
         self._mark = mark
         self._outage = Outage(settings.redis.server, logger)
         self._swept_at = float("-inf")
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Let `run` end after the turn that it is in.
+
+        Not by a cancellation: redis-py waits with `asyncio.wait_for`, which in Python 3.11 swallows one that comes
+        together with the answer.
+        """
+        self._stopped = True
 
     async def run(self) -> None:
-        """Work until it is cancelled. An outage of Redis is waited out."""
+        """Work until it is stopped. An outage of Redis is waited out."""
         wait_ms = 0
-        while True:
+        while not self._stopped:
             self._mark()
             try:
                 sent = await self.turn(wait_ms=wait_ms)

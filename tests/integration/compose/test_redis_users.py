@@ -20,6 +20,7 @@ from ops.metrics.exporter import Exporter
 from ops.stack import environment
 from ops.stack.ports import HOST, PortPicker
 from ops.stack.redis import RedisServer
+from tasks.background.notices import NoticeStore
 from tasks.reconcile.admission import AdmissionSweep
 from tasks.reconcile.rescuer import Rescuer
 from tasks.rooms import ClaimRefusal, LossCause, RoomStore, keys
@@ -27,7 +28,9 @@ from tasks.rooms.webhook_check import WebhookCheck
 from tasks.settings import MetricsSettings, Settings, TierSettings
 from tasks.tenants import TenantReader
 from tasks.tenants import keys as tenant_keys
+from tests.integration.tasks.background.office import Office
 from tests.support import redis_with_tls
+from tests.support.backend import backend
 from tests.support.tenants import declare, signer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -78,7 +81,7 @@ async def declared(users: Users) -> Users:
     return users
 
 
-async def open_room(redis: Redis, sid: str) -> None:
+async def open_room(redis: Redis, sid: str, *, notices: bool = False) -> None:
     await RoomStore(redis).open(
         sid=sid,
         name=f"call-acme-{sid}",
@@ -88,6 +91,7 @@ async def open_room(redis: Redis, sid: str) -> None:
         message=b"{}",
         started_at_ms=None,
         received_at_ms=1,
+        notices=notices,
     )
 
 
@@ -129,6 +133,23 @@ async def test_receivers_and_workers_do_all_that_they_have_to(declared: Users) -
     assert shown["switchboard_redis_up"] == 1
     assert "switchboard_rooms" in shown
     # redis-py tells its name with CLIENT SETINFO, which a Redis before 7.2 does not know.
+    refused = [(entry["username"], entry["object"]) for entry in await declared["tester"].acl_log()]
+    assert [entry for entry in refused if entry[1] != "client"] == []
+
+
+async def test_background_workers_do_all_that_they_have_to(declared: Users) -> None:
+    await open_room(declared["receiver"], "RM_1", notices=True)
+    await RoomStore(declared["worker"]).waitlist.expire_waits("premium", -1, reason="x", limit=1)
+    async with Office.open(declared["background"]) as office, backend() as serving:
+        await Office(**{**vars(office), "redis": declared["tenants"]}).declare(acme=serving.url)
+        operator = NoticeStore(declared["operator"], office.settings.notices)
+        test = await operator.test("acme")
+        await office.work_until(lambda: len(serving.received) == 3)
+        assert await operator.resend(test)
+        await office.work_until(lambda: len(serving.received) == 4)
+        await office.store.forget_backend("acme")
+        await office.turn()
+        assert (await operator.backends(["acme"]))[0].pending == 0
     refused = [(entry["username"], entry["object"]) for entry in await declared["tester"].acl_log()]
     assert [entry for entry in refused if entry[1] != "client"] == []
 

@@ -211,7 +211,7 @@ async def test_no_label_names_a_room_or_a_caller(scraped: Scrape) -> None:
     names = {name for _, found in scraped.ours for name, _ in found}
     assert names == {
         *("version", "livekit_agents", "worker", "state", "queue", "tier", "outcome", "ending", "kind", "le"),
-        *("provider", "error", "sweep", "tenant", "model", "direction"),
+        *("provider", "error", "sweep", "tenant", "model", "direction", "result"),
     }
 
 
