@@ -3,10 +3,10 @@
     celery          the entry of `celery -A tasks`
     worker/         the worker's main process: it takes a message from Redis only when it can start the call now
     call/           one call, in a child: claims the room, runs the call under a lease, and ends it
+    background/     background workers: what waits for others' servers, such as the notices to tenants' backends
     reconcile/      the reconciler, in a receiver: queues again what was lost, and keeps Redis and LiveKit in agreement
     queue/          dispatch: from an announced room to a Celery message in the queue of its tenant's tier
     tenants/        the tenants, and their provider keys
-    idempotency/    the idempotency keys of requests for calls
     records/        the lasting records of calls, in a database, and queries on them
     rooms/          the state of each room in Redis, with its lease and its permit
     encryption      encryption of what Redis keeps of conversations and keys

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from tasks.errors import SwitchboardError
-from tasks.idempotency import IdempotencyKey, IdempotencyStore, IdempotentRequest
 from tasks.livekit_api import LiveKitClient, LiveKitRequestFailed, LiveKitUnreachable, created_at_ms
 from tasks.queue.dispatcher import Dispatching, DispatchResult, RoomInfo
+from tasks.queue.idempotency import IdempotencyKey, IdempotencyStore, IdempotentRequest
 from tasks.queue.routing import new_room_name
 from tasks.redis_client import connect, within_deadline
 from tasks.settings import Settings

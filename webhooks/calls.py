@@ -14,8 +14,8 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
 from tasks.errors import SwitchboardError, TenantInvalid, UnknownTenant
-from tasks.idempotency import IdempotencyKey
 from tasks.queue.dispatcher import Dispatching
+from tasks.queue.idempotency import IdempotencyKey
 from tasks.settings import Settings
 from tasks.tenants.api_keys import Scope
 from webhooks import problems

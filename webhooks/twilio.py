@@ -14,8 +14,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from tasks.errors import InvalidSetting, SwitchboardError, UnknownNumber
-from tasks.idempotency import IdempotencyKey
 from tasks.queue.dispatcher import Dispatching
+from tasks.queue.idempotency import IdempotencyKey
 from tasks.queue.routing import e164
 from tasks.settings import AfterWait, Settings
 from webhooks import problems, twilio_signature, twiml

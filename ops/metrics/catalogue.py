@@ -157,6 +157,14 @@ USAGE_AUDIO_SECONDS = _counter(
     open_labels="provider model",
 )
 
+NOTICE_EVENTS = _gauge("notice_events", "", "Events of calls of which no notice to a backend was made yet.")
+NOTICE_OLDEST_EVENT = _gauge("notice_oldest_event_seconds", "", "Age of the oldest of these; 0 if there is none.")
+NOTICE_BACKENDS_DISABLED = _gauge(
+    "notice_backends_disabled", "", "Backends of tenants that are disabled, and so get no notices."
+)
+NOTICE_TRIES = _counter("notice_tries", "result", "Tries to send a notice, delivered or failed.")
+NOTICES = _counter("notices", "outcome", "Notices that are delivered, given up, or dropped because too many waited.")
+
 METRICS = tuple(value for value in tuple(globals().values()) if isinstance(value, Metric))
 """All of them, in the order of this file."""
 BY_NAME = {metric.name: metric for metric in METRICS}
@@ -164,6 +172,8 @@ BY_NAME = {metric.name: metric for metric in METRICS}
 CALL_OUTCOMES = ("answered", "abandoned", "dead", "refused")
 ATTEMPT_ENDINGS = ("ended", "lost", "handed_over", "dead")
 DEAD_LETTER_KINDS = ("tenant", "wait", "attempts", "unanswerable")
+NOTICE_RESULTS = ("delivered", "failed")
+NOTICE_OUTCOMES = ("delivered", "given_up", "dropped")
 ROOM_STATES = ("waiting", "queued", "running")
 NO_TIER = "none"
 """The tier of a room whose tenant was never known."""

@@ -11,6 +11,7 @@ from redis.exceptions import ResponseError
 from ops.metrics import catalogue
 from ops.metrics.records import show_records
 from ops.metrics.series import Series
+from tasks.background.notices import keys as notice_keys
 from tasks.rooms import Intake, RoomCensus, SweepName, WorkerStatus, keys
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Fleet:
         await self._show_rooms(series)
         await self._show_counters(series)
         await show_records(series, self._redis)
+        await self._show_notices(series)
         return series
 
     async def _workers(self) -> list[WorkerStatus]:
@@ -86,6 +88,23 @@ class Fleet:
             series.set(catalogue.CALLS_STARTED, tier, value=0)
         for name, number in counters.items():
             _show_counter(series, name, number)
+
+    async def _show_notices(self, series: Series) -> None:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.xlen(keys.NOTICE_EVENTS)
+            pipe.xrange(keys.NOTICE_EVENTS, count=1)
+            pipe.time()
+            pipe.hlen(notice_keys.BACKENDS_DISABLED)
+            pipe.hgetall(notice_keys.COUNTERS)
+            events, oldest, (seconds, _), disabled, counters = await pipe.execute()
+        age = seconds - int(oldest[0][0].partition("-")[0]) / 1000 if oldest else 0.0
+        series.set(catalogue.NOTICE_EVENTS, value=events)
+        series.set(catalogue.NOTICE_OLDEST_EVENT, value=max(0.0, age))
+        series.set(catalogue.NOTICE_BACKENDS_DISABLED, value=disabled)
+        for result in catalogue.NOTICE_RESULTS:
+            series.set(catalogue.NOTICE_TRIES, result, value=int(counters.get(f"tries:{result}", 0)))
+        for outcome in catalogue.NOTICE_OUTCOMES:
+            series.set(catalogue.NOTICES, outcome, value=int(counters.get(f"notices:{outcome}", 0)))
 
 
 def _show_counter(series: Series, name: str, number: str) -> None:

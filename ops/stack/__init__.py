@@ -20,6 +20,7 @@ is ready before the next one starts. No part outlives the block or this process:
     haproxy          HAProxy in front of the receivers
     receiver         a webhook receiver
     worker           a Celery worker
+    background       a background worker
     flower           Flower
     exporter         the exporter of metrics
     tenants          the tenants file, applied to the stack's Redis

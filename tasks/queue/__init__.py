@@ -1,5 +1,6 @@
 """The queue: from an announced room to a Celery message in the queue of its tenant's tier, and from there again.
 
+    idempotency/       the idempotency keys of requests for calls
     flower/            Flower, the dashboard: its options, its login, and what it shows of calls
     app                the Celery app
     celery_config      Celery's configuration, and the reason for each value

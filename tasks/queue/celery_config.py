@@ -13,24 +13,9 @@ from tasks.settings import CallSettings, RedisSettings, TierSettings, WorkerSett
 def load() -> dict[str, Any]:
     """Return Celery's configuration for this installation. Raises InvalidSettings."""
     check_celery_settings()
-    redis, tiers, worker, call = RedisSettings.read(), TierSettings.read(), WorkerSettings.read(), CallSettings.read()
+    tiers, worker, call = TierSettings.read(), WorkerSettings.read(), CallSettings.read()
     return {
-        "broker_url": redis.server.broker_url(),
-        "broker_use_ssl": False if redis.server.tls is None else redis.server.tls.options(),
-        "broker_connection_retry_on_startup": True,
-        "broker_connection_max_retries": None,
-        "broker_transport_options": {
-            # `-Q premium,standard` is strict; kombu's default alternates between the queues.
-            "queue_order_strategy": "priority",
-            # Messages have no priority; kombu would look for each in four lists.
-            "priority_steps": [0],
-            # A Redis that stopped answering is noticed in seconds, not when TCP gives up.
-            "socket_timeout": 5,
-            "socket_connect_timeout": 2,
-            "socket_keepalive": True,
-            "health_check_interval": 5,
-            **_sentinel_options(redis),
-        },
+        **broker(),
         # Kombu keeps no second copy of a message that was taken. It would restore it after a while, also when its room
         # is over. The reconciler requeues what is lost, and it knows the rooms.
         "task_queues": [Queue(name, routing_key=name, no_ack=True) for name in tiers.queue_names],
@@ -55,6 +40,29 @@ def load() -> dict[str, Any]:
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
         "worker_enable_remote_control": True,
+    }
+
+
+def broker() -> dict[str, Any]:
+    """Return the part of the configuration that is about Redis, for every Celery app. Raises InvalidSettings."""
+    redis = RedisSettings.read()
+    return {
+        "broker_url": redis.server.broker_url(),
+        "broker_use_ssl": False if redis.server.tls is None else redis.server.tls.options(),
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_transport_options": {
+            # `-Q premium,standard` is strict; kombu's default alternates between the queues.
+            "queue_order_strategy": "priority",
+            # Messages have no priority; kombu would look for each in four lists.
+            "priority_steps": [0],
+            # A Redis that stopped answering is noticed in seconds, not when TCP gives up.
+            "socket_timeout": 5,
+            "socket_connect_timeout": 2,
+            "socket_keepalive": True,
+            "health_check_interval": 5,
+            **_sentinel_options(redis),
+        },
     }
 
 

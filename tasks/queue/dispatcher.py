@@ -281,6 +281,7 @@ class Dispatcher:
                 agent_metadata=agent_metadata,
                 number=RoomMetadata.parse(room.metadata).number or room.caller_number,
                 trace=trace,
+                notices=tenant.notices is not None,
             )
 
         opened = await open_as(1)

@@ -141,6 +141,7 @@ counts expired leases only when they could have been renewed (decision 9).
     switchboard:notify              zset    rooms whose callers have to be notified: their wait, or their call, is over
     switchboard:tenantless          zset    rooms that name no tenant yet, by the time they were first seen
     switchboard:calls               stream  records of calls and of attempts, capped
+    switchboard:notice_events       stream  events of calls whose tenants get notices, until these are made, capped
     switchboard:dead                stream  dead letters, capped
     switchboard:counters            hash    calls started by tier, repairs by sweep, the time of the leader's last tick
     switchboard:metrics             hash    the exporter's counters, and the entries up to which they count

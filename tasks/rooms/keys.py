@@ -8,6 +8,7 @@ QUEUED = f"{PREFIX}queued"
 LEASES = f"{PREFIX}leases"
 DELAYED = f"{PREFIX}delayed"
 CALLS = f"{PREFIX}calls"
+NOTICE_EVENTS = f"{PREFIX}notice_events"
 DEAD = f"{PREFIX}dead"
 LEADER = f"{PREFIX}reconciler"
 PROBE = f"{PREFIX}probe"
@@ -38,7 +39,7 @@ RECORD_WRITERS = "records"
 
 PERMANENT = frozenset(
     {
-        *(ROOMS, QUEUED, LEASES, DELAYED, CALLS, DEAD, PERMITS),
+        *(ROOMS, QUEUED, LEASES, DELAYED, CALLS, NOTICE_EVENTS, DEAD, PERMITS),
         *(WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY, TENANTLESS, COUNTERS, METRICS),
     }
 )
@@ -60,6 +61,8 @@ DEAD_LENGTH = 10_000
 """Dead letters kept."""
 CALLS_LENGTH = 30_000
 """Records of calls and attempts kept: of 10,000 calls, with two attempts each. One has 1.1 kB, so all have 33 MB."""
+NOTICE_EVENTS_LENGTH = 50_000
+"""Events kept until notices are made of them, which takes a second while a background worker runs."""
 
 FIXED: dict[str, str | int] = {
     "rooms_key": ROOMS,
@@ -67,6 +70,7 @@ FIXED: dict[str, str | int] = {
     "leases_key": LEASES,
     "delayed_key": DELAYED,
     "calls_key": CALLS,
+    "notice_events_key": NOTICE_EVENTS,
     "dead_key": DEAD,
     "leader_key": LEADER,
     "probe_key": PROBE,
@@ -84,6 +88,7 @@ FIXED: dict[str, str | int] = {
     "conversation_ms": CONVERSATION_MS,
     "probe_ms": PROBE_MS,
     "calls_length": CALLS_LENGTH,
+    "notice_events_length": NOTICE_EVENTS_LENGTH,
     "dead_length": DEAD_LENGTH,
 }
 """The keys and numbers that are the same in every call of a script, by their names in the Lua files."""

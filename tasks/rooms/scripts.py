@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Value = str | int | bytes | None
 """What an argument may be. A script gets None as an empty string, and a bool as 0 or 1."""
+
+OWN = str(__package__)
+"""The package whose `lua/` an action is in, if no other is named."""
 
 _INCLUDE = re.compile(r'^--- @include "(lib/\w+)"\n', re.MULTILINE)
 _UNPACKED = re.compile(r"^local ([\w, \n]+?) = unpack\((KEYS|ARGV)\b.*\)$", re.MULTILINE)
@@ -38,20 +41,23 @@ class Source:
 class Script:
     """One action on one Redis.
 
-    Call it with a value for each name that its file unpacks from KEYS and ARGV, except those in `keys.FIXED`. Some
-    actions take more, in any number: `more` arguments and `more_keys`.
+    Call it with a value for each name that its file unpacks from KEYS and ARGV, except those in `fixed`. Some actions
+    take more, in any number: `more` arguments and `more_keys`. `package`: the one that has the file in its `lua/`.
     """
 
-    def __init__(self, redis: Redis, action: str) -> None:
-        source = load(action)
+    def __init__(
+        self, redis: Redis, action: str, *, package: str = OWN, fixed: Mapping[str, str | int] = keys.FIXED
+    ) -> None:
+        source = load(action, package)
         self._source = source
+        self._fixed = fixed
         self._names = {*source.keys, *source.arguments, *source.last_keys, *source.last_arguments}
         self._run = redis.register_script(source.text)
 
     async def __call__(self, *more: Value, more_keys: Sequence[str] = (), **named: Value) -> Any:
         """Run the action. Raises TypeError if a name is missing or not one of the action's."""
         source = self._source
-        values: dict[str, Any] = {**keys.FIXED, **named}
+        values: dict[str, Any] = {**self._fixed, **named}
         if wrong := (self._names - values.keys()) | (named.keys() - self._names):
             raise TypeError(f"names missing or unknown to the script: {', '.join(sorted(wrong))}")
         first, last = ([values[name] for name in names] for names in (source.arguments, source.last_arguments))
@@ -68,12 +74,13 @@ def _argument(value: Value) -> str | int | bytes:
 
 
 @cache
-def load(action: str) -> Source:
+def load(action: str, package: str = OWN) -> Source:
     """Read an action, and put its includes where it names them: after its KEYS and ARGV, which they may use.
 
-    An include comes once, however many others name it. Redis counts lines of the text that this returns.
+    An include that the package does not have is one of rooms. Each comes once, however many others name it. Redis
+    counts lines of the text that this returns.
     """
-    text = _read(action)
+    text = _read(action, package)
     included: set[str] = set()
 
     def include(match: re.Match[str]) -> str:
@@ -81,7 +88,7 @@ def load(action: str) -> Source:
         if name in included:
             return ""
         included.add(name)
-        return _INCLUDE.sub(include, _read(name))
+        return _INCLUDE.sub(include, _read(name, package))
 
     own = _unpacked(text)
     text = _INCLUDE.sub(include, text)
@@ -102,5 +109,8 @@ def _unpacked(text: str) -> dict[str, tuple[str, ...]]:
     return unpacked
 
 
-def _read(name: str) -> str:
-    return resources.files(__package__).joinpath("lua", f"{name}.lua").read_text("utf-8")
+def _read(name: str, package: str) -> str:
+    file = resources.files(package).joinpath("lua", f"{name}.lua")
+    if not file.is_file():
+        file = resources.files(OWN).joinpath("lua", f"{name}.lua")
+    return file.read_text("utf-8")

@@ -82,6 +82,7 @@ class RoomStore:
         agent_metadata: str = "",
         number: str = "",
         trace: str = "",
+        notices: bool = False,
     ) -> OpenResult:
         """Open a room, and put its Celery message onto its queue or onto the waitlist, unless the room is known.
 
@@ -89,6 +90,7 @@ class RoomStore:
         `ended_before_ms`: open it also if its callers ended it before this (unix ms). Such a room may have had
         attempts; `attempt`, which `message` is for, has to be one more. `number`: the caller's. `agent_metadata`:
         encrypted. Without one of the two, the room keeps what it has, or what `save_agent_metadata` has saved.
+        `notices`: its tenant gets them.
         """
         opened = await self._open_room(
             room_key=keys.room(sid),
@@ -111,6 +113,7 @@ class RoomStore:
             agent_metadata_key=keys.agent_metadata(name),
             number=number,
             trace=trace,
+            notices=notices,
             trace_key=keys.trace(name),
             waiting_limit=limits.waiting,
             over_ms=keys.REFUSED_ROOM_MS,
@@ -150,9 +153,8 @@ class RoomStore:
         `steps`: when they were reached, in ms after the claim. `conversation`: encrypted. `metrics`: for
         the record of the attempt.
         """
-        pairs: list[str | int] = [part for step in steps.items() for part in step]
         renewed = await self._renew_lease(
-            *pairs,
+            *(part for step in steps.items() for part in step),
             room_key=keys.room(sid),
             conversation_key=keys.conversation(sid),
             sid=sid,
@@ -335,8 +337,7 @@ class RoomStore:
 
     async def get(self, sid: str) -> Room | None:
         """Return a room, or None. One whose hash is not readable is as good as unknown, and soon forgotten."""
-        rooms = await self._rooms([sid])
-        return rooms[0] if rooms else None
+        return next(iter(await self._rooms([sid])), None)
 
     async def look_up(self, sids: Sequence[str]) -> dict[str, RoomSummary]:
         """Return the rooms among these that Redis knows. Those that are over stay known for another hour.

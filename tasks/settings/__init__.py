@@ -2,6 +2,7 @@
 
     groups         the groups, each with its fields' variables, defaults and bounds
     database       the group of the database
+    notices        the group of notices to tenants' backends
     environment    how a group is read, `NAME` or `NAME_FILE`, and what is said of a value that is not valid
     cpu            the CPU that this process may use, from which the number of slots follows
     unknown        variables that look like settings and are none
@@ -39,6 +40,7 @@ from tasks.settings.groups import (
     TraceSettings,
     WorkerSettings,
 )
+from tasks.settings.notices import NoticeSettings
 from tasks.settings.unknown import unknown_variables
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "LivekitSettings",
     "LogSettings",
     "MetricsSettings",
+    "NoticeSettings",
     "RedisSettings",
     "Settings",
     "TenantSettings",
@@ -88,6 +91,7 @@ class Settings(BaseModel):
     metrics: MetricsSettings
     log: LogSettings
     traces: TraceSettings
+    notices: NoticeSettings
 
     @classmethod
     def read(cls, environment: Environment | None = None) -> Self:

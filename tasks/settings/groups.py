@@ -24,6 +24,8 @@ MOST_SLOTS = 1000
 RENEWALS = 3
 """Renewals of a lease within its TTL, at least: one may be late and one may be lost, and the lease still holds."""
 LEAST_TTL_MS = 500
+BACKGROUND_QUEUE = "background"
+"""The queue of background workers, beside those of the tiers."""
 
 
 class RedisSettings(Group):
@@ -163,6 +165,8 @@ class TierSettings(Group):
         # The name of a queue is a key in Redis, so it must not be another one's.
         if not all(re.fullmatch(r"[A-Za-z0-9][\w.-]*", name) for name in (*value, *value.values())):
             raise ValueError("the name of a tier or a queue has letters, digits, '-', '_' and '.' alone")
+        if BACKGROUND_QUEUE in value.values():
+            raise ValueError(f"{BACKGROUND_QUEUE!r} is the queue of background workers; name another: tier=queue")
         return value
 
     @field_validator("caps", "max_wait_seconds", "after_wait", "promise_seconds", mode="before")

@@ -4,6 +4,7 @@ Tenants are declared in a file and stored in Redis: `switchboard tenants apply` 
 and calls read Redis each time, so that a change counts from the next call on.
 
     tenant      the model: everything that may be declared
+    notices_table  a tenant's table `notices`: its backend, and what it is told of calls
     reader      one tenant at a time, for receivers and calls
     limits      the tiers and limits that tenants declare, of many at once
     admin       all tenants at once, and changes to them, for operators
@@ -18,7 +19,8 @@ The keyspace is permanent. Only `admin` writes the first four, always in one tra
 
     switchboard:tenants        hash  id -> the tenant as JSON, without defaults; a key is `encrypted:<fingerprint>`
     switchboard:numbers        hash  telephone number -> id
-    switchboard:provider_keys  hash  id -> JSON of path -> encrypted key; a path is `stt`, `llm.fallbacks.0`, …
+    switchboard:provider_keys  hash  id -> JSON of path -> encrypted key; a path is `stt`, `llm.fallbacks.0`,
+                                      `notices.secrets.0`, …
     switchboard:tenant_signatures   hash  id -> the signature of its record and its encrypted keys
     switchboard:api_keys       hash  id -> an API key as JSON, with its hash; only `api_key_store` writes it
     switchboard:api_key_uses   hash  id -> when an API key was used last, unix s; receivers write it

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from tasks.tenants.notices_table import NO_REFERENCE, REFERENCE, NoticesTable
 
 KINDS = ("stt", "llm", "tts")
 MAX_ID_CHARACTERS = 128
 """The length of the longest tenant id."""
 ENCRYPTED = "encrypted:"
 """Prefix of a `key` whose encrypted value is in Redis; a fingerprint follows."""
-
-_REFERENCE = re.compile(r"[a-z][a-z0-9+.-]*:\S.*")
 
 
 class ProviderTable(BaseModel):
@@ -44,9 +43,8 @@ class ProviderTable(BaseModel):
     @field_validator("key")
     @classmethod
     def _key_is_a_reference(cls, key: str | None) -> str | None:
-        if key is not None and not _REFERENCE.fullmatch(key):
-            msg = 'it must be "env:NAME", "file:/path" or "stdin:NAME"; the key itself must not be in this file'
-            raise ValueError(msg)
+        if key is not None and not REFERENCE.fullmatch(key):
+            raise ValueError(NO_REFERENCE)
         return key
 
 
@@ -80,6 +78,8 @@ class Tenant(BaseModel):
     tts: ProviderTable = LOCAL
     vad: dict[str, Any] = {}
     turn: dict[str, Any] = {}
+    notices: NoticesTable | None = None
+    """Its backend is told of its calls. None: it is not."""
 
     def tables(self) -> Iterator[tuple[str, ProviderTable]]:
         """Yield each provider's table with its path: `stt`, `stt.fallbacks.0` and so on, `llm`, `tts`."""
@@ -89,9 +89,17 @@ class Tenant(BaseModel):
             for index, fallback in enumerate(table.fallbacks):
                 yield f"{kind}.fallbacks.{index}", fallback
 
+    def references(self) -> Iterator[tuple[str, str]]:
+        """Yield the path and the reference of each key and each secret."""
+        for path, table in self.tables():
+            if table.key is not None:
+                yield path, table.key
+        if self.notices is not None:
+            yield from self.notices.references()
+
     def with_key_references(self, references: Mapping[str, str]) -> Tenant:
-        """Return the tenant with these references as the `key` of the tables at their paths."""
-        tables = {}
+        """Return the tenant with these references as the keys and secrets at their paths."""
+        tables: dict[str, Any] = {}
         for kind in KINDS:
             table: ProviderTable = getattr(self, kind)
             fallbacks = tuple(
@@ -99,6 +107,8 @@ class Tenant(BaseModel):
                 for index, fallback in enumerate(table.fallbacks)
             )
             tables[kind] = _with_key(table.model_copy(update={"fallbacks": fallbacks}), references.get(kind))
+        if self.notices is not None:
+            tables["notices"] = self.notices.with_references(references)
         return self.model_copy(update=tables)
 
 

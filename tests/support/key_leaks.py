@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 
 from redis.asyncio import Redis
 
+from tasks.background.notices import keys as notice_keys
 from tasks.rooms import keys as room_keys
 from tasks.tenants import keys as tenant_keys
 
@@ -14,6 +15,7 @@ _CELERY = (
     "premium",
     "standard",
     "free",
+    "background",
     "loaded",
     "documented",
     "thorough",
@@ -29,7 +31,7 @@ _CELERY = (
 WITHOUT_TTL = -1
 """What PTTL answers for a key that never expires. A key that is gone has -2."""
 
-PERMANENT = room_keys.PERMANENT | tenant_keys.PERMANENT
+PERMANENT = room_keys.PERMANENT | tenant_keys.PERMANENT | notice_keys.PERMANENT
 
 
 async def leaked_keys(client: Redis) -> list[str]:

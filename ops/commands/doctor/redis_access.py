@@ -1,4 +1,4 @@
-"""A check of the rights of our user of Redis: those of a receiver, of a worker, or of both.
+"""A check of the rights of our user of Redis: those of a receiver, of a worker, or of both, or of a background worker.
 
 It tries requests that change nothing: the removal of what no key has. Redis checks the rights before it looks at a key.
 """
@@ -13,9 +13,11 @@ from redis.exceptions import NoPermissionError, RedisError
 
 from ops.commands.doctor.finding import Finding, error, ok
 from ops.commands.doctor.installation import Installation
+from tasks.background.notices import keys as notice_keys
 from tasks.errors import RedisUnavailable
-from tasks.idempotency.store import redis_key
+from tasks.queue.idempotency.store import redis_key
 from tasks.rooms import keys
+from tasks.settings.groups import BACKGROUND_QUEUE
 from tasks.tenants import keys as tenant_keys
 
 NOTHING = "switchboard doctor"
@@ -45,6 +47,7 @@ def requests_of_both(queues: tuple[str, ...]) -> Iterator[Request]:
     yield Request("HDEL", keys.ADMISSION, (NOTHING,))
     yield Request("HDEL", keys.room(NOTHING), (NOTHING,))
     yield Request("XDEL", keys.CALLS, (NO_ENTRY,))
+    yield Request("XDEL", keys.NOTICE_EVENTS, (NO_ENTRY,))
     yield Request("XDEL", keys.DEAD, (NO_ENTRY,))
     yield Request("DEL", keys.conversation(NOTHING))
     yield Request("DEL", keys.agent_metadata(NOTHING))
@@ -77,8 +80,21 @@ def requests_of_a_worker(queues: tuple[str, ...]) -> Iterator[Request]:
     yield Request("SREM", "_kombu.binding.celery.pidbox", (NOTHING,))
 
 
+def requests_of_a_background_worker() -> Iterator[Request]:
+    """Yield requests that background workers must be allowed."""
+    yield Request("XDEL", keys.NOTICE_EVENTS, (NO_ENTRY,))
+    yield Request("ZREM", notice_keys.BACKENDS_DUE, (NOTHING,))
+    yield Request("HDEL", notice_keys.BACKENDS_DISABLED, (NOTHING,))
+    yield Request("HDEL", notice_keys.COUNTERS, (NOTHING,))
+    yield Request("DEL", notice_keys.notice(NOTHING))
+    for name in (tenant_keys.TENANTS, tenant_keys.PROVIDER_KEYS, tenant_keys.SIGNATURES):
+        yield Request("HGET", name, (NOTHING,))
+    yield Request("LREM", BACKGROUND_QUEUE, ("1", NOTHING))
+    yield Request("HDEL", "unacked_background", (NOTHING,))
+
+
 async def access(installation: Installation) -> AsyncIterator[Finding]:
-    """Check that our user may do what a receiver or a worker does."""
+    """Check that our user may do what a receiver, a worker or a background worker does."""
     await installation.require_redis()
     user = await _user(installation)
     queues = installation.settings.tiers.queue_names
@@ -90,6 +106,8 @@ async def access(installation: Installation) -> AsyncIterator[Finding]:
     elif not receiver or not worker:
         may, not_ = ("workers", "receivers") if receiver else ("receivers", "workers")
         yield ok(f"user {user} may do what {may} need, and not what {not_} need")
+    elif not await _refused(installation, list(requests_of_a_background_worker())):
+        yield ok(f"user {user} may do what background workers need, and not what receivers and workers need")
     else:
         kind, refused = min((("receiver", receiver), ("worker", worker)), key=lambda pair: len(pair[1]))
         named = ", ".join(refused[:MOST_NAMED]) + (", …" if len(refused) > MOST_NAMED else "")

@@ -11,7 +11,14 @@ from ops.commands.tenants import validation
 from ops.commands.tenants.key_values import KeyValues, NoValueError
 from ops.commands.tenants.problem import Problem
 from pipeline.options import Secret
+from tasks.background.notices.signature import is_secret
 from tasks.tenants import Tenant
+
+NOTICES = "notices."
+NOT_STANDARD = (
+    "it is no secret of Standard Webhooks: whsec_ and 24 to 64 random bytes in base64, as of "
+    '`echo "whsec_$(openssl rand -base64 32)"`'
+)
 
 
 class FileInvalidError(Exception):
@@ -62,16 +69,17 @@ def _tables(path: Path) -> dict[str, object]:
 def _keys(tenant: Tenant, values: KeyValues) -> tuple[dict[str, Secret], list[Problem]]:
     keys: dict[str, Secret] = {}
     problems: list[Problem] = []
-    for path, table in tenant.tables():
-        if table.key is None:
-            continue
+    for path, reference in tenant.references():
         try:
-            value = values.read(table.key)
+            value = values.read(reference)
         except NoValueError as error:
             problems.append(Problem(tenant.id, "key", str(error), path))
-        else:
-            if value is not None:
-                keys[path] = value
+            continue
+        if value is None:
+            continue
+        if path.startswith(NOTICES) and not is_secret(value.reveal()):
+            problems.append(Problem(tenant.id, "key", NOT_STANDARD, path))
+        keys[path] = value
     return keys, problems
 
 

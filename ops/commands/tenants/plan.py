@@ -168,7 +168,7 @@ def _differences(before: StoredTenant, after: StoredTenant) -> Iterator[str]:
 
 
 def flatten(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten nested tables into one: `stt.model`, `stt.fallbacks.0.provider`."""
+    """Flatten nested tables into one: `stt.model`, `stt.fallbacks.0.provider`, `notices.secrets.0.key`."""
     flattened: dict[str, Any] = {}
     for name, value in record.items():
         if isinstance(value, dict):
@@ -176,6 +176,8 @@ def flatten(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         elif name == "fallbacks" and isinstance(value, list):
             for index, table in enumerate(value):
                 flattened |= flatten(table, f"{prefix}{name}.{index}.")
+        elif name == "secrets" and isinstance(value, list):
+            flattened |= {f"{prefix}{name}.{index}.key": reference for index, reference in enumerate(value)}
         else:
             flattened[f"{prefix}{name}"] = value
     return flattened

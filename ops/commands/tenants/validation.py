@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from ops.commands.tenants.notices import notices
 from ops.commands.tenants.problem import Problem
 from pipeline.errors import PipelineError
 from pipeline.options import Kind, ProviderOptions, Secret, TurnOptions, VadOptions
@@ -77,6 +78,7 @@ def validate(tenant: Tenant, tiers: Mapping[str, str]) -> Iterator[Problem]:
                 yield Problem(
                     tenant.id, "fallbacks", "a fallback has none of its own; list them one after another", path
                 )
+    yield from notices(tenant.id, tenant.notices)
     yield from _tuning(tenant.id, "vad", VadOptions, tenant.vad)
     yield from _tuning(tenant.id, "turn", TurnOptions, tenant.turn)
 
@@ -112,7 +114,7 @@ def _tuning(
 
 def _problem(tenant: str, detail: Mapping[str, Any]) -> Problem:
     *tables, field = (str(part) for part in detail["loc"]) if detail["loc"] else ("",)
-    if tables and tables[0] not in KINDS:
+    if tables and tables[0] not in {*KINDS, "notices"}:
         # An item of a list: the list is the entry.
         tables, field = [], str(detail["loc"][0])
     if detail["type"] == "extra_forbidden":

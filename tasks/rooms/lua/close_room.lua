@@ -11,17 +11,17 @@
 -- lists a caller in it after all, it is opened again.
 --
 -- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset),
---       delayed_key (zset), calls_key (stream), then those of lib/admission
+--       delayed_key (zset), calls_key (stream), notice_events_key (stream), then those of lib/admission
 -- ARGV  sid
 --       missing               '1': the list lacks it
 --       over_ms               TTL of the room
---       calls_length          records to keep
+--       calls_length, notice_events_length    records and events to keep
 --       then that of lib/admission
 -- Returns 'cancelled', 'closing', 'unknown' (never opened), or 'over' (before this) or 'running', where nothing was
 -- changed.
 
-local room_key, conversation_key, rooms_key, leases_key, delayed_key, calls_key = unpack(KEYS)
-local sid, missing, over_ms, calls_length = unpack(ARGV)
+local room_key, conversation_key, rooms_key, leases_key, delayed_key, calls_key, notice_events_key = unpack(KEYS)
+local sid, missing, over_ms, calls_length, notice_events_length = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/finish_room"

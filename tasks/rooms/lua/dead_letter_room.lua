@@ -1,7 +1,8 @@
 -- Write a dead letter for a room that no attempt could answer, and end it.
 --
 -- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset), delayed_key (zset),
---       dead_key (stream), calls_key (stream), notify_key (zset), counters_key (hash), then those of lib/admission
+--       dead_key (stream), calls_key (stream), notice_events_key (stream), notify_key (zset), counters_key (hash),
+--       then those of lib/admission
 -- ARGV  sid
 --       attempt               '' for a room that was never opened
 --       claimant              '' for any
@@ -10,15 +11,15 @@
 --       public_reason         what callers may read
 --       over_ms               TTL of the room
 --       usage, turns          of the attempt, JSON; '' for what its last renewal has kept
---       dead_length, calls_length    dead letters and records to keep
+--       dead_length, calls_length, notice_events_length    dead letters, records and events to keep
 --       then that of lib/admission
 -- Returns 1, or 0 if the attempt is stale, or if the room is known although `attempt` is ''. Callers in one that is dead
 -- already are notified again, as one of them may have joined since.
 
-local room_key, conversation_key, rooms_key, leases_key, delayed_key, dead_key, calls_key,
+local room_key, conversation_key, rooms_key, leases_key, delayed_key, dead_key, calls_key, notice_events_key,
   notify_key, counters_key = unpack(KEYS)
 local sid, attempt, claimant, name, reason, public_reason, over_ms, usage, turns, dead_length,
-  calls_length = unpack(ARGV)
+  calls_length, notice_events_length = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/fencing"

@@ -1,20 +1,21 @@
 -- End a call: write its records and release its permits.
 --
 -- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset), delayed_key (zset),
---       calls_key (stream), notify_key (zset), then those of lib/admission
+--       calls_key (stream), notice_events_key (stream), notify_key (zset), then those of lib/admission
 -- ARGV  sid, attempt
 --       claimant              '' for any
 --       outcome, ended_by     'callers', 'agent' or 'limit'; those of a request to end the call come first
 --       public_reason         what callers may read, if a limit ended the call
 --       usage, turns          of the attempt, JSON; '' for what its last renewal has kept
 --       over_ms               TTL of the room
---       calls_length          records to keep
+--       calls_length, notice_events_length    records and events to keep
 --       then that of lib/admission
 -- Returns 1, or 0 if the attempt is stale.
 
-local room_key, conversation_key, rooms_key, leases_key, delayed_key, calls_key, notify_key = unpack(KEYS)
+local room_key, conversation_key, rooms_key, leases_key, delayed_key, calls_key,
+  notice_events_key, notify_key = unpack(KEYS)
 local sid, attempt, claimant, outcome, ended_by, public_reason, usage, turns, over_ms,
-  calls_length = unpack(ARGV)
+  calls_length, notice_events_length = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/fencing"

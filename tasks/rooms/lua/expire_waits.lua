@@ -2,18 +2,18 @@
 -- callers for notice.
 --
 -- KEYS  rooms_key (zset), leases_key (zset), delayed_key (zset), dead_key (stream), calls_key (stream),
---       notify_key (zset), then those of lib/admission
+--       notice_events_key (stream), notify_key (zset), then those of lib/admission
 -- ARGV  conversation_prefix
 --       tier, longest_ms, reason, public_reason
 --       most                  at most so many
 --       over_ms               TTL of the rooms
---       dead_length, calls_length    dead letters and records to keep
+--       dead_length, calls_length, notice_events_length    dead letters, records and events to keep
 --       then that of lib/admission
 -- Returns the sids, the longest wait first.
 
-local rooms_key, leases_key, delayed_key, dead_key, calls_key, notify_key = unpack(KEYS)
+local rooms_key, leases_key, delayed_key, dead_key, calls_key, notice_events_key, notify_key = unpack(KEYS)
 local conversation_prefix, tier, longest_ms, reason, public_reason, most, over_ms,
-  dead_length, calls_length = unpack(ARGV)
+  dead_length, calls_length, notice_events_length = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/finish_room"

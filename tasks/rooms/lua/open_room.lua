@@ -14,7 +14,7 @@
 --       notify_key (zset)
 --       agent_metadata_key (string)    of a room that was requested
 --       trace_key (string)             of a room that was requested
---       calls_key (stream), counters_key (hash)
+--       calls_key (stream), notice_events_key (stream), counters_key (hash)
 --       then those of lib/admission
 -- ARGV  sid, name, tenant, tier, queue
 --       message               of Celery, for `attempt`
@@ -27,19 +27,20 @@
 --       agent_metadata        encrypted; '' for what the room has already, or was requested with
 --       number                the caller's telephone number; '' for what the room has already
 --       trace                 the context of the dispatch; '' for none. That with which the room was requested comes first
+--       notices               '1': its tenant has declared notices
 --       open_ms               TTL of the room
 --       over_ms               TTL of a room that is refused
---       calls_length          records to keep
+--       calls_length, notice_events_length    records and events to keep
 --       then that of lib/admission
 -- Returns 'queued', 'waiting' (opened, but there is no permit), 'busy' (refused, now or before), 'known' (opened
 -- before), or 'stale' (the room has had other attempts than `attempt` says). Nothing was changed in the last two cases,
 -- except that a caller who joins a room that a limit or an operator has ended is notified of it.
 
 local room_key, conversation_key, rooms_key, leases_key, delayed_key, notify_key, agent_metadata_key,
-  trace_key, calls_key, counters_key = unpack(KEYS)
+  trace_key, calls_key, notice_events_key, counters_key = unpack(KEYS)
 local sid, name, tenant, tier, queue, message, started_at_ms, received_at_ms, attempt, replay, ended_before_ms,
-  tenant_limit, tier_limit, unclaimed_limit, waiting_limit, agent_metadata, number, trace, open_ms, over_ms,
-  calls_length = unpack(ARGV)
+  tenant_limit, tier_limit, unclaimed_limit, waiting_limit, agent_metadata, number, trace, notices, open_ms,
+  over_ms, calls_length, notice_events_length = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/finish_room"
@@ -84,6 +85,9 @@ end
 if agent_metadata ~= '' then
   redis.call('HSET', room_key, 'agent_metadata', agent_metadata)
 end
+if notices == '1' then
+  redis.call('HSET', room_key, 'notices', '1')
+end
 trace = redis.call('GET', trace_key) or trace
 if trace ~= '' then
   redis.call('HSET', room_key, 'trace', trace)
@@ -97,13 +101,24 @@ set_limit('tier:' .. tier, tier_limit)
 set_limit('unclaimed', unclaimed_limit)
 -- Even where there is a permit, rooms that have waited longer come first.
 admit(tenant, tier)
-if redis.call('HGET', room_key, 'state') == 'queued' then
+
+local function count_start()
   redis.call('HINCRBY', counters_key, 'started:' .. tier, 1)
+  if notices == '1' then
+    append_room_event('started', sid, name, tenant, tier, attempt)
+  end
+end
+
+if redis.call('HGET', room_key, 'state') == 'queued' then
+  count_start()
   return 'queued'
 end
 redis.call('HSET', room_key, 'at:waiting', now_ms)
 if waiting_limit == '' or count(waitlist_key, tenant) <= tonumber(waiting_limit) then
-  redis.call('HINCRBY', counters_key, 'started:' .. tier, 1)
+  count_start()
+  if notices == '1' then
+    append_room_event('waiting', sid, name, tenant, tier, attempt)
+  end
   return 'waiting'
 end
 

@@ -4,19 +4,20 @@
 -- is over at once. Then its callers are notified and their room is deleted by the reconciler.
 --
 -- KEYS  room_key (hash), conversation_key (string), rooms_key (zset), leases_key (zset), delayed_key (zset),
---       calls_key (stream), notify_key (zset), then those of lib/admission
+--       calls_key (stream), notify_key (zset), notice_events_key (stream), then those of lib/admission
 -- ARGV  sid
 --       tenants               JSON: only if the room is one of theirs; '' for any
 --       outcome               of the record
 --       public_reason         what callers may read
 --       over_ms               TTL of the room
---       calls_length          records to keep
+--       calls_length, notice_events_length    records and events to keep
 --       then that of lib/admission
 -- Returns 'ending' (its attempt is asked to end it), 'ended', 'over' (before this), or 'unknown' (also: another
 -- tenant's).
 
-local room_key, conversation_key, rooms_key, leases_key, delayed_key, calls_key, notify_key = unpack(KEYS)
-local sid, tenants, outcome, public_reason, over_ms, calls_length = unpack(ARGV)
+local room_key, conversation_key, rooms_key, leases_key, delayed_key, calls_key, notify_key,
+  notice_events_key = unpack(KEYS)
+local sid, tenants, outcome, public_reason, over_ms, calls_length, notice_events_length = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/finish_room"

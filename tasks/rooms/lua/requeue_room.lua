@@ -2,7 +2,8 @@
 -- to the front of the queue: at once, or by `queue_delayed_rooms` when its delay is over.
 --
 -- KEYS  room_key (hash), conversation_key (string), queue_key (list), rooms_key (zset), leases_key (zset),
---       delayed_key (zset), dead_key (stream), calls_key (stream), notify_key (zset), then those of lib/admission
+--       delayed_key (zset), dead_key (stream), calls_key (stream), notice_events_key (stream), notify_key (zset),
+--       then those of lib/admission
 -- ARGV  sid, attempt
 --       claimant              '' for any
 --       max_attempts          failed attempts allowed
@@ -18,16 +19,16 @@
 --       public_reason         what callers may read, if the attempts are used up
 --       open_ms, over_ms      TTL of an open room, of one that is over
 --       usage, turns          of the attempt, JSON; '' for what its last renewal has kept
---       dead_length, calls_length    dead letters and records to keep
+--       dead_length, calls_length, notice_events_length    dead letters, records and events to keep
 --       then that of lib/admission
 -- Returns 'requeued', 'dead' (attempts used up), 'closed' (the room had finished meanwhile, so the call has ended and
 -- has its records) or 'stale' (also: the lease was renewed meanwhile; nothing was changed).
 
-local room_key, conversation_key, queue_key, rooms_key, leases_key, delayed_key, dead_key, calls_key,
+local room_key, conversation_key, queue_key, rooms_key, leases_key, delayed_key, dead_key, calls_key, notice_events_key,
   notify_key = unpack(KEYS)
 local sid, attempt, claimant, max_attempts, only_if_expired, counted, cause, handed_over, backs_off,
   quick_ms, longest_delay_ms, message, reason, public_reason, open_ms, over_ms, usage, turns, dead_length,
-  calls_length = unpack(ARGV)
+  calls_length, notice_events_length = unpack(ARGV)
 
 --- @include "lib/admission"
 --- @include "lib/fencing"

@@ -17,8 +17,8 @@ from ops.stack.ports import PortPicker
 from ops.stack.receiver import Receiver
 from ops.stack.redis import RedisServer
 from tasks.errors import RedisUnavailable
-from tasks.idempotency import IdempotencyKey
 from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
+from tasks.queue.idempotency import IdempotencyKey
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
 from tests.integration.calls.client import PUBLIC_URL, Client, incoming, rooms_named

@@ -137,6 +137,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
             },
         ),
         "livekit": replace(mapping, env={"NODE_IP": HOST}),
+        "background": replace(mapping, env={"TMPDIR": str(files)}),
         "flower": replace(mapping, env={"FLOWER_ADDRESS": HOST, "FLOWER_PORT": str(flower)}),
         "exporter": replace(mapping, addresses=addresses | {"0.0.0.0": HOST, "9808": str(exporter)}),  # noqa: S104
         "records": replace(mapping, addresses=addresses | {"0.0.0.0": HOST, "9810": str(records)}),  # noqa: S104

@@ -19,7 +19,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis import asyncio as aioredis
 
 from ops.docker.secret_files import LIVEKIT_API_KEY
+from tasks.background.notices import NoticeState, NoticeStore
 from tasks.rooms import Room, RoomStore, State
+from tasks.settings import NoticeSettings
 from tasks.tenants.admin import TenantAdmin
 from tests.integration.compose.composition import services
 from tests.integration.compose.conftest import Installation
@@ -122,6 +124,24 @@ async def test_the_balancer_goes_on_with_the_receiver_that_is_left(installation:
             assert await status(installation.webhook_url, "POST", data=b"{}") == HTTPStatus.UNAUTHORIZED
     finally:
         await receiver.start()
+
+
+async def test_the_background_worker_takes_notices_as_a_user_of_redis_who_may_do_little(
+    installation: Installation,
+) -> None:
+    async with aioredis.Redis.from_url(installation.redis_url, decode_responses=True) as redis:
+        store = NoticeStore(redis, NoticeSettings.read({}))
+        test = await store.test("acme")
+
+        async def taken() -> bool:
+            notice = await store.get(test)
+            # The tenant of the composition has no backend.
+            return notice is not None and notice.state is NoticeState.GIVEN_UP
+
+        await waiting.until(taken)
+        log = await redis.acl_log()
+    # CLIENT SETINFO, which a Redis before 7.2 does not know.
+    assert [entry for entry in log if entry["username"] == "background" and entry["object"] != "client"] == []
 
 
 async def test_flower_asks_for_the_password_and_lets_nobody_change_anything(installation: Installation) -> None:

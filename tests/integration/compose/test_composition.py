@@ -58,7 +58,7 @@ def test_the_schema_would_notice_a_mistake() -> None:
 def test_it_has_everything_that_an_installation_needs() -> None:
     assert set(services()) == {
         *("livekit", "redis", "haproxy", "flower", "tenants", "records"),
-        *("receiver-1", "receiver-2", "worker-premium", "worker-standard"),
+        *("receiver-1", "receiver-2", "worker-premium", "worker-standard", "background"),
         *OBSERVING,
     }
 
@@ -117,7 +117,7 @@ def test_a_service_waits_until_the_services_it_needs_are_healthy(service: Servic
             assert "healthcheck" in services()[needed]
 
 
-@pytest.mark.parametrize("name", ["receiver-1", "receiver-2", "worker-premium", "worker-standard"])
+@pytest.mark.parametrize("name", ["receiver-1", "receiver-2", "worker-premium", "worker-standard", "background"])
 def test_services_that_read_tenants_start_when_the_tenants_are_applied(name: str) -> None:
     assert "tenants" in services()[name]["depends_on"]
 
@@ -131,7 +131,7 @@ def test_the_tenants_are_applied_once_from_a_file_that_no_other_service_has() ->
 
 def test_only_services_that_encrypt_or_decrypt_keys_have_the_encryption_keys() -> None:
     holders = {name for name, service in services().items() if "encryption_keys" in service.get("secrets", [])}
-    assert holders == {"tenants", "worker-premium", "worker-standard"}
+    assert holders == {"tenants", "worker-premium", "worker-standard", "background"}
 
 
 @pytest.mark.parametrize("name", ["worker-premium", "worker-standard"])

@@ -20,6 +20,7 @@ from ops.metrics.exporter import Exporter
 from ops.stack import environment
 from ops.stack.ports import HOST, PortPicker
 from ops.stack.redis import RedisServer
+from tasks.background.notices import NoticeStore
 from tasks.reconcile.admission import AdmissionSweep
 from tasks.reconcile.rescuer import Rescuer
 from tasks.records.stream import RecordStream
@@ -30,7 +31,9 @@ from tasks.tenants import TenantReader
 from tasks.tenants import keys as tenant_keys
 from tasks.tenants.api_key_store import ApiKeyAdmin, ApiKeyReader
 from tasks.tenants.api_keys import Scope
+from tests.integration.tasks.background.office import Office
 from tests.support import redis_with_tls
+from tests.support.backend import backend
 from tests.support.tenants import declare, signer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -81,7 +84,7 @@ async def declared(users: Users) -> Users:
     return users
 
 
-async def open_room(redis: Redis, sid: str) -> None:
+async def open_room(redis: Redis, sid: str, *, notices: bool = False) -> None:
     await RoomStore(redis).open(
         sid=sid,
         name=f"call-acme-{sid}",
@@ -91,6 +94,7 @@ async def open_room(redis: Redis, sid: str) -> None:
         message=b"{}",
         started_at_ms=None,
         received_at_ms=1,
+        notices=notices,
     )
 
 
@@ -149,11 +153,29 @@ async def test_receivers_and_workers_do_all_that_they_have_to(declared: Users) -
     assert [entry for entry in refused if entry[1] != "client"] == []
 
 
+async def test_background_workers_do_all_that_they_have_to(declared: Users) -> None:
+    await open_room(declared["receiver"], "RM_1", notices=True)
+    await RoomStore(declared["worker"]).waitlist.expire_waits("premium", -1, reason="x", limit=1)
+    async with Office.open(declared["background"]) as office, backend() as serving:
+        await Office(**{**vars(office), "redis": declared["tenants"]}).declare(acme=serving.url)
+        operator = NoticeStore(declared["operator"], office.settings.notices)
+        test = await operator.test("acme")
+        await office.work_until(lambda: len(serving.received) == 3)
+        assert await operator.resend(test)
+        await office.work_until(lambda: len(serving.received) == 4)
+        await office.store.forget_backend("acme")
+        await office.turn()
+        assert (await operator.backends(["acme"]))[0].pending == 0
+    refused = [(entry["username"], entry["object"]) for entry in await declared["tester"].acl_log()]
+    assert [entry for entry in refused if entry[1] != "client"] == []
+
+
 @pytest.mark.parametrize(
     ("user", "found"),
     [
         ("receiver", "user receiver may do what receivers need, and not what workers need"),
         ("worker", "user worker may do what workers need, and not what receivers need"),
+        ("background", "user background may do what background workers need, and not what receivers and workers need"),
         ("operator", "user operator may do what receivers and workers need"),
         ("flower", "user flower may not do what a worker does: ZREM switchboard:rooms, "),
     ],
@@ -198,6 +220,15 @@ FORBIDDEN: dict[str, list[tuple[str, ...]]] = {
         (SET, "switchboard:idempotency:x", "x"),
         ("PUBLISH", "another", "x"),
         ("PSUBSCRIBE", "*"),
+    ],
+    "background": [
+        ("HGETALL", keys.room("RM_1")),
+        (GET, keys.conversation("RM_1")),
+        (SET, keys.NOTIFY, "x"),
+        ("LPUSH", "premium", "x"),
+        ("HDEL", "unacked", "x"),
+        ("SUBSCRIBE", "/0.celery.pidbox"),
+        ("SCRIPT", "FLUSH"),
     ],
     "flower": [
         ("HGETALL", keys.room("RM_1")),
@@ -257,6 +288,11 @@ READ_ONLY: dict[str, list[tuple[str, ...]]] = {
         (HSET, keys.worker("celery@x"), "state", "open"),
     ],
     "worker": [
+        (HSET, tenant_keys.TENANTS, "acme", "x"),
+        (HSET, tenant_keys.PROVIDER_KEYS, "acme", "x"),
+        (HSET, tenant_keys.SIGNATURES, "acme", "x"),
+    ],
+    "background": [
         (HSET, tenant_keys.TENANTS, "acme", "x"),
         (HSET, tenant_keys.PROVIDER_KEYS, "acme", "x"),
         (HSET, tenant_keys.SIGNATURES, "acme", "x"),

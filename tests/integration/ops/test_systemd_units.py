@@ -16,6 +16,7 @@ UNITS = {
     "switchboard-worker@.service": "premium",
     "switchboard-receiver@.service": "8000",
     "switchboard-records.service": "",
+    "switchboard-background.service": "",
 }
 
 

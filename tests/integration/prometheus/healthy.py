@@ -64,6 +64,8 @@ def late_renewals(worker: str) -> str:
 
 REDIS_UP = of_exporter("switchboard_redis_up")
 RECONCILER_UP = of_exporter("switchboard_reconciler_up")
+OLDEST_EVENT = of_exporter("switchboard_notice_oldest_event_seconds")
+BACKENDS_DISABLED = of_exporter("switchboard_notice_backends_disabled")
 LAST_TICK = of_exporter("switchboard_reconciler_last_tick_timestamp_seconds")
 UNWRITTEN = of_exporter("switchboard_records_unwritten_seconds")
 KEPT = of_exporter("switchboard_records_kept_seconds")
@@ -83,6 +85,8 @@ def healthy() -> Series:
         IN_STREAM: steady(30_000),
         LOST_RECORDS: steady(0),
         REJECTED_RECORDS: steady(2),
+        OLDEST_EVENT: steady(0.5),
+        BACKENDS_DISABLED: steady(0),
         # Of the receiver that leads, as no other one asks the LiveKit server.
         of_receiver("switchboard_livekit_up"): steady(1),
         of_probe("switchboard_probe_success"): steady(1),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from tests.integration.prometheus.healthy import (
+    BACKENDS_DISABLED,
     IN_STREAM,
     LAST_TICK,
     LOST_RECORDS,
+    OLDEST_EVENT,
     RECONCILER_UP,
     REDIS_UP,
     REJECTED_RECORDS,
@@ -191,6 +193,28 @@ PARTS = [
         {name: missing(values) for name, values in healthy().items()},
         {"5m": (), "5m30s": (), "10m": ()},
         near="SwitchboardExporterDown",
+    ),
+    Scenario(
+        "there is no background worker, and events of calls wait",
+        {OLDEST_EVENT: f"0+15x{SCRAPES}"},
+        {"3m": (), "8m": ("SwitchboardNoticesNotSent",)},
+    ),
+    Scenario(
+        "a background worker is restarted",
+        {OLDEST_EVENT: f"0+15x10 0+0x{SCRAPES}"},
+        {"3m": (), "8m": ()},
+        near="SwitchboardNoticesNotSent",
+    ),
+    Scenario(
+        "the backend of a tenant is disabled",
+        {BACKENDS_DISABLED: steps(0, 1, every=8)},
+        {"2m": (), "6m": ("SwitchboardBackendDisabled",)},
+    ),
+    Scenario(
+        "a backend is disabled, and enabled by a test at once",
+        {BACKENDS_DISABLED: steps(0, 0, 1, 0, every=2)},
+        {"1m": (), "3m": ()},
+        near="SwitchboardBackendDisabled",
     ),
     Scenario(
         "the probe hears nothing",

@@ -17,9 +17,11 @@ from ops.cli import main
 from ops.metrics import catalogue
 from pipeline.options import TurnOptions, VadOptions
 from pipeline.providers import PROVIDERS
-from tasks.idempotency.store import redis_key
+from tasks.background.notices import keys as notice_keys
+from tasks.queue.idempotency.store import redis_key
 from tasks.rooms import keys
 from tasks.settings import FlowerSettings, Settings
+from tasks.settings.groups import BACKGROUND_QUEUE
 from tasks.tenants import keys as tenant_keys
 from tests.bench.scaling import report
 from tests.bench.scaling.forecast import capacities
@@ -147,7 +149,7 @@ def test_the_objects_of_the_sip_server_are_what_livekit_understands() -> None:
 
 def test_every_key_in_redis_is_documented() -> None:
     documented = rows(read("docs/reference/redis.md"), r"[\w:<>]+")
-    names = [*vars(keys).values(), *vars(tenant_keys).values()]
+    names = [*vars(keys).values(), *vars(tenant_keys).values(), *vars(notice_keys).values()]
     fixed = {key for key in names if isinstance(key, str) and re.fullmatch(rf"{keys.PREFIX}\w+", key)}
     assert set(documented) == {
         *fixed,
@@ -158,6 +160,11 @@ def test_every_key_in_redis_is_documented() -> None:
         keys.trace("<name>"),
         redis_key("<digest>"),
         keys.worker("<node>"),
+        notice_keys.notice("<id>"),
+        *(key("<sid>") for key in (notice_keys.queue, notice_keys.attempts)),
+        *(key("<tenant>") for key in (notice_keys.calls, notice_keys.leases, notice_keys.log, notice_keys.done)),
+        notice_keys.backend("<tenant>"),
+        BACKGROUND_QUEUE,
     }
 
 

@@ -21,6 +21,9 @@ PRIVATE = {
 }
 QUEUE = (
     "tasks/worker/",
+    "tasks/background/app.py",
+    "tasks/background/celery.py",
+    "tasks/background/task.py",
     "tasks/celery.py",
     "tasks/queue/app.py",
     "tasks/queue/celery_config.py",

@@ -12,7 +12,7 @@ from tests.unit.conventions.source_tree import PACKAGES, ROOT
 
 PATH = re.compile(rf"`((?:{'|'.join([*PACKAGES, 'tests', 'docs', 'requirements'])})/[\w./-]+)`")
 MODULE = re.compile(rf"`(?:python -m )?((?:{'|'.join([*PACKAGES, 'tests'])})(?:\.\w+)+)(?::\w+)?`")
-TASK_NAMES = {"tasks.run_room"}
+TASK_NAMES = {"tasks.run_room", "tasks.background.deliver"}
 TODAY = [document for document in DOCUMENTS if document.name != "CHANGELOG.md"]  # which names what has gone, too
 each_of_today = pytest.mark.parametrize("document", TODAY, ids=lambda path: str(path.relative_to(ROOT)))
 SECONDS = {"MS": 0.001, "SECONDS": 1.0}

@@ -164,6 +164,7 @@ def test_each_process_on_fly_has_a_machine_and_restarts_and_receivers_alone_have
 
 def test_the_commands_are_those_of_the_composition() -> None:
     receiver, worker = ["uvicorn", "--factory", "webhooks.app:create_app"], ["celery", "-A", "tasks", "worker", "-Q"]
+    background = ["celery", "-A", "tasks.background", "worker", "-Q", "background"]
     commands = {name: shlex.split(command) for name, command in fly()["processes"].items()}
     assert commands.pop("receiver") == receiver
     assert commands == {queue: [*worker, queue] for queue in ("premium", "standard")}
@@ -172,7 +173,8 @@ def test_the_commands_are_those_of_the_composition() -> None:
     for unit in UNITS:
         (command,) = directives(unit)["ExecStart"]
         program, *arguments = shlex.split(command)
-        wanted = {"celery": worker, "switchboard": ["switchboard", "records"]}.get(Path(program).name, receiver)
+        celery = background if "tasks.background" in arguments else worker
+        wanted = {"celery": celery, "switchboard": ["switchboard", "records"]}.get(Path(program).name, receiver)
         assert [Path(program).name, *arguments][: len(wanted)] == wanted
 
 
@@ -194,7 +196,7 @@ def test_the_ingresses_let_through_what_haproxy_lets_through_and_lose_no_webhook
     }
     assert paths == {
         "switchboard-webhooks": ["/livekit/webhook"],
-        "switchboard-calls": ["/calls", "/twilio/incoming", "/twilio/dialled"],
+        "switchboard-calls": ["/calls", "/usage", "/concurrency", "/twilio/incoming", "/twilio/dialled"],
     }
     of_webhooks, of_calls = (found[name]["metadata"]["annotations"] for name in paths)
     prefix = "nginx.ingress.kubernetes.io/"

@@ -1,11 +1,12 @@
 -- The records that are kept of a call: one for each attempt that was claimed, and one for the call when its room is over.
 --
--- KEYS  none of its own; uses the action's calls_key
--- ARGV  none of its own; uses the action's calls_length
+-- KEYS  none of its own; uses the action's calls_key, notice_events_key
+-- ARGV  none of its own; uses the action's calls_length, notice_events_length
 -- Returns nothing; defines `write_attempt_record`, `write_call_record`.
 
 --- @include "lib/clock"
 --- @include "lib/metrics"
+--- @include "lib/notices"
 
 -- `number`: the caller's telephone number. `handed_over`: '1' if the attempt before has handed the call over.
 -- `first_heard`: when one before was heard first.
@@ -19,8 +20,11 @@ local function add(record, field, value)
   table.insert(record, value)
 end
 
-local function append(record)
+local function append(record, notices)
   redis.call('XADD', calls_key, 'MAXLEN', '~', calls_length, '*', unpack(record))
+  if notices then
+    append_event(record)
+  end
 end
 
 -- Write the record of the attempt that has the room, while the room's hash still has it: before its next attempt, and
@@ -31,13 +35,15 @@ local function write_attempt_record(sid, room_key, ending, cause, reason, uncoun
   local record = {'kind', 'attempt', 'sid', sid, 'ending', ending, 'cause', cause, 'reason', reason,
     'uncounted', uncounted}
   local room = redis.call('HGETALL', room_key)
-  local usage, turns = '[]', '{}'
+  local usage, turns, notices = '[]', '{}'
   for i = 1, #room, 2 do
     local field, value = room[i], room[i + 1]
     if field == 'usage' then
       usage = value
     elseif field == 'turns' then
       turns = value
+    elseif field == 'notices' then
+      notices = value
     elseif field == 'opened' then
       add(record, 'at:opened', value)
     elseif field == 'at:lost' then
@@ -50,7 +56,7 @@ local function write_attempt_record(sid, room_key, ending, cause, reason, uncoun
   add(record, 'usage', usage)
   add(record, 'turns', turns)
   add(record, lost and 'at:lost' or 'at:ended', now_ms)
-  append(record)
+  append(record, notices)
   return usage
 end
 
@@ -58,17 +64,19 @@ end
 local function write_call_record(sid, room_key, state, outcome, usage)
   local record = {'kind', 'call', 'sid', sid, 'state', state, 'outcome', outcome, 'usage', usage}
   local room = redis.call('HGETALL', room_key)
-  local attempts = 0
+  local attempts, notices = 0
   for i = 1, #room, 2 do
     local field, value = room[i], room[i + 1]
     if field == 'opened' or field == 'first_claimed' then
       add(record, 'at:' .. field, value)
     elseif field == 'claims' then
       attempts = value
+    elseif field == 'notices' then
+      notices = value
     elseif OF_CALL[field] or string.sub(field, 1, 3) == 'at:' then
       add(record, field, value)
     end
   end
   add(record, 'attempts', attempts)
-  append(record)
+  append(record, notices)
 end

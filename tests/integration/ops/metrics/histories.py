@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
+from tasks.background.notices import keys as notice_keys
 from tasks.rooms import (
     AttemptMetrics,
     Counters,
@@ -187,7 +188,17 @@ async def all_histories(rooms: RoomStore) -> Seconds:
     await beat(rooms, worker("celery@two", Intake.DRAINING, queues=("premium",)))
     await rooms.hold_leadership("me", 60_000)
     await Counters(rooms.redis).tick(1_700_000_000_500, Repairs({SweepName.LOST_CALLS: 2, SweepName.PERMITS: 3}))
+    await notices(rooms)
     return histories.seconds
+
+
+async def notices(rooms: RoomStore) -> None:
+    """Leave what background workers leave, and an event of a minute ago that none has taken."""
+    counts = {"tries:delivered": 5, "tries:failed": 2, "notices:delivered": 4, "notices:given_up": 1}
+    await rooms.redis.hset(notice_keys.COUNTERS, mapping=counts)  # type: ignore[arg-type]
+    await rooms.redis.hset(notice_keys.BACKENDS_DISABLED, "acme", "{}")
+    seconds, _ = await rooms.redis.time()
+    await rooms.redis.xadd(keys.NOTICE_EVENTS, {"kind": "started"}, id=f"{(int(seconds) - 60) * 1000}-1")
 
 
 def worker(node: str, state: Intake, *, queues: tuple[str, ...]) -> WorkerStatus:

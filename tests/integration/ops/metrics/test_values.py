@@ -110,6 +110,10 @@ VALUES: dict[str, dict[Labels, float]] = {
     "reconciler_up": {labels(): 1},
     "reconciler_last_tick_timestamp_seconds": {labels(): 1_700_000_000.5},
     "reconciler_repairs_total": {labels(sweep=SweepName.LOST_CALLS): 2, labels(sweep=SweepName.PERMITS): 3},
+    "notice_events": {labels(): 1},
+    "notice_backends_disabled": {labels(): 1},
+    "notice_tries_total": {labels(result="delivered"): 5, labels(result="failed"): 2},
+    "notices_total": {labels(outcome="delivered"): 4, labels(outcome="given_up"): 1},
     "usage_tokens_total": usage(("direction", "input"), provider="openai", model="gpt-x", premium=200, standard=200)
     | usage(("direction", "output"), provider="openai", model="gpt-x", premium=40, standard=40),
     "usage_characters_total": usage(provider="eleven", model="flash", premium=100, standard=100),
@@ -117,7 +121,7 @@ VALUES: dict[str, dict[Labels, float]] = {
     | usage(("kind", "stt"), provider="deepgram", model="nova", premium=20, standard=20),
 }
 """What a scrape shows of each metric, without zeros."""
-MEASURED = {"oldest_wait_seconds", "usage_call_seconds_total"}
+MEASURED = {"oldest_wait_seconds", "usage_call_seconds_total", "notice_oldest_event_seconds"}
 """Metrics whose values depend on the moment; tests of their own have them."""
 
 
@@ -153,6 +157,10 @@ async def test_the_oldest_wait_grows_until_the_room_is_claimed(
     assert before[labels(tier="premium")] == after[labels(tier="premium")] == 0
     for tier in ("standard", "free"):
         assert 0 < before[labels(tier=tier)] < after[labels(tier=tier)] < 60
+
+
+async def test_the_oldest_event_has_the_age_by_redis_clock(scraped: Scrape) -> None:
+    assert 60 <= scraped.only("notice_oldest_event_seconds")[labels()] < 180
 
 
 async def test_a_histogram_counts_in_the_buckets_of_its_bounds(scraped: Scrape) -> None:
@@ -203,7 +211,7 @@ async def test_no_label_names_a_room_or_a_caller(scraped: Scrape) -> None:
     names = {name for _, found in scraped.ours for name, _ in found}
     assert names == {
         *("version", "livekit_agents", "worker", "state", "queue", "tier", "outcome", "ending", "kind", "le"),
-        *("provider", "error", "sweep", "tenant", "model", "direction"),
+        *("provider", "error", "sweep", "tenant", "model", "direction", "result"),
     }
 
 

@@ -112,8 +112,9 @@ def test_each_process_has_only_the_secrets_that_it_needs(values: str) -> None:
         named = set(env(pod))
         assert "REDIS_URL_FILE" in named
         calls = "-worker-" in name or name.endswith("-receivers")
-        assert ("LIVEKIT_API_SECRET_FILE" in named) == calls
-        assert "-worker-" in name or "SWITCHBOARD_ENCRYPTION_KEYS_FILE" not in named
+        decrypts = "-worker-" in name or name.endswith("-background")
+        assert ("LIVEKIT_API_SECRET_FILE" in named) == (calls or decrypts)
+        assert decrypts or "SWITCHBOARD_ENCRYPTION_KEYS_FILE" not in named
         assert name.endswith("-flower") == ("SWITCHBOARD_FLOWER_PASSWORD_FILE" in named)
 
 
@@ -198,10 +199,10 @@ def test_no_label_of_a_pod_changes_with_the_version_of_the_chart(values: str) ->
 
 
 @each_set
-def test_only_workers_may_connect_to_anything(values: str) -> None:
+def test_only_workers_and_background_workers_may_connect_to_anything(values: str) -> None:
     for name, policy in of_kind(values, "NetworkPolicy").items():
         egress = "Egress" in policy["spec"]["policyTypes"]
-        assert egress == (not name.endswith("-workers"))
+        assert egress == (not name.endswith(("-workers", "-background")))
         if egress:
             assert all(rule["ports"] for rule in policy["spec"]["egress"])
         else:

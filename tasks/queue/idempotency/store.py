@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from tasks.idempotency.key import IdempotencyKey, IdempotentRequest
+from tasks.queue.idempotency.key import IdempotencyKey, IdempotentRequest
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -17,7 +17,7 @@ no identity, and of the request itself only a digest, keyed with a secret that i
 
 from __future__ import annotations
 
-from tasks.idempotency.key import IdempotencyKey, IdempotentRequest
-from tasks.idempotency.store import IdempotencyStore
+from tasks.queue.idempotency.key import IdempotencyKey, IdempotentRequest
+from tasks.queue.idempotency.store import IdempotencyStore
 
 __all__ = ["IdempotencyKey", "IdempotencyStore", "IdempotentRequest"]
