@@ -114,7 +114,7 @@ def called_number(participant: models.ParticipantInfo) -> str | None:
 
 
 def caller_number(participant: models.ParticipantInfo) -> str:
-    """Return the number of a participant by telephone, who may be the one that was called, in E.164; else ""."""
+    """Return the number of a participant by telephone, who may be the one that was called; "" for anybody else."""
     if participant.kind != models.ParticipantInfo.Kind.SIP:
         return ""
     return _number(participant.attributes.get(CALLER, ""))
