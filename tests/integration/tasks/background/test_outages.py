@@ -72,8 +72,8 @@ async def test_what_is_delivered_when_by_backends_that_fail(
         print("", *lines, sep="\n")
     assert [notice.state for notice in found["broken"] + found["hanging"]] == [NoticeState.DELIVERED] * 4
     # On a busy machine a try more may be too late.
-    assert [one.status for one in found["broken"][0].attempts][:3] == [500] * 3
-    assert [one.status for one in found["hanging"][0].attempts][:2] == [None] * 2
+    assert [one.status for one in found["broken"][0].attempts].count(500) == 3
+    assert [one.status for one in found["hanging"][0].attempts].count(None) >= 2
     # Nobody was at the address of the redirect, and the one behind it waits.
     assert all(one.problem.endswith("not followed") for one in found["redirecting"][0].attempts)
     assert not found["redirecting"][1].attempts
