@@ -194,7 +194,7 @@ def test_the_ingresses_let_through_what_haproxy_lets_through_and_lose_no_webhook
     }
     assert paths == {
         "switchboard-webhooks": ["/livekit/webhook"],
-        "switchboard-calls": ["/calls", "/twilio/incoming", "/twilio/dialled"],
+        "switchboard-calls": ["/calls", "/usage", "/concurrency", "/twilio/incoming", "/twilio/dialled"],
     }
     of_webhooks, of_calls = (found[name]["metadata"]["annotations"] for name in paths)
     prefix = "nginx.ingress.kubernetes.io/"
