@@ -36,3 +36,12 @@ def map_body(context: schemathesis.HookContext, body: Any) -> Any:
         if isinstance(number, str) and len(number) % 2:
             return {**body, "To": NUMBER, "AccountSid": ACCOUNT}
     return body
+
+
+@schemathesis.hook
+def map_query(context: schemathesis.HookContext, query: Any) -> Any:
+    """Ask about the existing tenant in every other request that names one."""
+    tenant = query.get("tenant_id") if isinstance(query, dict) else None
+    if isinstance(tenant, str) and 0 < len(tenant) <= 256 and len(tenant) % 2:
+        return {**query, "tenant_id": "acme"}
+    return query
