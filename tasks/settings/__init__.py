@@ -2,6 +2,7 @@
 
     groups         the groups, each with its fields' variables, defaults and bounds
     environment    how a group is read, `NAME` or `NAME_FILE`, and what is said of a value that is not valid
+    recordings     the group of the recordings
     unknown        variables that look like settings and are none
     redis_url      the URL of Redis, read once for all clients
     shared         the settings that receivers and workers must have in common
@@ -36,6 +37,7 @@ from tasks.settings.groups import (
     TraceSettings,
     WorkerSettings,
 )
+from tasks.settings.recordings import RecordingSettings
 from tasks.settings.unknown import unknown_variables
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "LivekitSettings",
     "LogSettings",
     "MetricsSettings",
+    "RecordingSettings",
     "RedisSettings",
     "Settings",
     "TenantSettings",
@@ -80,6 +83,7 @@ class Settings(BaseModel):
     call: CallSettings
     telephone: TelephoneSettings
     tenants: TenantSettings
+    recordings: RecordingSettings
     metrics: MetricsSettings
     log: LogSettings
     traces: TraceSettings
