@@ -1,8 +1,10 @@
 """The settings of an installation: read once from the environment, frozen, passed in.
 
     groups         the groups, each with its fields' variables, defaults and bounds
+    database       the group of the database
     environment    how a group is read, `NAME` or `NAME_FILE`, and what is said of a value that is not valid
     recordings     the group of the recordings
+    cpu            the CPU that this process may use, from which the number of slots follows
     unknown        variables that look like settings and are none
     redis_url      the URL of Redis, read once for all clients
     shared         the settings that receivers and workers must have in common
@@ -19,6 +21,7 @@ from typing import Self, cast
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
+from tasks.settings.database import DatabaseSettings
 from tasks.settings.environment import Environment, Group, read_groups
 from tasks.settings.groups import (
     AfterLimit,
@@ -44,6 +47,7 @@ __all__ = [
     "AfterLimit",
     "AfterWait",
     "CallSettings",
+    "DatabaseSettings",
     "FlowerSettings",
     "LivekitSettings",
     "LogSettings",
@@ -83,6 +87,7 @@ class Settings(BaseModel):
     call: CallSettings
     telephone: TelephoneSettings
     tenants: TenantSettings
+    database: DatabaseSettings
     recordings: RecordingSettings
     metrics: MetricsSettings
     log: LogSettings
