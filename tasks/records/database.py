@@ -10,7 +10,9 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import aiosqlite
-from sqlalchemy import URL, event, make_url
+import psycopg
+import psycopg.errors
+from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -23,6 +25,8 @@ POOL_SIZE, MORE_CONNECTIONS = 4, 4
 CONNECT_SECONDS = 5
 BUSY_SECONDS = 5.0
 """The time that a writer of SQLite waits for another one."""
+NOT_SET_UP = (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
+"""Errors of PostgreSQL that no query of ours causes."""
 
 
 class Database:
@@ -65,6 +69,61 @@ class Database:
         if not self._checked:
             schema.check(await connection.run_sync(schema.version))
             self._checked = True
+
+
+async def schema_status(settings: DatabaseSettings) -> schema.SchemaStatus:
+    """Return the version of the database's schema, and the one that is needed. A file that is missing has none.
+
+    Raises DatabaseUnavailable.
+    """
+    if _is_missing(settings):
+        return schema.status("")
+    engine = create_engine(settings.url.get_secret_value())
+    try:
+        with unavailable(settings.deadline_seconds):
+            async with asyncio.timeout(settings.deadline_seconds), engine.connect() as connection:
+                return schema.status(await connection.run_sync(schema.version))
+    finally:
+        await engine.dispose()
+
+
+async def upgrade(settings: DatabaseSettings) -> None:
+    """Upgrade the schema, all of it or nothing; create the file of SQLite if it is missing.
+
+    As long as another process upgrades it, this one waits. Raises DatabaseUnavailable and SchemaTooNew.
+    """
+    address = make_url(settings.url.get_secret_value())
+    with unavailable(settings.deadline_seconds):
+        if _is_missing(settings):
+            _create_file(Path(address.database or ""))
+        engine = create_engine(settings.url.get_secret_value())
+        if settings.is_file:
+            event.listen(engine.sync_engine, "connect", _leave_transactions_to_us)
+            event.listen(engine.sync_engine, "begin", _begin_writing)
+        try:
+            async with engine.begin() as connection:
+                await connection.run_sync(schema.upgrade)
+        finally:
+            await engine.dispose()
+
+
+def _is_missing(settings: DatabaseSettings) -> bool:
+    return settings.is_file and not Path(make_url(settings.url.get_secret_value()).database or "").exists()
+
+
+def _create_file(file: Path) -> None:
+    # For this user alone: it tells who has called whom.
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file.touch(mode=0o600)
+
+
+def _leave_transactions_to_us(connection: Any, _: object) -> None:
+    # Python's sqlite3 begins none before a CREATE TABLE, so half an upgrade could stay.
+    connection.isolation_level = None
+
+
+def _begin_writing(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def create_engine(url: str) -> AsyncEngine:
@@ -125,7 +184,7 @@ def unavailable(seconds: float) -> Iterator[None]:
     except (OperationalError, InterfaceError, InternalError) as error:
         raise DatabaseUnavailable(error=_first_line(error)) from error
     except DBAPIError as error:
-        if not error.connection_invalidated:
+        if not error.connection_invalidated and not isinstance(error.orig, NOT_SET_UP):
             raise
         raise DatabaseUnavailable(error=_first_line(error)) from error
     except OSError as error:
