@@ -52,6 +52,10 @@ def uploading(sink: UploadSink, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     return tmp_path
 
 
+def files(folder: Path, pattern: str = "*") -> list[Path]:
+    return [path for path in folder.rglob(pattern) if path.is_file()]
+
+
 async def unmodified(ctx: JobContext) -> None:
     await starter_session().start(Agent(instructions=""), room=ctx.room)
 
@@ -138,7 +142,7 @@ async def test_of_a_tenant_with_transcripts_alone_no_audio_is_recorded_even_if_i
     assert sink.session.keys() == {"header", "chat_history"}
     assert sink.requests.keys() <= {"recordings", "metrics"}
     assert messages(sink)
-    assert not list(uploading.rglob("*.ogg"))
+    assert not files(uploading, "*.ogg")
     assert [step for step in call.steps if step.startswith("recording")] == ["recording_transcript"]
 
 
@@ -159,7 +163,7 @@ async def test_of_a_tenant_that_records_nothing_nothing_is_written_or_sent(
     monkeypatch.delenv("LIVEKIT_OBSERVABILITY_URL")
     async with calling(livekit, unmodified, empty_grace_seconds=0.5) as call:
         await talk(call)
-        found = [path for path in uploading.rglob("*") if path.is_file()]
+        found = files(uploading)
         await call.end()
     assert not found
     assert not sink.requests
