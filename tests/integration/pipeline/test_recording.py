@@ -78,7 +78,7 @@ async def talk(call: LiveCall) -> None:
 
 def side(ogg: bytes, index: int) -> bytes:
     """One side of a recording, at the recogniser's rate."""
-    with av.open(io.BytesIO(ogg)) as container:
+    with av.open(io.BytesIO(ogg), mode="r") as container:
         frames = [frame.to_ndarray()[index] for frame in container.decode(audio=0)]
     samples = (np.concatenate(frames) * 32767).astype(np.int16)
     return resampled(samples.tobytes(), OPUS_RATE, SAMPLE_RATE)

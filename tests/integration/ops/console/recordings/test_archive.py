@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
 import pytest
 from moto.server import ThreadedMotoServer
@@ -44,8 +43,8 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="module")
-def s3() -> Iterator[Any]:
-    """A client of moto's S3, which is where the environment says."""
+def s3() -> Iterator[None]:
+    """moto's S3, which is where the environment says."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
@@ -58,10 +57,8 @@ def s3() -> Iterator[Any]:
             "AWS_DEFAULT_REGION": "us-east-1",
         }.items():
             environment.setenv(name, value)
-        client = boto3.client("s3")
-        client.create_bucket(Bucket=BUCKET)
-        yield client
-        client.close()
+        assert httpx.put(f"http://{host}:{port}/{BUCKET}").is_success
+        yield
     server.stop()
 
 
@@ -177,7 +174,7 @@ async def test_attempts_are_one_timeline_and_what_was_said_before_is_there_once(
 
 async def test_what_was_recorded_and_did_not_arrive_is_said(archive: Archive, database: Database) -> None:
     recorded = {"at:recording_audio": "5", "at:recording_transcript": "5"}
-    await databases.write(database, [databases.attempt_entry("RM_1", **recorded), databases.attempt_entry("RM_2")])
+    await databases.write(database, [databases.attempt_entry("RM_1") | recorded, databases.attempt_entry("RM_2")])
     await archive.store.put_session(Source("acme", "RM_1", 1), summary={}, transcript=[])
     call = await archive.recordings.call("RM_1", tenant="acme")
     assert call is not None

@@ -93,7 +93,7 @@ class Sender:
     async def upload_report(self, job: str, chat: ChatContext, audio: Path | None, *, tagger: Tagger) -> None:
         """Upload a session's report with the SDK's own code."""
         session: AgentSession[None] = AgentSession(turn_detection="manual")
-        session.options.recording_options.update(audio=audio is not None, transcript=True)
+        session.options.recording_options.update({"audio": audio is not None, "transcript": True})
         report = SessionReport(
             job_id=job,
             room_id=job.partition(":")[0],

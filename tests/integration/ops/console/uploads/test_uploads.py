@@ -11,6 +11,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -361,20 +362,30 @@ async def test_after_its_days_a_recording_is_deleted_and_those_of_other_tenants_
     assert await archive.recordings.call(sids["acme"]) is not None
 
 
+@asynccontextmanager
+async def passing_on(
+    settings: Settings, redis_server: RedisServer, url: str
+) -> AsyncIterator[tuple[Sender, Archive, str]]:
+    """A console that passes traces on, a sender, and the job of a call."""
+    recordings = settings.recordings.model_copy(update={"traces_url": url})
+    async with (
+        serving(settings.model_copy(update={"recordings": recordings})) as (port, archive),
+        redis_server.client() as client,
+        Sender.open(port, RoomStore(client)) as sender,
+    ):
+        yield sender, archive, await sender.room("acme")
+
+
 async def test_traces_are_passed_on_without_what_was_said(settings: Settings, redis_server: RedisServer) -> None:
     with otlp_sink() as collector:
-        url = f"{collector.endpoint}/v1/traces"
-        recordings = settings.recordings.model_copy(update={"traces_url": url})
-        async with serving(settings.model_copy(update={"recordings": recordings})) as (port, _):
-            async with redis_server.client() as client, Sender.open(port, RoomStore(client)) as sender:
-                job = await sender.room("acme")
-                said = {"lk.pii.text": "hello", "gen_ai.input.messages": "hello", "kept": "yes"}
-                await asyncio.to_thread(export, sender.url, job, "call", "turn", **said)
+        async with passing_on(settings, redis_server, f"{collector.endpoint}/v1/traces") as (sender, _, job):
+            said = {"lk.pii.text": "hello", "gen_ai.input.messages": "hello", "kept": "yes"}
+            await asyncio.to_thread(export, sender.url, job, "call", "turn", **said)
 
-                async def passed_on() -> bool:
-                    return bool(collector.named("call"))
+            async def passed_on() -> bool:
+                return bool(collector.named("call"))
 
-                await until(passed_on)
+            await until(passed_on)
     (call,) = collector.named("call")
     assert call.attributes["kept"] == "yes"
     assert not call.attributes.keys() & {"lk.pii.text", "gen_ai.input.messages"}
@@ -384,14 +395,11 @@ async def test_traces_are_passed_on_without_what_was_said(settings: Settings, re
 async def test_a_service_that_takes_no_traces_disturbs_nothing(
     settings: Settings, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    recordings = settings.recordings.model_copy(update={"traces_url": "http://127.0.0.1:1/v1/traces"})
-    async with serving(settings.model_copy(update={"recordings": recordings})) as (port, archive):
-        async with redis_server.client() as client, Sender.open(port, RoomStore(client)) as sender:
-            job = await sender.room("acme")
-            await asyncio.to_thread(export, sender.url, job, "call")
-            assert await archive.recordings.call(job.partition(":")[0]) is not None
+    async with passing_on(settings, redis_server, "http://127.0.0.1:1/v1/traces") as (sender, archive, job):
+        await asyncio.to_thread(export, sender.url, job, "call")
+        assert await archive.recordings.call(job.partition(":")[0]) is not None
 
-            async def said() -> bool:
-                return "traces not passed on" in caplog.messages
+        async def said() -> bool:
+            return "traces not passed on" in caplog.messages
 
-            await until(said)
+        await until(said)
