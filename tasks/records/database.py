@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -114,7 +117,17 @@ def _is_missing(settings: DatabaseSettings) -> bool:
 def _create_file(file: Path) -> None:
     # For this user alone: it tells who has called whom.
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file.touch(mode=0o600)
+    new = file.with_name(f"{file.name}.{secrets.token_hex(4)}.new")
+    new.touch(mode=0o600)
+    try:
+        with closing(sqlite3.connect(new)) as connection:
+            # So that readers do not wait for the writer, nor it for them. The file keeps it. Before it has its name,
+            # because processes that set it at once would find each other's lock.
+            connection.execute("PRAGMA journal_mode = WAL")
+        with suppress(FileExistsError):
+            file.hardlink_to(new)
+    finally:
+        new.unlink()
 
 
 def _leave_transactions_to_us(connection: Any, _: object) -> None:
@@ -153,23 +166,32 @@ def _postgresql(address: URL) -> AsyncEngine:
 
 
 def _sqlite(address: URL) -> AsyncEngine:
-    file = f"file:{quote(str(Path(address.database or '')))}?mode=rw"
+    file = Path(address.database or "")
     engine = create_async_engine(
-        address.set(drivername="sqlite+aiosqlite"),
-        async_creator=lambda: aiosqlite.connect(file, uri=True, timeout=BUSY_SECONDS),
+        # SQLite would create a file that is missing, and it would be empty.
+        address.set(
+            drivername="sqlite+aiosqlite", database=f"file:{quote(str(file))}", query={"mode": "rw", "uri": "true"}
+        ),
         pool_size=POOL_SIZE,
         max_overflow=MORE_CONNECTIONS,
         pool_timeout=CONNECT_SECONDS,
+        connect_args={"timeout": BUSY_SECONDS},
     )
+    event.listen(engine.sync_engine, "do_connect", partial(_check_file, file))
     event.listen(engine.sync_engine, "connect", _set_up_sqlite)
     return engine
 
 
+def _check_file(file: Path, *_: object) -> None:
+    # Before the driver starts a thread for it, which nobody would wait for.
+    if not file.is_file():
+        raise aiosqlite.OperationalError(f"there is no file {file}; run: switchboard database upgrade")
+
+
 def _set_up_sqlite(connection: Any, _: object) -> None:
     cursor = connection.cursor()
-    # Readers do not wait for the writer, nor it for them. What was committed survives a loss of power, as the stream's
-    # entry is acknowledged then.
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    # What was committed survives a loss of power, as the stream's entry is acknowledged then.
+    for pragma in ("synchronous = FULL", "foreign_keys = ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
