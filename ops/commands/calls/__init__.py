@@ -1,0 +1,4 @@
+"""`switchboard calls`: the calls of an installation, and requests about one.
+
+erase    erase what was said in a call, and who has called
+"""
