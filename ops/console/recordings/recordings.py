@@ -1,4 +1,4 @@
-"""What there is of a call: audio, transcript, spans and log lines of all its attempts, on one timeline."""
+"""The recordings of a call: audio, transcript, spans and log lines of all its attempts, on one timeline."""
 
 from __future__ import annotations
 

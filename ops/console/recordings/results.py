@@ -95,7 +95,7 @@ class AttemptRecording:
 
 @dataclass(frozen=True, slots=True)
 class RecordedCall:
-    """What was recorded of a call, all attempts on one timeline, which begins at `began_ms`."""
+    """The recordings of a call, all attempts on one timeline, which begins at `began_ms`."""
 
     sid: str
     tenant: str
