@@ -5,6 +5,7 @@
     records       write the records of calls into the database
     database      upgrade the schema of the database, or show it
     dead_letters  list, show and replay dead letters
+    calls/        one call: erase it
     doctor/       check the whole installation
     probe/        call a tenant as a caller does
     tenants/      apply the tenants file, and show what Redis has

@@ -25,7 +25,7 @@ class VoiceAgent(Agent):
         else:
             words = None if conversation.handed_over else self._options.cut_off_phrase
         if self._announcement:
-            # Whoever talks over it must have heard it all the same.
+            # A caller who talks over it must have heard it all the same.
             self.session.say(self._announcement, allow_interruptions=False)
         if words:
             self.session.say(words, add_to_chat_ctx=not conversation.resumed)

@@ -44,14 +44,16 @@ class Console:
         self.database = database
         self._running = running
 
-    async def call(self, sid: str, *parts: str) -> RecordedCall:
-        """Return what was recorded of a call, once these parts are there."""
+    async def call(self, sid: str, *parts: str, span: str | None = None) -> RecordedCall:
+        """Return what was recorded of a call, once these parts are there, and a span of this name."""
         found: RecordedCall | None = None
 
         async def there() -> bool:
             nonlocal found
             found = await self.archive.recordings.call(sid)
-            return found is not None and set(parts) <= set(found.attempts[0].arrived)
+            if found is None or not set(parts) <= set(found.attempts[0].arrived):
+                return False
+            return span is None or span in {each.name for each in found.spans}
 
         try:
             await until(there, ANSWER_SECONDS, every=0.2)
@@ -101,7 +103,7 @@ async def test_the_words_in_the_recording_of_a_call_are_those_that_were_said(
     async with running.call("recorded") as caller:
         await ask(caller)
     room = await running.reaches(caller.room_sid, State.ENDED)
-    call = await console.call(room.sid, "audio", "transcript", "traces", "logs")
+    call = await console.call(room.sid, "audio", "transcript", "traces", "logs", span="job_entrypoint")
     said = [(item.role, item.text) for item in call.transcript if item.kind == "message"]
     # The consent comes before the greeting.
     assert said[:3] == [("assistant", CONSENT), ("assistant", GREETING), ("user", QUESTION)]

@@ -17,16 +17,16 @@
 
 # Use
 
-    archive = Archive(settings, database, redis)
-    call = await archive.recordings.call("RM_…", tenant="acme")     # None: nothing was recorded, of this tenant
-    for part in call.audio: ...                                     # of each attempt, with its offset in the call
-    for item in call.transcript: ...                                # each once, in the order of time
-    return await archive.recordings.audio_response(request, "RM_…", attempt=1, tenant="acme")   # HTTP ranges
-    for entry in call.attempts: entry.missing                       # ("audio",): recorded, and never uploaded
+    opened = Archive(settings, database, redis)
+    found = await opened.recordings.call("RM_…", tenant="acme")     # None: nothing was recorded, of this tenant
+    found.audio                  # of each attempt, with its offset in the call
+    found.transcript             # each entry once, in the order of time
+    found.attempts[0].missing    # ("audio",): recorded, and never uploaded
+    return await opened.recordings.audio_response(request, "RM_…", attempt=1, tenant="acme")     # HTTP ranges
 
 `tenant=None` is for operators. A room that is opened again goes on with its attempts, so one sid may be several calls:
 `attempts=` names those of one. All raise what `tasks.records` raises where the database is away, and
-`RecordingUnavailable` where the object store is. `archive.expiry.run()` is a task of the console's.
+`RecordingUnavailable` where the object store is. `opened.expiry.run()` is a task of the console's.
 
 # What is said of an upload that did not come
 

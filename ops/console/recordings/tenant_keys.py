@@ -1,8 +1,8 @@
 """The key of each tenant, with which its recordings are encrypted.
 
 It is random, made with the tenant's first recording, and in the database, encrypted with the first of
-SWITCHBOARD_ENCRYPTION_KEYS for this tenant alone. So these can be rotated without touching a recording, and whoever has
-the database and the bucket has nothing without them.
+SWITCHBOARD_ENCRYPTION_KEYS for this tenant alone. So these can be rotated without touching a recording, and database
+and bucket together tell nothing without them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What agents upload of their calls: livekit-agents' own protocol, which LiveKit Cloud has on the other side elsewhere.
+"""Uploads of what agents have recorded: livekit-agents' own protocol, which otherwise LiveKit Cloud is the server of.
 
     app           `create_app`, for a server of its own, and `open_uploads` for the console's app
     endpoint      `Uploads`: the four routes

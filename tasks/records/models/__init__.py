@@ -2,7 +2,7 @@
 
     base          `Base`, and the types of columns that are alike on SQLite and on PostgreSQL
     calls         calls, their attempts, usage, failures of providers, and entries that could not be read
-    recordings    what was recorded of calls: transcripts, spans, log lines, where their audio is, tenants' keys
+    recordings    recordings of calls: transcripts, spans, log lines, where their audio is, tenants' keys
 
 A new group is a module here, named in this file, and a migration in `tasks.records.migrations`.
 """

@@ -1,4 +1,4 @@
-"""What was recorded of calls: the attempts of which something arrived, transcripts, spans, log lines, tenants' keys.
+"""Recordings of calls: the attempts of which something has arrived, transcripts, spans, log lines, tenants' keys.
 
 Audio is in the object store; its path is here. `content` is what was said, or may hold it: JSON, compressed, and
 encrypted if that is on, as `ops.console.recordings.content` has it.

@@ -1,4 +1,4 @@
-"""What was recorded of calls: attempts, transcripts, spans, log lines, and tenants' keys."""
+"""Recordings of calls: attempts, transcripts, spans, log lines, and tenants' keys."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ from livekit.agents.voice.report import SessionReport
 from livekit.protocol.metrics import MetricsRecordingHeader
 
 from tasks.rooms import RoomStore
+from tasks.settings import Settings
 
 KEY, SECRET = "key", "a-secret-that-is-long-enough-for-hs256"
 RATE = 48000
@@ -58,6 +59,11 @@ def header(job: str, *, summary: str = "{}", began_ms: int = 1_790_000_000_000) 
     message = MetricsRecordingHeader(room_id=job.partition(":")[0], job_id=job, session_summary=summary)
     message.start_time.FromMilliseconds(began_ms)
     return message.SerializeToString()
+
+
+def stored_files(settings: Settings) -> list[Path]:
+    folder = Path(settings.recordings.url.removeprefix("file://"))
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 @dataclass
