@@ -10,6 +10,7 @@
     webhook_check   the proof that webhooks arrive, for `switchboard doctor`
     trace           the trace of a room that is about to be created
     census          `RoomCensus`: the open rooms of each tier, for metrics
+    numbers         `CallerNumbers`: the telephone number of a caller who has joined
     counters        `Counters`: calls started, and repairs of the reconciler
     lua/            the scripts, one for each action; `lua/lib/` has what they share
 
