@@ -26,7 +26,8 @@
 
 `tenant=None` is for operators. A room that is opened again goes on with its attempts, so one sid may be several calls:
 `attempts=` names those of one. All raise what `tasks.records` raises where the database is away, and
-`RecordingUnavailable` where the object store is. `opened.expiry.run()` is a task of the console's.
+`RecordingUnavailable` where the object store is. `open_uploads` of `ops.console.uploads.app` runs
+`opened.maintain()` beside.
 
 # What is said of an upload that did not come
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,13 +16,15 @@ from ops.console.recordings.recordings import Recordings
 from ops.console.recordings.store import RecordingStore
 from ops.console.recordings.tenant_keys import TenantKeys
 from tasks.encryption import Encryption
-from tasks.errors import InvalidSetting, RedisUnavailable
+from tasks.errors import InvalidSetting, RedisUnavailable, SwitchboardError
 from tasks.records import Database
 from tasks.settings import Settings
 from tasks.tenants import keys as tenant_keys
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+logger = logging.getLogger("switchboard.ops.console")
 
 
 class Archive:
@@ -39,6 +42,16 @@ class Archive:
         self.store = RecordingStore(database, objects, self.keys)
         self.deletion = Deletion(database, objects)
         self.expiry = Expiry(self.deletion, days=wanted.days, days_by_tenant=self._days_by_tenant)
+
+    async def maintain(self) -> None:
+        """Encrypt the tenants' keys with the first encryption key, and delete what has expired, until cancelled."""
+        try:
+            if changed := await self.keys.reencrypt():
+                logger.info("keys of tenants encrypted again", extra={"keys": changed})
+        except SwitchboardError as error:
+            # Recordings of that tenant cannot be read or added. Others can.
+            logger.error("keys of tenants not encrypted again", extra={"error": str(error)})  # noqa: TRY400 - no trace
+        await self.expiry.run()
 
     async def _days_by_tenant(self) -> Mapping[str, int]:
         try:

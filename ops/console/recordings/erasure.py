@@ -1,8 +1,10 @@
-"""The erasure of a call: all that was said in it, and who has called. The bare record with its usage stays.
+"""The erasure of a call: all that was said in it, and who has called.
 
-database        number and room's name, transcript, spans, log lines, summary
-object store    audio
-Redis           the conversation, the dead letters of its room, and those records in the stream that the database has
+    database        number and room's name, transcript, spans, log lines, summary
+    object store    audio
+    Redis           the conversation, the number, the room's dead letters, and the records that the database has, too
+
+The bare record stays, with its times and its usage.
 """
 
 from __future__ import annotations
@@ -87,6 +89,8 @@ class Erasure:
         letters = [letter.id for letter in await self._rooms.list_dead_letters(None) if letter.sid == sid]
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.delete(keys.conversation(sid))
+            # The rest of the room's hash goes within an hour. Until then a caller who comes back is answered.
+            pipe.hdel(keys.room(sid), "number")
             if entries:
                 pipe.xdel(keys.CALLS, *entries)
             if letters:

@@ -40,8 +40,8 @@ async def open_uploads(
             private = settings.traces.allow_pii
             opened = Forwarder.open(wanted.traces_url, wanted.traces_headers, private=private)
             forwarder = await closing.enter_async_context(opened)
-        expiring = asyncio.create_task(archive.expiry.run())
-        closing.push_async_callback(_stop, expiring)
+        maintaining = asyncio.create_task(archive.maintain())
+        closing.push_async_callback(_stop, maintaining)
         admission = Admission(RoomStore(redis), TenantReader(redis, settings.tiers.names), RecordStore(database))
         yield Uploads(
             admission,
