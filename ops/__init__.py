@@ -2,6 +2,7 @@
 
     cli          the `switchboard` command and its options
     commands/    the commands for a running installation: ps, drain, dead, tenants, doctor, probe
+    console/     a web app for operators, which takes in recordings
     metrics/     `switchboard exporter`: the metrics of an installation for Prometheus
     demo/        `switchboard demo`: an installation on this machine, and calls to it
     caller/      a caller that speaks, listens and measures

@@ -8,7 +8,7 @@
     notices       list, show, resend and test the notices to tenants' backends
     doctor/       check the whole installation
     probe/        call a tenant as a caller does
-    calls/        list calls, show one, say why one waits; end or move one
+    calls/        list calls, show one, say why one waits; end, move or erase one
     keys/         API keys of backends
     tenants/      apply the tenants file, and show what Redis has
     usage         the usage of a month

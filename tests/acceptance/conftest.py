@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
+from ops.stack.ports import PortPicker
 from tasks.rooms import RoomStore
 from tests.acceptance.installation import TIERS, Installation
 from tests.support.key_leaks import leaked_keys
@@ -49,6 +50,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
     # What else this machine does must not decide which test passes.
     load = directory / "load"
     load.write_text("0.1")
+    console_port = PortPicker().pick()
     options = StackOptions(
         directory=directory,
         binaries=binaries,
@@ -65,6 +67,9 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
             "SWITCHBOARD_JOIN_TIMEOUT_SECONDS": "5",
             "SWITCHBOARD_LOAD_FILE": str(load),
             "SWITCHBOARD_CALL_CORES": "0",
+            # Of two tenants, whose tests start a console there.
+            "SWITCHBOARD_CONSOLE_URL": f"http://127.0.0.1:{console_port}",
+            "SWITCHBOARD_UPLOAD_SECONDS": "5",
         },
         python_path=(HERE / "agents",),
         flower=True,
@@ -72,7 +77,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
     async with Stack.start(options) as stack, stack.redis.client() as client:
         workers = signer(secret=stack.livekit.api_secret)
         await declare(client, APPLIED_BY_OTHERS, prune=False, signed_by=workers)
-        yield Installation(stack, RoomStore(client))
+        yield Installation(stack, RoomStore(client), console_port)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -25,11 +25,12 @@ TIERS = "premium,standard,free,loaded,documented,thorough,short,capped,hasty"
 
 
 class Installation:
-    """A running stack and the rooms in its Redis."""
+    """A running stack and the rooms in its Redis. `console_port`: where its workers upload to; nothing is there."""
 
-    def __init__(self, stack: Stack, rooms: RoomStore) -> None:
+    def __init__(self, stack: Stack, rooms: RoomStore, console_port: int = 0) -> None:
         self.stack = stack
         self.rooms = rooms
+        self.console_port = console_port
 
     @staticmethod
     def room_name(tenant: str) -> str:

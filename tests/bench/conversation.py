@@ -44,18 +44,21 @@ class Conversation:
     call by the monotonic clock.
     """
 
-    def __init__(self, side: Side, question: Samples, calls: Callable[[], int] = lambda: 1) -> None:
+    def __init__(
+        self, side: Side, question: Samples, calls: Callable[[], int] = lambda: 1, *, tenant: str = "bench"
+    ) -> None:
         self.replies: list[Reply] = []
         self.greeted = asyncio.Event()
         self.answered = False
         self.began = time.monotonic()
         self._side = side
+        self._tenant = tenant
         self._question = question
         self._calls = calls
 
     async def talk(self) -> None:
         try:
-            async with self._side.call(low_cpu=True) as caller:
+            async with self._side.call(self._side.new_room(self._tenant), low_cpu=True) as caller:
                 await caller.listener.wait_for_sound(0, GREETING_SECONDS)
                 self.answered = True
                 self.greeted.set()

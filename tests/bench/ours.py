@@ -11,6 +11,7 @@ from livekit import api
 
 from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
 from ops.stack.livekit import LiveKitServer
+from ops.stack.ports import PortPicker
 from tasks.rooms import RoomStore, WorkerStatus
 from tasks.settings import cpu
 from tasks.settings.groups import SLOTS_PER_CORE
@@ -31,18 +32,24 @@ class Ours(Side):
 
     name = "ours"
 
-    def __init__(self, stack: Stack, rooms: RoomStore, server: api.LiveKitAPI) -> None:
+    def __init__(self, stack: Stack, rooms: RoomStore, server: api.LiveKitAPI, console_port: int) -> None:
         assert isinstance(stack.livekit, LiveKitServer)
         super().__init__(stack.livekit, server)
         self.stack = stack
         self.rooms = rooms
+        self.console_port = console_port
 
     @classmethod
     @asynccontextmanager
     async def start(cls, binaries: Binaries, directory: Path, conditions: Conditions) -> AsyncIterator[Self]:
         """Start this side. Raises StackError."""
         slots = conditions.slots or default_slots()
-        env = {"SWITCHBOARD_LOAD_THRESHOLD": threshold(conditions, 1.0)}
+        console_port = PortPicker().pick()
+        env = {
+            "SWITCHBOARD_LOAD_THRESHOLD": threshold(conditions, 1.0),
+            # Of the tenant whose calls are recorded.
+            "SWITCHBOARD_CONSOLE_URL": f"http://127.0.0.1:{console_port}",
+        }
         if conditions.load:
             env["SWITCHBOARD_LOAD_FILE"] = str(conditions.load)
         if conditions.load or not conditions.shedding:
@@ -59,7 +66,7 @@ class Ours(Side):
             stack.redis.client() as client,
             api.LiveKitAPI(stack.livekit.url, stack.livekit.api_key, stack.livekit.api_secret) as server,
         ):
-            yield cls(stack, RoomStore(client), server)
+            yield cls(stack, RoomStore(client), server, console_port)
 
     @property
     def tree(self) -> Tree:

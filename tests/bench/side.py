@@ -80,8 +80,8 @@ class Side(ABC):
         return self.tree.connected_to(port) - {self.tree.main}
 
     @staticmethod
-    def new_room() -> str:
-        return f"call-bench-{secrets.token_hex(6)}"
+    def new_room(tenant: str = "bench") -> str:
+        return f"call-{tenant}-{secrets.token_hex(6)}"
 
     async def make_room(self, name: str) -> None:
         """Create a room, as a backend does before its caller joins."""

@@ -6,6 +6,7 @@
     show         one call as a timeline
     why          why a call waits
     operations   end, move
+    erase        erase what was said in a call, and who has called
 
 The commands are imported when they are run.
 """

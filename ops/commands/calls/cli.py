@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from ops.commands.calls.erase import erase
+
 STATES = ("live", "over", "waiting", "queued", "running", "ended", "cancelled", "dead", "refused")
 
 
@@ -75,3 +77,6 @@ def calls_move(room: str, *, force: bool) -> None:
     from ops.commands.calls.operations import move  # noqa: PLC0415 - as above
 
     sys.exit(move(room, force=force))
+
+
+calls.add_command(erase)

@@ -234,3 +234,21 @@ async def test_a_room_that_finishes_is_told_to_the_call(rooms: RoomStore, limits
             return "joined" in (await room_of(rooms)).steps_ms
 
         await until(written)
+
+
+async def test_the_end_of_a_call_is_written_before_its_recording_is_uploaded(
+    rooms: RoomStore, limits: Callable[[str], Settings]
+) -> None:
+    async with guarded(rooms, limits("SHUTDOWN")) as (watchdog, ended):
+        watchdog.over(CallOutcome("room empty", EndedBy.CALLERS))
+        watchdog.enter(Phase.ENDING)
+        watchdog.enter(Phase.UPLOADING)
+
+        async def over() -> bool:
+            return (await room_of(rooms)).state is State.ENDED
+
+        await until(over)
+        # The upload has a limit of its own, longer than that of the phase before.
+        assert not await asyncio.to_thread(ended.wait, 2)
+        assert await watchdog.end(Ended("another", RoomEndedBy.AGENT)) == "room empty"
+    assert len(await rooms.list_call_records()) == 1

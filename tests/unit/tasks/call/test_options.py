@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.call.options import ANNOUNCED_MS, call_options
+from pipeline.options import RecordOptions
+from tasks.call.options import ANNOUNCED_MS, call_options, record_options
 from tasks.rooms import Room, State
 from tasks.settings import Settings
 from tasks.tenants import Tenant
@@ -55,3 +56,35 @@ def test_a_room_was_announced_just_now_if_its_first_attempt_was_claimed_soon(
 def test_the_time_of_the_announcement_is_by_the_clock_of_this_process() -> None:
     room = replace(ROOM, steps_ms={"claimed": ARRIVED_MS + 40})
     assert call_options(room, TENANT, {}, SETTINGS, claimed_at=1000).announced_at == pytest.approx(999.96)
+
+
+CONSOLE = Settings.read(
+    {"LIVEKIT_API_KEY": "key", "LIVEKIT_API_SECRET": "secret", "SWITCHBOARD_CONSOLE_URL": "http://console:8080"}
+)
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        ({}, RecordOptions(redaction=True)),
+        ({"record": ["transcript"]}, RecordOptions(transcript=True)),
+        ({"record": ["audio", "traces"]}, RecordOptions(audio=True, traces=True)),
+        # Nothing of what was said is in any part then.
+        ({"record": ["traces", "logs"]}, RecordOptions(traces=True, logs=True, redaction=True)),
+        ({"record": ["transcript"], "redact": True}, RecordOptions(transcript=True, redaction=True)),
+    ],
+)
+def test_a_call_is_recorded_in_the_parts_that_its_tenant_names(
+    declared: dict[str, object], expected: RecordOptions
+) -> None:
+    tenant = Tenant.model_validate({"id": "acme", "tier": "premium", **declared})
+    assert record_options(tenant, CONSOLE) == expected
+
+
+def test_without_a_console_nothing_is_recorded_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    tenant = Tenant.model_validate({"id": "acme", "tier": "premium", "record": ["audio"]})
+    assert record_options(tenant, SETTINGS).parts == ()
+    assert caplog.messages == ["call not recorded: set SWITCHBOARD_CONSOLE_URL"]
+    caplog.clear()
+    assert record_options(TENANT, SETTINGS).parts == ()
+    assert not caplog.messages

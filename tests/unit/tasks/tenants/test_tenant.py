@@ -80,3 +80,16 @@ def test_a_tuning_value_of_the_wrong_type_names_its_field() -> None:
 def test_an_unknown_provider_lists_the_known_ones() -> None:
     with pytest.raises(UnknownProvider, match=r"'whatsper'.*deepgram.*local.*openai"):
         build_stt(voice_agent_options(tenant(stt={"provider": "whatsper"}), {}).stt)
+
+
+def test_what_a_tenant_records_is_validated() -> None:
+    acme = {"id": "acme", "tier": "premium"}
+    assert Tenant.model_validate({**acme, "record": ["audio", "audio"]}).record == ("audio",)
+    for wrong in (
+        {"record": ["video"]},
+        {"record": "audio"},
+        {"record_days": 0},
+        {"record": ["audio"], "redact": True},
+    ):
+        with pytest.raises(ValidationError):
+            Tenant.model_validate({**acme, **wrong})
