@@ -10,6 +10,7 @@
     webhook_check   the proof that webhooks arrive, for `switchboard doctor`
     trace           the trace of a room that is about to be created
     census          `RoomCensus`: the open rooms of each tier, for metrics
+    overview        `RoomOverview`: all open rooms, for a page that is written every second
     counters        `Counters`: calls started, and repairs of the reconciler
     lua/            the scripts, one for each action; `lua/lib/` has what they share
 
@@ -146,6 +147,7 @@ from __future__ import annotations
 from tasks.rooms.call_records import AttemptMetrics, AttemptRecord, CallRecord
 from tasks.rooms.census import RoomCensus, TierCensus
 from tasks.rooms.counters import Counters, Repairs, SweepName
+from tasks.rooms.overview import OpenRoom, RoomOverview
 from tasks.rooms.records import DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, Wait, WorkerStatus
 from tasks.rooms.states import (
     AttemptEnding,
@@ -180,6 +182,7 @@ __all__ = [
     "Limits",
     "LossCause",
     "OpenResult",
+    "OpenRoom",
     "PublicReason",
     "RenewResult",
     "RepairCursor",
@@ -187,6 +190,7 @@ __all__ = [
     "RequeueResult",
     "Room",
     "RoomCensus",
+    "RoomOverview",
     "RoomStore",
     "RoomSummary",
     "State",

@@ -1,6 +1,7 @@
 """The settings of an installation: read once from the environment, frozen, passed in.
 
     groups         the groups, each with its fields' variables, defaults and bounds
+    console        the group of the console, which no other process reads
     environment    how a group is read, `NAME` or `NAME_FILE`, and what is said of a value that is not valid
     unknown        variables that look like settings and are none
     redis_url      the URL of Redis, read once for all clients
@@ -18,6 +19,7 @@ from typing import Self, cast
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
+from tasks.settings.console import ConsoleSettings
 from tasks.settings.environment import Environment, Group, read_groups
 from tasks.settings.groups import (
     AfterLimit,
@@ -42,6 +44,7 @@ __all__ = [
     "AfterLimit",
     "AfterWait",
     "CallSettings",
+    "ConsoleSettings",
     "FlowerSettings",
     "LivekitSettings",
     "LogSettings",
@@ -110,5 +113,5 @@ def check_celery_settings(environment: Environment | None = None) -> None:
 
 def unknown_settings(environment: Environment | None = None) -> list[str]:
     """Return a sentence for each variable that looks like a setting and is none, with the nearest one."""
-    known = Settings.variables().keys() | FlowerSettings.variables().keys()
+    known = Settings.variables().keys() | ConsoleSettings.variables().keys() | FlowerSettings.variables().keys()
     return list(unknown_variables(os.environ if environment is None else environment, known))

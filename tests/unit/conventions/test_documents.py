@@ -19,7 +19,7 @@ from pipeline.options import TurnOptions, VadOptions
 from pipeline.providers import PROVIDERS
 from tasks.idempotency.store import redis_key
 from tasks.rooms import keys
-from tasks.settings import FlowerSettings, Settings
+from tasks.settings import ConsoleSettings, FlowerSettings, Settings
 from tasks.tenants import keys as tenant_keys
 from tests.bench.scaling import report
 from tests.bench.scaling.forecast import capacities
@@ -47,7 +47,7 @@ def test_each_command_of_make_is_a_target(document: Path) -> None:
 
 def test_every_setting_is_documented_with_its_default() -> None:
     documented = rows(read("docs/reference/settings.md"), "[A-Z_]+")
-    variables = Settings.variables() | FlowerSettings.variables()
+    variables = Settings.variables() | ConsoleSettings.variables() | FlowerSettings.variables()
     assert set(documented) == set(variables)
     for name, field in variables.items():
         default: Any = field.default
@@ -58,7 +58,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 
 def test_every_variable_that_a_document_names_exists() -> None:
-    known = set(Settings.variables())
+    known = set(Settings.variables() | ConsoleSettings.variables())
     flower = set(FlowerSettings.variables())
     compose = set(re.findall(r"\$\{(\w+)", read("docker-compose.yml")))
     client = set(re.findall(r'_variable\("(\w+)"\)', read("pipeline/runtime/rtc_client.py")))
