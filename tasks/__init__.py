@@ -7,6 +7,7 @@
     queue/          dispatch: from an announced room to a Celery message in the queue of its tenant's tier
     tenants/        the tenants, and their provider keys
     idempotency/    the idempotency keys of requests for calls
+    records/        the lasting records of calls, in a database, and queries on them
     rooms/          the state of each room in Redis, with its lease and its permit
     encryption      encryption of what Redis keeps of conversations and keys
     livekit_api     a client of the LiveKit server's API
@@ -15,7 +16,6 @@
     tracing/        one trace for each call
     settings/       the settings, from the environment
     errors          the errors between a webhook and a call
-    cpu             the CPU that this process may use
 
 The map is in the order of imports: what stands above may import what stands below (see import-linter's contracts).
 """

@@ -2,7 +2,9 @@
 
     groups         the groups, each with its fields' variables, defaults and bounds
     console        the group of the console, which no other process reads
+    database       the group of the database
     environment    how a group is read, `NAME` or `NAME_FILE`, and what is said of a value that is not valid
+    cpu            the CPU that this process may use, from which the number of slots follows
     unknown        variables that look like settings and are none
     redis_url      the URL of Redis, read once for all clients
     shared         the settings that receivers and workers must have in common
@@ -20,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
 from tasks.settings.console import ConsoleSettings
+from tasks.settings.database import DatabaseSettings
 from tasks.settings.environment import Environment, Group, read_groups
 from tasks.settings.groups import (
     AfterLimit,
@@ -45,6 +48,7 @@ __all__ = [
     "AfterWait",
     "CallSettings",
     "ConsoleSettings",
+    "DatabaseSettings",
     "FlowerSettings",
     "LivekitSettings",
     "LogSettings",
@@ -83,6 +87,7 @@ class Settings(BaseModel):
     call: CallSettings
     telephone: TelephoneSettings
     tenants: TenantSettings
+    database: DatabaseSettings
     metrics: MetricsSettings
     log: LogSettings
     traces: TraceSettings

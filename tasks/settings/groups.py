@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationInfo, field_validator
 
-from tasks import cpu
+from tasks.settings import cpu
 from tasks.settings.environment import Group, pairs
 from tasks.settings.redis_url import RedisUrl
 

@@ -11,8 +11,8 @@ from livekit import api
 
 from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
 from ops.stack.livekit import LiveKitServer
-from tasks import cpu
 from tasks.rooms import RoomStore, WorkerStatus
+from tasks.settings import cpu
 from tasks.settings.groups import SLOTS_PER_CORE
 from tests.bench.processes import Tree
 from tests.bench.side import Conditions, Side, threshold

@@ -8,7 +8,7 @@ from collections import deque
 from pathlib import Path
 from statistics import fmean
 
-from tasks import cpu
+from tasks.settings import cpu
 
 SAMPLE_SECONDS = 0.5
 RECENT = 2

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import cast
 
 from tasks.call.drain import Drain
-from tasks.cpu import Cpu
 from tasks.rooms import Intake
+from tasks.settings.cpu import Cpu
 from tasks.worker.breaker import FAILURES, CircuitBreaker, Failure
 from tasks.worker.intake.gate import IntakeGate
 from tasks.worker.intake.load import SAMPLE_SECONDS, CpuLoad

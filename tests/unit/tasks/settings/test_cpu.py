@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tasks import cpu
+from tasks.settings import cpu
 
 HOST = 64
 
