@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from livekit import rtc
@@ -21,7 +21,7 @@ from pipeline.options import CallOptions
 from pipeline.outcome import CallOutcome, End, EndedBy
 from pipeline.phase import Phase
 from pipeline.room_watch import RoomWatch
-from pipeline.runtime import rtc_client
+from pipeline.runtime import recording, rtc_client
 from pipeline.runtime.early_join import join_early
 from pipeline.runtime.job import build_job, caller_listened, fetch_room, room_stub, still_ours
 from pipeline.runtime.job_runner import JobRunner, JobShutdown
@@ -150,6 +150,7 @@ class Call:
             voice=options.voice,
             conversation=self._conversation,
             announced_at=options.announced_at,
+            recorded=options.record.audio or options.record.transcript,
             failures=self._failures,
         )
         self._on_phase(Phase.CONNECTING)
@@ -188,6 +189,15 @@ class Call:
         if self._room_watch is not None:
             self._finish(self._room_watch.end_of_job(shutdown, self._runner.crash))
 
+    def _on_recording(self, parts: Sequence[str]) -> None:
+        for part in parts:
+            self._step(f"recording_{part}")
+
+    def _on_upload(self) -> None:
+        # The record of the attempt is written now, with what the shutdown callbacks have used.
+        self.report_metrics()
+        self._on_phase(Phase.UPLOADING)
+
     def _on_metrics_changed(self) -> None:
         # The end has a report of its own.
         if self._report is None and self._end is None:
@@ -204,6 +214,8 @@ class Call:
         await asyncio.sleep(0)
 
     async def _watch(self, ctx: JobContext) -> None:
+        if self._options.record.parts:
+            recording.record(ctx, self._options.record, on_begun=self._on_recording, on_upload=self._on_upload)
         self._room_watch = watch = RoomWatch(
             ctx, self._options.limits, self._failures, on_end=self._on_room_end, on_session=self._on_session
         )

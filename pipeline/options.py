@@ -100,8 +100,32 @@ class VoiceAgentOptions:
     """Said instead of the greeting by an agent that goes on with a call whose agent was lost."""
     trouble_phrase: str | None = "Sorry, something went wrong here. Could you say that again?"
     """Said when the STT or the LLM has failed, and all its fallbacks too. The call goes on."""
+    recording_phrase: str | None = None
+    """Said before the greeting, to the end, in a call whose audio or transcript is recorded."""
     refused_phrase: str | None = "I am sorry, I cannot help you at the moment. Please call again later."
     """Said when the STT or the LLM, and all its fallbacks, refuse the tenant's key. Then the call ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOptions:
+    """The parts of a call that are recorded and uploaded; none by default.
+
+    `redaction`: as livekit-agents offers it: spans and log lines without what was said. `upload_seconds`: the time for
+    the upload of audio and transcript, once the call is over.
+    """
+
+    audio: bool = False
+    transcript: bool = False
+    traces: bool = False
+    logs: bool = False
+    redaction: bool = False
+    upload_seconds: float = 20.0
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the parts that are recorded."""
+        parts = {"audio": self.audio, "transcript": self.transcript, "traces": self.traces, "logs": self.logs}
+        return tuple(name for name, recorded in parts.items() if recorded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +161,7 @@ class CallOptions:
     agent_metadata: str
     voice: VoiceAgentOptions
     limits: CallLimits = CallLimits()
+    record: RecordOptions = RecordOptions()
     announced_at: float | None = None
 
     @property

@@ -17,10 +17,12 @@ class CallUserdata:
     """Input of an agent, and its one output, `failures`.
 
     `voice`: the tenant's options for Switchboard's own voice agent. `conversation`: of earlier attempts, or a new one;
-    for every agent. `announced_at`: see `CallOptions`.
+    for every agent. `announced_at`: see `CallOptions`. `recorded`: the audio or the transcript is, so that an agent can
+    say so.
     """
 
     voice: VoiceAgentOptions
     conversation: Conversation = field(default_factory=Conversation)
     announced_at: float | None = None
+    recorded: bool = False
     failures: FailureLog = field(default_factory=FailureLog)

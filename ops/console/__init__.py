@@ -9,6 +9,7 @@
     rendering   templates, their filters, and addresses of static files
     errors      errors that an operator reads
     keys        names of the Redis keys
+    recordings/  recordings of calls: stored, found, played, deleted
     templates/  the pages and their parts, in HTML
     static/     style, scripts, and `vendor/`: packages of npm
     vendored    `python -m ops.console.vendored`: the packages of npm, downloaded and compared

@@ -135,6 +135,8 @@ def _job_message(options: CallOptions, agent: AgentHooks, room: models.Room) -> 
         room=room,
         metadata=options.agent_metadata,
         agent_name=agent.agent_name,
+        enable_recording=bool(options.record.parts),
+        enable_redaction=options.record.redaction,
         state=agent_proto.JobState(status=agent_proto.JobStatus.JS_RUNNING, participant_identity=options.identity),
     )
 

@@ -36,10 +36,9 @@ async def entrypoint(ctx: JobContext) -> None:
     ctx.add_shutdown_callback(audio_output.aclose)
     session.output.audio = audio_output
     await session.start(
-        VoiceAgent(userdata.voice, userdata.conversation),
+        VoiceAgent(userdata.voice, userdata.conversation, recorded=userdata.recorded),
         room=ctx.room,
         room_options=ROOM_OPTIONS,
         # With it, any participant could control the session over byte streams.
         session_host=False,
-        record=False,
     )

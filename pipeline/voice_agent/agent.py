@@ -11,10 +11,11 @@ from pipeline.options import VoiceAgentOptions
 class VoiceAgent(Agent):
     """Agent that greets the first caller, or resumes the conversation of an earlier attempt."""
 
-    def __init__(self, options: VoiceAgentOptions, conversation: Conversation) -> None:
+    def __init__(self, options: VoiceAgentOptions, conversation: Conversation, *, recorded: bool = False) -> None:
         super().__init__(instructions=options.instructions, chat_ctx=conversation.history)
         self._options = options
         self._conversation = conversation
+        self._announcement = options.recording_phrase if recorded and not conversation.resumed else None
 
     async def on_enter(self) -> None:
         """Say the first words. The session holds them back until a caller listens."""
@@ -23,6 +24,9 @@ class VoiceAgent(Agent):
             words = self._options.greeting
         else:
             words = None if conversation.handed_over else self._options.cut_off_phrase
+        if self._announcement:
+            # Whoever talks over it must have heard it all the same.
+            self.session.say(self._announcement, allow_interruptions=False)
         if words:
             self.session.say(words, add_to_chat_ctx=not conversation.resumed)
         if conversation.resumed and conversation.unanswered:

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from pipeline.call import Call
 from pipeline.conversation import Conversation
 from pipeline.errors import PipelineError
+from pipeline.options import RecordOptions
 from tasks import logs
 from tasks.call.attempt_trace import AttemptTrace
 from tasks.call.ending import Ended, Ending, Lost, Unanswerable, ending_of, failure_of
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from tasks.call.child import Child
 
 VERSION = metadata.version("livekit-switchboard")
+UPLOAD_ADDRESS = "LIVEKIT_OBSERVABILITY_URL"
+"""The variable of the environment in which livekit-agents finds where to upload to."""
 SOON_SECONDS = 60.0
 """A call that is over its memory limit so soon after its claim would be again: it counts as a failed attempt."""
 
@@ -94,6 +97,7 @@ async def _run_call(
     tenant, encrypted_keys = await child.tenants.get_with_keys(room.tenant)
     keys = await provider_keys(tenant, encrypted_keys, settings)
     options = call_options(room, tenant, keys, settings, claimed_at=claimed_at)
+    _let_upload(options.record, settings.recordings.console_url)
 
     def on_step(name: str) -> None:
         watchdog.record_step(name)
@@ -136,6 +140,13 @@ async def _run_call(
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
+
+
+def _let_upload(record: RecordOptions, console_url: str | None) -> None:
+    """Have livekit-agents send what is recorded of this process's call to the console, and nothing else anywhere."""
+    os.environ.pop(UPLOAD_ADDRESS, None)
+    if record.parts and console_url is not None:
+        os.environ[UPLOAD_ADDRESS] = console_url
 
 
 async def _hand_over(call: Call, child: Child, watchdog: Watchdog, trace: AttemptTrace, *, claimed_at: float) -> None:

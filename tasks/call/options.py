@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -12,6 +13,7 @@ from pipeline.options import (
     CallLimits,
     CallOptions,
     ProviderOptions,
+    RecordOptions,
     Secret,
     TurnOptions,
     VadOptions,
@@ -19,6 +21,7 @@ from pipeline.options import (
 )
 from tasks.encryption import DecryptionFailed, Encryption, agent_metadata_owner
 from tasks.errors import AgentMetadataUnreadable, TenantInvalid
+from tasks.tenants.tenant import Part
 
 if TYPE_CHECKING:
     from tasks.rooms import Room
@@ -29,6 +32,8 @@ T = TypeVar("T", VadOptions, TurnOptions)
 
 # Built once: building one takes as long as all the rest of a call's options.
 _ADAPTERS: Mapping[type, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (VadOptions, TurnOptions)}
+
+logger = logging.getLogger("switchboard.tasks.call")
 
 ANNOUNCED_MS = 2000
 """A room announced less than this before its claim is joined without asking the LiveKit server for it."""
@@ -58,8 +63,21 @@ def call_options(
             length_seconds=settings.call.max_seconds,
             livekit_away_seconds=settings.call.livekit_away_seconds,
         ),
+        record=record_options(tenant, settings),
         announced_at=announced_at,
     )
+
+
+def record_options(tenant: Tenant, settings: Settings) -> RecordOptions:
+    """Return the parts of the tenant's calls that are recorded: none where there is no console to upload them to."""
+    wanted = {part: part in tenant.record for part in get_args(Part)}
+    # What was said is in none of the parts then.
+    redaction = tenant.redact or not (wanted["audio"] or wanted["transcript"])
+    if settings.recordings.console_url is None:
+        if tenant.record:
+            logger.error("call not recorded: set SWITCHBOARD_CONSOLE_URL", extra={"tenant": tenant.id})
+        return RecordOptions()
+    return RecordOptions(**wanted, redaction=redaction, upload_seconds=settings.recordings.upload_seconds)
 
 
 def _agent_metadata(room: Room, settings: Settings) -> str:
@@ -93,6 +111,7 @@ def voice_agent_options(tenant: Tenant, keys: Mapping[str, Secret]) -> VoiceAgen
         "cut_off_phrase": tenant.cut_off_phrase,
         "trouble_phrase": tenant.trouble_phrase,
         "refused_phrase": tenant.refused_phrase,
+        "recording_phrase": tenant.recording_phrase,
     }
     return VoiceAgentOptions(
         stt=_provider("stt", tenant.stt, keys),

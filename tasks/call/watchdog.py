@@ -8,6 +8,7 @@ still is a question of its own: an agent that blocks it for 8 s makes a pause, a
     connecting    from the begin of the entrypoint until the agent is in the room
     running       no limit here; `pipeline.presence` has one
     ending        the session's end, and the agent's shutdown callbacks
+    uploading     the upload of what was recorded; the attempt's ending is written before, so that nobody waits for it
     writing       no limit: how the attempt has ended is written again and again while Redis is away
     the event loop, in all of these but the first, in which it may be busy for as long as that takes
 
@@ -50,6 +51,8 @@ LEAVE_SECONDS = 5.0
 """The time in which a call has to leave its room once its lease is lost."""
 WRITE_SECONDS = 2.0
 """The time for writing that a stuck call is lost. Others notice it, too, so its process need not wait for Redis."""
+FLUSH_SECONDS = 15.0
+"""The time after an upload in which livekit-agents sends the last spans: it takes 10 s at most."""
 UNLOCK_SECONDS = 5.0
 """The time, besides the limit for the event loop, after which faulthandler acts."""
 
@@ -91,6 +94,7 @@ class Watchdog:
             Phase.REQUESTING: settings.call.request_seconds,
             Phase.CONNECTING: settings.call.connect_seconds,
             Phase.ENDING: settings.call.shutdown_seconds,
+            Phase.UPLOADING: settings.recordings.upload_seconds + FLUSH_SECONDS,
         }
         self._call_loop = asyncio.get_running_loop()
         self._call_thread = threading.get_ident()
@@ -129,6 +133,8 @@ class Watchdog:
         # The event loop did not turn while the agent was imported.
         self._turned_at = now
         self._stage = _Stage(phase, now)
+        if phase is Phase.UPLOADING and self._over is not None:
+            asyncio.run_coroutine_threadsafe(self._end(self._over), self._loop)
 
     def over(self, end: CallOutcome | Exception) -> None:
         """Note how the call has ended, for the case that it gets stuck after that.

@@ -4,6 +4,7 @@
     console        the group of the console, which no other process reads
     database       the group of the database
     environment    how a group is read, `NAME` or `NAME_FILE`, and what is said of a value that is not valid
+    recordings     the group of the recordings
     cpu            the CPU that this process may use, from which the number of slots follows
     unknown        variables that look like settings and are none
     redis_url      the URL of Redis, read once for all clients
@@ -41,6 +42,7 @@ from tasks.settings.groups import (
     TraceSettings,
     WorkerSettings,
 )
+from tasks.settings.recordings import RecordingSettings
 from tasks.settings.unknown import unknown_variables
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "LivekitSettings",
     "LogSettings",
     "MetricsSettings",
+    "RecordingSettings",
     "RedisSettings",
     "Settings",
     "TenantSettings",
@@ -88,6 +91,7 @@ class Settings(BaseModel):
     telephone: TelephoneSettings
     tenants: TenantSettings
     database: DatabaseSettings
+    recordings: RecordingSettings
     metrics: MetricsSettings
     log: LogSettings
     traces: TraceSettings

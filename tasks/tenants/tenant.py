@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 KINDS = ("stt", "llm", "tts")
+Part = Literal["audio", "transcript", "traces", "logs"]
+"""A part of a call that can be recorded."""
 MAX_ID_CHARACTERS = 128
 """The length of the longest tenant id."""
 ENCRYPTED = "encrypted:"
@@ -75,11 +77,29 @@ class Tenant(BaseModel):
     cut_off_phrase: str | None = None
     trouble_phrase: str | None = None
     refused_phrase: str | None = None
+    recording_phrase: str | None = None
+    record: tuple[Part, ...] = ()
+    """The parts of its calls that are recorded."""
+    record_days: int | None = Field(default=None, ge=1)
+    """They are deleted after so many days. None: SWITCHBOARD_RECORDING_DAYS."""
+    redact: bool = False
+    """Spans and log lines are without what was said."""
     stt: ProviderTable = LOCAL
     llm: ProviderTable = LOCAL
     tts: ProviderTable = LOCAL
     vad: dict[str, Any] = {}
     turn: dict[str, Any] = {}
+
+    @field_validator("record")
+    @classmethod
+    def _each_part_once(cls, record: tuple[Part, ...]) -> tuple[Part, ...]:
+        return tuple(dict.fromkeys(record))
+
+    @model_validator(mode="after")
+    def _redacted_with_transcript(self) -> Self:
+        if self.redact and "audio" in self.record and "transcript" not in self.record:
+            raise ValueError('with redact = true, record has "audio" only together with "transcript"')
+        return self
 
     def tables(self) -> Iterator[tuple[str, ProviderTable]]:
         """Yield each provider's table with its path: `stt`, `stt.fallbacks.0` and so on, `llm`, `tts`."""

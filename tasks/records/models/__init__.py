@@ -1,7 +1,8 @@
 """The tables, a module for each group of them. `Base.metadata` has all, for alembic.
 
-    base     `Base`, and the types of columns that are alike on SQLite and on PostgreSQL
-    calls    calls, their attempts, usage, failures of providers, and entries that could not be read
+    base          `Base`, and the types of columns that are alike on SQLite and on PostgreSQL
+    calls         calls, their attempts, usage, failures of providers, and entries that could not be read
+    recordings    what was recorded of calls: transcripts, spans, log lines, where their audio is, tenants' keys
 
 A new group is a module here, named in this file, and a migration in `tasks.records.migrations`.
 """
@@ -10,5 +11,18 @@ from __future__ import annotations
 
 from tasks.records.models.base import Base
 from tasks.records.models.calls import Attempt, Call, ProviderFailure, RejectedEntry, Usage
+from tasks.records.models.recordings import LogEntry, RecordedAttempt, Span, TenantKey, TranscriptEntry
 
-__all__ = ["Attempt", "Base", "Call", "ProviderFailure", "RejectedEntry", "Usage"]
+__all__ = [
+    "Attempt",
+    "Base",
+    "Call",
+    "LogEntry",
+    "ProviderFailure",
+    "RecordedAttempt",
+    "RejectedEntry",
+    "Span",
+    "TenantKey",
+    "TranscriptEntry",
+    "Usage",
+]
