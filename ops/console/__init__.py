@@ -5,11 +5,14 @@
     context     the parts of a running console, and the sign-in that each page asks for
     now/        the live view of calls and workers
     sign_in/    operators, roles, passwords, OpenID Connect, sessions
+    story/      all that is known of a call, on one timeline
+    audit       who did, saw or heard what
+    provider_failures  failures of providers, by tenant
     security    headers of each response, and the check of forms
     rendering   templates, their filters, and addresses of static files
     errors      errors that an operator reads
     keys        names of the Redis keys
-    recordings/  recordings of calls: stored, found, played, deleted
+    recordings/ recordings of calls: stored, found, played, deleted
     templates/  the pages and their parts, in HTML
     static/     style, scripts, and `vendor/`: packages of npm
     vendored    `python -m ops.console.vendored`: the packages of npm, downloaded and compared

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,21 +17,26 @@ from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
 from ops.console import security
+from ops.console.audit import Audit
 from ops.console.context import Console, find_visit
 from ops.console.errors import ConsoleError, SignInRequired
-from ops.console.pages import now, sign_in
 from ops.console.now.views import live_view
+from ops.console.pages import audit_log, call, calls, dead_letters, now, sign_in, tenants, trial
+from ops.console.recordings.archive import Archive
 from ops.console.rendering import STATIC, Templates
 from ops.console.sign_in.attempts import Attempts
 from ops.console.sign_in.openid import OpenIDConnect
 from ops.console.sign_in.operators import VARIABLE, PasswordOperators
 from ops.console.sign_in.sessions import Sessions
+from ops.console.story.waveform import Waveforms
 from tasks import logs
 from tasks.errors import InvalidSetting, RedisUnavailable
 from tasks.queue.dispatcher import Dispatcher
+from tasks.records import Database, DatabaseUnavailable, RecordStore, SchemaOutdated, SchemaTooNew
 from tasks.redis_client import connect
 from tasks.rooms import RoomStore
 from tasks.settings import ConsoleSettings, Settings, unknown_settings
+from webhooks.call_creator import CallCreator
 
 SEE_OTHER, UNAVAILABLE = 303, 503
 A_YEAR = 31_536_000
@@ -65,14 +71,27 @@ def create_app() -> FastAPI:
             templates, rooms = Templates(), RoomStore(redis, lease_ms=settings.lease.ttl_ms)
             live = live_view(templates, rooms)
             closing.push_async_callback(live.aclose)
+            creator = CallCreator.from_settings(settings, dispatcher)
+            closing.push_async_callback(creator.aclose)
+            database = await closing.enter_async_context(Database.open(settings.database))
+            audit = Audit(database)
+            closing.push_async_callback(audit.aclose)
+            writing = asyncio.create_task(audit.run())
+            closing.callback(writing.cancel)
             app.state.console = Console(
                 settings=settings,
                 own=own,
                 redis=redis,
                 rooms=rooms,
                 dispatcher=dispatcher,
+                creator=creator,
+                database=database,
+                records=RecordStore(database),
+                archive=Archive(settings, database, redis),
+                audit=audit,
                 templates=templates,
                 live=live,
+                waveforms=Waveforms(),
                 sessions=Sessions(redis, hours=own.session_hours),
                 attempts=Attempts(redis),
                 operators=operators,
@@ -87,8 +106,8 @@ def create_app() -> FastAPI:
         secure=own.secure,
     )
     app.mount("/static", _Static(directory=STATIC))
-    app.include_router(sign_in.router)
-    app.include_router(now.router)
+    for page in (sign_in, now, calls, call, tenants, dead_letters, trial, audit_log):
+        app.include_router(page.router)
     app.add_api_route("/healthz", _healthy, include_in_schema=False)
     _add_error_pages(app)
     return app
@@ -120,6 +139,10 @@ def _add_error_pages(app: FastAPI) -> None:
         problem = "Redis cannot be reached, so that nobody can be signed in and no call can be shown. Try again."
         return await _error_page(request, UNAVAILABLE, "Redis cannot be reached", problem, signed_in=False)
 
+    async def database_error(request: Request, error: Exception) -> Response:
+        logger.warning("page without the database", extra={"problem": str(error), "path": request.url.path})
+        return await _error_page(request, UNAVAILABLE, "The database cannot be used", str(error))
+
     async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - it is registered for these
         return await _error_page(request, error.status_code, error.detail, "There is no such page.")
@@ -132,6 +155,8 @@ def _add_error_pages(app: FastAPI) -> None:
     app.add_exception_handler(ConsoleError, console_error)
     for kind in (RedisError, RedisUnavailable, OSError):
         app.add_exception_handler(kind, redis_error)
+    for kind in (DatabaseUnavailable, SchemaOutdated, SchemaTooNew):
+        app.add_exception_handler(kind, database_error)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(RequestValidationError, invalid)
 

@@ -10,17 +10,22 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from ops.console import security
+from ops.console.audit import Action, Audit, Entry
 from ops.console.errors import FormRefused, RoleMissing, SignInRequired
 from ops.console.now.live_view import LiveView
+from ops.console.recordings.archive import Archive
 from ops.console.rendering import Templates
 from ops.console.sign_in.attempts import Attempts
 from ops.console.sign_in.openid import OpenIDConnect
 from ops.console.sign_in.operators import Operator, PasswordOperators, Role
 from ops.console.sign_in.sessions import Session, Sessions
+from ops.console.story.waveform import Waveforms
 from tasks.queue.dispatcher import Dispatcher
+from tasks.records import Database, RecordStore
 from tasks.rooms import RoomStore
 from tasks.settings import ConsoleSettings, Settings
 from tasks.tracing.traceparent import TraceParent
+from webhooks.call_creator import CallCreator
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -37,8 +42,14 @@ class Console:
     redis: Redis
     rooms: RoomStore
     dispatcher: Dispatcher
+    creator: CallCreator
+    database: Database
+    records: RecordStore
+    archive: Archive
+    audit: Audit
     templates: Templates
     live: LiveView
+    waveforms: Waveforms
     sessions: Sessions
     attempts: Attempts
     operators: PasswordOperators
@@ -73,6 +84,24 @@ class Visit:
         """Return a page for this operator."""
         csrf = self.session.csrf
         return self.console.templates.page(request, template, self.operator, csrf, status=status, **values)
+
+    def note(self, request: Request, action: Action, subject: str = "", *, tenant: str = "", detail: str = "") -> None:
+        """Add what the operator has done to the audit log."""
+        self.console.audit.note(self._entry(request, action, subject, tenant, detail))
+
+    async def require(
+        self, request: Request, action: Action, subject: str, *, tenant: str = "", detail: str = ""
+    ) -> None:
+        """Add what the operator is about to hear or read to the audit log. Raises what `tasks.records` raises."""
+        await self.console.audit.require(self._entry(request, action, subject, tenant, detail))
+
+    def _entry(self, request: Request, action: Action, subject: str, tenant: str, detail: str) -> Entry:
+        return Entry(self.operator.name, action, subject, tenant, detail, client_of(request))
+
+
+def client_of(request: Request) -> str:
+    """Return the address that a request came from."""
+    return request.client.host if request.client else ""
 
 
 def console_of(request: Request) -> Console:

@@ -18,7 +18,14 @@ from ops.commands.ps import format_age
 from ops.console.sign_in.operators import Operator, Role
 
 STATIC = Path(__file__).with_name("static")
-NAVIGATION = (("/", "Now"),)
+NAVIGATION = (
+    ("/", "Now"),
+    ("/calls", "Calls"),
+    ("/tenants", "Tenants"),
+    ("/dead-letters", "Dead letters"),
+    ("/try", "Try a call"),
+    ("/audit", "Audit"),
+)
 HTMX = {
     # Without these htmx adds a style of its own, evaluates code in attributes, and keeps pages in the browser's storage.
     "includeIndicatorStyles": False,

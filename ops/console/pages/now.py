@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from ops.commands.drain import request_drain
 from ops.commands.ps import format_age
+from ops.console.audit import Action
 from ops.console.context import Visit, visit
 from ops.console.errors import ActionFailed, NotFound
 from ops.console.now import stream
@@ -108,6 +109,7 @@ async def drain(request: Request, operator: Acting, node: str, now: Annotated[st
     """Drain a worker."""
     if not await asyncio.to_thread(request_drain, node, now=bool(now)):
         raise ActionFailed(f"No worker {node} answers. It may have stopped already.")
+    operator.note(request, Action.DRAINED, node, detail="its calls at once" if now else "")
     return operator.page(
         request, "done.html", heading=f"{node} is draining", message="It takes no more calls.", back="/"
     )

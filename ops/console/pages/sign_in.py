@@ -10,7 +10,8 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from ops.console import security
-from ops.console.context import Console, Visit, console_of, find_visit, visit
+from ops.console.audit import Action, Entry
+from ops.console.context import Console, Visit, client_of, console_of, find_visit, visit
 from ops.console.errors import FormRefused
 from ops.console.sign_in.openid import CALLBACK, OpenIDError
 
@@ -43,7 +44,7 @@ async def sign_in(
     cookie = request.cookies.get(_form_cookie(console), "")
     if not security.is_of_own_page(request) or not security.same_token(csrf, cookie):
         raise FormRefused
-    address = request.client.host if request.client else ""
+    address = client_of(request)
     if not await console.attempts.begin(name, address):
         logger.warning("sign-in refused; too many attempts", extra={"operator": name[:64], "client": address})
         return _form(request, next_page, name=name, problem="Too many attempts. Try again in 15 minutes.", status=429)
@@ -52,7 +53,7 @@ async def sign_in(
         logger.warning("sign-in failed", extra={"operator": name[:64], "client": address})
         return _form(request, next_page, name=name, problem="Name or password is not right.", status=401)
     await console.attempts.succeeded(name, address)
-    return await _start(console, next_page, operator.name)
+    return await _start(request, next_page, operator.name)
 
 
 @router.get("/sign-in/openid")
@@ -86,7 +87,7 @@ async def come_from_provider(request: Request) -> Response:
         logger.warning("sign-in refused; no role", extra={"operator": identity.name})
         problem = f"{identity.name} has no role here. SWITCHBOARD_CONSOLE_OPENID_ROLES gives roles."
         return _form(request, "/", problem=problem, status=403)
-    response = await _start(console, next_page, identity.name, identity.claims)
+    response = await _start(request, next_page, identity.name, identity.claims)
     response.delete_cookie(_state_cookie(console), secure=console.own.secure, httponly=True, samesite="lax")
     return response
 
@@ -96,15 +97,17 @@ async def sign_out(request: Request, visitor: Annotated[Visit, Depends(visit())]
     """End the session."""
     console = visitor.console
     await console.sessions.end(request.cookies.get(console.cookie, ""))
-    logger.info("signed out", extra={"operator": visitor.operator.name})
+    visitor.note(request, Action.SIGNED_OUT)
     response = RedirectResponse("/sign-in", SEE_OTHER)
     response.delete_cookie(console.cookie, secure=console.own.secure, httponly=True, samesite="lax")
     return response
 
 
-async def _start(console: Console, next_page: str, name: str, claims: tuple[str, ...] | None = None) -> Response:
+async def _start(request: Request, next_page: str, name: str, claims: tuple[str, ...] | None = None) -> Response:
+    console = console_of(request)
     token = await console.sessions.start(name, claims)
-    logger.info("signed in", extra={"operator": name, "with": "password" if claims is None else "openid"})
+    with_what = "with a password" if claims is None else "by OpenID Connect"
+    console.audit.note(Entry(name, Action.SIGNED_IN, detail=with_what, client=client_of(request)))
     response = RedirectResponse(next_page, SEE_OTHER)
     _set_cookie(response, console, console.cookie, token, seconds=console.sessions.seconds)
     return response

@@ -1,0 +1,82 @@
+"""*Calls*: a search in the records of calls."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from ops.console.context import Visit, visit
+from ops.console.rendering import choices
+from tasks.records import CallFilter, InvalidCursor
+from tasks.rooms import AttemptEnding, CallState
+from tasks.tenants.admin import TenantAdmin
+
+SHOWN = 50
+LONGEST_TEXT = 200
+
+router = APIRouter()
+Text = Annotated[str, Query(max_length=LONGEST_TEXT)]
+
+
+@router.get("/calls")
+async def show(  # noqa: PLR0913 - a parameter for each field of the search
+    request: Request,
+    viewer: Annotated[Visit, Depends(visit())],
+    tenant: Text = "",
+    room: Text = "",
+    number: Text = "",
+    state: Text = "",
+    since: Text = "",
+    until: Text = "",
+    cursor: Text = "",
+) -> Response:
+    """Show the calls that match, the newest first."""
+    wanted = CallFilter(
+        tenant=tenant or None,
+        **_room(room.strip()),
+        number=number.strip() or None,
+        since_ms=_midnight_ms(since),
+        until_ms=_midnight_ms(until, days=1),
+        **_state(state),
+    )
+    store = viewer.console.records
+    try:
+        page = await store.list_calls(wanted, cursor=cursor or None, limit=SHOWN)
+    except InvalidCursor:
+        page = await store.list_calls(wanted, limit=SHOWN)
+    fields = {"tenant": tenant, "room": room, "number": number, "state": state, "since": since, "until": until}
+    older = urlencode({name: value for name, value in {**fields, "cursor": page.next_cursor}.items() if value})
+    return viewer.page(
+        request,
+        "calls/page.html",
+        calls=page.calls,
+        fields=fields,
+        older=older if page.next_cursor else "",
+        first_page=not cursor,
+        states=[*CallState, AttemptEnding.LOST, AttemptEnding.HANDED_OVER],
+        tenants=choices([*await TenantAdmin(viewer.console.redis).read(), tenant]),
+    )
+
+
+def _room(text: str) -> dict[str, str]:
+    if not text:
+        return {}
+    return {"sid": text} if text.startswith("RM_") else {"name": text}
+
+
+def _state(text: str) -> dict[str, CallState | AttemptEnding]:
+    if text in set(CallState):
+        return {"state": CallState(text)}
+    return {"ending": AttemptEnding(text)} if text in set(AttemptEnding) else {}
+
+
+def _midnight_ms(day: str, *, days: int = 0) -> int | None:
+    """Return the begin of a day in UTC, unix ms; None for what is no day."""
+    try:
+        begin = datetime.combine(date.fromisoformat(day) + timedelta(days=days), datetime.min.time(), UTC)
+    except (ValueError, OverflowError):
+        return None
+    return int(begin.timestamp() * 1000)
