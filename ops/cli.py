@@ -87,6 +87,38 @@ def exporter(*, host: str, port: int) -> None:
 
 
 @main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=9810, show_default=True, type=click.IntRange(1, 65535), help="Port of /healthz.")
+def records(*, host: str, port: int) -> None:
+    """Write the records of calls from Redis into the database. Reads REDIS_URL and SWITCHBOARD_DATABASE_URL."""
+    from ops.commands.records import run  # noqa: PLC0415 - see the module's docstring
+
+    run(host=host, port=port)
+
+
+@main.group()
+def database() -> None:
+    """Upgrade the schema of the database, or show it."""
+
+
+@database.command(name="upgrade")
+def database_upgrade() -> None:
+    """Upgrade the schema to what this version needs. Reads SWITCHBOARD_DATABASE_URL."""
+    from ops.commands.database import upgrade  # noqa: PLC0415 - see the module's docstring
+
+    sys.exit(upgrade())
+
+
+@database.command(name="status")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def database_status(*, as_json: bool) -> None:
+    """Show the version of the schema. The exit status is 0 if it is the one that this version needs, else 2."""
+    from ops.commands.database import status  # noqa: PLC0415 - see the module's docstring
+
+    sys.exit(status(as_json=as_json))
+
+
+@main.command()
 @click.argument("worker")
 @click.option("--now", is_flag=True, help="Hand its calls over at once, without waiting for the drain time.")
 @click.option("--wait", is_flag=True, help="Return when the worker has stopped.")

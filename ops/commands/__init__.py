@@ -2,6 +2,8 @@
 
     ps            the rooms and the workers
     drain         drain a worker
+    records       write the records of calls into the database
+    database      upgrade the schema of the database, or show it
     dead_letters  list, show and replay dead letters
     doctor/       check the whole installation
     probe/        call a tenant as a caller does

@@ -48,7 +48,7 @@ def run(*, host: str, port: int) -> None:
 
 
 async def _serve(settings: ExporterSettings, *, host: str, port: int) -> None:
-    async with connect(settings.redis) as redis:
+    async with connect(settings.redis, undecodable="replace") as redis:
         exporter = Exporter(redis, settings.tiers, settings.metrics, address=settings.redis.server)
         config = uvicorn.Config(
             create_app(exporter),

@@ -4,6 +4,10 @@
     store         `RecordStore`: find calls, one call with its attempts, usage, erasure
     call_filter   `CallFilter`, and the cursors of pages
     results       the results of `RecordStore`
+    stream        the stream of records in Redis, read by a group of writers
+    entries       the rows that one entry of the stream stands for
+    insertion     the writing of rows, any number of times with the same result
+    writer        `RecordWriter`: from the stream to the database
     models/       the tables, a module for each group of them
     migrations/   the schema's versions, for alembic
     schema        `switchboard database upgrade | status`

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
 import aiosqlite
-from sqlalchemy import URL, event, make_url
+import psycopg
+import psycopg.errors
+from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -23,6 +28,8 @@ POOL_SIZE, MORE_CONNECTIONS = 4, 4
 CONNECT_SECONDS = 5
 BUSY_SECONDS = 5.0
 """The time that a writer of SQLite waits for another one."""
+NOT_SET_UP = (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn)
+"""Errors of PostgreSQL that no query of ours causes."""
 
 
 class Database:
@@ -67,6 +74,71 @@ class Database:
             self._checked = True
 
 
+async def schema_status(settings: DatabaseSettings) -> schema.SchemaStatus:
+    """Return the version of the database's schema, and the one that is needed. A file that is missing has none.
+
+    Raises DatabaseUnavailable.
+    """
+    if _is_missing(settings):
+        return schema.status("")
+    engine = create_engine(settings.url.get_secret_value())
+    try:
+        with unavailable(settings.deadline_seconds):
+            async with asyncio.timeout(settings.deadline_seconds), engine.connect() as connection:
+                return schema.status(await connection.run_sync(schema.version))
+    finally:
+        await engine.dispose()
+
+
+async def upgrade(settings: DatabaseSettings) -> None:
+    """Upgrade the schema, all of it or nothing; create the file of SQLite if it is missing.
+
+    As long as another process upgrades it, this one waits. Raises DatabaseUnavailable and SchemaTooNew.
+    """
+    address = make_url(settings.url.get_secret_value())
+    with unavailable(settings.deadline_seconds):
+        if _is_missing(settings):
+            _create_file(Path(address.database or ""))
+        engine = create_engine(settings.url.get_secret_value())
+        if settings.is_file:
+            event.listen(engine.sync_engine, "connect", _leave_transactions_to_us)
+            event.listen(engine.sync_engine, "begin", _begin_writing)
+        try:
+            async with engine.begin() as connection:
+                await connection.run_sync(schema.upgrade)
+        finally:
+            await engine.dispose()
+
+
+def _is_missing(settings: DatabaseSettings) -> bool:
+    return settings.is_file and not Path(make_url(settings.url.get_secret_value()).database or "").exists()
+
+
+def _create_file(file: Path) -> None:
+    # For this user alone: it tells who has called whom.
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = file.with_name(f"{file.name}.{secrets.token_hex(4)}.new")
+    new.touch(mode=0o600)
+    try:
+        with closing(sqlite3.connect(new)) as connection:
+            # So that readers do not wait for the writer, nor it for them. The file keeps it. Before it has its name,
+            # because processes that set it at once would find each other's lock.
+            connection.execute("PRAGMA journal_mode = WAL")
+        with suppress(FileExistsError):
+            file.hardlink_to(new)
+    finally:
+        new.unlink()
+
+
+def _leave_transactions_to_us(connection: Any, _: object) -> None:
+    # Python's sqlite3 begins none before a CREATE TABLE, so half an upgrade could stay.
+    connection.isolation_level = None
+
+
+def _begin_writing(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
 def create_engine(url: str) -> AsyncEngine:
     """Return the engine for a setting's URL. A file that is missing is an error: only an upgrade creates one."""
     address = make_url(url)
@@ -94,23 +166,32 @@ def _postgresql(address: URL) -> AsyncEngine:
 
 
 def _sqlite(address: URL) -> AsyncEngine:
-    file = f"file:{quote(str(Path(address.database or '')))}?mode=rw"
+    file = Path(address.database or "")
     engine = create_async_engine(
-        address.set(drivername="sqlite+aiosqlite"),
-        async_creator=lambda: aiosqlite.connect(file, uri=True, timeout=BUSY_SECONDS),
+        # SQLite would create a file that is missing, and it would be empty.
+        address.set(
+            drivername="sqlite+aiosqlite", database=f"file:{quote(str(file))}", query={"mode": "rw", "uri": "true"}
+        ),
         pool_size=POOL_SIZE,
         max_overflow=MORE_CONNECTIONS,
         pool_timeout=CONNECT_SECONDS,
+        connect_args={"timeout": BUSY_SECONDS},
     )
+    event.listen(engine.sync_engine, "do_connect", partial(_check_file, file))
     event.listen(engine.sync_engine, "connect", _set_up_sqlite)
     return engine
 
 
+def _check_file(file: Path, *_: object) -> None:
+    # Before the driver starts a thread for it, which nobody would wait for.
+    if not file.is_file():
+        raise aiosqlite.OperationalError(f"there is no file {file}; run: switchboard database upgrade")
+
+
 def _set_up_sqlite(connection: Any, _: object) -> None:
     cursor = connection.cursor()
-    # Readers do not wait for the writer, nor it for them. What was committed survives a loss of power, as the stream's
-    # entry is acknowledged then.
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    # What was committed survives a loss of power, as the stream's entry is acknowledged then.
+    for pragma in ("synchronous = FULL", "foreign_keys = ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -125,7 +206,7 @@ def unavailable(seconds: float) -> Iterator[None]:
     except (OperationalError, InterfaceError, InternalError) as error:
         raise DatabaseUnavailable(error=_first_line(error)) from error
     except DBAPIError as error:
-        if not error.connection_invalidated:
+        if not error.connection_invalidated and not isinstance(error.orig, NOT_SET_UP):
             raise
         raise DatabaseUnavailable(error=_first_line(error)) from error
     except OSError as error:

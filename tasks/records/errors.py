@@ -6,7 +6,7 @@ from tasks.errors import SwitchboardError
 
 
 class DatabaseUnavailable(SwitchboardError):
-    """The database did not answer ({error}). Check SWITCHBOARD_DATABASE_URL and that the server is up."""
+    """The database cannot be used: {error}. Check SWITCHBOARD_DATABASE_URL and that the server is up."""
 
     retryable = True
 

@@ -37,8 +37,11 @@ SENTINEL_SECONDS = 0.5
 _DRIVER = DriverInfo()
 
 
-def connect(settings: RedisSettings) -> aioredis.Redis:
+def connect(settings: RedisSettings, *, undecodable: str = "strict") -> aioredis.Redis:
     """Return a client for an event loop. It retries once at once: a pooled connection may have died since its last use.
+
+    `undecodable`: `strict` or `replace`, as `bytes.decode` has it. `replace` is for streams, where one entry that is no
+    UTF-8 would keep all others from being read.
 
     In a burst its users wait for a connection, for as long as Redis may take to answer; redis-py's default pool would
     refuse them.
@@ -47,6 +50,7 @@ def connect(settings: RedisSettings) -> aioredis.Redis:
         "max_connections": CONNECTIONS,
         "timeout": settings.deadline_seconds,
         "decode_responses": True,
+        "encoding_errors": undecodable,
         "socket_timeout": settings.deadline_seconds,
         "socket_connect_timeout": settings.deadline_seconds,
         "socket_keepalive": True,

@@ -31,6 +31,10 @@ TRACE_PREFIX = f"{PREFIX}trace:"
 
 STARTED, REPAIRED, TICKED_MS = "started", "repaired", "ticked_ms"
 """Fields of `COUNTERS`: `started:<tier>`, `repaired:<sweep>`, and the time of the leader's last tick."""
+RECORDS_LOST, RECORDS_REJECTED = "records_lost", "records_rejected"
+"""More fields of it: entries of `CALLS` that were trimmed unwritten, and those that are no record."""
+RECORD_WRITERS = "records"
+"""The group of `CALLS` that writes the lasting records."""
 
 PERMANENT = frozenset(
     {

@@ -26,6 +26,11 @@ class DatabaseSettings(Group):
     deadline_seconds: float = Field(10.0, gt=0, validation_alias="SWITCHBOARD_DATABASE_DEADLINE_SECONDS")
     """The time that the database has to answer one query, or to take one batch of records."""
 
+    @property
+    def is_file(self) -> bool:
+        """True for SQLite."""
+        return self.url.get_secret_value().startswith("sqlite:")
+
     @field_validator("url")
     @classmethod
     def _usable(cls, value: SecretStr) -> SecretStr:
