@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from ops.commands.calls.cli import calls
+from ops.commands.keys.cli import keys
 from tasks.errors import InvalidSetting
 
 
@@ -306,6 +308,10 @@ def tenants_rotate_keys() -> None:
     from ops.commands.tenants.command import rotate_keys  # noqa: PLC0415 - see the module's docstring
 
     sys.exit(rotate_keys())
+
+
+main.add_command(calls)
+main.add_command(keys)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ Modules
     calls              POST /calls: a backend asks for a call
     schemas            the bodies of POST /calls: CallRequest and CallResponse
     call_rates         token buckets: calls a second for each API key and each tenant
-    api_keys           the API keys of backends, and the tenants that each key is for
+    authentication     the API key of a backend, and the scope that its request needs
     caller_token       the token with which the caller joins the room
     twilio             POST /twilio/incoming and /twilio/dialled: a call to a telephone number, and its end
     twilio_accounts    Twilio's accounts, their auth tokens, and their tenants
@@ -19,7 +19,7 @@ Modules
     call_creator       creates the room of a call and dispatches it; used by calls and twilio
     request_context    the id and the trace of a request, for its log lines, its response and its call
     body               the raw body of a request, up to limits of length, time and number
-    problems           the refusals of POST /calls and POST /twilio/incoming, as RFC 9457 problems
+    problems           the refusals of backends' and Twilio's requests, as RFC 9457 problems
     errors             the rejections of a webhook
     rejection_log      the log of rejected webhooks, a line for each kind in a while
     key_check          a check at the start: the LiveKit server accepts our API key

@@ -17,6 +17,7 @@ from tasks.queue.dispatcher import Dispatcher, Dispatching
 from tasks.reconcile import Reconciler
 from tasks.settings import Settings, unknown_settings
 from webhooks import calls, health, livekit, twilio
+from webhooks.authentication import Authentication, configured_keys
 from webhooks.body import BodyReader
 from webhooks.call_creator import CallCreator
 from webhooks.call_rates import CallRates
@@ -74,8 +75,12 @@ def create_app(
                 keys=chosen.livekit.signing_keys,
                 bodies=BodyReader(chosen.receiver.webhook_max_bytes, most_at_once=livekit.MOST_BODIES),
             )
+            authentication = Authentication.from_settings(chosen)
+            closing.push_async_callback(authentication.aclose)
             rates = CallRates(per_second=chosen.receiver.calls_per_second, burst=chosen.receiver.calls_burst)
-            app.state.calls_endpoint = calls.CallsEndpoint.from_settings(chosen, creator, dispatcher, metrics, rates)
+            app.state.calls_endpoint = calls.CallsEndpoint.from_settings(
+                chosen, authentication, creator, dispatcher, metrics, rates
+            )
             app.state.twilio_endpoint = twilio.TwilioEndpoint.from_settings(chosen, creator, dispatcher, metrics, rates)
             reconciler = Reconciler.from_settings(chosen, dispatcher) if settings is None else None
             reconciling = asyncio.create_task(reconciler.run()) if reconciler else None
@@ -112,7 +117,7 @@ def _start_tracing() -> Tracing | None:
 def _read_settings() -> Settings:
     try:
         settings = Settings.read()
-        calls.check(settings)
+        configured_keys(settings)
         twilio.check(settings)
     except InvalidSetting as error:
         raise SystemExit(str(error)) from None

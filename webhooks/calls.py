@@ -17,8 +17,9 @@ from tasks.errors import SwitchboardError, TenantInvalid, UnknownTenant
 from tasks.idempotency import IdempotencyKey
 from tasks.queue.dispatcher import Dispatching
 from tasks.settings import Settings
+from tasks.tenants.api_keys import Scope
 from webhooks import problems
-from webhooks.api_keys import ApiKey, ApiKeys
+from webhooks.authentication import Authentication
 from webhooks.body import BodyReader
 from webhooks.call_creator import CallCreator
 from webhooks.call_rates import CallRates
@@ -40,7 +41,7 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 class CallsEndpoint:
     """State of the endpoint, on `app.state.calls_endpoint` while the app runs."""
 
-    keys: ApiKeys
+    authentication: Authentication
     creator: CallCreator
     dispatcher: Dispatching
     signer: TokenSigner
@@ -51,11 +52,17 @@ class CallsEndpoint:
 
     @classmethod
     def from_settings(
-        cls, settings: Settings, creator: CallCreator, dispatcher: Dispatching, metrics: Metrics, rates: CallRates
+        cls,
+        settings: Settings,
+        authentication: Authentication,
+        creator: CallCreator,
+        dispatcher: Dispatching,
+        metrics: Metrics,
+        rates: CallRates,
     ) -> Self:
-        """Return the endpoint. Raises InvalidSetting."""
+        """Return the endpoint."""
         return cls(
-            keys=check(settings),
+            authentication=authentication,
             creator=creator,
             dispatcher=dispatcher,
             signer=TokenSigner(settings.livekit.api_key, settings.livekit.api_secret.get_secret_value()),
@@ -64,12 +71,6 @@ class CallsEndpoint:
             rates=rates,
             bodies=BodyReader(MAX_BYTES),
         )
-
-
-def check(settings: Settings) -> ApiKeys:
-    """Return the API keys. Raises InvalidSetting."""
-    api_keys = settings.receiver.api_keys
-    return ApiKeys.parse(api_keys.get_secret_value() if api_keys else "")
 
 
 @router.post("/calls", status_code=201, response_model=CallResponse)
@@ -91,11 +92,11 @@ async def create_call(request: Request) -> JSONResponse:
 
 
 async def _create(request: Request, endpoint: CallsEndpoint) -> tuple[str, CallResponse]:
-    presented, api_key = _authenticate(request, endpoint.keys)
-    endpoint.rates.take("this API key", api_key.sha256)
+    backend = await endpoint.authentication.require(request, Scope.CALLS_CREATE)
+    endpoint.rates.take("this API key", backend.key.sha256)
     call_request, content = await _read(request, endpoint)
-    idempotency_key = _idempotency_key(request, presented, content)
-    if not api_key.allows(call_request.tenant_id):
+    idempotency_key = _idempotency_key(request, backend.presented, content)
+    if not backend.key.allows(call_request.tenant_id):
         raise problems.TenantForbidden
     tenant = await endpoint.dispatcher.tenant(call_request.tenant_id)
     endpoint.rates.take("this tenant", tenant.id)
@@ -124,21 +125,6 @@ async def _create(request: Request, endpoint: CallsEndpoint) -> tuple[str, CallR
         expires_at=datetime.fromtimestamp(expires_at, UTC),
     )
     return (REPEATED if call.repeated else MADE), response
-
-
-def _authenticate(request: Request, keys: ApiKeys) -> tuple[str, ApiKey]:
-    if not keys:
-        raise problems.NotOffered(setting="SWITCHBOARD_API_KEYS")
-    sent = request.headers.getlist("authorization")
-    # With several a proxy may have checked another one than this process would.
-    scheme, _, credentials = (sent[0] if len(sent) == 1 else "").strip().partition(" ")
-    presented = credentials.strip()
-    if scheme.lower() != "bearer" or not presented:
-        raise problems.ApiKeyMissing
-    api_key = keys.find(presented)
-    if api_key is None:
-        raise problems.ApiKeyUnknown
-    return presented, api_key
 
 
 async def _read(request: Request, endpoint: CallsEndpoint) -> tuple[CallRequest, bytes]:

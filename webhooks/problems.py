@@ -1,4 +1,4 @@
-"""Refusals of POST /calls and POST /twilio/incoming, as RFC 9457 problems. The docstring of each is its `detail`."""
+"""Refusals of requests for calls, about calls, and of Twilio's, as RFC 9457 problems. A docstring is its `detail`."""
 
 from __future__ import annotations
 
@@ -84,6 +84,20 @@ class ApiKeyUnknown(Problem):
 
     status = 401
     code = "api_key_unknown"
+
+
+class ApiKeyExpired(Problem):
+    """The API key has expired. Ask the operator for another one."""
+
+    status = 401
+    code = "api_key_expired"
+
+
+class ScopeMissing(Problem):
+    """The API key has not the scope {scope}. Ask the operator for a key that has it."""
+
+    status = 403
+    code = "scope_missing"
 
 
 class TenantForbidden(Problem):

@@ -7,6 +7,8 @@
     dead_letters  list, show and replay dead letters
     doctor/       check the whole installation
     probe/        call a tenant as a caller does
+    calls/        why a call waits; end or move one
+    keys/         API keys of backends
     tenants/      apply the tenants file, and show what Redis has
     terminal      output on a terminal or into a pipe
 

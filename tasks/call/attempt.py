@@ -150,16 +150,19 @@ def _let_upload(record: RecordOptions, console_url: str | None) -> None:
 
 
 async def _hand_over(call: Call, child: Child, watchdog: Watchdog, trace: AttemptTrace, *, claimed_at: float) -> None:
-    """Queue the room for its next attempt when the drain of this worker is over, or the call over its memory limit."""
-    await child.drain.due(call.between_turns, lambda: child.row.hand_over)
+    """Queue the room for its next attempt: the worker's drain is over, the call too large, or an operator moves it."""
+    await child.drain.due(call.between_turns, lambda: child.row.hand_over or watchdog.moving.is_set())
     cause, reason = LossCause.HANDED_OVER, "its worker stops"
-    if not child.drain.hand_over:
+    moved = not (child.drain.hand_over or child.row.hand_over)
+    if moved:
+        reason = "moved by an operator"
+    elif not child.drain.hand_over:
         soon = time.monotonic() - claimed_at < SOON_SECONDS
         cause = LossCause.FAILED if soon else LossCause.HANDED_OVER
         reason = f"over its memory limit of {child.row.memory_limits.limit_mb:.0f} MB"
     watchdog.save_conversation(call.conversation_json())
     call.report_metrics()
-    ending = Lost(reason, cause)
+    ending = Lost(reason, cause, elsewhere=moved)
     await watchdog.end(ending)
     trace.over(ending, lease_lost=watchdog.lost.is_set())
 

@@ -9,7 +9,7 @@
     a fault that an attempt may mend       Lost             `queued`, at last       the next attempt; after the last
                                                             `dead`, dead letter     one an operator
     a fault of host, LiveKit or Redis      Lost, uncounted  `queued`                the next attempt
-    the worker's drain, the memory limit   Lost, uncounted  `queued`, conversation  the next attempt, in a fresh child
+    drain, memory limit, an operator       Lost, uncounted  `queued`, conversation  the next attempt, in a fresh child
     a fault of this worker alone           Lost, unable     `queued`, or `dead`     the next attempt on another worker;
                                                             without another one     an operator
     a fault that no attempt can mend       Unanswerable     `dead`, dead letter     callers as for a limit; an operator
@@ -75,7 +75,8 @@ class Lost:
     """The loss of a call that the next attempt goes on with, if one is left.
 
     `of_host`: the host or the LiveKit server has failed, whatever the agent. `unable`: this worker could not answer the
-    room a second time either, another one perhaps; where there is no other one, nobody can. `stuck`: the attempt's
+    room a second time either, another one perhaps; where there is no other one, nobody can. `elsewhere`: another worker
+    should go on with it, if one can. `stuck`: the attempt's
     process is ended at once, and cannot write its span.
     """
 
@@ -83,6 +84,7 @@ class Lost:
     cause: LossCause = LossCause.FAILED
     of_host: bool = False
     unable: bool = False
+    elsewhere: bool = False
     stuck: bool = False
 
     async def write(self, room: Room, rooms: RoomStore, max_attempts: int, metrics: AttemptMetrics) -> Result:
@@ -98,6 +100,7 @@ class Lost:
             reason=self.reason,
             cause=self.cause,
             unable=self.unable,
+            elsewhere=self.elsewhere,
             alive=not self.stuck,
             metrics=metrics,
         )

@@ -32,8 +32,8 @@ logger = logging.getLogger("switchboard.tasks.call")
 class Lease:
     """The lease of a claimed room. All of it runs on the event loop of the watchdog.
 
-    `on_result` is called with CLOSING when the room has finished on the LiveKit server, and with LOST when another
-    attempt may have the room. `on_late` is called when a renewal was late.
+    `on_result` is called with CLOSING when the call has to end, with MOVING when it has to be handed over, and with
+    LOST when another attempt may have the room. `on_late` is called when a renewal was late.
 
     While Redis is away the lease counts as kept for `outage_seconds`, in which the caller notices nothing. After that
     another worker may have the room, so the lease counts as lost.

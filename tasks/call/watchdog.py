@@ -70,7 +70,8 @@ class _Stage:
 class Watchdog:
     """The watchdog of one attempt. Made on the call's event loop; every method is called there.
 
-    `lost` is set when another attempt may have the room, `closing` when the room has finished on the LiveKit server.
+    `lost` is set when another attempt may have the room, `closing` when the room has finished on the LiveKit server or
+    somebody has asked to end the call, `moving` when an operator has asked to hand it over.
 
     `exit_process`: ends the process at once. `on_late_renewal`: called in the watchdog's thread when a renewal of the
     lease was late.
@@ -85,6 +86,7 @@ class Watchdog:
     ) -> None:
         self.lost = asyncio.Event()
         self.closing = asyncio.Event()
+        self.moving = asyncio.Event()
         self._settings = settings
         self._exit_process = exit_process
         self._on_late_renewal = on_late_renewal
@@ -214,8 +216,8 @@ class Watchdog:
     def _on_result(self, result: RenewResult) -> None:
         if result is RenewResult.LOST:
             self._lost_at = time.monotonic()
-        event = self.lost if result is RenewResult.LOST else self.closing
-        self._call_loop.call_soon_threadsafe(event.set)
+        events = {RenewResult.LOST: self.lost, RenewResult.CLOSING: self.closing, RenewResult.MOVING: self.moving}
+        self._call_loop.call_soon_threadsafe(events[result].set)
 
     async def _end(self, ending: Ending) -> Result:
         if self._lease is None:

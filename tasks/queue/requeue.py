@@ -19,13 +19,15 @@ async def requeue_call(  # noqa: PLR0913 - what is lost, why, and what is known 
     reason: str,
     cause: LossCause = LossCause.FAILED,
     unable: bool = False,
+    elsewhere: bool = False,
     alive: bool = False,
     metrics: AttemptMetrics = NO_METRICS,
 ) -> RequeueResult:
     """Queue the room again, whose attempt `room.attempt` has lost its call.
 
     `reason`: one line for the dead letter, in case the attempts are used up. `unable`: the worker of this attempt could
-    not answer it a second time either. `alive`: the process of this attempt writes the attempt's span itself.
+    not answer it a second time either. `elsewhere`: another worker should take it if one can, also if this one has not
+    failed. `alive`: the process of this attempt writes the attempt's span itself.
     `metrics`: of the attempt, for its record; without them it has those of its last renewal.
     """
     result = await rooms.requeue(
@@ -39,7 +41,7 @@ async def requeue_call(  # noqa: PLR0913 - what is lost, why, and what is known 
             tenant=room.tenant,
             tier=room.tier,
             queue=room.queue,
-            avoid="" if cause is LossCause.HANDED_OVER else room.worker,
+            avoid="" if cause is LossCause.HANDED_OVER and not elsewhere else room.worker,
             unable=room.worker if unable else "",
             trace=room.trace,
             lost_claim_ms=None if alive else room.steps_ms.get("claimed"),

@@ -1,9 +1,9 @@
 """Notification of callers whose wait or whose call is over, and the end of rooms that nobody answers any more.
 
-A room that a limit of ours has ended, or that could not be answered, leaves its callers alone: on the telephone on a
-silent line that is paid for. They can read that it has ended, and a public reason, never the internal one; after some
-seconds the room is deleted, which hangs up. A room without callers is left: a caller who joins it is notified then. One
-that its agent has ended belongs to the people in it.
+A room that a limit of ours or an operator has ended, or that could not be answered, leaves its callers alone: on the
+telephone on a silent line that is paid for. They can read that it has ended, and a public reason, never the internal
+one; after some seconds the room is deleted, which hangs up. A room without callers is left: a caller who joins it is
+notified then. One that its agent has ended belongs to the people in it.
 """
 
 from __future__ import annotations
@@ -84,9 +84,10 @@ class EndNotifier:
 
     async def _notify(self, livekit: LiveKitClient, sid: str) -> None:
         room = await self._rooms.get(sid)
-        if room is not None and _is_ended_by_limit(room):
+        if room is not None and _is_ended_by_us(room):
             callers = await _tell(livekit, room)
-            if callers.present and self._calls.after_limit is AfterLimit.DELETE:
+            # An operator who ends a call does not mean to leave its callers there.
+            if callers.present and (self._calls.after_limit is AfterLimit.DELETE or room.ended_by == EndedBy.OPERATOR):
                 self._note(sid, callers)
                 return
         elif room is not None and room.state is State.RUNNING:
@@ -96,7 +97,7 @@ class EndNotifier:
     async def _end(self, livekit: LiveKitClient, sid: str) -> None:
         """Delete the room, unless it was opened again meanwhile, or its name belongs to another room by now."""
         room = await self._rooms.get(sid)
-        if room is not None and _is_ended_by_limit(room):
+        if room is not None and _is_ended_by_us(room):
             try:
                 # Since the last sweep, which may be long ago, as Redis was away.
                 callers = await _tell(livekit, room)
@@ -124,5 +125,7 @@ async def _tell(livekit: LiveKitClient, room: Room) -> Notified:
     return await set_attributes(livekit, room.name, complete(state=State.ENDED, reason=reason))
 
 
-def _is_ended_by_limit(room: Room) -> bool:
-    return room.state is State.DEAD or (room.state is State.ENDED and room.ended_by == EndedBy.LIMIT)
+def _is_ended_by_us(room: Room) -> bool:
+    return room.state is State.DEAD or (
+        room.state is State.ENDED and room.ended_by in {EndedBy.LIMIT, EndedBy.OPERATOR}
+    )

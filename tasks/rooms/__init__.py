@@ -6,7 +6,9 @@
     keys            names and lifetimes of the keys
     scripts         the Lua scripts as functions with named keys and arguments
     store           `RoomStore`: a method for each action on a room, and the reads that operators need
+    operations      `CallOperations`: requests of operators and backends to end a call, or to hand it over
     waitlist        `WaitList`: limits, permits and waits
+    explanation     the reasons why a room is not answered yet: limits, who holds their permits, each worker's intake
     webhook_check   the proof that webhooks arrive, for `switchboard doctor`
     trace           the trace of a room that is about to be created
     census          `RoomCensus`: the open rooms of each tier, for metrics
@@ -105,6 +107,8 @@ counts expired leases only when they could have been renewed (decision 9).
     the worker or its host dies         the lease expires; the reconciler requeues the room
     a call gets stuck                   its watchdog (`tasks.call.watchdog`) requeues the room and ends the process
     a message is lost                   the reconciler requeues it when its room is queued and it is in no queue
+    an operator ends the call           not claimed: ended; running: the next renewal returns `closing`
+    an operator moves the call          the next renewal returns `moving`, and the attempt hands over
     the room finishes                   not claimed: cancelled; running: the next renewal returns `closing`
     attempts are used up                dead letter
     a wait exceeds its tier's longest   dead letter, and its callers are notified
@@ -147,6 +151,7 @@ from __future__ import annotations
 from tasks.rooms.call_records import AttemptMetrics, AttemptRecord, CallRecord
 from tasks.rooms.census import RoomCensus, TierCensus
 from tasks.rooms.counters import Counters, Repairs, SweepName
+from tasks.rooms.operations import CallOperations
 from tasks.rooms.overview import OpenRoom, RoomOverview
 from tasks.rooms.records import DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, Wait, WorkerStatus
 from tasks.rooms.states import (
@@ -155,6 +160,7 @@ from tasks.rooms.states import (
     ClaimRefusal,
     CloseResult,
     EndedBy,
+    EndRequestResult,
     Intake,
     LossCause,
     OpenResult,
@@ -171,12 +177,14 @@ __all__ = [
     "AttemptEnding",
     "AttemptMetrics",
     "AttemptRecord",
+    "CallOperations",
     "CallRecord",
     "CallState",
     "ClaimRefusal",
     "CloseResult",
     "Counters",
     "DeadLetter",
+    "EndRequestResult",
     "EndedBy",
     "Intake",
     "Limits",

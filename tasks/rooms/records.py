@@ -30,7 +30,8 @@ class Room:
     `agent_metadata`: encrypted, or "" for the tenant's.
     `ended_by`, `public_reason`: an `EndedBy` and a `PublicReason` if it is over, or "".
     `trace`: the context of its dispatch, as W3C's `traceparent` has it, or "".
-    `arrived_us`: when it began to wait for this attempt, unix µs; 0 for a room that was never opened.
+    `arrived_us`: when it began to wait for this attempt, unix µs; 0 for a room that was never opened. `opened_ms`: when
+    its call began, unix ms; 0 likewise.
     """
 
     sid: str
@@ -46,6 +47,7 @@ class Room:
     handed_over: bool
     steps_ms: dict[str, int]
     arrived_us: int = 0
+    opened_ms: int = 0
     claimant: str = ""
     agent_metadata: str = ""
     ended_by: str = ""
@@ -56,7 +58,7 @@ class Room:
     def read(cls, fields: Mapping[str, str]) -> Self:
         """Return the room of a hash's fields. Raises ValueError where there is no state, or an odd attempt."""
         pid = fields.get("pid", "")
-        arrived = fields.get("arrived", "")
+        arrived, opened = fields.get("arrived", ""), fields.get("opened", "")
         return cls(
             sid=fields.get("sid", ""),
             name=fields.get("name", ""),
@@ -71,6 +73,7 @@ class Room:
             handed_over=fields.get("handed_over") == "1",
             steps_ms=read_steps(fields),
             arrived_us=int(arrived) if arrived.isdecimal() else 0,
+            opened_ms=int(opened) if opened.isdecimal() else 0,
             claimant=fields.get("claimant", ""),
             agent_metadata=fields.get("agent_metadata", ""),
             ended_by=fields.get("ended_by", ""),

@@ -58,12 +58,14 @@ class ClaimRefusal(StrEnum):
 class RenewResult(StrEnum):
     """The result of renewing a lease.
 
-    RENEWED: the claim holds. CLOSING: it holds, but the room has finished, so the call has to end.
+    RENEWED: the claim holds. CLOSING: it holds, but the room has finished, or somebody has asked to end the call, so
+    the call has to end. MOVING: it holds, but an operator has asked to hand the call over.
     LOST: the claim no longer holds, so the agent has to leave the room at once.
     """
 
     RENEWED = "renewed"
     CLOSING = "closing"
+    MOVING = "moving"
     LOST = "lost"
 
 
@@ -86,12 +88,27 @@ class EndedBy(StrEnum):
     """The one who ended a room. Only one whose callers have left is opened again when a caller comes back.
 
     CALLERS: nobody came, the last one left, or the room finished on the LiveKit server. AGENT: on purpose; the room
-    belongs to the people in it. LIMIT: one of ours, or nobody could answer.
+    belongs to the people in it. LIMIT: one of ours, or nobody could answer. OPERATOR: an operator, or a backend with an
+    API key; the room is deleted.
     """
 
     CALLERS = "callers"
     AGENT = "agent"
     LIMIT = "limit"
+    OPERATOR = "operator"
+
+
+class EndRequestResult(StrEnum):
+    """The result of a request to end a call.
+
+    ENDING: its attempt is asked to end it, and does so within seconds. ENDED: it had not been claimed, and is over.
+    OVER: it was over before. UNKNOWN: there is no such room, or it is another tenant's.
+    """
+
+    ENDING = "ending"
+    ENDED = "ended"
+    OVER = "over"
+    UNKNOWN = "unknown"
 
 
 class AttemptEnding(StrEnum):
@@ -124,7 +141,8 @@ class CallState(StrEnum):
 class PublicReason(StrEnum):
     """The reason for the end of a room that its callers may read, in the attribute `switchboard.reason`.
 
-    BUSY: nobody was free for them in time. UNAVAILABLE: nobody could answer. ENDED: the call reached a limit.
+    BUSY: nobody was free for them in time. UNAVAILABLE: nobody could answer. ENDED: the call reached a limit, or was
+    ended by an operator.
     """
 
     BUSY = "busy"

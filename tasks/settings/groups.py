@@ -84,7 +84,7 @@ class ReceiverSettings(Group):
 
     webhook_max_bytes: int = Field(1 << 20, gt=0, validation_alias="SWITCHBOARD_WEBHOOK_MAX_BYTES")
     api_keys: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_API_KEYS")
-    """The keys for `POST /calls` and their tenants: see `webhooks.api_keys`. Nobody may if not set."""
+    """API keys for `POST /calls`, beside those of `switchboard keys`: see `tasks.tenants.api_keys`."""
     ignore_rooms: str = Field("*-human-agent", validation_alias="SWITCHBOARD_IGNORE_ROOMS")
     """Patterns of names, `meeting-*,*-human-agent`: such rooms get no agent. The default is the second room of
     livekit-agents' warm transfer, where a person is asked whether to take the call."""

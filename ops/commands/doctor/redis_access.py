@@ -57,6 +57,8 @@ def requests_of_a_receiver(queues: tuple[str, ...]) -> Iterator[Request]:
     """Yield requests that receivers must be allowed."""
     yield from requests_of_both(queues)
     yield Request("HGET", tenant_keys.NUMBERS, (NOTHING,))
+    yield Request("HGET", tenant_keys.API_KEYS, (NOTHING,))
+    yield Request("HDEL", tenant_keys.API_KEY_USES, (NOTHING,))
     yield Request("HDEL", keys.INSTALLATION, (NOTHING,))
     yield Request("HGETALL", keys.worker(NOTHING))
     yield Request("DEL", keys.webhook_check(NOTHING))

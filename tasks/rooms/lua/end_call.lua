@@ -4,8 +4,7 @@
 --       calls_key (stream), notify_key (zset), then those of lib/admission
 -- ARGV  sid, attempt
 --       claimant              '' for any
---       outcome
---       ended_by              'callers', 'agent' or 'limit'
+--       outcome, ended_by     'callers', 'agent' or 'limit'; those of a request to end the call come first
 --       public_reason         what callers may read, if a limit ended the call
 --       usage, turns          of the attempt, JSON; '' for what its last renewal has kept
 --       over_ms               TTL of the room
@@ -21,18 +20,18 @@ local sid, attempt, claimant, outcome, ended_by, public_reason, usage, turns, ov
 --- @include "lib/fencing"
 --- @include "lib/finish_room"
 --- @include "lib/records"
+--- @include "lib/end_request"
 
 local held, uncounted = holds(room_key, attempt, claimant, 'uncounted')
 if not held then
   return 0
 end
 
+outcome, ended_by, public_reason = requested_end(room_key, outcome, ended_by, public_reason)
 keep_metrics(room_key, usage, turns)
 local used = write_attempt_record(sid, room_key, 'ended', '', outcome, uncounted or 0)
 finish(sid, room_key, conversation_key, 'ended', outcome, ended_by, public_reason)
-if ended_by == 'limit' then
-  redis.call('ZADD', notify_key, now_ms, sid)
-end
+notify_requested_end(sid, ended_by)
 write_call_record(sid, room_key, 'ended', outcome, used)
 release(sid)
 return 1

@@ -32,7 +32,7 @@
 --       then that of lib/admission
 -- Returns 'queued', 'waiting' (opened, but there is no permit), 'busy' (refused, now or before), 'known' (opened
 -- before), or 'stale' (the room has had other attempts than `attempt` says). Nothing was changed in the last two cases,
--- except that a caller who joins a room that a limit has ended is notified of it.
+-- except that a caller who joins a room that a limit or an operator has ended is notified of it.
 
 local room_key, conversation_key, rooms_key, leases_key, delayed_key, notify_key, agent_metadata_key,
   trace_key, calls_key, counters_key = unpack(KEYS)
@@ -55,7 +55,7 @@ local replayed = state == 'dead' and (replay == '1' or never_opened)
 local left = state == 'ended' and ended_by == 'callers' or state == 'dead' and refused
 local joined_later = ended_before_ms ~= '' and ended_ms < tonumber(ended_before_ms)
 if state and not replayed and not (left and joined_later) then
-  if joined_later and ended_by == 'limit' then
+  if joined_later and (ended_by == 'limit' or ended_by == 'operator') then
     redis.call('ZADD', notify_key, now_ms, sid)
   end
   return state == 'dead' and refused and 'busy' or 'known'

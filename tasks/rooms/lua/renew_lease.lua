@@ -13,7 +13,8 @@
 --       lease_ms
 --       open_ms               TTL of the room
 --       then pairs of a step and its ms after the claim
--- Returns 'renewed', 'closing' (renewed, but the room has finished), or 'lost' (nothing was changed).
+-- Returns 'renewed', 'closing' (renewed, but the call has to end), 'moving' (renewed, but the call has to be handed over),
+-- or 'lost' (nothing was changed).
 
 local room_key, conversation_key, leases_key = unpack(KEYS)
 local sid, attempt, claimant, conversation, conversation_ms, usage, turns, lease_ms, open_ms = unpack(ARGV)
@@ -25,7 +26,7 @@ local sid, attempt, claimant, conversation, conversation_ms, usage, turns, lease
 -- In ARGV.
 local FIRST_STEP = 10
 
-local held, closing, claimed_ms = holds(room_key, attempt, claimant, 'closing', 'at:claimed')
+local held, closing, claimed_ms, move = holds(room_key, attempt, claimant, 'closing', 'at:claimed', 'move')
 if not held then
   return 'lost'
 end
@@ -39,4 +40,4 @@ if conversation ~= '' then
 end
 redis.call('ZADD', leases_key, now_ms + lease_ms, sid)
 redis.call('PEXPIRE', room_key, open_ms)
-return closing and 'closing' or 'renewed'
+return closing and 'closing' or move and 'moving' or 'renewed'

@@ -34,6 +34,7 @@ local sid, attempt, claimant, max_attempts, only_if_expired, counted, cause, han
 --- @include "lib/finish_room"
 --- @include "lib/dead_letter"
 --- @include "lib/records"
+--- @include "lib/end_request"
 
 local held, closing, name, tenant, tier, uncounted, claimed_ms, failures =
   holds(room_key, attempt, claimant, 'closing', 'name', 'tenant', 'tier', 'uncounted', 'at:claimed', 'failures')
@@ -50,9 +51,11 @@ local used = write_attempt_record(sid, room_key, ending, ending == 'lost' and ca
 redis.call('HSET', room_key, 'at:lost', now_ms)
 
 if closing then
-  finish(sid, room_key, conversation_key, 'ended', reason, 'callers', '')
+  local outcome, ended_by, public = requested_end(room_key, 'room finished', 'callers', '')
+  finish(sid, room_key, conversation_key, 'ended', reason, ended_by, public)
+  notify_requested_end(sid, ended_by)
   release(sid)
-  write_call_record(sid, room_key, 'ended', 'room finished', used)
+  write_call_record(sid, room_key, 'ended', outcome, used)
   return 'closed'
 end
 if attempt - uncounted >= tonumber(max_attempts) then
@@ -80,7 +83,7 @@ for _, field in ipairs(redis.call('HKEYS', room_key)) do
     redis.call('HDEL', room_key, field)
   end
 end
-redis.call('HDEL', room_key, 'claimant', 'worker', 'pid', 'version', 'usage', 'turns')
+redis.call('HDEL', room_key, 'claimant', 'worker', 'pid', 'version', 'usage', 'turns', 'move')
 redis.call('HSET', room_key, 'state', 'queued', 'attempt', attempt + 1, 'uncounted', uncounted,
   'handed_over', handed_over, 'failures', failures, 'reason', reason, 'message', message, 'arrived', now_us,
   'at:queued', now_ms)

@@ -27,6 +27,8 @@ from tasks.rooms.webhook_check import WebhookCheck
 from tasks.settings import MetricsSettings, Settings, TierSettings
 from tasks.tenants import TenantReader
 from tasks.tenants import keys as tenant_keys
+from tasks.tenants.api_key_store import ApiKeyAdmin, ApiKeyReader
+from tasks.tenants.api_keys import Scope
 from tests.support import redis_with_tls
 from tests.support.tenants import declare, signer
 
@@ -100,6 +102,11 @@ async def test_receivers_and_workers_do_all_that_they_have_to(declared: Users) -
     tenants = TenantReader(declared["receiver"], tiers)
     assert (await tenants.get_by_number("+15551234567")).id == "acme"
     assert await tenants.get_first(["nobody", "acme"])
+    presented, key = await ApiKeyAdmin(declared["tenants"]).create(tenants=["acme"], scopes=[Scope.CALLS_READ])
+    backends = ApiKeyReader(declared["receiver"])
+    assert await backends.find(presented) == key
+    await backends.note_use(key)
+    assert await ApiKeyAdmin(declared["tenants"]).revoke(key.id)
     assert (await TenantReader(declared["worker"], tiers, signer()).get_with_keys("acme"))[0].id == "acme"
     for sid in ("RM_1", "RM_2", "RM_3"):
         assert not isinstance(await worker.claim(sid, 1, claimant="a", worker="w", pid=1), ClaimRefusal)
@@ -177,6 +184,7 @@ FORBIDDEN: dict[str, list[tuple[str, ...]]] = {
     ],
     "worker": [
         ("HGET", tenant_keys.NUMBERS, "x"),
+        ("HGET", tenant_keys.API_KEYS, "x"),
         (SET, keys.LEADER, "x"),
         (SET, "switchboard:idempotency:x", "x"),
         ("PUBLISH", "another", "x"),
@@ -225,6 +233,7 @@ FORBIDDEN_TO_EVERYBODY = [
 READ_ONLY: dict[str, list[tuple[str, ...]]] = {
     "receiver": [
         (HSET, tenant_keys.TENANTS, "acme", "x"),
+        (HSET, tenant_keys.API_KEYS, "x", "x"),
         (HSET, tenant_keys.NUMBERS, "+1", "x"),
         (HSET, keys.worker("celery@x"), "state", "open"),
     ],

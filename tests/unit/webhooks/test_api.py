@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from fastapi import FastAPI
 
 from tasks.settings import Settings
@@ -11,12 +10,18 @@ from tests.unit.webhooks.memory import ENVIRONMENT, MemoryDispatcher
 from webhooks.app import create_app
 
 
-@pytest.mark.parametrize("path", ["/calls", "/twilio/incoming"])
-async def test_without_keys_no_endpoint_for_calls_is_enabled(app: FastAPI, path: str) -> None:
-    answer = await request(app, "POST", path, body=b"{}", headers={"Content-Type": "application/json"})
+async def test_without_auth_tokens_twilio_is_not_answered(app: FastAPI) -> None:
+    answer = await request(app, "POST", "/twilio/incoming", body=b"{}", headers={"Content-Type": "application/json"})
 
     assert (answer.status, answer.json["code"]) == (404, "not_offered")
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_key_that_has_not_the_form_of_one_is_refused_without_redis(app: FastAPI) -> None:
+    headers = {"Content-Type": "application/json", "Authorization": "Bearer what-nobody-has"}
+    answer = await request(app, "POST", "/calls", body=b"{}", headers=headers)
+
+    assert (answer.status, answer.json["code"]) == (401, "api_key_unknown")
 
 
 async def test_the_document_has_every_field_and_the_security_schemes() -> None:

@@ -7,7 +7,8 @@
 --- @include "lib/clock"
 --- @include "lib/message"
 
--- A room that was queued takes its message out of its queue. `ended_by`: 'callers', 'agent' or 'limit'.
+-- A room that was queued takes its message out of its queue. `ended_by`: 'callers', 'agent',
+-- 'limit' or 'operator'.
 -- `public_reason`: a word that callers may read, or ''. The caller then calls `release` of lib/admission, which gives
 -- the room's permits to others.
 local function finish(sid, room_key, conversation_key, state, reason, ended_by, public_reason)

@@ -9,7 +9,7 @@ from livekit.protocol import models
 
 from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
 from tasks.reconcile.end_notifier import EndNotifier
-from tasks.rooms import EndedBy, Room, RoomStore, keys
+from tasks.rooms import CallOperations, EndedBy, Room, RoomStore, keys
 from tasks.settings import AfterLimit, LivekitSettings, Settings
 from tests.integration.tasks.reconcile.calls import listed_room, now_ms, open_room, run_call
 from tests.support.fake_livekit_api import FakeLiveKitApi
@@ -171,6 +171,21 @@ async def test_a_room_may_be_left_and_who_joins_it_later_is_told_too(
     assert await dispatcher.open(RoomInfo(SID, NAME, joined_at_ms=now_ms())) is DispatchResult.KNOWN
     await notifier.sweep()
     assert (read(late), server.deleted) == (("ended", "ended"), [])
+
+
+async def test_a_room_that_an_operator_has_ended_is_deleted_also_where_others_are_left(
+    rooms: RoomStore,
+    dispatcher: Dispatcher,
+    server: FakeLiveKitApi,
+    notifier_of: NotifierOf,
+    caller: models.ParticipantInfo,
+) -> None:
+    await open_room(dispatcher, ROOM)
+    await CallOperations(rooms.redis).end(SID)
+    notifier = notifier_of(after=AfterLimit.LEAVE)
+    await notifier.sweep()
+    await notifier.sweep()
+    assert (read(caller), server.deleted) == (("ended", "ended"), [NAME])
 
 
 async def test_a_room_without_callers_is_not_deleted_until_one_has_come_and_read_why(

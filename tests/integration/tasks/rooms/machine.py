@@ -33,6 +33,7 @@ EVENTS = [
     "room seen",
     "written late",
     "claimed without a message",
+    "call ended by an operator",
 ]
 seldom = st.sampled_from([False, False, False, True])
 MOST_ATTEMPTS = st.sampled_from([1, 1, 2, 3])
@@ -93,6 +94,14 @@ class RoomMachine(World):
     def close(self, which: int, *, missing: bool) -> None:
         self._close(self._some(which, State.RUNNING), missing=missing)
 
+    @knows(State.RUNNING)
+    @rule(which=any_one, other=attempt_offset)
+    def request_a_move(self, which: int, other: int) -> None:
+        room = self._some(which, State.RUNNING)
+        moving = self.do(self._operations.move(room.sid, room.attempt + other))
+        self._same("request move", moving, self.model.request_move(room, room.attempt + other))
+        self._same("renew", self.do(self._store.renew(room.sid, room.attempt)), self.model.renew(room, room.attempt))
+
     @rule(number=any_room, event=st.sampled_from(EVENTS), attempt=st.integers(0, 4))
     def act_on_a_room_in_any_state(self, number: int, event: str, attempt: int) -> None:
         room = self._room(number)
@@ -109,6 +118,8 @@ class RoomMachine(World):
             self._open(room, attempt, later_ms=1, replay=True)
         elif event == "written late":
             self._write_late(room, attempt)
+        elif event == "call ended by an operator":
+            self._same("request end", self.do(self._operations.end(room.sid)), self.model.request_end(room))
         elif not room.waits(attempt):
             self._claim(room, attempt, "without a message")
 
@@ -176,7 +187,7 @@ class RoomMachine(World):
         self.away.add(taken)
 
     @precondition(lambda machine: machine.taken)
-    @rule(which=any_one, has_failed_here=seldom)
+    @rule(which=any_one, has_failed_here=st.booleans())
     def return_message(self, which: int, *, has_failed_here: bool) -> None:
         sid, attempt = self.taken.pop(which % len(self.taken))
         if has_failed_here:

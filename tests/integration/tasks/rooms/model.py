@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TypedDict
 
-from tasks.rooms import ClaimRefusal, CloseResult, Limits, LossCause, OpenResult, RenewResult, RequeueResult, State
+from tasks.rooms import (
+    ClaimRefusal,
+    CloseResult,
+    EndRequestResult,
+    Limits,
+    LossCause,
+    OpenResult,
+    RenewResult,
+    RequeueResult,
+    State,
+)
 from tests.integration.tasks.rooms.admission_model import TENANTS, AdmissionModel
 
 Message = tuple[str, int]
@@ -28,7 +38,8 @@ class RoomModel:
 
     `notified`: its callers know that they wait. `arrived`: the order in which rooms began to wait. `failures`: attempts
     in a row that failed quickly. `delayed`: its message is held back. `lost`: it had a call, which was lost. `claims`:
-    the attempts that its call has had. `usage`, `turns`: what the attempt that runs has told of itself.
+    the attempts that its call has had. `unwanted`: an operator has asked to end it; `moving`: to hand it over. `usage`,
+    `turns`: what the attempt that runs has told of itself.
     """
 
     sid: str
@@ -48,6 +59,8 @@ class RoomModel:
     delayed: bool = False
     lost: bool = False
     claims: int = 0
+    unwanted: bool = False
+    moving: bool = False
     usage: str = "[]"
     turns: str = "{}"
 
@@ -119,9 +132,9 @@ class Model:
         self, room: RoomModel, attempt: int, *, replay: bool, after_its_end: bool, limits: Limits | None = None
     ) -> OpenResult:
         replayed = room.state is State.DEAD and (replay or (not room.attempt and not room.refused))
-        back = (room.state is State.ENDED or room.refused) and after_its_end
+        back = ((room.state is State.ENDED and not room.unwanted) or room.refused) and after_its_end
         if room.state is not None and not replayed and not back:
-            if room.state is State.DEAD and after_its_end:
+            if (room.state is State.DEAD or room.unwanted) and after_its_end:
                 self.to_notify.add(room.sid)
             return OpenResult.BUSY if room.refused else OpenResult.KNOWN
         if attempt != room.attempt + 1:
@@ -181,7 +194,9 @@ class Model:
             return RenewResult.LOST
         room.tells(usage, turns)
         room.expired = False
-        return RenewResult.CLOSING if room.closing else RenewResult.RENEWED
+        if room.closing:
+            return RenewResult.CLOSING
+        return RenewResult.MOVING if room.moving else RenewResult.RENEWED
 
     def save_conversation(self, room: RoomModel, attempt: int) -> RenewResult:
         room.conversation |= room.runs(attempt)
@@ -192,9 +207,29 @@ class Model:
             return False
         room.tells(usage, turns)
         self._write_attempt(room, "ended", uncounted=room.uncounted)
+        self._end(room)
+        return True
+
+    def _end(self, room: RoomModel) -> None:
         self.end_room(room, State.ENDED)
         self._write_call(room, "ended", room.usage)
-        return True
+        if room.unwanted:
+            self.to_notify.add(room.sid)
+
+    def request_end(self, room: RoomModel) -> EndRequestResult:
+        if not room.open:
+            return EndRequestResult.UNKNOWN if room.state is None else EndRequestResult.OVER
+        room.unwanted = True
+        if room.state is State.RUNNING:
+            room.closing = True
+            return EndRequestResult.ENDING
+        self._end(room)
+        return EndRequestResult.ENDED
+
+    def request_move(self, room: RoomModel, attempt: int) -> bool:
+        moving = room.runs(attempt) and not room.closing
+        room.moving |= moving
+        return moving
 
     def close(self, room: RoomModel, *, missing: bool = False) -> CloseResult:
         if room.state is State.RUNNING and missing:
@@ -223,8 +258,7 @@ class Model:
         else:
             self._write_attempt(room, "lost", cause, uncounted=uncounted)
         if room.closing:
-            self.end_room(room, State.ENDED)
-            self._write_call(room, "ended", room.usage)
+            self._end(room)
             return RequeueResult.CLOSED
         if attempt - uncounted >= most:
             self.end_room(room, State.DEAD)

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from ops.stack import Binaries, environment
 from ops.stack.ports import PortPicker
 from ops.stack.redis import RedisServer
-from tasks.rooms import ClaimRefusal, CloseResult, LossCause, OpenResult, RenewResult, RequeueResult
+from tasks.rooms import ClaimRefusal, CloseResult, EndRequestResult, LossCause, OpenResult, RenewResult, RequeueResult
 from tests.integration.tasks.rooms.machine import RoomMachine
 from tests.integration.tasks.rooms.waitlist_machine import WaitListMachine
 
@@ -68,6 +68,8 @@ def test_no_order_of_events_forgets_a_room_or_answers_it_twice(
         "claim": {None, *ClaimRefusal} - {ClaimRefusal.WAITING},
         "renew": RenewResult,
         "conversation": {RenewResult.RENEWED, RenewResult.LOST},
+        "request end": EndRequestResult,
+        "request move": (True, False),
         "requeue lost messages": [0, 1, 2],
         **{f"requeue, {cause}": RequeueResult for cause in (LossCause.FAILED, LossCause.LEASE_EXPIRED)},
         # It fails no attempt, so it is seldom the last.

@@ -10,7 +10,7 @@ from typing import TypeVar
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 from redis.asyncio import Redis
 
-from tasks.rooms import Limits, RoomStore, State, keys
+from tasks.rooms import CallOperations, Limits, RoomStore, State, keys
 from tests.integration.tasks.rooms.admission_model import TENANTS
 from tests.integration.tasks.rooms.model import Message, Model, RoomModel
 
@@ -62,6 +62,7 @@ class World(RuleBasedStateMachine):
         self._runner = runner
         self._redis = redis
         self._store = RoomStore(redis, lease_ms=3_600_000, quick_failure_ms=3_600_000)
+        self._operations = CallOperations(redis)
         self._reached = reached
         self.model = Model()
         self.taken: list[Message] = []
