@@ -209,6 +209,32 @@ def probe(*, tenants: tuple[str, ...], every: float | None, port: int, as_json: 
 
 
 @main.group()
+def console() -> None:
+    """Manage the operators of the console."""
+
+
+@console.command(name="password")
+@click.argument("name")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    type=click.Choice(["view", "operate", "listen"]),
+    default=["view"],
+    show_default=True,
+    help="A role; it may be given several times.",
+)
+def console_password(name: str, roles: tuple[str, ...]) -> None:
+    """Ask for a password, and print the line of SWITCHBOARD_CONSOLE_OPERATORS for the operator NAME.
+
+    Without a terminal the password is the first line of stdin.
+    """
+    from ops.console.sign_in.password import run  # noqa: PLC0415 - see the module's docstring
+
+    sys.exit(run(name, roles))
+
+
+@main.group()
 def dead() -> None:
     """List, show and replay dead letters: rooms that could not be answered."""
 

@@ -29,6 +29,8 @@ from ops.console.sign_in.openid import OpenIDConnect
 from ops.console.sign_in.operators import VARIABLE, PasswordOperators
 from ops.console.sign_in.sessions import Sessions
 from ops.console.story.waveform import Waveforms
+from ops.console.uploads.app import open_uploads
+from ops.console.uploads.endpoint import ROUTES
 from tasks import logs
 from tasks.errors import InvalidSetting, RedisUnavailable
 from tasks.queue.dispatcher import Dispatcher
@@ -74,6 +76,9 @@ def create_app() -> FastAPI:
             creator = CallCreator.from_settings(settings, dispatcher)
             closing.push_async_callback(creator.aclose)
             database = await closing.enter_async_context(Database.open(settings.database))
+            archive = Archive(settings, database, redis)
+            uploads = open_uploads(settings, archive, database, redis)
+            app.state.uploads = await closing.enter_async_context(uploads)
             audit = Audit(database)
             closing.push_async_callback(audit.aclose)
             writing = asyncio.create_task(audit.run())
@@ -87,7 +92,7 @@ def create_app() -> FastAPI:
                 creator=creator,
                 database=database,
                 records=RecordStore(database),
-                archive=Archive(settings, database, redis),
+                archive=archive,
                 audit=audit,
                 templates=templates,
                 live=live,
@@ -108,6 +113,7 @@ def create_app() -> FastAPI:
     app.mount("/static", _Static(directory=STATIC))
     for page in (sign_in, now, calls, call, tenants, dead_letters, trial, audit_log):
         app.include_router(page.router)
+    app.router.routes.extend(ROUTES)
     app.add_api_route("/healthz", _healthy, include_in_schema=False)
     _add_error_pages(app)
     return app

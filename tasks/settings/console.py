@@ -15,7 +15,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 class ConsoleSettings(Group):
     """The console: its address, and the operators who may sign in."""
 
-    url: str = Field("http://127.0.0.1:8100", validation_alias="SWITCHBOARD_CONSOLE_URL")
+    url: str = Field("http://127.0.0.1:8100", validation_alias="SWITCHBOARD_CONSOLE_PUBLIC_URL")
     """The address at which browsers reach it. With https, its cookies are sent over TLS alone."""
     operators: SecretStr | None = Field(None, validation_alias="SWITCHBOARD_CONSOLE_OPERATORS")
     """A line for each operator, as `switchboard console password` prints it: see `ops.console.sign_in.operators`."""

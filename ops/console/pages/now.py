@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from ops.commands.calls.why import CAUSES, LIMITS, MOST_NAMED
 from ops.commands.drain import request_drain
 from ops.commands.ps import format_age
 from ops.console.audit import Action
@@ -19,8 +20,11 @@ from ops.console.now import stream
 from ops.console.now.room_filter import RoomFilter
 from ops.console.rendering import choices
 from ops.console.sign_in.operators import Role
+from tasks.rooms import CallOperations, EndRequestResult, Intake, Room, State
+from tasks.rooms.explanation import Explanation, explain
 
 LONGEST_TEXT = 200
+UNANSWERED = frozenset({State.WAITING, State.QUEUED})
 
 router = APIRouter()
 Viewer = Annotated[Visit, Depends(visit())]
@@ -80,19 +84,78 @@ async def _until_signed_out(request: Request, events: AsyncIterator[str]) -> Asy
 
 @router.get("/now/rooms/{sid}")
 async def show_room(request: Request, viewer: Viewer, sid: str) -> Response:
-    """Show a room: its state, and its steps so far."""
-    room = await viewer.console.rooms.get(sid)
-    if room is None:
-        raise NotFound("Redis does not know this room any more. Its record may be among the calls.")
+    """Show a room: its state, why it waits, its steps so far."""
+    room = await _room(viewer, sid)
+    explanation = await explain(viewer.console.redis, room) if room.state in UNANSWERED else None
     steps = list(room.steps_ms.values())
     return viewer.page(
         request,
         "now/room.html",
         room=room,
+        why=explanation,
+        causes=CAUSES,
+        limits=LIMITS,
+        holders=await _holders(viewer, explanation),
         first_ms=steps[0] if steps else 0,
         trace_url=viewer.console.trace_url(room.trace),
-        message="",
     )
+
+
+@router.get("/now/rooms/{sid}/end")
+async def ask_end(request: Request, operator: Acting, sid: str) -> Response:
+    """Ask whether to end a call."""
+    return operator.page(request, "now/end.html", room=await _room(operator, sid))
+
+
+@router.post("/now/rooms/{sid}/end")
+async def end(request: Request, operator: Acting, sid: str) -> Response:
+    """End a call."""
+    room = await _room(operator, sid)
+    if await CallOperations(operator.console.redis).end(sid) in {EndRequestResult.OVER, EndRequestResult.UNKNOWN}:
+        raise ActionFailed(f"{room.name} is over already.")
+    operator.note(request, Action.ENDED, sid, tenant=room.tenant)
+    message = "It ends within a few seconds, and its callers are told."
+    return operator.page(request, "done.html", heading=room.name, message=message, back="/")
+
+
+@router.get("/now/rooms/{sid}/move")
+async def ask_move(request: Request, operator: Acting, sid: str) -> Response:
+    """Ask whether to hand a call over to another worker."""
+    room = await _room(operator, sid)
+    workers = await operator.console.rooms.list_workers()
+    ready = [
+        worker
+        for worker in workers
+        if room.queue in worker.queues and worker.node != room.worker and worker.state == Intake.OPEN and worker.idle
+    ]
+    return operator.page(request, "now/move.html", room=room, ready=ready)
+
+
+@router.post("/now/rooms/{sid}/move")
+async def move(request: Request, operator: Acting, sid: str) -> Response:
+    """Hand a call over to another worker."""
+    room = await _room(operator, sid)
+    moves = room.state is State.RUNNING and await CallOperations(operator.console.redis).move(sid, room.attempt)
+    if not moves:
+        raise ActionFailed(f"{room.name} does not run, or is about to end.")
+    operator.note(request, Action.MOVED, sid, tenant=room.tenant, detail=f"from {room.worker}")
+    message = "It is handed over between two turns, within a few seconds."
+    return operator.page(request, "done.html", heading=room.name, message=message, back="/")
+
+
+async def _room(viewer: Visit, sid: str) -> Room:
+    room = await viewer.console.rooms.get(sid)
+    if room is None:
+        raise NotFound("Redis does not know this room any more. Its record may be among the calls.")
+    return room
+
+
+async def _holders(viewer: Visit, explanation: Explanation | None) -> dict[str, str]:
+    """Return the names of the rooms that hold the permits which are wanted, by their sids."""
+    full = [limit for limit in explanation.limits if limit.is_full] if explanation else []
+    sids = dict.fromkeys(sid for limit in full for sid in limit.holders[:MOST_NAMED])
+    rooms = [await viewer.console.rooms.get(sid) for sid in sids]
+    return {room.sid: room.name for room in rooms if room is not None}
 
 
 @router.get("/now/workers/{node}/drain")

@@ -33,10 +33,10 @@ class PasswordHash:
     digest: bytes = field(repr=False)
 
     @classmethod
-    def of(cls, password: str) -> Self:
+    def of(cls, password: str, *, cost: int = COST) -> Self:
         """Hash a password with a new salt."""
         salt = secrets.token_bytes(SALT_BYTES)
-        return cls(COST, BLOCK, PARALLEL, salt, _scrypt(password, salt, COST, BLOCK, PARALLEL))
+        return cls(cost, BLOCK, PARALLEL, salt, _scrypt(password, salt, cost, BLOCK, PARALLEL))
 
     @classmethod
     def parse(cls, text: str) -> Self:
