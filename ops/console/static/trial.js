@@ -135,7 +135,8 @@ async function read(reader, participant) {
     text += chunk;
     write(segment, own, text, false);
   }
-  write(segment, own, text, attributes["lk.transcription_final"] === "true");
+  // What the caller says comes again and again until it is final; what the agent says comes once, piece by piece.
+  write(segment, own, text, !own || attributes["lk.transcription_final"] === "true");
 }
 
 function write(segment, own, text, final) {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from ops.console.recordings.results import LogLine, RecordedCall, RecordedSpan, TranscriptItem
 from ops.console.story.events import Event, Kind, Latency
@@ -32,11 +32,13 @@ ENDINGS = {
 LATENCIES = (
     ("transcription_delay", "transcript"),
     ("end_of_turn_delay", "end of turn"),
-    ("on_user_turn_completed_delay", "hook"),
+    ("on_user_turn_completed_delay", "agent's hook"),
     ("llm_node_ttft", "language model"),
     ("tts_node_ttfb", "voice"),
     ("playback_latency", "playback"),
 )
+LEAST_LATENCY_MS = 1.5
+"""A part that takes less tells nothing."""
 REPLY = "e2e_latency"
 """livekit-agents' name of the time from the end of the caller's speech to the agent's first audio."""
 ERROR_LEVELS = frozenset({"ERROR", "CRITICAL", "FATAL"})
@@ -45,7 +47,9 @@ MOST_ERRORS = 50
 
 def of_record(details: CallDetails, recorded: RecordedCall | None, *, words: bool) -> list[Event]:
     """Return the events of a call that is over. `words`: with what was said."""
-    events = [*_steps(details.steps_ms, details.call.attempt)]
+    # Where there are attempts, they say when they have claimed the call and when they have ended.
+    told = {"claimed", "ended", "lost"} if details.attempts else set()
+    events = list(_steps(details.steps_ms, details.call.attempt, without=told))
     for attempt in details.attempts:
         events += _attempt(attempt, last=attempt.attempt == details.call.attempt)
     if recorded is not None:
@@ -71,9 +75,9 @@ def _recorded(recorded: RecordedCall, *, words: bool) -> Iterator[Event]:
     yield from failed[:MOST_ERRORS]
 
 
-def _steps(steps_ms: Mapping[str, int], attempt: int) -> Iterator[Event]:
+def _steps(steps_ms: Mapping[str, int], attempt: int, *, without: Collection[str] = ()) -> Iterator[Event]:
     for step, at_ms in steps_ms.items():
-        if step in STEPS:
+        if step in STEPS and step not in without:
             yield Event(at_ms, Kind.STEP, STEPS[step], attempt=attempt)
 
 
@@ -89,7 +93,7 @@ def _attempt(attempt: StoredAttempt, *, last: bool) -> Iterator[Event]:
     )
     if not last:
         # The steps of the last one are those of the call.
-        yield from _steps(attempt.steps_ms, attempt.attempt)
+        yield from _steps(attempt.steps_ms, attempt.attempt, without={"claimed", "ended", "lost"})
     ending = ENDINGS[attempt.ending]
     kind = Kind.ERROR if attempt.ending in {AttemptEnding.LOST, AttemptEnding.DEAD} else Kind.ATTEMPT
     cause = f" ({attempt.cause})" if attempt.cause else ""
@@ -115,9 +119,7 @@ def _said(item: TranscriptItem, asked: TranscriptItem | None, *, words: bool) ->
             interrupted=item.interrupted,
             confidence=item.confidence,
             reply_ms=item.latencies_ms.get(REPLY) if is_reply else None,
-            latencies=tuple(Latency(label, measured[name]) for name, label in LATENCIES if name in measured)
-            if is_reply
-            else (),
+            latencies=_latencies(measured) if is_reply else (),
             end_ms=end,
         )
     if item.kind == "function_call":
@@ -125,9 +127,14 @@ def _said(item: TranscriptItem, asked: TranscriptItem | None, *, words: bool) ->
     if item.kind == "function_call_output":
         kind = Kind.ERROR if item.is_error else Kind.TOOL
         return Event(begin, kind, f"tool {item.name} {'failed' if item.is_error else 'answered'}", text, item.attempt)
-    if item.kind == "agent_handoff":
+    if item.kind == "agent_handoff" and item.raw.get("old_agent_id"):
         return Event(begin, Kind.NOTE, f"agent {item.name} goes on", attempt=item.attempt)
     return None
+
+
+def _latencies(measured: Mapping[str, float]) -> tuple[Latency, ...]:
+    parts = (Latency(label, measured.get(name, 0.0)) for name, label in LATENCIES)
+    return tuple(part for part in parts if part.ms >= LEAST_LATENCY_MS)
 
 
 def _failed(span: RecordedSpan) -> Event:
