@@ -13,6 +13,7 @@
     errors      errors that an operator reads
     keys        names of the Redis keys
     recordings/ recordings of calls: stored, found, played, deleted
+    uploads/    what agents upload of their calls
     templates/  the pages and their parts, in HTML
     static/     style, scripts, and `vendor/`: packages of npm
     vendored    `python -m ops.console.vendored`: the packages of npm, downloaded and compared

@@ -53,11 +53,7 @@ def create_app() -> FastAPI:
     """
     try:
         settings, own = Settings.read(), ConsoleSettings.read()
-        operators = PasswordOperators.parse(own.operators.get_secret_value() if own.operators else "")
-        openid = OpenIDConnect.from_settings(own)
-        if not operators and openid is None:
-            cure = "set it, or SWITCHBOARD_CONSOLE_OPENID_ISSUER: without operators nobody could sign in"
-            raise InvalidSetting(name=VARIABLE, value=None, cure=cure)
+        operators, openid = _who_may_sign_in(own)
     except InvalidSetting as error:
         raise SystemExit(str(error)) from None
     logs.set_up(settings.log.level, process="console")
@@ -119,6 +115,15 @@ def create_app() -> FastAPI:
     return app
 
 
+def _who_may_sign_in(own: ConsoleSettings) -> tuple[PasswordOperators, OpenIDConnect | None]:
+    operators = PasswordOperators.parse(own.operators.get_secret_value() if own.operators else "")
+    openid = OpenIDConnect.from_settings(own)
+    if not operators and openid is None:
+        cure = "set it, or SWITCHBOARD_CONSOLE_OPENID_ISSUER: without operators nobody could sign in"
+        raise InvalidSetting(name=VARIABLE, value=None, cure=cure)
+    return operators, openid
+
+
 class _Static(StaticFiles):
     """Static files, whose addresses change with their content."""
 
@@ -161,8 +166,8 @@ def _add_error_pages(app: FastAPI) -> None:
     app.add_exception_handler(ConsoleError, console_error)
     for kind in (RedisError, RedisUnavailable, OSError):
         app.add_exception_handler(kind, redis_error)
-    for kind in (DatabaseUnavailable, SchemaOutdated, SchemaTooNew):
-        app.add_exception_handler(kind, database_error)
+    for problem in (DatabaseUnavailable, SchemaOutdated, SchemaTooNew):
+        app.add_exception_handler(problem, database_error)
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(RequestValidationError, invalid)
 

@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Select, insert, select
+from sqlalchemy import Row, Select, insert, select
 
 from tasks.errors import SwitchboardError
 from tasks.records import Database
@@ -83,24 +84,25 @@ class Audit:
         while len(self._seen) > MOST_REMEMBERED:
             self._seen.popitem(last=False)
 
-    async def newest(self, limit: int = 200, *, subject: str = "", operator: str = "") -> Sequence[AuditEntry]:
+    async def newest(self, limit: int = 200, *, subject: str = "", operator: str = "") -> Sequence[Row[Any]]:
         """Return the newest entries, of one subject or operator if it is given. Raises what `tasks.records` raises."""
-        query: Select[tuple[AuditEntry]] = select(AuditEntry.__table__)  # type: ignore[assignment]
+        query: Select[*tuple[Any, ...]] = select(AuditEntry.__table__)
         if subject:
             query = query.where(AuditEntry.subject == subject)
         if operator:
             query = query.where(AuditEntry.operator == operator)
         async with self._database.transaction() as connection:
             rows = await connection.execute(query.order_by(AuditEntry.at_ms.desc(), AuditEntry.id).limit(limit))
-            return rows.all()  # type: ignore[return-value]
+            return rows.all()
 
     async def run(self) -> None:
         """Write entries as they come, and again after a while if the database is away."""
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            while self._unwritten and not await self._flush():
+            if not await self._flush():
                 await asyncio.sleep(RETRY_SECONDS)
+                self._wanted.set()
 
     async def aclose(self) -> None:
         """Write what is left, if the database is there."""

@@ -14,7 +14,7 @@ MOST = 100
 
 @dataclass(frozen=True, slots=True)
 class FailureCount:
-    """How often a provider has failed a tenant's calls, or was left for its fallback (`fallback`)."""
+    """The failures of a provider in a tenant's calls; `fallback`: instead, how often it was left for the next one."""
 
     tenant: str
     provider: str

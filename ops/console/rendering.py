@@ -26,8 +26,10 @@ NAVIGATION = (
     ("/try", "Try a call"),
     ("/audit", "Audit"),
 )
+UNKNOWN = "\u2013"
+SECOND_MS, MINUTE_MS = 1000, 60_000
 HTMX = {
-    # Without these htmx adds a style of its own, evaluates code in attributes, and keeps pages in the browser's storage.
+    # Without these htmx adds a style of its own, evaluates code in attributes, and keeps pages in the browser.
     "includeIndicatorStyles": False,
     "allowEval": False,
     "allowScriptTags": False,
@@ -96,17 +98,17 @@ def static_url(name: str) -> str:
 def format_duration(ms: float | None) -> str:
     """Return a length of time as `340 ms`, `1.24 s` or `3 min 05 s`; a dash if it is not known."""
     if ms is None:
-        return "–"
-    if ms < 1000:
+        return UNKNOWN
+    if ms < SECOND_MS:
         return f"{ms:.0f} ms"
-    if ms < 60_000:
-        return f"{ms / 1000:.2f} s" if ms < 10_000 else f"{ms / 1000:.1f} s"
+    if ms < MINUTE_MS:
+        return f"{ms / SECOND_MS:.{2 if ms < 10 * SECOND_MS else 1}f} s"
     return format_age(int(ms))
 
 
 def format_moment(ms: int | None) -> str:
     """Return a time (unix ms) as `2026-05-04 13:02:11`, in UTC."""
-    return "–" if ms is None else datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return UNKNOWN if ms is None else datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def format_clock(ms: float) -> str:

@@ -154,9 +154,7 @@ def as_object(results: list[CallResult], stack: Stack, invitation: Invitation | 
         "ok": all(result.problem is None for result in results),
         "calls": [result.as_object() for result in results],
         "flower": {"url": flower.url, "user": flower.user, "password": flower.password} if flower else None,
-        "console": (
-            {"url": console.url, "user": console.user, "password": console.password} if console else None
-        ),
+        "console": ({"url": console.url, "user": console.user, "password": console.password} if console else None),
         "join": invitation.as_object() if invitation else None,
         "directory": str(stack.directory),
     }

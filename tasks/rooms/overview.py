@@ -55,19 +55,19 @@ class OpenRoom:
         arrived_us = _number(arrived)
         return cls(
             sid=str(sid),
-            name=name or "",
+            name=_text(name),
             state=State(str(state)),
-            tenant=tenant or "",
-            tier=tier or "",
-            number=number or "",
+            tenant=_text(tenant),
+            tier=_text(tier),
+            number=_text(number),
             attempt=_number(attempt) or 0,
-            worker=worker or "",
+            worker=_text(worker),
             arrived_ms=None if arrived_us is None else arrived_us // 1000,
             opened_ms=_number(opened),
             claimed_ms=_number(claimed),
             heard_ms=_number(heard),
             handed_over=handed == "1",
-            reason=reason or "",
+            reason=_text(reason),
             position=position,
         )
 
@@ -101,6 +101,10 @@ def _positions(rows: Sequence[Sequence[Field]]) -> dict[str, int]:
         counts[row[3]] += 1
         positions[str(row[0])] = counts[row[3]]
     return positions
+
+
+def _text(value: Field) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _number(value: Field) -> int | None:

@@ -48,7 +48,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is new in one version of the view. `gone`: sids. `parts`: element's id -> its new content."""
+    """The news of one version of the view. `gone`: sids. `parts`: element's id -> its new content."""
 
     version: int
     rows: tuple[Row, ...]

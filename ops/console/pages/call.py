@@ -13,7 +13,7 @@ from ops.console.audit import Action
 from ops.console.context import Visit, visit
 from ops.console.errors import NotFound
 from ops.console.recordings.object_store import RecordingNotFound
-from ops.console.recordings.results import RecordedCall
+from ops.console.recordings.results import AudioPart, RecordedCall
 from ops.console.sign_in.operators import Role
 from ops.console.story import timeline
 from ops.console.story.events import Event, Kind
@@ -110,12 +110,12 @@ def _replies(details: CallDetails, events: list[Event]) -> dict[str, float]:
     return {"median": median(known), "slowest": max(known)} if known else {}
 
 
-def _parts(recorded: RecordedCall | None, events: list[Event]) -> list[tuple[object, list[tuple[float, str]]]]:
+def _parts(recorded: RecordedCall | None, events: list[Event]) -> list[tuple[AudioPart, list[tuple[float, str]]]]:
     """Return each part of the audio, with the marks of what was said in it: place (0 to 1000) and kind."""
-    parts: list[tuple[object, list[tuple[float, str]]]] = []
+    parts: list[tuple[AudioPart, list[tuple[float, str]]]] = []
     for part in recorded.audio if recorded else ():
         length = max(1, part.duration_ms)
-        marks = [
+        marks: list[tuple[float, str]] = [
             ((event.at_ms - part.began_ms) / length * 1000, event.kind)
             for event in events
             if event.kind in {Kind.ERROR, Kind.TOOL} and 0 <= event.at_ms - part.began_ms <= length

@@ -16,13 +16,15 @@ from tasks.tenants.admin import TenantAdmin
 
 SHOWN = 50
 LONGEST_TEXT = 200
+ENDINGS = (AttemptEnding.LOST, AttemptEnding.HANDED_OVER)
+"""Endings of attempts for which calls are searched, beside their states."""
 
 router = APIRouter()
 Text = Annotated[str, Query(max_length=LONGEST_TEXT)]
 
 
 @router.get("/calls")
-async def show(  # noqa: PLR0913 - a parameter for each field of the search
+async def show(  # noqa: PLR0913, PLR0917 - a parameter for each field of the search
     request: Request,
     viewer: Annotated[Visit, Depends(visit())],
     tenant: Text = "",
@@ -34,13 +36,17 @@ async def show(  # noqa: PLR0913 - a parameter for each field of the search
     cursor: Text = "",
 ) -> Response:
     """Show the calls that match, the newest first."""
+    is_sid = room.strip().startswith("RM_")
     wanted = CallFilter(
         tenant=tenant or None,
-        **_room(room.strip()),
+        sid=room.strip() if is_sid else None,
+        name=None if is_sid else room.strip() or None,
         number=number.strip() or None,
         since_ms=_midnight_ms(since),
         until_ms=_midnight_ms(until, days=1),
-        **_state(state),
+        state=CallState(state) if state in set(CallState) else None,
+        # An attempt and a call may have ended alike: then it is the call's.
+        ending=AttemptEnding(state) if state in ENDINGS else None,
     )
     store = viewer.console.records
     try:
@@ -56,21 +62,9 @@ async def show(  # noqa: PLR0913 - a parameter for each field of the search
         fields=fields,
         older=older if page.next_cursor else "",
         first_page=not cursor,
-        states=[*CallState, AttemptEnding.LOST, AttemptEnding.HANDED_OVER],
+        states=[*CallState, *ENDINGS],
         tenants=choices([*await TenantAdmin(viewer.console.redis).read(), tenant]),
     )
-
-
-def _room(text: str) -> dict[str, str]:
-    if not text:
-        return {}
-    return {"sid": text} if text.startswith("RM_") else {"name": text}
-
-
-def _state(text: str) -> dict[str, CallState | AttemptEnding]:
-    if text in set(CallState):
-        return {"state": CallState(text)}
-    return {"ending": AttemptEnding(text)} if text in set(AttemptEnding) else {}
 
 
 def _midnight_ms(day: str, *, days: int = 0) -> int | None:

@@ -73,7 +73,7 @@ async def go_to_provider(request: Request, next: str = "/") -> Response:  # noqa
 
 @router.get(CALLBACK)
 async def come_from_provider(request: Request) -> Response:
-    """Sign in whom the provider has signed in."""
+    """Sign in a person that the provider has signed in."""
     console = console_of(request)
     if console.openid is None:
         return RedirectResponse("/sign-in", SEE_OTHER)

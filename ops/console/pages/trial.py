@@ -1,4 +1,4 @@
-"""*Try a call*: an operator talks to a tenant's agent in the browser, and sees what it hears and how fast it answers."""
+"""*Try a call*: an operator talks to a tenant's agent in the browser, sees what it hears, and how fast it answers."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class OpenIDError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A person whom the provider has signed in. `claims`: the values of the claim that says roles."""
+    """A person that the provider has signed in. `claims`: the values of the claim that says roles."""
 
     name: str
     claims: tuple[str, ...]
@@ -195,11 +195,10 @@ def _parse(setting: str) -> dict[str, frozenset[Role]]:
     for item in filter(None, (part.strip() for part in setting.split(","))):
         pattern, _, named = item.rpartition("=")
         try:
-            if not pattern:
-                raise ValueError("write it as value=role+role,value=role")
             roles[pattern] = parse_roles(named)
         except ValueError as error:
-            raise InvalidSetting(name="SWITCHBOARD_CONSOLE_OPENID_ROLES", value="***", cure=str(error)) from None
+            cure = f"{error}; write it as value=role+role,value=role"
+            raise InvalidSetting(name="SWITCHBOARD_CONSOLE_OPENID_ROLES", value="***", cure=cure) from None
     return roles
 
 

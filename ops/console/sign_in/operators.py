@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
@@ -83,9 +83,7 @@ class PasswordOperators:
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
             try:
-                parsed = _parse(line.strip())
-                if parsed.operator.name in operators:
-                    raise ValueError("an operator of this name is in a line before it")
+                parsed = _parse(line.strip(), operators)
             except ValueError as error:
                 cure = f"line {number}: {error}; `switchboard console password` prints a line"
                 raise InvalidSetting(name=VARIABLE, value="***", cure=cure) from None
@@ -109,9 +107,11 @@ class PasswordOperators:
         return found.operator if found and matches else None
 
 
-def _parse(line: str) -> PasswordOperator:
+def _parse(line: str, known: Container[str]) -> PasswordOperator:
     name, _, rest = line.partition(":")
     roles, _, hashed = rest.partition(":")
     if not NAME.fullmatch(name):
         raise ValueError("a name has letters, digits and . @ + - _ alone")
+    if name in known:
+        raise ValueError("an operator of this name is in a line before it")
     return PasswordOperator(Operator(name, parse_roles(roles)), PasswordHash.parse(hashed))

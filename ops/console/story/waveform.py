@@ -67,7 +67,7 @@ async def _peaks(audio: Audio) -> Peaks:
 
 def _decode(content: bytes) -> Peaks:
     blocks: list[np.ndarray] = []
-    with av.open(io.BytesIO(content)) as container:
+    with av.open(io.BytesIO(content), "r") as container:
         resampler = av.AudioResampler(format="s16p", layout="stereo", rate=RATE)
         for frame in container.decode(audio=0):
             blocks += [resampled.to_ndarray() for resampled in resampler.resample(frame)]

@@ -1,4 +1,4 @@
-"""What operators did, saw and heard on the console."""
+"""The audit log: what operators did, saw and heard on the console."""
 
 from __future__ import annotations
 
