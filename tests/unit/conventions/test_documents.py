@@ -14,6 +14,7 @@ from google.protobuf import json_format
 from livekit import api
 
 from ops.cli import main
+from ops.console import keys as console_keys
 from ops.metrics import catalogue
 from pipeline.options import TurnOptions, VadOptions
 from pipeline.providers import PROVIDERS
@@ -157,6 +158,9 @@ def test_every_key_in_redis_is_documented() -> None:
         keys.webhook_check("<name>"),
         keys.trace("<name>"),
         redis_key("<digest>"),
+        console_keys.session("<digest>"),
+        console_keys.attempts("<digest>"),
+        console_keys.openid("<digest>"),
         keys.worker("<node>"),
     }
 
