@@ -15,7 +15,7 @@ from livekit.protocol import models
 
 from tasks.livekit_api import is_caller
 from tasks.queue.dispatcher import RoomInfo
-from tasks.queue.routing import SIP_ATTRIBUTES, called_number
+from tasks.queue.routing import SIP_ATTRIBUTES, called_number, caller_number
 from webhooks.errors import EventMalformed
 
 ROOM_STARTED: Final = "room_started"
@@ -64,7 +64,7 @@ def parse(body: bytes) -> Event:
     participant = _object(fields, "participant")
     joined_at_ms = _unix_ms(participant, "joinedAt")
     who = _participant(participant)
-    joined = replace(_room(room, joined_at_ms), called_number=called_number(who))
+    joined = replace(_room(room, joined_at_ms), called_number=called_number(who), caller_number=caller_number(who))
     return Event(name, event_id, joined, caller_joined=is_caller(who), at_ms=joined_at_ms or created_at_ms)
 
 
@@ -94,7 +94,7 @@ def _created_at_ms(fields: Mapping[str, Any]) -> int | None:
 
 
 def _participant(fields: Mapping[str, Any]) -> models.ParticipantInfo:
-    """Return as much of the participant as decides whether it is a caller, and which number it has called."""
+    """Return as much of the participant as decides whether it is a caller, and which number it has and has called."""
     permission = fields.get("permission", {})
     if not isinstance(permission, dict):
         raise EventMalformed(problem="participant.permission is not an object")

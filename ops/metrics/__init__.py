@@ -5,6 +5,7 @@
     exporter     `Exporter`: all metrics of one scrape, also while Redis is away
     catalogue    the metrics: names, kinds, labels, meanings, buckets
     fleet        `Fleet`: workers, queues, rooms, the reconciler, as they are now
+    records      the stream of records, and whether its writers keep up
     ledger       `Ledger`: counters and histograms of calls, with the position in the streams up to which they count
     lua/         the script that saves the ledger
     entries      the counters and histograms that one entry of a stream adds to

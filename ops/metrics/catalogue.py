@@ -135,6 +135,14 @@ RECONCILER_LAST_TICK = _gauge(
 )
 RECONCILER_REPAIRS = _counter("reconciler_repairs", "sweep", "Things that a sweep of the reconciler has repaired.")
 
+RECORDS_UNWRITTEN = _gauge(
+    "records_unwritten_seconds", "", "Age of the oldest record that is not in the database; 0 if all are."
+)
+RECORDS_KEPT = _gauge("records_kept_seconds", "", "Age of the oldest record in the stream.")
+RECORDS_IN_STREAM = _gauge("records_in_stream", "", "Records in the stream, which keeps the last 30,000.")
+RECORDS_LOST = _counter("records_lost", "", "Records, or gaps of them, that were trimmed before they were written.")
+RECORDS_REJECTED = _counter("records_rejected", "", "Entries of the stream that are no record, kept aside.")
+
 USAGE_CALL_SECONDS = _counter("usage_call_seconds", "tier tenant", "Seconds that agents have had calls.")
 USAGE_TOKENS = _counter(
     "usage_tokens", "tier tenant provider model direction", "Tokens of models.", open_labels="provider model"

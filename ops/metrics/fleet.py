@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import ResponseError
 
 from ops.metrics import catalogue
+from ops.metrics.records import show_records
 from ops.metrics.series import Series
 from tasks.rooms import Intake, RoomCensus, SweepName, WorkerStatus, keys
 
@@ -37,6 +38,7 @@ class Fleet:
         await self._show_queues(series, workers)
         await self._show_rooms(series)
         await self._show_counters(series)
+        await show_records(series, self._redis)
         return series
 
     async def _workers(self) -> list[WorkerStatus]:

@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, Self, TypeVar
 
@@ -19,6 +19,7 @@ from tasks.queue.message import call_message
 from tasks.queue.routing import RoomMetadata, is_left_to_others, is_named_by_a_rule, tenants_in_name
 from tasks.redis_client import Outage, connect, within_deadline
 from tasks.rooms import CloseResult, Limits, OpenResult, RoomStore, save_trace
+from tasks.rooms.numbers import CallerNumbers
 from tasks.rooms.webhook_check import WebhookCheck
 from tasks.settings import Settings
 from tasks.tenants import Tenant, TenantReader
@@ -34,7 +35,8 @@ class RoomInfo:
 
     `joined_at_ms`: when the announced caller joined. If that was after the room's call had ended, the caller has come
     back, and is answered again. `called_number`: the number that the caller has called, in E.164: see
-    `routing.called_number`. `requested`: a receiver has created the room, so it is for an agent of ours.
+    `routing.called_number`. `caller_number`: the caller's own, or "". `requested`: a receiver has created the room, so
+    it is for an agent of ours.
     """
 
     sid: str
@@ -43,6 +45,7 @@ class RoomInfo:
     started_at_ms: int | None = None
     joined_at_ms: int | None = None
     called_number: str | None = None
+    caller_number: str = field(default="", repr=False)
     requested: bool = False
 
 
@@ -135,6 +138,7 @@ class Dispatcher:
         self._tenants = tenants
         self._outage = Outage(settings.redis.server, logger)
         self._explicit = explicit
+        self._numbers = CallerNumbers(rooms.redis)
         self._encryption = Encryption.of_agent_metadata(settings)
 
     @classmethod
@@ -157,6 +161,8 @@ class Dispatcher:
             return DispatchResult.LEFT
         if room.joined_at_ms is not None and await self._is_open(room.sid):
             # One request to Redis, in place of one to it and one to LiveKit for each caller who joins.
+            if room.caller_number:
+                await self._written(self._numbers.save(room.sid, room.caller_number))
             return DispatchResult.KNOWN
         explicit = None if room.requested else await self._explicit.find(room.name)
         if explicit is not None and not explicit.is_ours:
@@ -273,6 +279,7 @@ class Dispatcher:
                 ended_before_ms=room.joined_at_ms,
                 limits=limits,
                 agent_metadata=agent_metadata,
+                number=RoomMetadata.parse(room.metadata).number or room.caller_number,
                 trace=trace,
             )
 

@@ -16,10 +16,11 @@ from livekit.protocol import models
 from tasks.tenants.tenant import MAX_ID_CHARACTERS
 
 PREFIX: Final = "call-"
+MAX_NUMBER_CHARACTERS: Final = 64
 
-TRUNK_ID, RULE_ID, CALLED = "sip.trunkID", "sip.ruleID", "sip.trunkPhoneNumber"
-SIP_ATTRIBUTES: Final = (TRUNK_ID, RULE_ID, CALLED)
-"""The attributes of a participant that `called_number` reads. LiveKit's SIP server sets them."""
+TRUNK_ID, RULE_ID, CALLED, CALLER = "sip.trunkID", "sip.ruleID", "sip.trunkPhoneNumber", "sip.phoneNumber"
+SIP_ATTRIBUTES: Final = (TRUNK_ID, RULE_ID, CALLED, CALLER)
+"""The attributes of a participant that `called_number` and `caller_number` read. LiveKit's SIP server sets them."""
 
 _IN_A_NAME = re.compile(r"[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*")
 _RANDOM_BYTES = 8
@@ -33,6 +34,7 @@ _ROOM_OF_A_RULE = re.compile(r".*_[A-Za-z0-9]{12}")
 class RoomMetadata:
     """The entries of a room's metadata that Switchboard reads.
 
+    `number`: the caller's, as a receiver or a backend wrote it into `caller_number`.
     `answered`: False if the room wants no agent of Switchboard's, True if it wants one although its name is one of
     those that are left to others. `problem`: the reason why there is no tenant.
     """
@@ -40,6 +42,7 @@ class RoomMetadata:
     tenant: str | None = None
     answered: bool | None = None
     problem: str = ""
+    number: str = ""
 
     @classmethod
     def parse(cls, metadata: str) -> RoomMetadata:
@@ -55,10 +58,12 @@ class RoomMetadata:
             return cls(problem="its metadata is not a JSON object")
         wanted = content.get("switchboard")
         answered = wanted if isinstance(wanted, bool) else None
+        caller = content.get("caller_number")
+        number = _number(caller) if isinstance(caller, str) else ""
         tenant = content.get("tenant_id")
         if not isinstance(tenant, str) or not _is_id(tenant):
-            return cls(answered=answered, problem="its metadata has no tenant_id")
-        return cls(tenant, answered)
+            return cls(answered=answered, problem="its metadata has no tenant_id", number=number)
+        return cls(tenant, answered, number=number)
 
 
 def is_left_to_others(name: str, metadata: RoomMetadata, patterns: Iterable[str]) -> bool:
@@ -108,6 +113,13 @@ def called_number(participant: models.ParticipantInfo) -> str | None:
     return number if number.startswith("+") else None
 
 
+def caller_number(participant: models.ParticipantInfo) -> str:
+    """Return the telephone number of a participant, or of whom the agent has called, in E.164; "" for anybody else."""
+    if participant.kind != models.ParticipantInfo.Kind.SIP:
+        return ""
+    return _number(participant.attributes.get(CALLER, ""))
+
+
 def e164(number: str) -> str:
     """Return a number in E.164, from E.164, the user of a SIP address, or either without the plus.
 
@@ -116,6 +128,12 @@ def e164(number: str) -> str:
     match = _SIP.fullmatch(number.strip())
     user = unquote(match["user"]) if match else number.strip()
     return f"+{user}" if _DIGITS.fullmatch(user) else user
+
+
+def _number(text: str) -> str:
+    """Return a number for the records: as it is if it is none in E.164, such as an extension or `anonymous`."""
+    number = e164(text)
+    return number if len(number) <= MAX_NUMBER_CHARACTERS and number.isprintable() else ""
 
 
 def _is_id(text: str) -> bool:

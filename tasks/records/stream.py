@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from tasks.rooms import keys
 
@@ -45,30 +45,30 @@ class RecordStream:
         self._writer = writer
         self._cursor = "0-0"
 
-    async def read_new(self) -> list[Entry]:
-        """Return entries that no writer has read yet; waits a second for some. Makes the group if there is none."""
+    async def create_group(self) -> None:
+        """Create the group, which has read nothing yet, unless it is there."""
         try:
-            async with self._redis.pipeline(transaction=True) as pipe:
-                # In one transaction: nothing is trimmed between the question what is there and the reading of it.
-                pipe.xinfo_groups(keys.CALLS)
-                pipe.xrange(keys.CALLS, count=1)
-                pipe.xreadgroup(keys.RECORD_WRITERS, self._writer, {keys.CALLS: ">"}, count=BATCH)
-                groups, first, answer = await pipe.execute()
-            entries = _entries(answer)
-            if entries:
-                await self._report_gap(groups, first)
-                return entries
-            # All is read, so that nothing can have been trimmed unread.
-            return _entries(
-                await self._redis.xreadgroup(
-                    keys.RECORD_WRITERS, self._writer, {keys.CALLS: ">"}, count=BATCH, block=BLOCK_MS
-                )
-            )
+            await self._redis.xgroup_create(keys.CALLS, keys.RECORD_WRITERS, id="0", mkstream=True)
         except ResponseError as error:
-            if not _says_no_group(error):
+            if not str(error).startswith("BUSYGROUP"):
                 raise
-            await self._create_group()
-            return []
+
+    async def read_new(self) -> list[Entry]:
+        """Return entries that no writer has read yet; waits a second for some."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            # In one transaction: nothing is trimmed between the question what is there and the reading of it.
+            pipe.xinfo_groups(keys.CALLS)
+            pipe.xrange(keys.CALLS, count=1)
+            pipe.xreadgroup(keys.RECORD_WRITERS, self._writer, {keys.CALLS: ">"}, count=BATCH)
+            groups, first, answer = await pipe.execute()
+        if entries := _entries(answer):
+            await self._report_gap(groups, first)
+            return entries
+        # All is read, so nothing can have been trimmed unread.
+        answer = await self._redis.xreadgroup(
+            keys.RECORD_WRITERS, self._writer, {keys.CALLS: ">"}, count=BATCH, block=BLOCK_MS
+        )
+        return _entries(answer)
 
     async def claim_left(self) -> list[Entry]:
         """Return entries that another writer has read and not written; it may have died."""
@@ -109,13 +109,6 @@ class RecordStream:
             if consumer["name"] == self._writer and consumer["pending"] == 0:
                 await self._redis.xgroup_delconsumer(keys.CALLS, keys.RECORD_WRITERS, self._writer)
 
-    async def _create_group(self) -> None:
-        try:
-            await self._redis.xgroup_create(keys.CALLS, keys.RECORD_WRITERS, id="0", mkstream=True)
-        except ResponseError as error:
-            if not str(error).startswith("BUSYGROUP"):
-                raise
-
     async def _report_gap(self, groups: Sequence[Mapping[str, Any]], first: Sequence[Any]) -> None:
         last_read = next(group["last-delivered-id"] for group in groups if group["name"] == keys.RECORD_WRITERS)
         if first and last_read != "0-0" and order(last_read) < order(first[0][0]):
@@ -148,5 +141,6 @@ def _entries(answer: Any) -> list[Entry]:
     return [Entry(entry, fields) for entries in streams for entry, fields in entries]
 
 
-def _says_no_group(error: ResponseError) -> bool:
+def says_no_group(error: RedisError) -> bool:
+    """Return whether the group is missing: the first writer has not come yet, or Redis has lost everything."""
     return "NOGROUP" in str(error) or "no such key" in str(error)

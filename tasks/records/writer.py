@@ -29,7 +29,7 @@ from tasks.records.database import Database
 from tasks.records.entries import Rows, UnreadableEntry, read_entry
 from tasks.records.insertion import insert_records, reject_entry
 from tasks.records.models import RejectedEntry
-from tasks.records.stream import Entry, RecordStream
+from tasks.records.stream import Entry, RecordStream, says_no_group
 from tasks.redis_client import Outage
 
 CLAIM_SECONDS = 10.0
@@ -95,12 +95,14 @@ class RecordWriter:
                     if self._stopping.is_set() and self._database_problem:
                         break
                     await self._stream.acknowledge(entries)
-            except (RedisError, OSError) as error:
-                self._outage.failed(error)
-                await pause.take()
-            else:
                 self._outage.answered()
                 pause.reset()
+            except (RedisError, OSError) as error:
+                if isinstance(error, RedisError) and says_no_group(error):
+                    await self._create_group()
+                else:
+                    self._outage.failed(error)
+                await pause.take()
         with suppress(RedisError, OSError):
             await self._stream.leave()
 
@@ -112,6 +114,12 @@ class RecordWriter:
             self._claimed_at = time.monotonic()
             await self._stream.forget_writers()
         return await self._stream.read_new()
+
+    async def _create_group(self) -> None:
+        try:
+            await self._stream.create_group()
+        except (RedisError, OSError) as error:
+            self._outage.failed(error)
 
     async def _until_done(self, action: Callable[[], Awaitable[None]]) -> None:
         """Do something with the database, again and again while it is away, until it is done or the process stops."""

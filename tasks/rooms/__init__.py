@@ -13,6 +13,7 @@
     trace           the trace of a room that is about to be created
     census          `RoomCensus`: the open rooms of each tier, for metrics
     overview        `RoomOverview`: all open rooms, for a page that is written every second
+    numbers         `CallerNumbers`: the telephone number of a caller who has joined
     counters        `Counters`: calls started, and repairs of the reconciler
     lua/            the scripts, one for each action; `lua/lib/` has what they share
 

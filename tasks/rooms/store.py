@@ -38,10 +38,8 @@ class RoomStore:
     """The rooms in one Redis. The client must decode responses.
 
     `quick_failure_ms`: an attempt that fails within this time of its claim has failed quickly, and the next one is
-    likely to fail the same way.
-
-    Every method raises `redis.RedisError` or `OSError` when Redis is away. `claimant` is the one of the claim; where it
-    is left out, the attempt alone decides whether a write counts.
+    likely to fail the same way. Every method raises `redis.RedisError` or `OSError` when Redis is away. `claimant` is
+    the one of the claim; where it is left out, the attempt alone decides whether a write counts.
     """
 
     def __init__(self, redis: Redis, *, lease_ms: int = 6000, quick_failure_ms: int = 5000) -> None:
@@ -82,14 +80,15 @@ class RoomStore:
         ended_before_ms: int | None = None,
         limits: Limits = NO_LIMITS,
         agent_metadata: str = "",
+        number: str = "",
         trace: str = "",
     ) -> OpenResult:
         """Open a room, and put its Celery message onto its queue or onto the waitlist, unless the room is known.
 
         A room that is dead because it could not be opened counts as unknown. `replay`: open it also if it is dead.
         `ended_before_ms`: open it also if its callers ended it before this (unix ms). Such a room may have had
-        attempts; `attempt`, which `message` is for, has to be one more. `agent_metadata`: encrypted;
-        without it the room keeps what it has, or what `save_agent_metadata` has saved.
+        attempts; `attempt`, which `message` is for, has to be one more. `number`: the caller's. `agent_metadata`:
+        encrypted. Without one of the two, the room keeps what it has, or what `save_agent_metadata` has saved.
         """
         opened = await self._open_room(
             room_key=keys.room(sid),
@@ -110,6 +109,7 @@ class RoomStore:
             unclaimed_limit=limits.unclaimed,
             agent_metadata=agent_metadata,
             agent_metadata_key=keys.agent_metadata(name),
+            number=number,
             trace=trace,
             trace_key=keys.trace(name),
             waiting_limit=limits.waiting,

@@ -25,6 +25,7 @@
 --       ended_before_ms       open it also if its callers have ended it before this, unix ms; or ''
 --       tenant_limit, tier_limit, unclaimed_limit, waiting_limit    '' for none
 --       agent_metadata        encrypted; '' for what the room has already, or was requested with
+--       number                the caller's telephone number; '' for what the room has already
 --       trace                 the context of the dispatch; '' for none. That with which the room was requested comes first
 --       open_ms               TTL of the room
 --       over_ms               TTL of a room that is refused
@@ -37,7 +38,7 @@
 local room_key, conversation_key, rooms_key, leases_key, delayed_key, notify_key, agent_metadata_key,
   trace_key, calls_key, counters_key = unpack(KEYS)
 local sid, name, tenant, tier, queue, message, started_at_ms, received_at_ms, attempt, replay, ended_before_ms,
-  tenant_limit, tier_limit, unclaimed_limit, waiting_limit, agent_metadata, trace, open_ms, over_ms,
+  tenant_limit, tier_limit, unclaimed_limit, waiting_limit, agent_metadata, number, trace, open_ms, over_ms,
   calls_length = unpack(ARGV)
 
 --- @include "lib/admission"
@@ -67,12 +68,18 @@ end
 if agent_metadata == '' then
   agent_metadata = redis.call('GET', agent_metadata_key) or read_room(room_key, 'agent_metadata') or ''
 end
+if number == '' then
+  number = read_room(room_key, 'number') or ''
+end
 redis.call('DEL', room_key)
 redis.call('HSET', room_key, 'sid', sid, 'name', name, 'tenant', tenant, 'tier', tier, 'queue', queue,
   'message', message, 'state', 'waiting', 'attempt', attempt, 'uncounted', attempts, 'arrived', now_us,
   'opened', now_ms, 'at:received', received_at_ms)
 if started_at_ms ~= '' then
   redis.call('HSET', room_key, 'at:room_started', started_at_ms)
+end
+if number ~= '' then
+  redis.call('HSET', room_key, 'number', number)
 end
 if agent_metadata ~= '' then
   redis.call('HSET', room_key, 'agent_metadata', agent_metadata)

@@ -98,7 +98,7 @@ async def test_a_process_goes_on_once_its_database_was_upgraded(empty: DatabaseS
 
 async def test_a_query_does_not_create_a_file(tmp_path: Path) -> None:
     async with Database.open(of(f"sqlite:///{tmp_path / 'records.db'}")) as database:
-        with pytest.raises(DatabaseUnavailable, match="there is no file .* run: switchboard database upgrade"):
+        with pytest.raises(DatabaseUnavailable, match=r"there is no file .* run: switchboard database upgrade"):
             await RecordStore(database).list_calls()
     assert not (tmp_path / "records.db").exists()
 
