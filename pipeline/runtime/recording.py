@@ -25,6 +25,8 @@ from livekit.agents.voice.agent_session import RecordingOptions
 from pipeline.options import RecordOptions
 
 PARTS = ("audio", "transcript", "traces", "logs")
+FLUSH_SECONDS = 5.0
+"""The time for the last spans and log lines, of which livekit-agents would make 10 s."""
 
 logger = logging.getLogger("switchboard.pipeline.call")
 
@@ -34,6 +36,7 @@ _job: Any = job
 _session: Any = agent_session
 _resolve: Callable[[bool | RecordingOptions], RecordingOptions] = _session._resolve_recording_options
 _upload_report: Callable[..., Awaitable[None]] = _job._upload_session_report
+_flush: Callable[..., None] = _job._shutdown_telemetry
 
 
 def record(
@@ -51,6 +54,7 @@ def record(
     _wanted[ctx] = wanted
     _session._resolve_recording_options = _resolve_wanted
     _job._upload_session_report = _upload_or_log
+    _job._shutdown_telemetry = _flush_soon
     _announce(ctx, wanted, on_begun)
     _upload_last(ctx, wanted.upload_seconds, on_upload)
 
@@ -104,7 +108,7 @@ def _upload_last(ctx: JobContext, seconds: float, on_upload: Callable[[], None])
         except TimeoutError:
             logger.warning("recording not uploaded in time", extra={"sid": ctx.job.room.sid, "seconds": seconds})
         finally:
-            # It sends the last spans and log lines, too, for 10 s at most, and removes the audio.
+            # It sends the last spans and log lines, too, and removes the audio.
             await clean_up()
 
     ctx._on_session_end = later  # type: ignore[method-assign]
@@ -117,3 +121,7 @@ async def _upload_or_log(**report: Any) -> None:
     except Exception as error:  # noqa: BLE001 - the call is over, whatever it is
         extra = {"sid": report["report"].room_id, "error": f"{type(error).__name__}: {error}"}
         logger.warning("recording not uploaded", extra=extra)
+
+
+def _flush_soon(job_id: str) -> None:
+    _flush(job_id, timeout=FLUSH_SECONDS)

@@ -51,8 +51,8 @@ LEAVE_SECONDS = 5.0
 """The time in which a call has to leave its room once its lease is lost."""
 WRITE_SECONDS = 2.0
 """The time for writing that a stuck call is lost. Others notice it, too, so its process need not wait for Redis."""
-FLUSH_SECONDS = 15.0
-"""The time after an upload in which livekit-agents sends the last spans: it takes 10 s at most."""
+FLUSH_SECONDS = 10.0
+"""The time after an upload in which livekit-agents sends the last spans: it takes 5 s at most."""
 UNLOCK_SECONDS = 5.0
 """The time, besides the limit for the event loop, after which faulthandler acts."""
 

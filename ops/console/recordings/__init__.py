@@ -12,6 +12,7 @@
     chunk_cipher    encryption of audio in chunks, so that a part of it can be read
     object_store    `ObjectStore`: a folder, or a bucket
     expiry          `Expiry`: deletes what its tenant does not keep any longer
+    erasure         `Erasure`: erases a call everywhere but for the bare record
     archive         `Archive`: all of these, opened together
 
 # Use

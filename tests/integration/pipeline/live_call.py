@@ -22,6 +22,7 @@ from pipeline.options import (
     CallLimits,
     CallOptions,
     ProviderOptions,
+    RecordOptions,
     Secret,
     TurnOptions,
     VadOptions,
@@ -40,6 +41,7 @@ Kind = Literal["standard", "egress", "sip", "agent"]
 SECONDS = 20.0
 LOCAL = ProviderOptions("local")
 REPEAT_SECONDS = 3.0
+NOTHING = RecordOptions()
 NAME_OF = "my name is {}"
 
 
@@ -159,6 +161,7 @@ async def calling(
     attempt: int = 1,
     request: Callable[[Any], Awaitable[None]] = _accept,
     departure_seconds: int | None = None,
+    record: RecordOptions = NOTHING,
     **limits: float,
 ) -> AsyncIterator[LiveCall]:
     """Call an agent into a new room."""
@@ -176,6 +179,7 @@ async def calling(
         agent_metadata="",
         voice=VoiceAgentOptions(stt=LOCAL, llm=LOCAL, tts=LOCAL, turn=TurnOptions(detection="vad")),
         limits=CallLimits(**limits),
+        record=record,
     )
     runner = JobRunner(AgentHooks(path="test:agent", entrypoint=entrypoint, request=request))
     runner.prewarm()

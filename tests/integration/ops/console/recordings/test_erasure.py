@@ -1,0 +1,136 @@
+"""`switchboard calls erase`: what is gone then, and what stays."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from ops.commands.calls.erase import erase
+from ops.console.recordings.archive import Archive
+from ops.console.recordings.store import Source
+from ops.stack.redis import RedisServer
+from tasks.records import Database, RecordStore
+from tasks.records.entries import read_entry
+from tasks.records.insertion import insert_records
+from tasks.rooms import RoomStore, keys
+from tasks.settings import Settings
+from tests.support import databases
+
+NUMBER = "+4930123456"
+
+
+@pytest.fixture
+async def settings(redis_server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    database = await databases.sqlite(tmp_path)
+    environment = {
+        "LIVEKIT_API_KEY": "key",
+        "LIVEKIT_API_SECRET": "secret",
+        "REDIS_URL": redis_server.url,
+        "SWITCHBOARD_DATABASE_URL": database.url.get_secret_value(),
+        "SWITCHBOARD_RECORDINGS_URL": f"file://{tmp_path}/recordings",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return Settings.read()
+
+
+def rooms_with_audio(folder: Path) -> list[str]:
+    return [path.parent.name for path in folder.rglob("*.ogg")]
+
+
+async def some(content: bytes) -> AsyncIterator[bytes]:
+    yield content
+
+
+async def recorded_call(settings: Settings, rooms: RoomStore, sid: str, number: str) -> None:
+    """A call with a record, in the stream too, a recording, and a conversation in Redis."""
+    redis: Any = rooms.redis
+    fields = [
+        databases.attempt_entry(sid, number=number, usage=databases.USAGE),
+        databases.call_entry(sid, number=number),
+    ]
+    async with Database.open(settings.database) as database:
+        archive = Archive(settings, database, rooms.redis)
+        source = Source("acme", sid, 1)
+        await archive.store.begin(source)
+        assert await archive.store.put_audio(source, some(b"OggS hello"), began_ms=1)
+        transcript = [{"id": "item_1", "type": "message", "role": "user", "content": ["hello"], "created_at": 1.0}]
+        await archive.store.put_session(source, summary={}, transcript=transcript)
+        async with database.transaction() as connection:
+            for entry in fields:
+                added = await redis.xadd(keys.CALLS, entry)
+                await insert_records(connection, [read_entry(added, entry)])
+    await rooms.redis.set(keys.conversation(sid), b"encrypted", ex=3600)
+
+
+async def test_all_calls_of_a_number_are_erased_and_their_bare_records_stay(
+    settings: Settings, rooms: RoomStore, tmp_path: Path
+) -> None:
+    for sid, number in (("RM_1", NUMBER), ("RM_2", NUMBER), ("RM_3", "+4930999")):
+        await recorded_call(settings, rooms, sid, number)
+    async with Database.open(settings.database) as database:
+        before = await RecordStore(database).get_call("RM_1")
+    result = await in_thread("--number", NUMBER, "--yes")
+    assert result == (0, "2 erased")
+    async with Database.open(settings.database) as database:
+        archive, records = Archive(settings, database, rooms.redis), RecordStore(database)
+        after = await records.get_call("RM_1")
+        assert before is not None
+        assert after is not None
+        assert (after.call.number, after.call.name) == (None, "")
+        assert (after.usage, after.call.outcome, after.call.opened_ms) == (
+            before.usage,
+            before.call.outcome,
+            before.call.opened_ms,
+        )
+        call = await archive.recordings.call("RM_1")
+        assert call is not None
+        assert (call.audio, call.transcript) == ((), ())
+        kept = await archive.recordings.call("RM_3")
+        assert kept is not None
+        assert len(kept.audio) == len(kept.transcript) == 1
+    assert await rooms.redis.exists(keys.conversation("RM_1"), keys.conversation("RM_2")) == 0
+    assert await rooms.redis.exists(keys.conversation("RM_3")) == 1
+    redis: Any = rooms.redis
+    entries = await redis.xrange(keys.CALLS)
+    assert {fields["sid"] for _, fields in entries} == {"RM_3"}
+    assert NUMBER not in json.dumps(entries)
+    assert rooms_with_audio(tmp_path) == ["RM_3"]
+
+
+async def test_a_call_that_goes_on_is_not_erased(settings: Settings, rooms: RoomStore) -> None:
+    now = 1_790_000_000_000
+    await rooms.open(
+        sid="RM_1",
+        name="call-acme-1",
+        tenant="acme",
+        tier="premium",
+        queue="premium",
+        message=b"{}",
+        started_at_ms=now,
+        received_at_ms=now,
+    )
+    status, said = await in_thread("--sid", "RM_1", "--yes")
+    assert status == 1
+    assert "still going on" in said
+
+
+async def test_a_call_that_nobody_knows_is_said_to_be_none(settings: Settings, rooms: RoomStore) -> None:
+    assert await in_thread("--sid", "RM_1", "--yes") == (0, "no such call")
+
+
+def test_one_of_sid_and_number_has_to_be_given() -> None:
+    for arguments in ((), ("--sid", "RM_1", "--number", NUMBER)):
+        assert CliRunner().invoke(erase, arguments).exit_code == 2
+
+
+async def in_thread(*arguments: str) -> tuple[int, str]:
+    """Run the command, which has an event loop of its own. Returns its status, and the last line that it prints."""
+    result = await asyncio.to_thread(CliRunner().invoke, erase, arguments)
+    return result.exit_code, result.output.strip().splitlines()[-1]
