@@ -2,6 +2,7 @@
 
     database      `Database`: connections, deadlines, and errors that name the cure
     store         `RecordStore`: find calls, one call with its attempts, usage, erasure
+    directory     `CallDirectory`: open calls and those that are over in one list
     call_filter   `CallFilter`, and the cursors of pages
     results       the results of `RecordStore`
     stream        the stream of records in Redis, read by a group of writers

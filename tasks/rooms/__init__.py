@@ -6,6 +6,7 @@
     keys            names and lifetimes of the keys
     scripts         the Lua scripts as functions with named keys and arguments
     store           `RoomStore`: a method for each action on a room, and the reads that operators need
+    open_rooms      `OpenRooms`: the open rooms of a tenant, newest first, and how many it has
     operations      `CallOperations`: requests of operators and backends to end a call, or to hand it over
     waitlist        `WaitList`: limits, permits and waits
     explanation     the reasons why a room is not answered yet: limits, who holds their permits, each worker's intake

@@ -29,6 +29,7 @@ class Room:
     `claimant`: the task run that has claimed it, or "".
     `agent_metadata`: encrypted, or "" for the tenant's.
     `ended_by`, `public_reason`: an `EndedBy` and a `PublicReason` if it is over, or "".
+    `number`: of the caller by telephone, or "".
     `trace`: the context of its dispatch, as W3C's `traceparent` has it, or "".
     `arrived_us`: when it began to wait for this attempt, unix µs; 0 for a room that was never opened. `opened_ms`: when
     its call began, unix ms; 0 likewise.
@@ -53,6 +54,7 @@ class Room:
     ended_by: str = ""
     public_reason: str = ""
     trace: str = ""
+    number: str = ""
 
     @classmethod
     def read(cls, fields: Mapping[str, str]) -> Self:
@@ -79,6 +81,7 @@ class Room:
             ended_by=fields.get("ended_by", ""),
             public_reason=fields.get("public_reason", ""),
             trace=fields.get("trace", ""),
+            number=fields.get("number", ""),
         )
 
 

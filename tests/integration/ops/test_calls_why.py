@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
@@ -50,7 +50,7 @@ async def open_room(rooms: RoomStore, number: int, limits: Limits | None = None)
 
 
 async def beat(rooms: RoomStore, status: WorkerStatus) -> None:
-    await rooms.redis.hset(keys.worker(status.node), mapping={**status.fields()})
+    await rooms.redis.hset(keys.worker(status.node), mapping=cast("Any", status.fields()))
     await rooms.redis.pexpire(keys.worker(status.node), 60_000)
 
 

@@ -1,0 +1,111 @@
+"""The open rooms of one tenant, or of all, newest first and a part at a time, and how many a tenant has in each state.
+
+The rooms of a tenant are found by its permits and its waitlist, so that what one of many tenants asks costs by its own
+rooms alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from tasks.rooms import keys
+from tasks.rooms.records import Room, readable_room
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+PART = 100
+"""Rooms that are read at a time. More would keep the event loop from everything else."""
+_FIELDS = (
+    *("name", "tenant", "tier", "queue", "state", "attempt", "worker", "pid", "reason", "handed_over", "arrived"),
+    *("opened", "claimant", "ended_by", "public_reason", "number"),
+    *("at:room_started", "at:received", "at:waiting", "at:queued", "at:claimed", "at:connecting", "at:joined"),
+    *("at:published", "at:first_audio", "at:lost"),
+)
+"""All but the message, the usage and the turns, which are long, and what is encrypted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concurrency:
+    """The open rooms of a tenant. Its limit is of `queued` and `running` together."""
+
+    tenant: str
+    running: int
+    queued: int
+    waiting: int
+
+
+class OpenRooms:
+    """The open rooms in one Redis. The client must decode responses. It only reads.
+
+    Every method raises `redis.RedisError` or `OSError` when Redis is away.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+
+    async def newest_first(
+        self, tenant: str | None = None, *, before: tuple[int, str] | None = None
+    ) -> AsyncIterator[Room]:
+        """Yield the open rooms of a tenant, or of all, the newest first. `before`: those after this (opened, sid)."""
+        opened = await (self._opened() if tenant is None else self._opened_of(tenant))
+        order = sorted(((ms, sid) for sid, ms in opened.items()), reverse=True)
+        if before is not None:
+            order = [each for each in order if each < before]
+        for first in range(0, len(order), PART):
+            for room in await self.read([sid for _, sid in order[first : first + PART]]):
+                # It may have ended meanwhile, or have been given to another tenant.
+                if room.state.is_open and tenant in {None, room.tenant}:
+                    yield room
+
+    async def read(self, sids: Sequence[str]) -> list[Room]:
+        """Return those of these rooms that Redis has, open or over, in this order."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for sid in sids:
+                pipe.hmget(keys.room(sid), _FIELDS)
+            answers = await pipe.execute(raise_on_error=False)
+        rooms = (readable_room(sid, _with_names(answer)) for sid, answer in zip(sids, answers, strict=True))
+        return [room for room in rooms if room is not None]
+
+    async def concurrency(self, tenants: Collection[str]) -> list[Concurrency]:
+        """Return how many open rooms each of these tenants has, in this order."""
+        found: list[Concurrency] = []
+        listed = list(tenants)
+        for first in range(0, len(listed), PART):
+            part = listed[first : first + PART]
+            async with self.redis.pipeline(transaction=False) as pipe:
+                for tenant in part:
+                    pipe.zlexcount(keys.PERMITS, *_bounds(f"tenant:{tenant}"))
+                    pipe.zlexcount(keys.PERMITS, *_bounds(f"unclaimed:{tenant}"))
+                    pipe.zlexcount(keys.WAITLIST, *_bounds(tenant))
+                counts = [int(count) for count in await pipe.execute()]
+            for tenant, (permits, unclaimed, waiting) in zip(part, zip(*[iter(counts)] * 3, strict=True), strict=True):
+                # The three are not of one moment.
+                found.append(Concurrency(tenant, max(0, permits - unclaimed), unclaimed, waiting))
+        return found
+
+    async def _opened(self) -> dict[str, int]:
+        scan = self.redis.zscan_iter(keys.ROOMS, count=1000)
+        return {str(sid): int(ms) async for sid, ms in scan}
+
+    async def _opened_of(self, tenant: str) -> dict[str, int]:
+        async with self.redis.pipeline(transaction=True) as pipe:
+            pipe.zrangebylex(keys.PERMITS, *_bounds(f"tenant:{tenant}"))
+            pipe.zrangebylex(keys.WAITLIST, *_bounds(tenant))
+            members = await pipe.execute()
+        sids = sorted({member.rpartition("\0")[2] for group in members for member in group})
+        scores: Any = await cast("Any", self.redis.zmscore(keys.ROOMS, sids)) if sids else []
+        return {sid: int(ms) for sid, ms in zip(sids, scores, strict=True) if ms is not None}
+
+
+def _with_names(answer: Any) -> Any:
+    """Return the fields that a hash has, by their names; an error as it is."""
+    if isinstance(answer, Exception):
+        return answer
+    return {name: value for name, value in zip(_FIELDS, answer, strict=True) if value is not None}
+
+
+def _bounds(group: str) -> tuple[str, str]:
+    return f"[{group}\0", f"({group}\1"
