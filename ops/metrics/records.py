@@ -35,7 +35,10 @@ async def show_records(series: Series, redis: Redis) -> None:
     series.set(catalogue.RECORDS_KEPT, value=_age(first[0][0], now_ms) if first else 0)
     series.set(catalogue.RECORDS_IN_STREAM, value=length)
     # What was never counted is 0, so that the first one is seen as an increase.
-    for metric, field in ((catalogue.RECORDS_LOST, keys.RECORDS_LOST), (catalogue.RECORDS_REJECTED, keys.RECORDS_REJECTED)):
+    for metric, field in (
+        (catalogue.RECORDS_LOST, keys.RECORDS_LOST),
+        (catalogue.RECORDS_REJECTED, keys.RECORDS_REJECTED),
+    ):
         series.set(metric, value=int(await client.hget(keys.COUNTERS, field) or 0))
 
 

@@ -10,9 +10,6 @@ import io
 from collections import OrderedDict
 from collections.abc import Sequence
 
-import av
-import numpy as np
-
 from ops.console.recordings.audio import Audio
 
 WIDTH, LANE = 1000, 40
@@ -59,18 +56,23 @@ async def _peaks(audio: Audio) -> Peaks:
     if audio.size > MOST_BYTES:
         return ()
     content = b"".join([part async for part in audio.read()])
-    try:
-        return await asyncio.to_thread(_decode, content)
-    except (av.error.FFmpegError, ValueError):
-        return ()
+    return await asyncio.to_thread(_decode, content)
 
 
 def _decode(content: bytes) -> Peaks:
+    # A quarter of the console's start, and needed for the first recording that somebody looks at.
+    import av  # noqa: PLC0415
+    import numpy as np  # noqa: PLC0415
+
     blocks: list[np.ndarray] = []
-    with av.open(io.BytesIO(content), "r") as container:
-        resampler = av.AudioResampler(format="s16p", layout="stereo", rate=RATE)
-        for frame in container.decode(audio=0):
-            blocks += [resampled.to_ndarray() for resampled in resampler.resample(frame)]
+    try:
+        with av.open(io.BytesIO(content), "r") as container:
+            resampler = av.AudioResampler(format="s16p", layout="stereo", rate=RATE)
+            for frame in container.decode(audio=0):
+                blocks += [resampled.to_ndarray() for resampled in resampler.resample(frame)]
+    except (av.error.FFmpegError, ValueError):
+        # It was cut off, or is none. What could be decoded is shown.
+        pass
     if not blocks:
         return ()
     samples = np.abs(np.concatenate(blocks, axis=1).astype(np.float32)) / 32768
