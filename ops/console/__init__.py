@@ -7,6 +7,7 @@
     sign_in/    operators, roles, passwords, OpenID Connect, sessions
     story/      all that is known of a call, on one timeline
     audit       who did, saw or heard what
+    tenant_list  the tenants that are declared, without their keys
     provider_failures  failures of providers, by tenant
     security    headers of each response, and the check of forms
     rendering   templates, their filters, and addresses of static files

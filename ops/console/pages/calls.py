@@ -10,9 +10,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from ops.console.context import Visit, visit
 from ops.console.rendering import choices
+from ops.console.tenant_list import list_tenants
 from tasks.records import CallFilter, InvalidCursor
 from tasks.rooms import AttemptEnding, CallState
-from tasks.tenants.admin import TenantAdmin
 
 SHOWN = 50
 LONGEST_TEXT = 200
@@ -63,7 +63,7 @@ async def show(  # noqa: PLR0913, PLR0917 - a parameter for each field of the se
         older=older if page.next_cursor else "",
         first_page=not cursor,
         states=[*CallState, *ENDINGS],
-        tenants=choices([*await TenantAdmin(viewer.console.redis).read(), tenant]),
+        tenants=choices([*await list_tenants(viewer.console.redis), tenant]),
     )
 
 

@@ -14,11 +14,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from ops.console.context import Console, Visit, visit
 from ops.console.errors import NotFound
 from ops.console.provider_failures import count_failures
+from ops.console.tenant_list import list_tenants
 from tasks.errors import SwitchboardError, TenantInvalid, UnknownTenant
 from tasks.records import CallFilter, TenantUsage
 from tasks.rooms import AttemptEnding, State
 from tasks.tenants import ProviderTable, Tenant, TenantReader
-from tasks.tenants.admin import StoredTenant, TenantAdmin
 from tasks.tenants.tenant import KINDS
 
 DAY_MS = 24 * 3600 * 1000
@@ -46,7 +46,7 @@ class Line:
 async def show_all(request: Request, viewer: Viewer) -> Response:
     """Show all tenants."""
     console = viewer.console
-    stored = await TenantAdmin(console.redis).read()
+    stored = await list_tenants(console.redis)
     await console.live.refresh()
     running, waiting = _open_rooms(console)
     usage: Mapping[str, TenantUsage] = {}
@@ -112,7 +112,7 @@ def _open_rooms(console: Console) -> tuple[Counter[str], Counter[str]]:
 
 def _line(
     name: str,
-    tenant: StoredTenant,
+    record: Mapping[str, Any],
     usage: Mapping[str, TenantUsage],
     failures: Counter[str],
     running: Counter[str],
@@ -120,7 +120,7 @@ def _line(
     *,
     known: bool,
 ) -> Line:
-    record, used = tenant.record, usage.get(name)
+    used = usage.get(name)
     limit = record.get("max_calls")
     named = {str(_table(record, kind).get("provider", "local")) for kind in KINDS}
     return Line(

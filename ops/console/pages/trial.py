@@ -13,8 +13,8 @@ from ops.console.audit import Action
 from ops.console.context import Visit, visit
 from ops.console.errors import ActionFailed, NotFound
 from ops.console.sign_in.operators import Role
+from ops.console.tenant_list import list_tenants
 from tasks.errors import SwitchboardError
-from tasks.tenants.admin import TenantAdmin
 from webhooks.caller_token import TokenSigner
 
 WAIT_SECONDS = 60
@@ -27,7 +27,7 @@ Acting = Annotated[Visit, Depends(visit(Role.OPERATE))]
 @router.get("")
 async def show(request: Request, operator: Acting, tenant: Annotated[str, Query(max_length=128)] = "") -> Response:
     """Show the page."""
-    tenants = await TenantAdmin(operator.console.redis).read()
+    tenants = await list_tenants(operator.console.redis)
     return operator.page(request, "trial/page.html", tenants=list(tenants), chosen=tenant)
 
 
