@@ -40,7 +40,9 @@ def main() -> None:
 
 @main.command()
 @click.option("--calls", default=1, show_default=True, type=click.IntRange(1, 50), help="Number of simultaneous calls.")
-@click.option("--keep", is_flag=True, help="Keep running after the calls, and print a link to try a call in the browser.")
+@click.option(
+    "--keep", is_flag=True, help="Keep running after the calls, and print a link to try a call in the browser."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and the rest on stderr.")
 @click.option(
     "--directory",
@@ -58,8 +60,8 @@ def demo(**options: Any) -> None:
     """Run a whole installation on this machine and make real calls to it.
 
     Starts Redis, livekit-server, two webhook receivers behind HAProxy (one receiver where HAProxy is not installed), a
-    worker for each tier, Flower and the console. Then callers join rooms and speak. Needs no keys. The exit status is 0 if each
-    caller recognised the right answer in the audio that it received.
+    worker for each tier, Flower and the console. Then callers join rooms and speak. Needs no keys. The exit status is 0
+    if each caller recognised the right answer in the audio that it received.
     """
     from ops.demo.command import run  # noqa: PLC0415 - see the module's docstring
     from ops.demo.options import DemoOptions  # noqa: PLC0415

@@ -152,4 +152,6 @@ def _error(line: LogLine, *, words: bool) -> Event:
 
 
 def _sorted(events: Iterator[Event] | list[Event]) -> list[Event]:
-    return sorted(events, key=lambda event: event.at_ms)
+    # Steps before the first claim are in the record of each attempt, and in the call's.
+    each_once = {(event.at_ms, event.kind, event.text): event for event in events}
+    return sorted(each_once.values(), key=lambda event: event.at_ms)
