@@ -40,7 +40,9 @@ def main() -> None:
 
 @main.command()
 @click.option("--calls", default=1, show_default=True, type=click.IntRange(1, 50), help="Number of simultaneous calls.")
-@click.option("--keep", is_flag=True, help="Keep running after the calls, and print a link and a token to join with.")
+@click.option(
+    "--keep", is_flag=True, help="Keep running after the calls, and print a link to try a call in the browser."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, and the rest on stderr.")
 @click.option(
     "--directory",
@@ -58,8 +60,8 @@ def demo(**options: Any) -> None:
     """Run a whole installation on this machine and make real calls to it.
 
     Starts Redis, livekit-server, two webhook receivers behind HAProxy (one receiver where HAProxy is not installed), a
-    worker for each tier, and Flower. Then callers join rooms and speak. Needs no keys. The exit status is 0 if each
-    caller recognised the right answer in the audio that it received.
+    worker for each tier, Flower and the console. Then callers join rooms and speak. Needs no keys. The exit status is 0
+    if each caller recognised the right answer in the audio that it received.
     """
     from ops.demo.command import run  # noqa: PLC0415 - see the module's docstring
     from ops.demo.options import DemoOptions  # noqa: PLC0415
@@ -206,6 +208,32 @@ def probe(*, tenants: tuple[str, ...], every: float | None, port: int, as_json: 
     if (options["calls_url"] is None) is not (options["api_key_file"] is None):
         raise click.UsageError("--calls-url and --api-key-file go together")
     sys.exit(run(tenants, ProbeOptions(**options), every=every, port=port, as_json=as_json))
+
+
+@main.group()
+def console() -> None:
+    """Manage the operators of the console."""
+
+
+@console.command(name="password")
+@click.argument("name")
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    type=click.Choice(["view", "operate", "listen"]),
+    default=["view"],
+    show_default=True,
+    help="A role; it may be given several times.",
+)
+def console_password(name: str, roles: tuple[str, ...]) -> None:
+    """Ask for a password, and print the line of SWITCHBOARD_CONSOLE_OPERATORS for the operator NAME.
+
+    Without a terminal the password is the first line of stdin.
+    """
+    from ops.console.sign_in.password import run  # noqa: PLC0415 - see the module's docstring
+
+    sys.exit(run(name, roles))
 
 
 @main.group()

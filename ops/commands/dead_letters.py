@@ -69,7 +69,7 @@ async def _list(limit: int, *, as_json: bool) -> None:
 async def _show(id_or_sid: str) -> None:
     async with connect(RedisSettings.read()) as redis:
         rooms = RoomStore(redis)
-        letter = await _find(rooms, id_or_sid)
+        letter = await find_letter(rooms, id_or_sid)
         room = await rooms.get(letter.sid)
     state = "forgotten by Redis" if room is None else room.state.value
     print(json.dumps(_as_object(letter) | {"room_state": state, "steps_ms": room.steps_ms if room else {}}, indent=2))
@@ -78,20 +78,30 @@ async def _show(id_or_sid: str) -> None:
 async def _replay(id_or_sid: str) -> None:
     settings = Settings.read()
     async with connect(settings.redis) as redis:
-        letter = await _find(RoomStore(redis), id_or_sid)
+        letter = await find_letter(RoomStore(redis), id_or_sid)
     dispatcher = Dispatcher.from_settings(settings)
     try:
-        result = await dispatcher.replay(await _fetch_room(settings, letter))
+        result = await replay_letter(settings, dispatcher, letter)
     finally:
         await dispatcher.aclose()
+    print(f"{letter.name} is {result}")
+
+
+async def replay_letter(settings: Settings, dispatcher: Dispatcher, letter: DeadLetter) -> DispatchResult:
+    """Queue the room of a dead letter again. Return whether it is queued, or waits.
+
+    Raises DeadLetterError, and SwitchboardError for what still keeps it from being answered.
+    """
+    result = await dispatcher.replay(await _fetch_room(settings, letter))
     if result is DispatchResult.BUSY:
         raise DeadLetterError(f"As many rooms of the tenant wait as may. Replay {letter.name} again when fewer do.")
     if result not in {DispatchResult.QUEUED, DispatchResult.WAITING}:
         raise DeadLetterError(f"{letter.name} is not dead any more.")
-    print(f"{letter.name} is {result}")
+    return result
 
 
-async def _find(rooms: RoomStore, id_or_sid: str) -> DeadLetter:
+async def find_letter(rooms: RoomStore, id_or_sid: str) -> DeadLetter:
+    """Return the dead letter with this id, or the newest one of the room with this sid. Raises DeadLetterError."""
     for letter in await rooms.list_dead_letters(limit=None):
         if id_or_sid in {letter.id, letter.sid}:
             return letter
@@ -110,9 +120,13 @@ async def _fetch_room(settings: Settings, letter: DeadLetter) -> RoomInfo:
     raise DeadLetterError(f"{letter.name} is over, so there is no caller to answer.")
 
 
+def written_ms(letter: DeadLetter) -> int:
+    """Return when a dead letter was written, unix ms: its id is that of a stream's entry."""
+    return int(letter.id.partition("-")[0])
+
+
 def _time(letter: DeadLetter) -> str:
-    # The id is that of a Redis stream: unix ms, a hyphen, a counter.
-    return datetime.fromtimestamp(int(letter.id.partition("-")[0]) / 1000, UTC).isoformat(timespec="seconds")
+    return datetime.fromtimestamp(written_ms(letter) / 1000, UTC).isoformat(timespec="seconds")
 
 
 def _as_object(letter: DeadLetter) -> dict[str, Any]:

@@ -18,13 +18,17 @@ REPLY_SECONDS = 3.0
 POLL_SECONDS = 0.5
 
 
+def request_drain(worker: str, *, now: bool) -> bool:
+    """Ask a worker to drain. Return whether it has answered. Raises OperationalError, RedisError or OSError."""
+    return bool(
+        app.control.broadcast("drain", arguments={"now": now}, destination=[worker], reply=True, timeout=REPLY_SECONDS)
+    )
+
+
 def run(worker: str, *, now: bool, wait: bool) -> int:
     """Ask the worker to drain. Return the exit status."""
     try:
-        replies = app.control.broadcast(
-            "drain", arguments={"now": now}, destination=[worker], reply=True, timeout=REPLY_SECONDS
-        )
-        if not replies:
+        if not request_drain(worker, now=now):
             print(f"No worker {worker} answers. `switchboard ps` lists the workers.", file=sys.stderr)
             return 1
         print(f"{worker} is draining: it takes no more calls")

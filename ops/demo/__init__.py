@@ -10,7 +10,7 @@
     result        the result of one call
     narrator      progress on the terminal
     report        the tables at the end
-    invitation    a link into a room for a person with a browser
+    invitation    a link to the console's page *Try a call*
 
 The processes are those of `ops.stack`, the callers those of `ops.caller`.
 """

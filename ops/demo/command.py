@@ -69,6 +69,7 @@ def stack_options(options: DemoOptions, binaries: Binaries, external: ExternalLi
             "SWITCHBOARD_EMPTY_GRACE_SECONDS": "0.3",
         },
         flower=True,
+        console=True,
         webhook_port=options.webhook_port,
         livekit=external,
     )
@@ -109,10 +110,12 @@ async def _make_calls(count: int, stack: Stack, narrator: Narrator) -> list[Call
 
 def _print_results(results: list[CallResult], stack: Stack, invitation: Invitation | None, narrator: Narrator) -> None:
     narrator.console.print("", report(results), "", sep="\n")
-    flower = stack.flower
+    flower, until = stack.flower, "" if invitation else " (until the demo ends; --keep keeps it)"
     if flower:
-        until = "" if invitation else " (until the demo ends; --keep keeps it)"
         narrator.line(f"Flower: {flower.url}  user {flower.user}  password {flower.password}{until}")
+    console = stack.console
+    if console:
+        narrator.line(f"Console: {console.url}  user {console.user}  password {console.password}{until}")
     for result in results:
         if result.recording:
             narrator.line(f"Recording of {result.room}: {result.recording}")
@@ -120,7 +123,8 @@ def _print_results(results: list[CallResult], stack: Stack, invitation: Invitati
         if result.problem:
             narrator.line(f"{result.room}: {result.problem}", style="red")
     if invitation:
-        narrator.line(f"Join with a browser on this machine:\n{invitation.link}")
+        if invitation.link:
+            narrator.line(f"Try a call with a browser on this machine:\n{invitation.link}")
         narrator.line(f"or with any LiveKit client: url {invitation.url}  token {invitation.token}")
         narrator.line("Ctrl-C stops everything.")
 
@@ -145,11 +149,12 @@ def _stop_on_signals(demo: asyncio.Task[Any] | None, narrator: Narrator) -> None
 
 def as_object(results: list[CallResult], stack: Stack, invitation: Invitation | None) -> dict[str, object]:
     """Return the object that `--json` prints. `join` is null without `--keep`."""
-    flower = stack.flower
+    flower, console = stack.flower, stack.console
     return {
         "ok": all(result.problem is None for result in results),
         "calls": [result.as_object() for result in results],
         "flower": {"url": flower.url, "user": flower.user, "password": flower.password} if flower else None,
+        "console": ({"url": console.url, "user": console.user, "password": console.password} if console else None),
         "join": invitation.as_object() if invitation else None,
         "directory": str(stack.directory),
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MAX_ENDPOINTING_SECONDS = 0.8
+RECORD = '["audio", "transcript", "traces", "logs"]'
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class DemoTenant:
         """Return its tables of the tenants file."""
         table = f"tenants.{self.id}"
         return (
-            f'[{table}]\ntier = "{self.tier}"\ngreeting = "{self.greeting}"\n'
+            f'[{table}]\ntier = "{self.tier}"\ngreeting = "{self.greeting}"\nrecord = {RECORD}\n'
             + "".join(f'[{table}.{kind}]\nprovider = "local"\n' for kind in ("stt", "llm", "tts"))
             # A synthetic voice sounds unfinished to the end-of-turn model, which then waits for more.
             + f"[{table}.turn]\nmax_endpointing_delay_seconds = {MAX_ENDPOINTING_SECONDS}\n"

@@ -16,12 +16,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from ops.console.sign_in.password import PasswordHash
 from ops.setup.errors import SetupError
 
 # As in docker-compose.yml and ops/livekit/livekit.yaml.
 LIVEKIT_API_KEY = "switchboard"
 
-REDIS_USERS = ("receiver", "worker", "background", "flower", "exporter", "records", "tenants", "operator")
+REDIS_USERS = ("receiver", "worker", "background", "flower", "console", "exporter", "records", "tenants", "operator")
 """The users of redis_users.conf that have a URL with their password."""
 
 LIVEKIT_REDIS_USER = "livekit"
@@ -77,6 +78,8 @@ def write(folder: Path) -> list[Path]:
     # Random until the operator replaces it by the one of the single sign-on's provider. Compose wants a file to mount.
     write_once("flower_client_secret", secrets.token_urlsafe(32))
     # A file of SQLite on the volume, until the operator writes the URL of a PostgreSQL server here.
+    console = write_once("console_password", secrets.token_urlsafe(16))
+    write_once("console_operators", f"operator:operate+listen:{PasswordHash.of(console)}")
     write_once("database_url", "sqlite:////var/lib/switchboard/records.db")
     write_once("encryption_keys", base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"))
     return written

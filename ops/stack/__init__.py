@@ -22,6 +22,8 @@ is ready before the next one starts. No part outlives the block or this process:
     worker           a Celery worker
     background       a background worker
     flower           Flower
+    console          the console
+    records          the schema of the database, and what writes records into it
     exporter         the exporter of metrics
     tenants          the tenants file, applied to the stack's Redis
 """

@@ -12,12 +12,14 @@ from typing import Literal, Self
 
 from ops.stack import environment
 from ops.stack.binaries import Binaries
+from ops.stack.console import Console
 from ops.stack.flower import Flower
 from ops.stack.haproxy import HAProxy
 from ops.stack.livekit import LiveKitServer
 from ops.stack.ports import HOST, PortPicker
 from ops.stack.process import ManagedProcess
 from ops.stack.receiver import Receiver
+from ops.stack.records import DatabaseSchema, RecordWriterProcess
 from ops.stack.redis import RedisServer
 from ops.stack.tenants import TenantsFile
 from ops.stack.worker import Worker, WorkerSpec
@@ -46,6 +48,8 @@ class StackOptions:
     env: Mapping[str, str] = field(default_factory=dict)
     python_path: tuple[Path, ...] = ()
     flower: bool = False
+    console: bool = False
+    """Whether there is a console, with a database of its own and what writes the records into it."""
     webhook_port: int | None = None
     """Port for webhooks; None: any free port. A LiveKit server elsewhere has it in its configuration."""
     livekit: ExternalLiveKit | None = None
@@ -101,6 +105,7 @@ class Stack:
             webhook_url=self.webhook_url,
             host=options.livekit_host or options.host,
         )
+        self._console_port = ports.pick() if options.console else None
         self._base = environment.merged(base, self.env)
         self.tenants = TenantsFile(self.directory, self._base, file=options.tenants) if options.tenants else None
         self.receivers = [
@@ -114,6 +119,13 @@ class Stack:
         )
         self.workers = {spec.name: self._worker(spec) for spec in options.workers}
         self.flower = Flower(self.directory, self._base, port=ports.pick()) if options.flower else None
+        self.console: Console | None = None
+        self._database: list[DatabaseSchema] = []
+        self._records: list[RecordWriterProcess] = []
+        if self._console_port is not None:
+            self.console = Console(self.directory, self._base, port=self._console_port)
+            self._database = [DatabaseSchema(self.directory, self._base)]
+            self._records = [RecordWriterProcess(self.directory, self._base, port=ports.pick())]
 
     @classmethod
     @asynccontextmanager
@@ -144,6 +156,12 @@ class Stack:
             # Importing them takes seconds of each worker's start, and hardly any stack uses these providers.
             "SWITCHBOARD_PRELOAD_EXTRAS": "none",
         }
+        if self._console_port is not None:
+            settings |= {
+                "SWITCHBOARD_CONSOLE_URL": f"http://{HOST}:{self._console_port}",
+                "SWITCHBOARD_DATABASE_URL": f"sqlite:///{self.directory / 'records.db'}",
+                "SWITCHBOARD_RECORDINGS_URL": f"file://{self.directory / 'recorded'}",
+            }
         return {**settings, **self.options.env}
 
     @property
@@ -183,11 +201,14 @@ class Stack:
         yield [
             *([self.livekit] if isinstance(self.livekit, LiveKitServer) else []),
             *([self.tenants] if self.tenants else []),
+            *self._database,
         ]
         yield self.receivers
         if self.balancer:
             yield [self.balancer]
-        yield [*self.workers.values(), *([self.flower] if self.flower else [])]
+        # The console is there before the first call ends, and no worker waits for it.
+        beside = [part for part in (self.flower, self.console) if part]
+        yield [*self.workers.values(), *beside, *self._records]
 
     def _worker(self, spec: WorkerSpec) -> Worker:
         return Worker(spec, self.directory, self._base, redis=self.redis)

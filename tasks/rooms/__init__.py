@@ -13,6 +13,7 @@
     webhook_check   the proof that webhooks arrive, for `switchboard doctor`
     trace           the trace of a room that is about to be created
     census          `RoomCensus`: the open rooms of each tier, for metrics
+    overview        `RoomOverview`: all open rooms, for a page that is written every second
     numbers         `CallerNumbers`: the telephone number of a caller who has joined
     counters        `Counters`: calls started, and repairs of the reconciler
     lua/            the scripts, one for each action; `lua/lib/` has what they share
@@ -154,6 +155,7 @@ from tasks.rooms.call_records import AttemptMetrics, AttemptRecord, CallRecord
 from tasks.rooms.census import RoomCensus, TierCensus
 from tasks.rooms.counters import Counters, Repairs, SweepName
 from tasks.rooms.operations import CallOperations
+from tasks.rooms.overview import OpenRoom, RoomOverview
 from tasks.rooms.records import DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, Wait, WorkerStatus
 from tasks.rooms.states import (
     AttemptEnding,
@@ -191,6 +193,7 @@ __all__ = [
     "Limits",
     "LossCause",
     "OpenResult",
+    "OpenRoom",
     "PublicReason",
     "RenewResult",
     "RepairCursor",
@@ -198,6 +201,7 @@ __all__ = [
     "RequeueResult",
     "Room",
     "RoomCensus",
+    "RoomOverview",
     "RoomStore",
     "RoomSummary",
     "State",

@@ -1,6 +1,7 @@
 """The settings of an installation: read once from the environment, frozen, passed in.
 
     groups         the groups, each with its fields' variables, defaults and bounds
+    console        the group of the console, which no other process reads
     database       the group of the database
     notices        the group of notices to tenants' backends
     environment    how a group is read, `NAME` or `NAME_FILE`, and what is said of a value that is not valid
@@ -22,6 +23,7 @@ from typing import Self, cast
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
+from tasks.settings.console import ConsoleSettings
 from tasks.settings.database import DatabaseSettings
 from tasks.settings.environment import Environment, Group, read_groups
 from tasks.settings.groups import (
@@ -49,6 +51,7 @@ __all__ = [
     "AfterLimit",
     "AfterWait",
     "CallSettings",
+    "ConsoleSettings",
     "DatabaseSettings",
     "FlowerSettings",
     "LivekitSettings",
@@ -123,5 +126,5 @@ def check_celery_settings(environment: Environment | None = None) -> None:
 
 def unknown_settings(environment: Environment | None = None) -> list[str]:
     """Return a sentence for each variable that looks like a setting and is none, with the nearest one."""
-    known = Settings.variables().keys() | FlowerSettings.variables().keys()
+    known = Settings.variables().keys() | ConsoleSettings.variables().keys() | FlowerSettings.variables().keys()
     return list(unknown_variables(os.environ if environment is None else environment, known))

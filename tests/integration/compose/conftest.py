@@ -49,6 +49,8 @@ class Installation:
     flower_url: str
     exporter_url: str
     flower_password: str
+    console_url: str
+    console_password: str
     prometheus_url: str
     containers: dict[str, Container]
 
@@ -86,8 +88,9 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         prometheus,
         alertmanager,
         records,
+        console,
         *receivers,
-    ) = (free.pick() for _ in range(15))
+    ) = (free.pick() for _ in range(16))
     addresses = {
         "redis:6379": f"{HOST}:{redis}",
         "haproxy:8080": f"{HOST}:{webhooks}",
@@ -97,6 +100,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         "127.0.0.1:5555": f"{HOST}:{flower}",
         "127.0.0.1:9808": f"{HOST}:{exporter}",
         "127.0.0.1:9810": f"{HOST}:{records}",
+        "127.0.0.1:8100": f"{HOST}:{console}",
         "exporter:9808": f"{HOST}:{exporter}",
         "127.0.0.1:9090": f"{HOST}:{prometheus}",
         "127.0.0.1:9093": f"{HOST}:{alertmanager}",
@@ -141,6 +145,14 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         "flower": replace(mapping, env={"FLOWER_ADDRESS": HOST, "FLOWER_PORT": str(flower)}),
         "exporter": replace(mapping, addresses=addresses | {"0.0.0.0": HOST, "9808": str(exporter)}),  # noqa: S104
         "records": replace(mapping, addresses=addresses | {"0.0.0.0": HOST, "9810": str(records)}),  # noqa: S104
+        "console": replace(
+            mapping,
+            env={
+                "UVICORN_HOST": HOST,
+                "UVICORN_PORT": str(console),
+                "SWITCHBOARD_RECORDINGS_URL": f"file://{files / 'recordings'}",
+            },
+        ),
         "alertmanager": mapping,
         "prometheus": mapping,
     }
@@ -164,6 +176,8 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
             prometheus_url=f"http://{HOST}:{prometheus}",
             exporter_url=f"http://{HOST}:{exporter}/metrics",
             flower_password=(files / "flower_password").read_text(encoding="utf-8").strip(),
+            console_url=f"http://{HOST}:{console}",
+            console_password=(files / "console_password").read_text(encoding="utf-8").strip(),
             containers=containers,
         )
 

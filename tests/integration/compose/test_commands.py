@@ -194,6 +194,30 @@ async def test_the_exporter_shows_the_installation_as_a_user_of_redis_who_may_do
     assert 'switchboard_tier_promise_seconds{tier="premium"} 5.0' in lines
 
 
+async def test_an_operator_signs_in_at_the_console_and_does_all_that_it_offers(installation: Installation) -> None:
+    jar = aiohttp.CookieJar(unsafe=True)
+    own = {"Sec-Fetch-Site": "same-origin"}
+
+    def token(page: str) -> str:
+        return page.partition('name="csrf" value="')[2].partition('"')[0]
+
+    async with aiohttp.ClientSession(installation.console_url, cookie_jar=jar, headers=own) as session:
+        form = {"csrf": token(await (await session.get("/sign-in")).text()), "name": "operator"}
+        async with session.post("/sign-in", data={**form, "password": installation.console_password}) as answer:
+            csrf = token(await answer.text())
+            assert answer.status == HTTPStatus.OK
+        for path in ("/", "/calls", "/tenants", "/tenants/acme", "/dead-letters", "/try", "/audit"):
+            assert (await session.get(path)).status == HTTPStatus.OK, path
+        async with session.post("/try", data={"csrf": csrf, "tenant": "acme"}) as answer:
+            made = await answer.json()
+        assert (await session.get(f"/now/rooms/{made['sid']}")).status == HTTPStatus.OK
+        async with session.post(f"/now/rooms/{made['sid']}/end", data={"csrf": csrf}) as answer:
+            assert answer.status == HTTPStatus.OK
+        # It is asked, and nobody answers.
+        async with session.post("/now/workers/nobody@here/drain", data={"csrf": csrf}) as answer:
+            assert answer.status == HTTPStatus.CONFLICT
+
+
 @pytest.mark.parametrize("name", WORKERS)
 async def test_a_worker_is_healthy_and_a_container_stop_ends_it_cleanly(installation: Installation, name: str) -> None:
     worker = installation.worker(name)

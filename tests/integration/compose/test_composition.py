@@ -15,7 +15,7 @@ import yaml
 from ops.docker.secret_files import LIVEKIT_API_KEY, write
 from ops.setup.livekit import VERSION
 from tasks.call.drain import HAND_OVER_SECONDS
-from tasks.settings import Settings
+from tasks.settings import ConsoleSettings, Settings
 from tests.integration.compose.composition import (
     REPOSITORY,
     Service,
@@ -57,7 +57,7 @@ def test_the_schema_would_notice_a_mistake() -> None:
 
 def test_it_has_everything_that_an_installation_needs() -> None:
     assert set(services()) == {
-        *("livekit", "redis", "haproxy", "flower", "tenants", "records"),
+        *("livekit", "redis", "haproxy", "flower", "console", "tenants", "records"),
         *("receiver-1", "receiver-2", "worker-premium", "worker-standard", "background"),
         *OBSERVING,
     }
@@ -103,7 +103,8 @@ def test_the_environment_names_settings_that_exist(service: Service) -> None:
     other_prefixes = ("FLOWER_", "UVICORN_", "SWITCHBOARD_FLOWER_")
     for name in service["environment"]:
         if not name.startswith(other_prefixes):
-            assert name.removesuffix("_FILE") in Settings.variables() or name in Settings.variables()
+            known = Settings.variables() | ConsoleSettings.variables()
+            assert name.removesuffix("_FILE") in known or name in known
 
 
 @BUILT
@@ -150,7 +151,7 @@ def test_redis_and_the_webhooks_are_on_networks_that_do_not_leave_the_host() -> 
     assert "ports" not in services()["redis"]
 
 
-@pytest.mark.parametrize("name", ["flower", "grafana"])
+@pytest.mark.parametrize("name", ["flower", "console", "grafana"])
 def test_a_dashboard_is_published_to_the_host_itself_only(name: str) -> None:
     assert all(port.startswith("127.0.0.1:") for port in services()[name]["ports"])
 
@@ -199,7 +200,10 @@ def test_grafana_has_the_version_that_the_dashboards_are_built_for() -> None:
 
 def test_the_records_are_on_a_volume_and_only_what_shows_records_has_the_database() -> None:
     assert services()["records"]["volumes"] == ["records:/var/lib/switchboard"]
-    assert [name for name, service in services().items() if "database_url" in service.get("secrets", [])] == ["records"]
+    assert [name for name, service in services().items() if "database_url" in service.get("secrets", [])] == [
+        "records",
+        "console",
+    ]
 
 
 def test_redis_keeps_queued_calls_over_a_restart() -> None:

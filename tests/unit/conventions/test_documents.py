@@ -14,13 +14,14 @@ from google.protobuf import json_format
 from livekit import api
 
 from ops.cli import main
+from ops.console import keys as console_keys
 from ops.metrics import catalogue
 from pipeline.options import TurnOptions, VadOptions
 from pipeline.providers import PROVIDERS
 from tasks.background.notices import keys as notice_keys
 from tasks.queue.idempotency.store import redis_key
 from tasks.rooms import keys
-from tasks.settings import FlowerSettings, Settings
+from tasks.settings import ConsoleSettings, FlowerSettings, Settings
 from tasks.settings.groups import BACKGROUND_QUEUE
 from tasks.tenants import keys as tenant_keys
 from tests.bench.scaling import report
@@ -49,7 +50,7 @@ def test_each_command_of_make_is_a_target(document: Path) -> None:
 
 def test_every_setting_is_documented_with_its_default() -> None:
     documented = rows(read("docs/reference/settings.md"), "[A-Z_]+")
-    variables = Settings.variables() | FlowerSettings.variables()
+    variables = Settings.variables() | ConsoleSettings.variables() | FlowerSettings.variables()
     assert set(documented) == set(variables)
     for name, field in variables.items():
         default: Any = field.default
@@ -60,7 +61,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 
 def test_every_variable_that_a_document_names_exists() -> None:
-    known = set(Settings.variables())
+    known = set(Settings.variables() | ConsoleSettings.variables())
     flower = set(FlowerSettings.variables())
     compose = set(re.findall(r"\$\{(\w+)", read("docker-compose.yml")))
     client = set(re.findall(r'_variable\("(\w+)"\)', read("pipeline/runtime/rtc_client.py")))
@@ -159,6 +160,9 @@ def test_every_key_in_redis_is_documented() -> None:
         keys.webhook_check("<name>"),
         keys.trace("<name>"),
         redis_key("<digest>"),
+        console_keys.session("<digest>"),
+        console_keys.attempts("<digest>"),
+        console_keys.openid("<digest>"),
         keys.worker("<node>"),
         notice_keys.notice("<id>"),
         *(key("<sid>") for key in (notice_keys.queue, notice_keys.attempts)),

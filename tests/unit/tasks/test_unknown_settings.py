@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.settings import FlowerSettings, Settings, unknown_settings
+from tasks.settings import ConsoleSettings, FlowerSettings, Settings, unknown_settings
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_an_unknown_variable_is_named_with_the_nearest_setting(variable: str, se
 
 
 def test_every_setting_and_its_file_are_known() -> None:
-    names = Settings.variables().keys() | FlowerSettings.variables().keys()
+    names = Settings.variables().keys() | ConsoleSettings.variables().keys() | FlowerSettings.variables().keys()
     assert unknown_settings(dict.fromkeys([*names, *(f"{name}_FILE" for name in names)], "x")) == []
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from ops.helm import chart
 from tasks.call.drain import HAND_OVER_SECONDS
-from tasks.settings import FlowerSettings, Settings
+from tasks.settings import ConsoleSettings, FlowerSettings, Settings
 from tasks.worker.presence.liveness import LIVE_SECONDS
 from tasks.worker.start.runtime_dir import PREFIX
 from tests.unit.conventions.documents import read
@@ -120,7 +120,7 @@ def test_each_process_has_only_the_secrets_that_it_needs(values: str) -> None:
 
 @each_set
 def test_every_variable_is_a_setting(values: str) -> None:
-    known = Settings.variables() | FlowerSettings.variables()
+    known = Settings.variables() | ConsoleSettings.variables() | FlowerSettings.variables()
     for pod in pods(values).values():
         ours = {name.removesuffix("_FILE") for name in env(pod) if not name.startswith(NOT_OURS)}
         assert ours <= known.keys()
