@@ -2,9 +2,9 @@
 
     cli          the `switchboard` command and its options
     commands/    the commands for a running installation: ps, drain, dead, tenants, doctor, probe
-    console/     a web app for operators, which takes in recordings
     metrics/     `switchboard exporter`: the metrics of an installation for Prometheus
-    console/     pages for operators, and recordings of calls: `uvicorn --factory ops.console.app:create_app`
+    console/     pages for operators, and what agents upload: `uvicorn --factory ops.console.app:create_app`
+    recordings/  recordings of calls: stored, found, played, deleted
     demo/        `switchboard demo`: an installation on this machine, and calls to it
     caller/      a caller that speaks, listens and measures
     stack/       the processes of an installation, for the demo and for tests

@@ -10,6 +10,8 @@ import click
 
 from ops.commands.calls.cli import calls
 from ops.commands.keys.cli import keys
+from ops.commands.notices.cli import notices
+from ops.commands.tenants.cli import tenants
 from tasks.errors import InvalidSetting
 
 
@@ -269,141 +271,6 @@ def dead_replay(letter: str) -> None:
     sys.exit(replay(letter))
 
 
-@main.group()
-def notices() -> None:
-    """List, send again and test the notices to tenants' backends. Each command reads REDIS_URL."""
-
-
-@notices.command(name="list")
-@click.argument("tenant")
-@click.option("--state", type=click.Choice(["pending", "delivered", "given_up"]), help="Notices in this state alone.")
-@click.option("--call", "sid", help="Notices of the call of the room with this sid alone.")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="Number of notices.")
-@click.option("--before", metavar="ID", help="Notices that are older than this one.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array, with all tries.")
-def notices_list(tenant: str, **options: Any) -> None:
-    """List the notices of a tenant, the newest first, with the last answer of its backend."""
-    from ops.commands.notices import list_notices  # noqa: PLC0415 - see the module's docstring
-
-    sys.exit(list_notices(tenant, **options))
-
-
-@notices.command(name="show")
-@click.argument("notice")
-def notices_show(notice: str) -> None:
-    """Show a notice as JSON, with its content and all tries. NOTICE is its id, the backend's `webhook-id`."""
-    from ops.commands.notices import show  # noqa: PLC0415 - see the module's docstring
-
-    sys.exit(show(notice))
-
-
-@notices.command(name="resend")
-@click.argument("ids", metavar="NOTICE...", nargs=-1)
-@click.option("--tenant", help="All notices of this tenant that are in the state.")
-@click.option("--state", default="given_up", show_default=True, type=click.Choice(["pending", "delivered", "given_up"]))
-def notices_resend(ids: tuple[str, ...], *, tenant: str | None, state: str) -> None:
-    """Send notices again, or at once if they wait. A backend that is disabled gets them too."""
-    from ops.commands.notices import resend  # noqa: PLC0415 - see the module's docstring
-
-    if bool(ids) is (tenant is not None):
-        raise click.UsageError("name the notices, or a --tenant")
-    sys.exit(resend(ids, tenant=tenant, state=state))
-
-
-@notices.command(name="test")
-@click.argument("tenant")
-@click.option(
-    "--seconds", default=30.0, show_default=True, type=click.FloatRange(1), help="Time for the backend's answer."
-)
-def notices_test(tenant: str, *, seconds: float) -> None:
-    """Send a notice of type `test` to a tenant's backend, and print its answer.
-
-    A background worker sends it, as it sends all. A backend that is disabled and takes it is enabled again. The exit
-    status is 0 if it was taken, else 1.
-    """
-    from ops.commands.notices import test  # noqa: PLC0415 - see the module's docstring
-
-    sys.exit(test(tenant, seconds=seconds))
-
-
-@notices.command(name="backends")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
-def notices_backends(*, as_json: bool) -> None:
-    """Show the backends of all tenants: which fail, which are disabled and why, and how many notices wait."""
-    from ops.commands.notices import backends  # noqa: PLC0415 - see the module's docstring
-
-    sys.exit(backends(as_json=as_json))
-
-
-@main.group()
-def tenants() -> None:
-    """Apply the tenants file to Redis, and show the tenants in Redis."""
-
-
-@tenants.command(name="apply")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Validate the file and show what would change; change nothing.")
-@click.option("--prune", is_flag=True, help="Remove the tenants that are in Redis and not in the file.")
-@click.option(
-    "--keys",
-    type=click.File(encoding="utf-8"),
-    help='Read the keys that are declared as "stdin:NAME" from this file, in lines NAME=key; - for stdin.',
-)
-@click.option(
-    "--reencrypt",
-    is_flag=True,
-    help="Encrypt keys again that cannot be decrypted because their encryption key is lost.",
-)
-def tenants_apply(**options: Any) -> None:
-    """Write the tenants that FILE declares to Redis: all of them, or none if anything in the file is wrong.
-
-    Provider keys are read here and stored encrypted. Reads the same settings as a receiver, and
-    SWITCHBOARD_ENCRYPTION_KEYS as the workers have it. The exit status is 0 if the file was applied, else 1.
-    """
-    from ops.commands.tenants.command import apply  # noqa: PLC0415 - see the module's docstring
-
-    sys.exit(apply(**options))
-
-
-@tenants.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
-def tenants_list(*, as_json: bool) -> None:
-    """List the tenants. Reads REDIS_URL."""
-    from ops.commands.tenants.command import list_tenants  # noqa: PLC0415 - see the module's docstring
-
-    sys.exit(list_tenants(as_json=as_json))
-
-
-@tenants.command(name="show")
-@click.argument("tenant")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def tenants_show(tenant: str, *, as_json: bool) -> None:
-    """Show a tenant, with fingerprints instead of its keys. Reads REDIS_URL."""
-    from ops.commands.tenants.command import show  # noqa: PLC0415 - see the module's docstring
-
-    sys.exit(show(tenant, as_json=as_json))
-
-
-@tenants.command(name="remove")
-@click.argument("tenant")
-def tenants_remove(tenant: str) -> None:
-    """Remove a tenant and its keys. Its running calls go on. Reads REDIS_URL."""
-    from ops.commands.tenants.command import remove  # noqa: PLC0415 - see the module's docstring
-
-    sys.exit(remove(tenant))
-
-
-@tenants.command(name="rotate-keys")
-def tenants_rotate_keys() -> None:
-    """Encrypt all provider keys with the first of SWITCHBOARD_ENCRYPTION_KEYS.
-
-    Reads the same settings as a receiver.
-    """
-    from ops.commands.tenants.command import rotate_keys  # noqa: PLC0415 - see the module's docstring
-
-    sys.exit(rotate_keys())
-
-
 @main.command()
 @click.option("--tenant", help="Only this tenant.")
 @click.option("--month", help="Month in UTC: 2026-11.  [default: this month]")
@@ -418,8 +285,8 @@ def usage(*, tenant: str | None, month: str | None, as_csv: bool, as_json: bool)
     sys.exit(run(tenant=tenant, month=month, as_csv=as_csv, as_json=as_json))
 
 
-main.add_command(calls)
-main.add_command(keys)
+for group in (calls, keys, notices, tenants):
+    main.add_command(group)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
     records       write the records of calls into the database
     database      upgrade the schema of the database, or show it
     dead_letters  list, show and replay dead letters
-    notices       list, show, resend and test the notices to tenants' backends
+    notices/      list, show, resend and test the notices to tenants' backends
     doctor/       check the whole installation
     probe/        call a tenant as a caller does
     calls/        list calls, show one, say why one waits; end, move or erase one

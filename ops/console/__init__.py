@@ -13,7 +13,6 @@
     rendering   templates, their filters, and addresses of static files
     errors      errors that an operator reads
     keys        names of the Redis keys
-    recordings/ recordings of calls: stored, found, played, deleted
     uploads/    what agents upload of their calls
     templates/  the pages and their parts, in HTML
     static/     style, scripts, and `vendor/`: packages of npm

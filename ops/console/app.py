@@ -22,7 +22,6 @@ from ops.console.context import Console, find_visit
 from ops.console.errors import ConsoleError, SignInRequired
 from ops.console.now.views import live_view
 from ops.console.pages import audit_log, call, calls, dead_letters, now, sign_in, tenants, trial
-from ops.console.recordings.archive import Archive
 from ops.console.rendering import STATIC, Templates
 from ops.console.sign_in.attempts import Attempts
 from ops.console.sign_in.openid import OpenIDConnect
@@ -31,6 +30,7 @@ from ops.console.sign_in.sessions import Sessions
 from ops.console.story.waveform import Waveforms
 from ops.console.uploads.app import open_uploads
 from ops.console.uploads.endpoint import ROUTES
+from ops.recordings.archive import Archive
 from tasks import logs
 from tasks.errors import InvalidSetting, RedisUnavailable
 from tasks.queue.dispatcher import Dispatcher

@@ -13,13 +13,13 @@ from ops.console import security
 from ops.console.audit import Action, Audit, Entry
 from ops.console.errors import FormRefused, RoleMissing, SignInRequired
 from ops.console.now.live_view import LiveView
-from ops.console.recordings.archive import Archive
 from ops.console.rendering import Templates
 from ops.console.sign_in.attempts import Attempts
 from ops.console.sign_in.openid import OpenIDConnect
 from ops.console.sign_in.operators import Operator, PasswordOperators, Role
 from ops.console.sign_in.sessions import Session, Sessions
 from ops.console.story.waveform import Waveforms
+from ops.recordings.archive import Archive
 from tasks.queue.dispatcher import Dispatcher
 from tasks.records import Database, RecordStore
 from tasks.rooms import RoomStore

@@ -16,8 +16,8 @@ import psutil
 import pytest_asyncio
 
 from ops.caller.caller import Caller
-from ops.console.recordings.archive import Archive
-from ops.console.recordings.results import RecordedCall
+from ops.recordings.archive import Archive
+from ops.recordings.results import RecordedCall
 from pipeline.providers.local.sphinx import recognise
 from tasks.records import Database
 from tasks.records.entries import read_entry

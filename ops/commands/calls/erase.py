@@ -42,9 +42,9 @@ def _run(sid: str | None, number: str | None) -> int:
 
 
 async def _erase(sid: str | None, number: str | None) -> list[str]:
-    from ops.console.recordings.deletion import Deletion  # noqa: PLC0415 - as above
-    from ops.console.recordings.erasure import Erasure  # noqa: PLC0415
-    from ops.console.recordings.object_store import ObjectStore  # noqa: PLC0415
+    from ops.recordings.deletion import Deletion  # noqa: PLC0415 - as above
+    from ops.recordings.erasure import Erasure  # noqa: PLC0415
+    from ops.recordings.object_store import ObjectStore  # noqa: PLC0415
     from tasks.records import Database  # noqa: PLC0415
     from tasks.redis_client import connect  # noqa: PLC0415
     from tasks.settings import DatabaseSettings, RecordingSettings, RedisSettings  # noqa: PLC0415

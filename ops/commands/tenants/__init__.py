@@ -1,5 +1,6 @@
 """`switchboard tenants`: apply a tenants file to Redis, and show what Redis has.
 
+    cli          the command line, which `ops.cli` has
     command      apply, list, show, remove, rotate-keys
     declaration  the tenants file, read and validated as a whole
     validation   every problem with a declared tenant

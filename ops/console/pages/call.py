@@ -12,11 +12,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from ops.console.audit import Action
 from ops.console.context import Visit, visit
 from ops.console.errors import NotFound
-from ops.console.recordings.object_store import RecordingNotFound
-from ops.console.recordings.results import AudioPart, RecordedCall
 from ops.console.sign_in.operators import Role
 from ops.console.story import timeline
 from ops.console.story.events import Event, Kind
+from ops.recordings.object_store import RecordingNotFound
+from ops.recordings.results import AudioPart, RecordedCall
 from tasks.records import CallDetails
 from tasks.rooms import Room
 

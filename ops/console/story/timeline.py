@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from ops.console.recordings.results import LogLine, RecordedCall, RecordedSpan, TranscriptItem
 from ops.console.story.events import Event, Kind, Latency
+from ops.recordings.results import LogLine, RecordedCall, RecordedSpan, TranscriptItem
 from tasks.records import CallDetails, StoredAttempt
 from tasks.rooms import AttemptEnding, Room
 

@@ -10,7 +10,7 @@ import io
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from ops.console.recordings.audio import Audio
+from ops.recordings.audio import Audio
 
 WIDTH, LANE = 1000, 40
 """Columns of the picture, and the height of each lane. It is scaled to the page."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
-from ops.console.recordings.store import Source
 from ops.console.uploads.errors import Malformed, NotRecorded, UnknownAttempt
+from ops.recordings.store import Source
 from tasks.errors import RedisUnavailable, UnknownTenant
 from tasks.records import RecordStore
 from tasks.rooms import RoomStore

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 
-from ops.console.recordings.archive import Archive
 from ops.console.uploads.admission import Admission
 from ops.console.uploads.endpoint import ROUTES, Uploads
 from ops.console.uploads.forwarder import Forwarder
+from ops.recordings.archive import Archive
 from tasks import logs
 from tasks.records import Database, RecordStore
 from tasks.redis_client import connect

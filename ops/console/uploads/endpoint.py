@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ops.console.recordings.store import RecordingStore, Source
 from ops.console.uploads import body, otlp
 from ops.console.uploads.access_token import require_upload_grant
 from ops.console.uploads.admission import Admission
 from ops.console.uploads.errors import NotRecorded, TooManyUploads, UploadRefused, refusal
 from ops.console.uploads.forwarder import Forwarder
 from ops.console.uploads.session import take_session
+from ops.recordings.store import RecordingStore, Source
 from tasks.errors import SwitchboardError
 
 MOST_AT_ONCE = 64

@@ -11,11 +11,11 @@ from google.protobuf.message import DecodeError
 from livekit.protocol.metrics import MetricsRecordingHeader
 from starlette.requests import Request
 
-from ops.console.recordings.store import RecordingStore
 from ops.console.uploads import body
 from ops.console.uploads.admission import Admission, Admitted
 from ops.console.uploads.errors import Malformed
 from ops.console.uploads.multipart import MultipartReader
+from ops.recordings.store import RecordingStore
 
 HEADER_BYTES = 1 << 20
 TRANSCRIPT_BYTES = 32 << 20

@@ -1,7 +1,7 @@
 """Recordings of calls: the attempts of which something has arrived, transcripts, spans, log lines, tenants' keys.
 
 Audio is in the object store; its path is here. `content` is what was said, or may hold it: JSON, compressed, and
-encrypted if that is on, as `ops.console.recordings.content` has it.
+encrypted if that is on, as `ops.recordings.content` has it.
 """
 
 from __future__ import annotations

@@ -15,9 +15,9 @@ import aiohttp
 import av
 import numpy as np
 
-from ops.console.recordings.archive import Archive
-from ops.console.recordings.store import Source
 from ops.console.sign_in.password import PasswordHash
+from ops.recordings.archive import Archive
+from ops.recordings.store import Source
 from ops.stack import Binaries, environment
 from ops.stack.console import Console
 from ops.stack.ports import PortPicker

@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 import uvicorn
 
-from ops.console.recordings.archive import Archive
 from ops.console.uploads.app import create_app
+from ops.recordings.archive import Archive
 from ops.stack import environment
 from ops.stack.binaries import Binaries
 from ops.stack.ports import PortPicker

@@ -12,8 +12,8 @@ import psutil
 import pytest
 from livekit import api
 
-from ops.console.recordings.archive import Archive
 from ops.console.uploads import body as bodies
+from ops.recordings.archive import Archive
 from tasks.settings import Settings
 from tests.integration.ops.console.uploads.sender import PREFIX, SECRET, Sender, header, ogg, stored_files, token
 

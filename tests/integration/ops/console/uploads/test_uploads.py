@@ -23,7 +23,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
-from ops.console.recordings.archive import Archive
+from ops.recordings.archive import Archive
 from ops.stack.redis import RedisServer
 from tasks.rooms import RoomStore
 from tasks.settings import Settings

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from ops.commands.calls.erase import erase
-from ops.console.recordings.archive import Archive
-from ops.console.recordings.store import Source
+from ops.recordings.archive import Archive
+from ops.recordings.store import Source
 from ops.stack.redis import RedisServer
 from tasks.records import Database, RecordStore
 from tasks.records.entries import read_entry

@@ -15,12 +15,12 @@ from urllib.parse import quote
 from sqlalchemy import and_, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ops.console.recordings import chunk_cipher
-from ops.console.recordings.content import pack
-from ops.console.recordings.insertion import insert_missing
-from ops.console.recordings.object_store import ObjectStore
-from ops.console.recordings.ogg import OggLength
-from ops.console.recordings.tenant_keys import TenantKeys
+from ops.recordings import chunk_cipher
+from ops.recordings.content import pack
+from ops.recordings.insertion import insert_missing
+from ops.recordings.object_store import ObjectStore
+from ops.recordings.ogg import OggLength
+from ops.recordings.tenant_keys import TenantKeys
 from tasks.records import Database
 from tasks.records.models import Call, LogEntry, RecordedAttempt, Span, TranscriptEntry
 

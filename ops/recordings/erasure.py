@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 from sqlalchemy import select
 
-from ops.console.recordings.deletion import Deletion
+from ops.recordings.deletion import Deletion
 from tasks.errors import RedisUnavailable, SwitchboardError
 from tasks.records import Database, RecordStore
 from tasks.records.models import Attempt, Call

@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ops.console.recordings import chunk_cipher
-from ops.console.recordings.audio import Audio, respond
-from ops.console.recordings.content import KeySet, unpack
-from ops.console.recordings.object_store import ObjectStore, RecordingNotFound
-from ops.console.recordings.results import (
+from ops.recordings import chunk_cipher
+from ops.recordings.audio import Audio, respond
+from ops.recordings.content import KeySet, unpack
+from ops.recordings.object_store import ObjectStore, RecordingNotFound
+from ops.recordings.results import (
     AttemptRecording,
     AudioPart,
     LogLine,
@@ -24,8 +24,8 @@ from ops.console.recordings.results import (
     RecordedSpan,
     TranscriptItem,
 )
-from ops.console.recordings.store import owner
-from ops.console.recordings.tenant_keys import TenantKeys
+from ops.recordings.store import owner
+from ops.recordings.tenant_keys import TenantKeys
 from tasks.records import Database
 from tasks.records.models import Attempt, LogEntry, RecordedAttempt, Span, TranscriptEntry
 

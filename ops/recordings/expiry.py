@@ -8,7 +8,7 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 
-from ops.console.recordings.deletion import Deletion
+from ops.recordings.deletion import Deletion
 from tasks.errors import SwitchboardError
 
 EVERY_SECONDS = 3600.0

@@ -13,8 +13,8 @@ import time
 
 from sqlalchemy import select, update
 
-from ops.console.recordings.content import NO_KEYS, KeySet
-from ops.console.recordings.insertion import insert_missing
+from ops.recordings.content import NO_KEYS, KeySet
+from ops.recordings.insertion import insert_missing
 from tasks.encryption import DecryptionFailed, Encryption
 from tasks.errors import SwitchboardError
 from tasks.records import Database

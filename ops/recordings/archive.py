@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from redis.exceptions import RedisError
 
-from ops.console.recordings.deletion import Deletion
-from ops.console.recordings.expiry import Expiry
-from ops.console.recordings.object_store import ObjectStore
-from ops.console.recordings.recordings import Recordings
-from ops.console.recordings.store import RecordingStore
-from ops.console.recordings.tenant_keys import TenantKeys
+from ops.recordings.deletion import Deletion
+from ops.recordings.expiry import Expiry
+from ops.recordings.object_store import ObjectStore
+from ops.recordings.recordings import Recordings
+from ops.recordings.store import RecordingStore
+from ops.recordings.tenant_keys import TenantKeys
 from tasks.encryption import Encryption
 from tasks.errors import InvalidSetting, RedisUnavailable, SwitchboardError
 from tasks.records import Database

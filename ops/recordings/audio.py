@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from ops.console.recordings.chunk_cipher import CHUNK, HEADER, TAG, Decryption, key_number, locate
-from ops.console.recordings.content import KeySet
-from ops.console.recordings.object_store import READ, ObjectStore
+from ops.recordings.chunk_cipher import CHUNK, HEADER, TAG, Decryption, key_number, locate
+from ops.recordings.content import KeySet
+from ops.recordings.object_store import READ, ObjectStore
 
 CONTENT_TYPE = "audio/ogg"
 PARTIAL, UNSATISFIABLE = 206, 416

@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ops.console.recordings.archive import Archive
-from ops.console.recordings.chunk_cipher import NotDecryptable
-from ops.console.recordings.object_store import ObjectStore, RecordingNotFound, RecordingUnavailable
-from ops.console.recordings.store import Source
-from ops.console.recordings.tenant_keys import TenantKeyUnreadable
+from ops.recordings.archive import Archive
+from ops.recordings.chunk_cipher import NotDecryptable
+from ops.recordings.object_store import ObjectStore, RecordingNotFound, RecordingUnavailable
+from ops.recordings.store import Source
+from ops.recordings.tenant_keys import TenantKeyUnreadable
 from tasks.errors import InvalidSetting
 from tasks.records import Database
 from tasks.settings import DatabaseSettings, Settings

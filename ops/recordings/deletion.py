@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import delete, select, update
 
-from ops.console.recordings.object_store import ObjectStore
-from ops.console.recordings.store import folder
+from ops.recordings.object_store import ObjectStore
+from ops.recordings.store import folder
 from tasks.records import Database
 from tasks.records.models import LogEntry, RecordedAttempt, Span, TranscriptEntry
 

@@ -14,7 +14,7 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from ops.console.recordings.chunk_cipher import NotDecryptable
+from ops.recordings.chunk_cipher import NotDecryptable
 
 _PLAIN, _ENCRYPTED = b"\0", b"\1"
 _NONCE = 12
