@@ -21,7 +21,7 @@ from ops.setup.errors import SetupError
 # As in docker-compose.yml and ops/livekit/livekit.yaml.
 LIVEKIT_API_KEY = "switchboard"
 
-REDIS_USERS = ("receiver", "worker", "flower", "exporter", "tenants", "operator")
+REDIS_USERS = ("receiver", "worker", "flower", "exporter", "records", "tenants", "operator")
 """The users of redis_users.conf that have a URL with their password."""
 
 LIVEKIT_REDIS_USER = "livekit"
@@ -76,6 +76,8 @@ def write(folder: Path) -> list[Path]:
     write_once("flower_cookie_secret", secrets.token_urlsafe(48))
     # Random until the operator replaces it by the one of the single sign-on's provider. Compose wants a file to mount.
     write_once("flower_client_secret", secrets.token_urlsafe(32))
+    # A file of SQLite on the volume, until the operator writes the URL of a PostgreSQL server here.
+    write_once("database_url", "sqlite:////var/lib/switchboard/records.db")
     write_once("encryption_keys", base64.urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"))
     return written
 

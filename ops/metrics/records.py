@@ -1,4 +1,4 @@
-"""The stream of records and its writers: whether the lasting records keep up, before the stream trims what they lack."""
+"""The stream of records and its writers: whether the lasting records keep up with what the stream trims."""
 
 from __future__ import annotations
 

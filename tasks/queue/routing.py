@@ -114,7 +114,7 @@ def called_number(participant: models.ParticipantInfo) -> str | None:
 
 
 def caller_number(participant: models.ParticipantInfo) -> str:
-    """Return the telephone number of a participant, or of whom the agent has called, in E.164; "" for anybody else."""
+    """Return the telephone number of a participant by telephone, who may be the one that was called, in E.164; "" for anybody else."""
     if participant.kind != models.ParticipantInfo.Kind.SIP:
         return ""
     return _number(participant.attributes.get(CALLER, ""))

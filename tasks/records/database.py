@@ -115,7 +115,7 @@ def _is_missing(settings: DatabaseSettings) -> bool:
 
 
 def _create_file(file: Path) -> None:
-    # For this user alone: it tells who has called whom.
+    # For this user alone: it tells who has called.
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = file.with_name(f"{file.name}.{secrets.token_hex(4)}.new")
     new.touch(mode=0o600)

@@ -69,7 +69,7 @@ class RecordWriter:
         self._outage = Outage(redis, logger)
         self._stopping = asyncio.Event()
         self._claimed_at = float("-inf")
-        self._database_problem = ""
+        self._problems: set[str] = set()
         self.turned_at = time.monotonic()
         """When it last came round, for a health check: an outage is no reason for a restart, a loop that stands is."""
 
@@ -80,7 +80,7 @@ class RecordWriter:
     @property
     def database_is_up(self) -> bool:
         """True unless the last try to write has failed."""
-        return not self._database_problem
+        return not self._problems
 
     async def run(self) -> None:
         """Write records until `stop`."""
@@ -92,7 +92,7 @@ class RecordWriter:
                 entries = await self._next()
                 if entries:
                     await self._until_done(partial(self._write, entries))
-                    if self._stopping.is_set() and self._database_problem:
+                    if self._stopping.is_set() and self._problems:
                         break
                     await self._stream.acknowledge(entries)
                 self._outage.answered()
@@ -138,12 +138,13 @@ class RecordWriter:
                 return
 
     def _report(self, problem: str) -> None:
-        """Log one line at each change of the database's state."""
-        if problem and problem != self._database_problem:
+        """Log one line for each problem of an outage, and one when it is over; "" for none."""
+        if problem and problem not in self._problems:
             logger.warning("records are not written; the stream keeps them", extra={"problem": problem})
-        elif self._database_problem and not problem:
+            self._problems.add(problem)
+        elif self._problems and not problem:
             logger.warning("records are written again")
-        self._database_problem = problem
+            self._problems.clear()
 
     async def _write(self, entries: Sequence[Entry]) -> None:
         records, rejected = _read(entries)

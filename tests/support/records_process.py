@@ -17,6 +17,7 @@ OK = 200
 class RecordsProcess(ManagedProcess):
     """One writer of records. It may be killed, paused and started again."""
 
+    ready_seconds = 60.0
     stop_seconds = 20.0
 
     def __init__(self, directory: Path, *, redis_url: str, database: DatabaseSettings, name: str = "records") -> None:

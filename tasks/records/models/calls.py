@@ -102,7 +102,7 @@ class Usage(Base):
             ondelete="CASCADE",
         ),
         # All that a sum needs, so that it reads the index alone.
-        Index(None, "tenant", "opened_ms", postgresql_include=("kind", "provider", "model", "unit", "amount")),
+        Index("ix_usage_sums", "tenant", "opened_ms", "kind", "provider", "model", "unit", "amount"),
         Index(None, "opened_ms"),
     )
 

@@ -85,8 +85,9 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         exporter,
         prometheus,
         alertmanager,
+        records,
         *receivers,
-    ) = (free.pick() for _ in range(14))
+    ) = (free.pick() for _ in range(15))
     addresses = {
         "redis:6379": f"{HOST}:{redis}",
         "haproxy:8080": f"{HOST}:{webhooks}",
@@ -95,6 +96,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         "127.0.0.1:7880": f"{HOST}:{livekit}",
         "127.0.0.1:5555": f"{HOST}:{flower}",
         "127.0.0.1:9808": f"{HOST}:{exporter}",
+        "127.0.0.1:9810": f"{HOST}:{records}",
         "exporter:9808": f"{HOST}:{exporter}",
         "127.0.0.1:9090": f"{HOST}:{prometheus}",
         "127.0.0.1:9093": f"{HOST}:{alertmanager}",
@@ -137,6 +139,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         "livekit": replace(mapping, env={"NODE_IP": HOST}),
         "flower": replace(mapping, env={"FLOWER_ADDRESS": HOST, "FLOWER_PORT": str(flower)}),
         "exporter": replace(mapping, addresses=addresses | {"0.0.0.0": HOST, "9808": str(exporter)}),  # noqa: S104
+        "records": replace(mapping, addresses=addresses | {"0.0.0.0": HOST, "9810": str(records)}),  # noqa: S104
         "alertmanager": mapping,
         "prometheus": mapping,
     }
@@ -185,6 +188,9 @@ def _copy_configurations(files: Path, addresses: dict[str, str]) -> None:
     with (files / "redis.config").open("a", encoding="utf-8") as redis:
         redis.write(f"\nport {addresses['redis:6379'].rpartition(':')[2]}\n")
         redis.write(f"user {TESTER} reset on >x +@all ~* &*\n")
+    database = files / "database_url"
+    database.chmod(0o600)
+    database.write_text(f"sqlite:///{files / 'records.db'}", encoding="utf-8")
     for user in REDIS_USERS:
         secret = files / f"redis_url_{user}"
         secret.chmod(0o600)

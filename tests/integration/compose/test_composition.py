@@ -57,7 +57,7 @@ def test_the_schema_would_notice_a_mistake() -> None:
 
 def test_it_has_everything_that_an_installation_needs() -> None:
     assert set(services()) == {
-        *("livekit", "redis", "haproxy", "flower", "tenants"),
+        *("livekit", "redis", "haproxy", "flower", "tenants", "records"),
         *("receiver-1", "receiver-2", "worker-premium", "worker-standard"),
         *OBSERVING,
     }
@@ -93,7 +93,7 @@ def test_each_service_has_few_privileges(service: Service) -> None:
 @BUILT
 def test_no_secret_is_in_an_environment(service: Service) -> None:
     for name, value in service["environment"].items():
-        if re.search("SECRET|PASSWORD|REDIS_URL|ENCRYPTION_KEYS", name):
+        if re.search("SECRET|PASSWORD|REDIS_URL|DATABASE_URL|ENCRYPTION_KEYS", name):
             assert name.endswith("_FILE"), f"{name} holds a secret itself"
             assert value.removeprefix("/run/secrets/") in service["secrets"]
 
@@ -197,6 +197,11 @@ def test_grafana_has_the_version_that_the_dashboards_are_built_for() -> None:
     assert services()["grafana"]["image"] == f"grafana/grafana:{builder.rpartition('!')[2]}"
 
 
+def test_the_records_are_on_a_volume_and_only_what_shows_records_has_the_database() -> None:
+    assert services()["records"]["volumes"] == ["records:/var/lib/switchboard"]
+    assert [name for name, service in services().items() if "database_url" in service.get("secrets", [])] == ["records"]
+
+
 def test_redis_keeps_queued_calls_over_a_restart() -> None:
     assert services()["redis"]["volumes"] == ["redis:/data"]
     assert "appendonly yes" in (REPOSITORY / "ops/docker/redis.conf").read_text(encoding="utf-8").splitlines()
@@ -214,7 +219,7 @@ def test_livekit_is_the_version_that_the_demo_and_the_tests_run() -> None:
 def test_livekit_sends_each_webhook_once_to_the_balancer_signed_with_our_key() -> None:
     config: dict[str, Any] = yaml.safe_load((REPOSITORY / "ops/livekit/livekit.yaml").read_text(encoding="utf-8"))
     assert config["webhook"]["urls"] == ["http://haproxy:8080/livekit/webhook"]
-    without = {"flower", "exporter"}
+    without = {"flower", "exporter", "records"}
     environments = {name: service["environment"] for name, service in built_services().items() if name not in without}
     keys = {config["webhook"]["api_key"], *(environment["LIVEKIT_API_KEY"] for environment in environments.values())}
     assert keys == {LIVEKIT_API_KEY}
@@ -247,7 +252,7 @@ def test_sip_and_egress_find_livekit_with_the_configuration_that_is_documented()
     assert {"data", "media"} <= set(services()["livekit"]["networks"])
 
 
-@pytest.mark.parametrize("name", ["flower", "exporter"])
+@pytest.mark.parametrize("name", ["flower", "exporter", "records"])
 def test_what_only_reads_redis_is_given_no_key_of_the_livekit_server(name: str) -> None:
     service = services()[name]
     assert not [variable for variable in service["environment"] if variable.startswith("LIVEKIT")]

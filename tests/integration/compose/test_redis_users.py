@@ -22,6 +22,7 @@ from ops.stack.ports import HOST, PortPicker
 from ops.stack.redis import RedisServer
 from tasks.reconcile.admission import AdmissionSweep
 from tasks.reconcile.rescuer import Rescuer
+from tasks.records.stream import RecordStream
 from tasks.rooms import ClaimRefusal, LossCause, RoomStore, keys
 from tasks.rooms.webhook_check import WebhookCheck
 from tasks.settings import MetricsSettings, Settings, TierSettings
@@ -131,9 +132,17 @@ async def test_receivers_and_workers_do_all_that_they_have_to(declared: Users) -
     assert len(await operator.list_all()) == 5
     assert await operator.list_dead_letters()
     assert await operator.list_call_records()
+    stream = RecordStream(declared["records"], "one")
+    await stream.create_group()
+    await stream.acknowledge(await stream.read_new())
+    assert await stream.claim_left() == []
+    await stream.count_rejected(1)
+    await stream.forget_writers()
+    await stream.leave()
     exporter = Exporter(declared["exporter"], TierSettings.read({}), MetricsSettings.read({}), address="redis")
     shown = {sample.name: sample.value for family in await exporter.collect() for sample in family.samples}
     assert shown["switchboard_redis_up"] == 1
+    assert "switchboard_records_unwritten_seconds" in shown
     assert "switchboard_rooms" in shown
     # redis-py tells its name with CLIENT SETINFO, which a Redis before 7.2 does not know.
     refused = [(entry["username"], entry["object"]) for entry in await declared["tester"].acl_log()]
@@ -205,6 +214,16 @@ FORBIDDEN: dict[str, list[tuple[str, ...]]] = {
         ("HGETALL", tenant_keys.SIGNATURES),
         ("DEL", keys.METRICS),
         ("SCRIPT", "FLUSH"),
+    ],
+    "records": [
+        ("HGETALL", keys.room("RM_1")),
+        (GET, keys.conversation("RM_1")),
+        ("HGETALL", tenant_keys.TENANTS),
+        ("XADD", keys.CALLS, "*", "kind", "call"),
+        ("XDEL", keys.CALLS, "1-0"),
+        ("XTRIM", keys.CALLS, "MAXLEN", "0"),
+        ("DEL", keys.CALLS),
+        ("EVAL", "return 1", "0"),
     ],
     "tenants": [
         ("HGETALL", keys.room("RM_1")),

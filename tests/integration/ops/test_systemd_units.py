@@ -12,7 +12,11 @@ import pytest
 
 from tests.unit.conventions.source_tree import ROOT
 
-UNITS = {"switchboard-worker@.service": "premium", "switchboard-receiver@.service": "8000"}
+UNITS = {
+    "switchboard-worker@.service": "premium",
+    "switchboard-receiver@.service": "8000",
+    "switchboard-records.service": "",
+}
 
 
 def problems(folder: Path, *more: str) -> str:

@@ -65,6 +65,11 @@ def late_renewals(worker: str) -> str:
 REDIS_UP = of_exporter("switchboard_redis_up")
 RECONCILER_UP = of_exporter("switchboard_reconciler_up")
 LAST_TICK = of_exporter("switchboard_reconciler_last_tick_timestamp_seconds")
+UNWRITTEN = of_exporter("switchboard_records_unwritten_seconds")
+KEPT = of_exporter("switchboard_records_kept_seconds")
+IN_STREAM = of_exporter("switchboard_records_in_stream")
+LOST_RECORDS = of_exporter("switchboard_records_lost_total")
+REJECTED_RECORDS = of_exporter("switchboard_records_rejected_total")
 TICKING = f"0+15x{SCRAPES}"
 
 
@@ -73,6 +78,11 @@ def healthy() -> Series:
         REDIS_UP: steady(1),
         RECONCILER_UP: steady(1),
         LAST_TICK: TICKING,
+        UNWRITTEN: steady(0),
+        KEPT: steady(7200),
+        IN_STREAM: steady(30_000),
+        LOST_RECORDS: steady(0),
+        REJECTED_RECORDS: steady(2),
         # Of the receiver that leads, as no other one asks the LiveKit server.
         of_receiver("switchboard_livekit_up"): steady(1),
         of_probe("switchboard_probe_success"): steady(1),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from tests.integration.prometheus.healthy import (
+    IN_STREAM,
     LAST_TICK,
+    LOST_RECORDS,
     RECONCILER_UP,
     REDIS_UP,
+    REJECTED_RECORDS,
     TICKING,
+    UNWRITTEN,
     dead_letters,
     healthy,
     intake,
@@ -24,6 +28,7 @@ PROBE_RUN = of_probe("switchboard_probe_last_run_timestamp_seconds")
 CALLS_FAIL = "SwitchboardWorkerCallsFail worker=celery@premium"
 LATE = "SwitchboardRenewalsLate worker=celery@premium"
 PROBE_FAILS = "SwitchboardProbeFails tenant=acme"
+BOTH_OF_RECORDS = ("SwitchboardRecordsEndangered", "SwitchboardRecordsNotWritten")
 PROBE_DOWN = "SwitchboardProbeDown tenant=acme"
 
 
@@ -120,6 +125,48 @@ PARTS = [
         {late_renewals("celery@premium"): "50+0x20 _ _ 0+0x100"},
         {"6m": (), "10m": ()},
         near="SwitchboardRenewalsLate",
+    ),
+    Scenario(
+        "records are not written, and after an hour the stream would trim them",
+        {UNWRITTEN: f"0+15x{SCRAPES}"},
+        {
+            "5m": (),
+            "8m": ("SwitchboardRecordsNotWritten",),
+            "59m": ("SwitchboardRecordsNotWritten",),
+        },
+    ),
+    Scenario(
+        "records have not been written for more than half of the time that the stream keeps them",
+        {UNWRITTEN: steady(3700)},
+        {"15s": (), "1m30s": ("SwitchboardRecordsEndangered",), "10m": BOTH_OF_RECORDS},
+    ),
+    Scenario(
+        "records have not been written for as long in a stream that is not full",
+        {UNWRITTEN: steps(0, *[3700] * 6, 0), IN_STREAM: steady(400)},
+        {"1m30s": (), "10m": ()},
+        near="SwitchboardRecordsEndangered",
+    ),
+    Scenario(
+        "the database is away for four minutes",
+        {UNWRITTEN: f"{' '.join(str(15 * scrape) for scrape in range(17))} 0+0x{SCRAPES}"},
+        {"3m": (), "4m15s": (), "10m": ()},
+        near="SwitchboardRecordsNotWritten",
+    ),
+    Scenario(
+        "records were trimmed before they were written",
+        {LOST_RECORDS: steps(0, 3)},
+        {"1m": ("SwitchboardRecordsLost",), "20m": ()},
+    ),
+    Scenario(
+        "an entry is no record",
+        {REJECTED_RECORDS: steps(2, 3)},
+        {"1m": ("SwitchboardRecordsLost",)},
+    ),
+    Scenario(
+        "an exporter restarts, and shows the records that were lost before",
+        {LOST_RECORDS: "5+0x8 _ _ 5+0x100"},
+        {"3m": (), "10m": ()},
+        near="SwitchboardRecordsLost",
     ),
     Scenario(
         "the exporter is gone, and with it all its series",

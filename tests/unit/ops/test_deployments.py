@@ -172,7 +172,7 @@ def test_the_commands_are_those_of_the_composition() -> None:
     for unit in UNITS:
         (command,) = directives(unit)["ExecStart"]
         program, *arguments = shlex.split(command)
-        wanted = worker if program.endswith("celery") else receiver
+        wanted = {"celery": worker, "switchboard": ["switchboard", "records"]}.get(Path(program).name, receiver)
         assert [Path(program).name, *arguments][: len(wanted)] == wanted
 
 

@@ -64,7 +64,7 @@ capabilities:
 {{- end }}
 {{- end -}}
 
-{{/* The secrets of a process, as files: dict "root" . "redisKey" … "livekit" true "encryption" true "flower" true. */}}
+{{/* The secrets of a process, as files: dict "root" . "redisKey" … "livekit" true "encryption" true "database" true "flower" true. */}}
 {{- define "switchboard.secrets" -}}
 {{- $values := .root.Values -}}
 - name: secrets
@@ -87,6 +87,12 @@ capabilities:
           name: {{ $values.encryption.existingSecret }}
           items:
             - { key: {{ $values.encryption.key }}, path: encryption_keys }
+      {{- end }}
+      {{- if .database }}
+      - secret:
+          name: {{ required "database.existingSecret has to be set: the name of a Secret with the URL of a PostgreSQL server (or set records.enabled to false)" $values.database.existingSecret }}
+          items:
+            - { key: {{ $values.database.key }}, path: database_url }
       {{- end }}
       {{- if .flower }}
       - secret:
@@ -112,6 +118,9 @@ capabilities:
 {{- end }}
 {{- if and .encryption $values.encryption.existingSecret }}
 - { name: SWITCHBOARD_ENCRYPTION_KEYS_FILE, value: /run/secrets/switchboard/encryption_keys }
+{{- end }}
+{{- if .database }}
+- { name: SWITCHBOARD_DATABASE_URL_FILE, value: /run/secrets/switchboard/database_url }
 {{- end }}
 {{- $settings := merge (dict) $values.settings (dict "SWITCHBOARD_TIERS" (include "switchboard.tiers" .root | fromJson | keys | sortAlpha | join ",")) }}
 {{- range $name, $value := $settings }}

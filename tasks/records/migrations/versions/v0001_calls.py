@@ -123,8 +123,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_usage_opened_ms", "usage", ["opened_ms"])
     op.create_index(
-        "ix_usage_tenant_opened_ms",
+        "ix_usage_sums",
         "usage",
-        ["tenant", "opened_ms"],
-        postgresql_include=("kind", "provider", "model", "unit", "amount"),
+        ["tenant", "opened_ms", "kind", "provider", "model", "unit", "amount"],
     )

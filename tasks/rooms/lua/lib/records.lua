@@ -7,7 +7,8 @@
 --- @include "lib/clock"
 --- @include "lib/metrics"
 
--- `number`: the caller's telephone number. `handed_over`: '1' if the attempt before has handed the call over. `first_heard`: when one before was heard first.
+-- `number`: the caller's telephone number. `handed_over`: '1' if the attempt before has handed the call over.
+-- `first_heard`: when one before was heard first.
 local OF_ATTEMPT = {name = true, tenant = true, tier = true, attempt = true, worker = true, version = true,
   handed_over = true, first_heard = true, number = true}
 local OF_CALL = {name = true, tenant = true, tier = true, attempt = true, worker = true, ended_by = true,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from typing import Any
 
 import pytest
 
-from tasks.records import CallFilter, Database, InvalidCursor, RecordStore, UsageLine
+from tasks.records import CallFilter, Database, DatabaseUnavailable, InvalidCursor, RecordStore, UsageLine
 from tasks.rooms import AttemptEnding, CallState, EndedBy, LossCause
+from tasks.settings import DatabaseSettings
 from tests.support.databases import OPENED_MS, USAGE, attempt_entry, call_entry, write
+from tests.support.postgres import Postgres
 
 MONTH_MS = 31 * 24 * 3600 * 1000
 OF_ONE_ATTEMPT = {
@@ -195,3 +198,24 @@ async def test_erasure_leaves_the_bare_record_and_nothing_that_is_written_later_
     assert again.erased_ms == found.call.erased_ms
     with pytest.raises(ValueError, match="needs a sid or a number"):
         await store.erase(tenant="acme")
+
+
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+async def test_a_server_that_stands_still_is_left_at_the_deadline_and_is_used_again_when_it_goes_on(
+    settings: DatabaseSettings, postgres: Postgres
+) -> None:
+    async with Database.open(settings.model_copy(update={"deadline_seconds": 1.0})) as database:
+        store = RecordStore(database)
+        assert (await store.list_calls()).calls == ()
+        postgres.pause()
+        try:
+            began = time.monotonic()
+            with pytest.raises(DatabaseUnavailable):
+                await store.list_calls()
+            seconds = time.monotonic() - began
+        finally:
+            postgres.resume()
+        await write(database, [call_entry("RM_1")])
+        assert await sids(store) == ["RM_1"]
+    # psycopg tries for 5 s to cancel the query before it gives up the connection.
+    assert seconds < 15

@@ -8,6 +8,7 @@ from livekit.protocol.models import ParticipantInfo
 from tasks.queue.routing import (
     RoomMetadata,
     called_number,
+    caller_number,
     is_left_to_others,
     is_named_by_a_rule,
     new_room_name,
@@ -137,6 +138,16 @@ def test_the_called_number_is_that_of_a_call_that_a_trunk_let_in(
     participant = ParticipantInfo(kind=ParticipantInfo.Kind.SIP, attributes=attributes)
 
     assert called_number(participant) == number
+
+
+@pytest.mark.parametrize(
+    ("attribute", "number"),
+    [("+4930123", "+4930123"), ("4930123456", "+4930123456"), ("anonymous", "anonymous"), ("", ""), ("1" * 65, "")],
+)
+def test_the_callers_number_is_that_of_a_telephone(attribute: str, number: str) -> None:
+    attributes = {"sip.phoneNumber": attribute}
+    assert caller_number(ParticipantInfo(kind=ParticipantInfo.Kind.SIP, attributes=attributes)) == number
+    assert caller_number(ParticipantInfo(kind=ParticipantInfo.Kind.STANDARD, attributes=attributes)) == ""
 
 
 def test_only_a_telephone_has_called_a_number() -> None:
