@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -68,9 +69,10 @@ class Recordings:
         if tenant is not None and its_tenant != tenant:
             return None
         keys = await self._keys.of(its_tenant)
-        return _Reading(sid, its_tenant, keys, tables).call(
-            {number: (recorded.get(number), ended.get(number)) for number in wanted}
-        )
+        reading = _Reading(sid, its_tenant, keys, tables)
+        # A call of an hour has thousands of spans and lines, each compressed and perhaps encrypted.
+        attempts_of_call = {number: (recorded.get(number), ended.get(number)) for number in wanted}
+        return await asyncio.to_thread(reading.call, attempts_of_call)
 
     async def audio(self, sid: str, attempt: int, *, tenant: str | None = None) -> Audio:
         """Return the audio of an attempt. Raises RecordingNotFound and RecordingUnavailable."""

@@ -7,6 +7,7 @@ import logging
 import os
 import time
 import uuid
+from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from pipeline.call import Call
 from pipeline.conversation import Conversation
 from pipeline.errors import PipelineError
 from pipeline.options import RecordOptions
+from pipeline.phase import Phase
 from tasks import logs
 from tasks.call.attempt_trace import AttemptTrace
 from tasks.call.ending import Ended, Ending, Lost, Unanswerable, ending_of, failure_of
@@ -117,7 +119,7 @@ async def _run_call(
         on_step=on_step,
         on_conversation=watchdog.save_conversation,
         on_metrics=watchdog.save_metrics,
-        on_phase=watchdog.enter,
+        on_phase=partial(_enter, child, watchdog),
         on_over=on_over,
     )
     finished = asyncio.create_task(call.run())
@@ -140,6 +142,12 @@ async def _run_call(
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
+
+
+def _enter(child: Child, watchdog: Watchdog, phase: Phase) -> None:
+    if phase is Phase.UPLOADING:
+        child.row.note_upload()
+    watchdog.enter(phase)
 
 
 def _let_upload(record: RecordOptions, console_url: str | None) -> None:

@@ -1,7 +1,8 @@
 """The scoreboard: a row of shared memory for each child, by its index in the pool.
 
-The child writes how much memory its call may take, which depends on its agent, and counts its late renewals; the
-worker's main process reads that, and writes that the call has to be handed over. Created before the first fork.
+The child writes how much memory its call may take, which depends on its agent, counts its late renewals, and says when
+it uploads; the worker's main process reads that, and writes that the call has to be handed over. Created before the
+first fork.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from pathlib import Path
 ROWS = 1024
 """More children than any worker has."""
 
-_ROW = struct.Struct("ddd")
+_ROW = struct.Struct("dddd")
 # Of its own, because the watchdog's thread writes it while others write the row.
 _LATE = struct.Struct("q")
-_WHOLE = struct.Struct("dddq")
+_WHOLE = struct.Struct("ddddq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +64,17 @@ class ScoreboardRow:
 
     def clear(self) -> None:
         """Forget what was written for the child's predecessor. Called by the child, before its call is known."""
-        self._write(0.0, 0.0, 0.0)
+        self._write(0.0, 0.0, 0.0, 0.0)
 
     @property
     def memory_limits(self) -> MemoryLimits:
         """The limits of the child's call."""
-        warn, limit, _ = self._read()
+        warn, limit, *_ = self._read()
         return MemoryLimits(warn, limit)
 
     @memory_limits.setter
     def memory_limits(self, limits: MemoryLimits) -> None:
-        self._write(limits.warn_mb, limits.limit_mb, self._read()[2])
+        self._write(limits.warn_mb, limits.limit_mb, *self._read()[2:])
 
     @property
     def late_renewals(self) -> int:
@@ -92,12 +93,21 @@ class ScoreboardRow:
 
     def request_hand_over(self) -> None:
         """Have the child hand its call over."""
-        warn, limit, _ = self._read()
-        self._write(warn, limit, 1.0)
+        warn, limit, _, uploading = self._read()
+        self._write(warn, limit, 1.0, uploading)
 
-    def _read(self) -> tuple[float, float, float]:
-        warn, limit, hand_over = _ROW.unpack_from(self._shared, self._offset)
-        return warn, limit, hand_over
+    @property
+    def uploading(self) -> bool:
+        """True once the child's call is over, and it uploads what was recorded of it."""
+        return self._read()[3] > 0
+
+    def note_upload(self) -> None:
+        """Note that the child's call is over, and that it uploads what was recorded."""
+        self._write(*self._read()[:3], 1.0)
+
+    def _read(self) -> tuple[float, float, float, float]:
+        warn, limit, hand_over, uploading = _ROW.unpack_from(self._shared, self._offset)
+        return warn, limit, hand_over, uploading
 
     def _write(self, *fields: float) -> None:
         _ROW.pack_into(self._shared, self._offset, *fields)

@@ -20,8 +20,8 @@ from ops.console.uploads.session import take_session
 from ops.recordings.store import RecordingStore, Source
 from tasks.errors import SwitchboardError
 
-MOST_AT_ONCE = 64
-"""Uploads of sessions that are taken at once: each has some MB of audio in memory."""
+MOST_AT_ONCE = 32
+"""Uploads of sessions that are taken at once: each has up to two parts of audio in memory, 10 MB."""
 LARGE_BYTES = 1 << 18
 """An OTLP body that is longer is parsed in a thread."""
 

@@ -1,6 +1,7 @@
 """Stale children: they go on with a call that is no longer theirs, because the room has another attempt or is over.
 
-A healthy child learns that by itself and leaves. One whose event loop hangs does not, and would keep its slot.
+A healthy child learns that by itself and leaves. One whose event loop hangs does not, and would keep its slot. One that
+uploads what it has recorded has left already, and has more time.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import cast
 from redis import Redis
 from redis.exceptions import RedisError
 
+from tasks.call.scoreboard import Scoreboard
 from tasks.redis_client import Outage
 from tasks.rooms import State, keys
 from tasks.worker.pool.call_killer import CallKiller, RunningCall
@@ -21,19 +23,35 @@ GRACE_SECONDS = 10.0
 """The time that a child may be stale. A healthy one has left by then."""
 CLAIM_SECONDS = 30.0
 """The time that a child may have a task before its room is running, if the room waits for just this attempt."""
+FLUSH_SECONDS = 10.0
+"""The time after an upload in which the last spans are sent."""
 BACKOFF_SECONDS = 5.0
 
 logger = logging.getLogger("switchboard.tasks.worker")
 
 
 class StaleChildren:
-    """The stale children of a worker. Those that have been stale for the grace time are killed."""
+    """The stale children of a worker. Those that have been stale for the grace time are killed.
 
-    def __init__(self, redis: Redis, outage: Outage, killer: CallKiller, *, worker: str) -> None:
+    `upload_seconds`: the time for an upload.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        outage: Outage,
+        killer: CallKiller,
+        scoreboard: Scoreboard,
+        *,
+        worker: str,
+        upload_seconds: float,
+    ) -> None:
         self._redis = redis
         self._outage = outage
         self._killer = killer
+        self._scoreboard = scoreboard
         self._worker = worker
+        self._upload_seconds = upload_seconds + FLUSH_SECONDS
         self._since: dict[int, float] = {}
         self._paused_until = 0.0
 
@@ -52,7 +70,8 @@ class StaleChildren:
         stale = [call for call, holds in zip(calls, held, strict=True) if not holds]
         self._since = {call.pid: self._since.get(call.pid, now) for call in stale}
         for call in stale:
-            if now - self._since[call.pid] >= GRACE_SECONDS:
+            uploading = self._scoreboard.row(call.index).uploading
+            if now - self._since[call.pid] >= GRACE_SECONDS + (self._upload_seconds if uploading else 0.0):
                 self._killer.kill(call, "stale: its room is over, or another attempt's")
 
     def _held(self, calls: Sequence[RunningCall]) -> list[bool]:

@@ -35,7 +35,14 @@ class Supervisor:
         self._process = process
         self._pool = pool
         self._overdue = OverdueChildren(start_seconds=start_seconds, call_seconds=process.settings.call.max_seconds)
-        self._stale = StaleChildren(redis, outage, process.killer, worker=worker)
+        self._stale = StaleChildren(
+            redis,
+            outage,
+            process.killer,
+            process.scoreboard,
+            worker=worker,
+            upload_seconds=process.settings.recordings.upload_seconds,
+        )
         self._memory = CallMemory(process.scoreboard, process.killer)
         self._stale_due = self._memory_due = 0.0
 
