@@ -40,7 +40,8 @@ async def test_what_is_delivered_when_by_backends_that_fail(
         hanging.behaviours = [hang] * 2
         redirecting.always = answer(302, Location="http://127.0.0.1:1/")
         urls = {"broken": broken.url, "hanging": hanging.url, "redirecting": redirecting.url}
-        await worker.declare(**urls, away=f"http://{HOST}:{port}/")
+        for tenant, url in {**urls, "away": f"http://{HOST}:{port}/"}.items():
+            await worker.declare(more=None, **{tenant: url})
         over = asyncio.Event()
         working = asyncio.create_task(_work(worker, over))
         began_ms = time.time_ns() // 1_000_000
