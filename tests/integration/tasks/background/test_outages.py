@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
-from typing import Any
 
 import pytest
 
@@ -40,8 +39,9 @@ async def test_what_is_delivered_when_by_backends_that_fail(
         broken.behaviours = [answer(500)] * 3
         hanging.behaviours = [hang] * 2
         redirecting.always = answer(302, Location="http://127.0.0.1:1/")
-        urls: dict[str, Any] = {"broken": broken.url, "hanging": hanging.url, "redirecting": redirecting.url}
-        await worker.declare(**urls, away=f"http://{HOST}:{port}/")
+        urls = {"broken": broken.url, "hanging": hanging.url, "redirecting": redirecting.url}
+        for tenant, url in {**urls, "away": f"http://{HOST}:{port}/"}.items():
+            await worker.declare(more=None, **{tenant: url})
         over = asyncio.Event()
         working = asyncio.create_task(_work(worker, over))
         began_ms = time.time_ns() // 1_000_000
