@@ -36,6 +36,9 @@ EXAMPLES = int(os.environ.get("NOTICE_MACHINE_EXAMPLES", "0"))
 TENANTS = ("acme", "bolt")
 CALLS = ("RM_1", "RM_2", "RM_3")
 AT_ONCE = 2
+RESULTS = ("delivered", "delivered", "failed", "given up", "postponed", "dies")
+STALE = "stale"
+"""It is over when the notice is tried again already."""
 EMPTY = TryResult(1, 1, 500, "", "answered 500")
 
 PROFILE = settings(
@@ -73,9 +76,19 @@ class NoticeMachine(RuleBasedStateMachine):
 
         return self.runner.run(awaited())
 
-    @initialize()
-    def empty(self) -> None:
+    @initialize(result=st.sampled_from([*RESULTS, STALE]))
+    def begin_with_a_try(self, result: str) -> None:
+        """A history begins with a try of each result, so that none of them is left to chance."""
         self.run(self.redis.flushdb())
+        self.event(tenant=TENANTS[0], call=CALLS[0], twice=False)
+        (delivery,) = self.run(self.store.take_due(1))
+        assert self.run(self.store.begin(delivery, lease_ms=60_000)) is not None
+        if result == STALE:
+            self.time_passes()
+            (again,) = self.run(self.store.take_due(1))
+            assert self.run(self.store.begin(again, lease_ms=60_000)) is not None
+            self.open.append(again)
+        self.end(delivery, "failed" if result == STALE else result)
 
     @rule(tenant=st.sampled_from(TENANTS), call=st.sampled_from(CALLS), twice=st.booleans())
     def event(self, tenant: str, call: str, *, twice: bool) -> None:
@@ -111,10 +124,13 @@ class NoticeMachine(RuleBasedStateMachine):
         self.open.append(message)
 
     @precondition(lambda self: bool(self.open))
-    @rule(data=st.data(), result=st.sampled_from(["delivered", "delivered", "failed", "given up", "postponed", "dies"]))
+    @rule(data=st.data(), result=st.sampled_from(RESULTS))
     def finish(self, data: st.DataObject, result: str) -> None:
         delivery = data.draw(st.sampled_from(self.open))
         self.open.remove(delivery)
+        self.end(delivery, result)
+
+    def end(self, delivery: Delivery, result: str) -> None:
         if result != "postponed":
             self.sent.setdefault(delivery.sid, []).append(delivery.id)
         if result == "dies":
