@@ -4,7 +4,6 @@
     lookup       a room that an operator names, as Redis has it
     why          why a call waits
     operations   end, move
-    erase        erase what was said in a call, and who has called
 
 The commands are imported when they are run.
 """

@@ -1,5 +1,6 @@
 """Recordings of calls: audio in an object store; transcripts, spans and log lines in the database.
 
+    command         `switchboard calls erase`: the command line, which `ops.cli` adds to `calls`
     recordings      `Recordings`: what there is of a call, over all its attempts, and its audio
     results         the results of `Recordings`
     audio           `Audio`: the audio of an attempt as a stream, or a part of it, and as an HTTP response with ranges

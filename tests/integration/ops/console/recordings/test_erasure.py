@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from ops.commands.calls.erase import erase
 from ops.console.recordings.archive import Archive
+from ops.console.recordings.command import erase
 from ops.console.recordings.store import Source
 from ops.stack.redis import RedisServer
 from tasks.records import Database, RecordStore
