@@ -109,21 +109,3 @@ async def test_a_second_sigterm_does_not_wait_for_the_end_of_the_drain(running: 
         again = await running.reaches(room.sid, taken_over)
         assert again.worker != leaving.node
     await running.reaches(room.sid, State.ENDED)
-
-
-async def test_an_operator_moves_one_call_and_its_caller_goes_on_talking(running: Installation) -> None:
-    async with two_workers(running, 60), running.call("loadco") as caller:
-        await caller.wait_for_answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
-        assert await ask(caller, "my name is john") == "nice to meet you, john."
-        room = await running.reaches(caller.room_sid, State.RUNNING)
-        move = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "ops.cli", "calls", "move", room.name),
-            stdout=asyncio.subprocess.PIPE,
-            env={**running.stack.receivers[0].env},
-        )
-        said, _ = await move.communicate()
-        again = await running.reaches(room.sid, taken_over)
-        assert said.decode() == f"{room.name} is handed over from {room.worker} to {again.worker}\n"
-        assert again.worker != room.worker
-        assert await ask(caller, "what is my name") == "your name is john."
-        assert not [line for line in caller.transcript.texts(Speaker.AGENT) if "cut off" in line]

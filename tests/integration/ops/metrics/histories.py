@@ -189,7 +189,14 @@ async def all_histories(rooms: RoomStore) -> Seconds:
     await rooms.hold_leadership("me", 60_000)
     await Counters(rooms.redis).tick(1_700_000_000_500, Repairs({SweepName.LOST_CALLS: 2, SweepName.PERMITS: 3}))
     await notices(rooms)
+    await writer(rooms)
     return histories.seconds
+
+
+async def writer(rooms: RoomStore) -> None:
+    """Leave what a writer of records leaves that has written all of them but those that it could not."""
+    await rooms.redis.xgroup_create(keys.CALLS, keys.RECORD_WRITERS, id="$")
+    await rooms.redis.hset(keys.COUNTERS, mapping={keys.RECORDS_LOST: "2", keys.RECORDS_REJECTED: "1"})
 
 
 async def notices(rooms: RoomStore) -> None:

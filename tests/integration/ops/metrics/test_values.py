@@ -110,6 +110,9 @@ VALUES: dict[str, dict[Labels, float]] = {
     "reconciler_up": {labels(): 1},
     "reconciler_last_tick_timestamp_seconds": {labels(): 1_700_000_000.5},
     "reconciler_repairs_total": {labels(sweep=SweepName.LOST_CALLS): 2, labels(sweep=SweepName.PERMITS): 3},
+    "records_unwritten_seconds": {},
+    "records_lost_total": {labels(): 2},
+    "records_rejected_total": {labels(): 1},
     "notice_events": {labels(): 1},
     "notice_backends_disabled": {labels(): 1},
     "notice_tries_total": {labels(result="delivered"): 5, labels(result="failed"): 2},
@@ -121,7 +124,13 @@ VALUES: dict[str, dict[Labels, float]] = {
     | usage(("kind", "stt"), provider="deepgram", model="nova", premium=20, standard=20),
 }
 """What a scrape shows of each metric, without zeros."""
-MEASURED = {"oldest_wait_seconds", "usage_call_seconds_total", "notice_oldest_event_seconds"}
+MEASURED = {
+    "oldest_wait_seconds",
+    "usage_call_seconds_total",
+    "notice_oldest_event_seconds",
+    "records_kept_seconds",
+    "records_in_stream",
+}
 """Metrics whose values depend on the moment; tests of their own have them."""
 
 
@@ -161,6 +170,20 @@ async def test_the_oldest_wait_grows_until_the_room_is_claimed(
 
 async def test_the_oldest_event_has_the_age_by_redis_clock(scraped: Scrape) -> None:
     assert 60 <= scraped.only("notice_oldest_event_seconds")[labels()] < 180
+
+
+async def test_the_stream_of_records_is_as_long_and_as_old_as_redis_says(rooms: RoomStore, scraped: Scrape) -> None:
+    ((oldest, _),) = await rooms.redis.xrange(keys.CALLS, count=1)
+    seconds, _ = await rooms.redis.time()
+    assert scraped.only("records_in_stream")[labels()] == await rooms.redis.xlen(keys.CALLS)
+    age = int(seconds) - int(oldest.partition("-")[0]) / 1000
+    assert 0 < scraped.only("records_kept_seconds")[labels()] < age + 1
+
+
+async def test_records_that_no_writer_has_read_wait(exporter: Exporter, rooms: RoomStore, seconds: Seconds) -> None:
+    await rooms.redis.xgroup_setid(keys.CALLS, keys.RECORD_WRITERS, "0")
+    waiting = await scrape(exporter.url)
+    assert waiting.only("records_unwritten_seconds") == waiting.only("records_kept_seconds")
 
 
 async def test_a_histogram_counts_in_the_buckets_of_its_bounds(scraped: Scrape) -> None:
