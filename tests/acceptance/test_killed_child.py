@@ -8,15 +8,17 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from ops.caller.caller import Caller
 from ops.caller.transcript import Speaker
 from ops.stack import WorkerSpec
+from tasks.records import Database, RecordStore
 from tasks.rooms import LossCause, Room, State, keys
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
 from tests.acceptance.speech import HOURS, understood, utterance
 from tests.provider_faults.emulators import QUESTION, tenant_providers
+from tests.support import databases
 from tests.support.waiting import until
 
 
@@ -110,6 +112,15 @@ async def test_the_records_of_a_killed_agent_and_of_its_replacement_have_all_tha
     assert [json.loads(record.turns)["turns"] for record in (first, second)] == [1, 1]
     assert all(0 < ms < 10_000 for record in records for ms in json.loads(record.turns)["replies_ms"])
     assert sum(output_tokens(record.usage) for record in records) == providers.openai.tokens
+    async with Database.open(await databases.sqlite(tmp_path)) as database:
+        client: Any = running.rooms.redis
+        entries = [fields for _, fields in await client.xrange(keys.CALLS) if fields["sid"] == room.sid]
+        await databases.write(database, entries)
+        stored = await RecordStore(database).get_call(room.sid)
+    assert stored is not None
+    assert stored.call.attempts == len(stored.attempts) == 2
+    # As an invoice has it.
+    assert sum(line.amount for line in stored.usage if line.unit == "output_tokens") == providers.openai.tokens
     (call,) = [record for record in await running.rooms.list_call_records() if record.sid == room.sid]
     assert (call.state, call.attempts, call.outcome) == ("ended", 2, "room empty")
     assert call.steps_ms["first_claimed"] == first.steps_ms["claimed"]

@@ -183,7 +183,7 @@ def _machine() -> str:
     return f"{psutil.cpu_count()} shared cores with {round(psutil.virtual_memory().total / (1 << 30))} GB"
 
 
-def markdown(calls: int, results: dict[str, tuple[float, list[Measured]]]) -> str:
+def markdown(calls: int, results: dict[str, tuple[float, list[Measured]]], note: str = "") -> str:
     names = [measured.name for measured in next(iter(results.values()))[1]]
     lines = [
         "# Queries on the records",
@@ -191,7 +191,7 @@ def markdown(calls: int, results: dict[str, tuple[float, list[Measured]]]) -> st
         (
             f"{calls:,} calls of {TENANTS} tenants in two months, with three models for each attempt, on {_machine()}. "
             f"Milliseconds in the process that asks, the median and the longest of {RUNS} runs; a page has 50 calls. "
-            "`python -m tests.bench.records` writes this page."
+            f"`python -m tests.bench.records` writes this page.{note and f' {note}'}"
         ),
         "",
         f"| query | {' | '.join(f'{kind}, median | longest' for kind in results)} |",
@@ -229,6 +229,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=100_000)
     parser.add_argument("--json", type=Path, help="file for the milliseconds")
+    parser.add_argument("--note", default="", help="a sentence for the page: what else the machine was doing")
     parser.add_argument("--no-page", action="store_true", help="leave docs/benchmarks/records.md as it is")
     options = parser.parse_args()
     server = Postgres()
@@ -242,7 +243,7 @@ def main() -> None:
         shown = {kind: {each.name: each.ms for each in measured} for kind, (_, measured) in results.items()}
         options.json.write_text(json.dumps(shown, indent=1), encoding="utf-8")
     if not options.no_page:
-        PAGE.write_text(markdown(options.calls, results), encoding="utf-8")
+        PAGE.write_text(markdown(options.calls, results, options.note), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """`python -m tests.bench.records_outage`: the database is killed for a minute while calls come and go.
 
-Calls are rooms that go through all their actions in a real Redis, without audio; each is handed over once. Beside them
-runs a real `switchboard records`, which is killed once during the outage, and started again. PostgreSQL is killed with
-SIGKILL; the file of SQLite is locked by another process. It prints a table: how long the actions of calls took before,
-during and after the outage, which records are missing or there twice, and when the last one of the outage was written.
+Calls are rooms that go through all their actions in a real Redis, without audio; their attempts are lost or handed over
+at random. Beside them runs a real `switchboard records`, which is killed once during the outage, and started again.
+PostgreSQL is killed with SIGKILL; the file of SQLite is locked by another process. It prints a table: how long the
+actions of calls took before, during and after the outage, how many calls have records missing or twice, or another
+usage than they had, and when the last one of the outage was written.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import random
 import secrets
 import sqlite3
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,15 +35,12 @@ from tasks.redis_client import connect
 from tasks.rooms import AttemptMetrics, LossCause, Room, RoomStore
 from tasks.settings import DatabaseSettings, RedisSettings
 from tests.support import databases
-from tests.support.databases import USAGE
 from tests.support.postgres import Postgres
 from tests.support.records_process import RecordsProcess
 
 CALL_SECONDS = 5.0
 CATCH_UP_SECONDS = 60.0
-OF_TWO_ATTEMPTS = 240
-"""Input tokens of each call."""
-ROW = "{:12} {:>7} {:>8} {:>6} {:>8} {:>14} {:>14} {:>12}"
+ROW = "{:12} {:>7} {:>8} {:>8} {:>7} {:>14} {:>15} {:>12} {:>12}"
 
 
 @dataclass
@@ -64,16 +63,17 @@ class Calls:
     def __init__(self, rooms: RoomStore, result: Result) -> None:
         self.rooms = rooms
         self.result = result
-        self.sids: list[str] = []
+        self.tokens: dict[str, list[int]] = {}
+        """What each attempt of a call has used, by the call's sid."""
+        self.choose = random.Random(1)
         self.outage = False
         self.running: list[asyncio.Task[None]] = []
 
     async def make(self) -> None:
-        """Make one call of two attempts, the first of which hands it over."""
+        """Make one call. All of its attempts but the last one are lost or handed over, at random."""
         sid = f"RM_{secrets.token_hex(8)}"
-        self.sids.append(sid)
+        self.tokens[sid] = []
         self.result.calls += 1
-        metrics = AttemptMetrics(json.dumps(USAGE), json.dumps({"turns": 2}))
         try:
             opening = self.rooms.open(
                 sid=sid,
@@ -87,28 +87,34 @@ class Calls:
                 number="+4930123456",
             )
             await self._timed(opening)
-            for attempt in (1, 2):
+            attempts = self.choose.choice((1, 2, 2, 3))
+            for attempt in range(1, attempts + 1):
                 claimed = await self._timed(self.rooms.claim(sid, attempt, claimant="x", worker="w@host", pid=1))
                 assert isinstance(claimed, Room)
-                for _ in range(2):
-                    await asyncio.sleep(CALL_SECONDS / 4)
-                    await self._timed(self.rooms.renew(sid, attempt, claimant="x", metrics=metrics))
-                if attempt == 1:
-                    handing = self.rooms.requeue(
-                        sid,
-                        attempt,
-                        queue="premium",
-                        message=b"{}",
-                        reason="its worker stops",
-                        max_attempts=5,
-                        cause=LossCause.HANDED_OVER,
-                        claimant="x",
-                    )
-                    await self._timed(handing)
-            assert await self._timed(self.rooms.end(sid, 2, outcome="room empty", claimant="x"))
+                await self._talk(sid, attempt)
+                if attempt < attempts:
+                    cause = self.choose.choice((LossCause.HANDED_OVER, LossCause.FAILED))
+                    await self._timed(self._requeue(sid, attempt, cause))
+            assert await self._timed(self.rooms.end(sid, attempts, outcome="room empty", claimant="x"))
         except Exception as error:  # noqa: BLE001 - it is the result
             print(f"a call failed: {error!r}", file=sys.stderr)
             self.result.failed += 1
+
+    async def _talk(self, sid: str, attempt: int) -> None:
+        """Renew the lease, each time with more usage: what the last renewal said counts, whatever comes then."""
+        used = 0
+        for _ in range(2):
+            await asyncio.sleep(CALL_SECONDS / 4)
+            used += self.choose.randrange(1, 1000)
+            usage = [{"type": "llm_usage", "provider": "openai", "model": "m", "output_tokens": used}]
+            metrics = AttemptMetrics(json.dumps(usage), json.dumps({"turns": 2}))
+            await self._timed(self.rooms.renew(sid, attempt, claimant="x", metrics=metrics))
+        self.tokens[sid].append(used)
+
+    async def _requeue(self, sid: str, attempt: int, cause: LossCause) -> None:
+        await self.rooms.requeue(
+            sid, attempt, queue="premium", message=b"{}", reason="x", max_attempts=5, cause=cause, claimant="x"
+        )
 
     async def _timed(self, action: object) -> object:
         began, outage = time.monotonic(), self.outage
@@ -147,6 +153,7 @@ async def run(
     redis_server = RedisServer(folder, environment.inherited(()), binary=str(binaries.redis), port=PortPicker().pick())
     await redis_server.start()
     writer = RecordsProcess(folder, redis_url=redis_server.url, database=settings)
+    writer.ready_seconds = 300.0
     await writer.start()
     try:
         async with connect(RedisSettings.read({"REDIS_URL": redis_server.url})) as redis:
@@ -165,8 +172,8 @@ async def run(
             making.cancel()
             await asyncio.wait({making})
             await asyncio.gather(*calls.running)
-            result.caught_up_seconds = await _caught_up(settings, calls.sids) - back_at
-            await _compare(settings, calls.sids, result)
+            result.caught_up_seconds = await _caught_up(settings, len(calls.tokens)) - back_at
+            await _compare(settings, calls.tokens, result)
     finally:
         await writer.stop()
         await redis_server.stop()
@@ -179,7 +186,7 @@ async def _keep_calling(calls: Calls, per_minute: float) -> None:
         await asyncio.sleep(60 / per_minute)
 
 
-async def _caught_up(settings: DatabaseSettings, sids: list[str]) -> float:
+async def _caught_up(settings: DatabaseSettings, calls: int) -> float:
     async with Database.open(settings) as database:
         until = time.monotonic() + CATCH_UP_SECONDS
         while time.monotonic() < until:
@@ -187,33 +194,42 @@ async def _caught_up(settings: DatabaseSettings, sids: list[str]) -> float:
                 page = await RecordStore(database).list_calls(CallFilter(), limit=1000)
             except DatabaseUnavailable:
                 page = None
-            if page is not None and len([call for call in page.calls if call.state is not None]) >= len(sids):
+            if page is not None and len([call for call in page.calls if call.state is not None]) >= calls:
                 break
             await asyncio.sleep(0.1)
     return time.monotonic()
 
 
-async def _compare(settings: DatabaseSettings, sids: list[str], result: Result) -> None:
+async def _compare(settings: DatabaseSettings, tokens: Mapping[str, list[int]], result: Result) -> None:
     async with Database.open(settings) as database:
         store = RecordStore(database)
         page = await store.list_calls(CallFilter(), limit=1000)
         counted = Counter(call.sid for call in page.calls)
         result.twice = sum(number > 1 for number in counted.values())
-        for sid in sids:
+        for sid, used in tokens.items():
             found = await store.get_call(sid)
-            if found is None or found.call.state is None or len(found.attempts) != 2:
+            if found is None or found.call.state is None or len(found.attempts) != len(used):
                 result.missing += 1
                 continue
-            amounts = {(line.kind, line.unit): line.amount for line in found.usage}
-            result.usage_differs += amounts["llm", "input_tokens"] != OF_TWO_ATTEMPTS
+            result.usage_differs += sum(line.amount for line in found.usage) != sum(used)
 
 
 def table(results: list[Result]) -> str:
     """Return the table of all runs."""
-    head = ("database", "calls", "failed", "missing", "twice", "slowest before", "during, ms", "caught up")
+    head = (
+        "database",
+        "calls",
+        "failed",
+        "missing",
+        "twice",
+        "usage differs",
+        "slowest before",
+        "during, ms",
+        "caught up",
+    )
     rows = [ROW.format(*head)]
     for each in results:
-        cells = (each.kind, each.calls, each.failed, each.missing, each.twice)
+        cells = (each.kind, each.calls, each.failed, each.missing, each.twice, each.usage_differs)
         slowest = (f"{each.slowest_ms[False]:.0f}", f"{each.slowest_ms[True]:.0f}", f"{each.caught_up_seconds:.1f} s")
         rows.append(ROW.format(*map(str, cells), *slowest))
     return "\n".join(rows)
