@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from importlib.metadata import version
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
@@ -173,7 +174,7 @@ async def test_the_oldest_event_has_the_age_by_redis_clock(scraped: Scrape) -> N
 
 
 async def test_the_stream_of_records_is_as_long_and_as_old_as_redis_says(rooms: RoomStore, scraped: Scrape) -> None:
-    ((oldest, _),) = await rooms.redis.xrange(keys.CALLS, count=1)
+    ((oldest, _),) = cast("list[tuple[str, Any]]", await rooms.redis.xrange(keys.CALLS, count=1))
     seconds, _ = await rooms.redis.time()
     assert scraped.only("records_in_stream")[labels()] == await rooms.redis.xlen(keys.CALLS)
     age = int(seconds) - int(oldest.partition("-")[0]) / 1000
