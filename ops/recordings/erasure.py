@@ -2,7 +2,8 @@
 
     database        number and room's name, transcript, spans, log lines, summary
     object store    audio
-    Redis           the conversation, the number, the room's dead letters, and the records that the database has, too
+    Redis           the conversation, the number, the room's dead letters, its notices to the tenant's backend, and the
+                    records that the database has, too
 
 The bare record stays, with its times and its usage.
 """
@@ -16,6 +17,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import select
 
 from ops.recordings.deletion import Deletion
+from tasks.background.notices.erasure import erase_notices
 from tasks.errors import RedisUnavailable, SwitchboardError
 from tasks.records import Database, RecordStore
 from tasks.records.models import Attempt, Call
@@ -57,14 +59,18 @@ class Erasure:
         """Erase the calls of a room, or of a caller's number. A call that still goes on has no number in a record."""
         if sid is not None:
             await self._require_over(sid)
-        known = {call.sid for call in await self._records.erase(sid=sid, number=number)}
-        sids = sorted(known if sid is None else known | {sid})
-        return tuple([ErasedCall(each, each in known, await self._erase_room(each)) for each in sids])
+        known = {call.sid: call.tenant for call in await self._records.erase(sid=sid, number=number)}
+        sids = sorted(known.keys() if sid is None else known.keys() | {sid})
+        return tuple([ErasedCall(each, each in known, await self._erase_room(each, known.get(each))) for each in sids])
 
-    async def _erase_room(self, sid: str) -> bool:
+    async def _erase_room(self, sid: str, tenant: str | None) -> bool:
         recorded = await self._deletion.erase(sid)
         try:
             await self._erase_from_redis(sid, await self._entries(sid))
+            if tenant is None and (room := await self._rooms.get(sid)) is not None:
+                tenant = room.tenant
+            if tenant:
+                await erase_notices(self._redis, tenant, sid)
         except (RedisError, OSError) as error:
             raise RedisUnavailable(seconds="a few", error=type(error).__name__) from error
         return recorded

@@ -10,6 +10,7 @@
     address     the addresses to which notices may be sent
     signature   the signature, by Standard Webhooks
     secrets     a tenant's secrets, decrypted
+    erasure     the notices of a call, deleted
     schedule    the times between tries
     contents    the source of transcripts and of links to audio
     lua/        the scripts, one for each action; `lua/lib/` has what they share

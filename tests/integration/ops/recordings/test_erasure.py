@@ -15,6 +15,7 @@ from ops.commands.calls.erase import erase
 from ops.recordings.archive import Archive
 from ops.recordings.store import Source
 from ops.stack.redis import RedisServer
+from tasks.background.notices import NoticeStore
 from tasks.records import Database, RecordStore
 from tasks.records.entries import read_entry
 from tasks.records.insertion import insert_records
@@ -67,6 +68,10 @@ async def recorded_call(settings: Settings, rooms: RoomStore, sid: str, number: 
                 added = await redis.xadd(keys.CALLS, entry)
                 await insert_records(connection, [read_entry(added, entry)])
     await rooms.redis.set(keys.conversation(sid), b"encrypted", ex=3600)
+    notices = NoticeStore(rooms.redis, settings.notices)
+    for kind in ("call.started", "call.ended"):
+        event = await redis.xadd(keys.NOTICE_EVENTS, {"kind": kind})
+        assert await notices.add(event, tenant="acme", sid=sid, kind=kind, data={"room": sid}, occurred_ms=1)
 
 
 async def test_all_calls_of_a_number_are_erased_and_their_bare_records_stay(
@@ -102,6 +107,13 @@ async def test_all_calls_of_a_number_are_erased_and_their_bare_records_stay(
     assert {fields["sid"] for _, fields in entries} == {"RM_3"}
     assert NUMBER not in json.dumps(entries)
     assert rooms_with_audio(tmp_path) == ["RM_3"]
+    notices = NoticeStore(rooms.redis, settings.notices)
+    assert {notice.sid for notice in await notices.list_notices("acme")} == {"RM_3"}
+    # What waited is not sent.
+    assert {delivery.sid for delivery in await notices.take_due(10)} == {"RM_3"}
+    # Its keys are those of one call, without the record of an attempt, and those of a tenant.
+    left = [key async for key in redis.scan_iter("switchboard:notice*") if "RM_1" in key or "RM_2" in key]
+    assert left == []
 
 
 async def test_a_call_that_goes_on_is_not_erased(settings: Settings, rooms: RoomStore) -> None:
