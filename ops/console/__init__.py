@@ -9,6 +9,7 @@
     audit       who did, saw or heard what
     tenant_list  the tenants that are declared, without their keys
     provider_failures  failures of providers, by tenant
+    stopping    the stop of the process, told before open connections are waited for
     security    headers of each response, and the check of forms
     rendering   templates, their filters, and addresses of static files
     errors      errors that an operator reads

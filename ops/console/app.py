@@ -27,6 +27,7 @@ from ops.console.sign_in.attempts import Attempts
 from ops.console.sign_in.openid import OpenIDConnect
 from ops.console.sign_in.operators import VARIABLE, PasswordOperators
 from ops.console.sign_in.sessions import Sessions
+from ops.console.stopping import when_stopped
 from ops.console.story.waveform import Waveforms
 from ops.console.uploads.app import open_uploads
 from ops.console.uploads.endpoint import ROUTES
@@ -69,6 +70,7 @@ def create_app() -> FastAPI:
             templates, rooms = Templates(), RoomStore(redis, lease_ms=settings.lease.ttl_ms)
             live = live_view(templates, rooms)
             closing.push_async_callback(live.aclose)
+            closing.enter_context(when_stopped(live.end))
             creator = CallCreator.from_settings(settings, dispatcher)
             closing.push_async_callback(creator.aclose)
             database = await closing.enter_async_context(Database.open(settings.database))

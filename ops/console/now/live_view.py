@@ -76,6 +76,7 @@ class LiveView:
         self._seconds = seconds
         self.epoch = secrets.token_hex(4)
         self.version = 0
+        self.over = False
         self.snapshot = Snapshot()
         self.rows: dict[str, Row] = {}
         self.parts: dict[str, str] = {}
@@ -85,6 +86,7 @@ class LiveView:
         self._reading = asyncio.Lock()
         self._viewers = 0
         self._ticking: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
 
     async def refresh(self, *, older_than: float | None = None) -> None:
         """Read the snapshot again if it is older than so many seconds."""
@@ -101,9 +103,9 @@ class LiveView:
             await self._take(snapshot)
 
     async def wait(self, after: int) -> None:
-        """Wait for a version later than this one."""
+        """Wait for a version later than this one, or until the view is over."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self.version > after)
+            await self._changed.wait_for(lambda: self.over or self.version > after)
 
     def since(self, version: int) -> list[Changes] | None:
         """Return the changes after a version, or None if they are not kept any more."""
@@ -125,6 +127,11 @@ class LiveView:
         if self._viewers == 0 and self._ticking is not None:
             self._ticking.cancel()
             self._ticking = None
+
+    def end(self) -> None:
+        """Tell all viewers that the view is over."""
+        self.over = True
+        self._ending = asyncio.create_task(self._notify())
 
     async def aclose(self) -> None:
         """Stop reading."""
@@ -161,5 +168,8 @@ class LiveView:
         if changes:
             self.version += 1
             self._kept.append(changes)
-            async with self._changed:
-                self._changed.notify_all()
+            await self._notify()
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()

@@ -15,12 +15,15 @@ KEEP_ALIVE_SECONDS = 15.0
 
 
 async def events(view: LiveView, wanted: RoomFilter, last: str) -> AsyncIterator[str]:
-    """Yield an event for each change that the viewer sees. `last`: the id of the last event, or of the page."""
+    """Yield an event for each change that the viewer sees, until the view is over.
+
+    `last`: the id of the last event, or of the page.
+    """
     view.join()
     try:
         epoch, _, number = last.partition("-")
         version = int(number) if epoch == view.epoch and number.isdecimal() else -1
-        while True:
+        while not view.over:
             kept = view.since(version)
             version = view.version
             content = _everything(view, wanted) if kept is None else _changes(kept, wanted)
