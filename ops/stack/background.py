@@ -13,7 +13,6 @@ from ops.stack.process import ManagedProcess
 class BackgroundWorker(ManagedProcess):
     """One background worker. SIGTERM ends it when the tries that have begun are over."""
 
-    ready_seconds = 60.0
     stop_seconds = 20.0
 
     def __init__(self, directory: Path, env: Mapping[str, str], *, name: str = "background") -> None:

@@ -21,8 +21,6 @@ COST = 1 << 10
 class Console(ManagedProcess):
     """The console, for the user `operator`, who has all roles."""
 
-    ready_seconds = 30.0
-
     def __init__(self, directory: Path, env: Mapping[str, str], *, port: int) -> None:
         super().__init__("console", directory, env)
         self.url = f"http://{HOST}:{port}"

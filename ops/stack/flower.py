@@ -18,8 +18,6 @@ USER = "operator"
 class Flower(ManagedProcess):
     """The Flower dashboard, for the user `operator`."""
 
-    ready_seconds = 30.0
-
     def __init__(self, directory: Path, env: Mapping[str, str], *, port: int) -> None:
         super().__init__("flower", directory, env)
         self.url = f"http://{HOST}:{port}"

@@ -29,7 +29,8 @@ class ManagedProcess(ABC):
     the same ports. `kill`, `pause` and `resume` are for tests of failures.
     """
 
-    ready_seconds: float = 20.0
+    ready_seconds: float = 60.0
+    """The time to get ready, on a machine that has much else to do. A process that ends is noticed at once."""
     stop_seconds: float = 5.0
     """Time between SIGTERM and SIGKILL."""
 

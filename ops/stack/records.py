@@ -27,8 +27,6 @@ class DatabaseSchema(OneShot):
 class RecordWriterProcess(ManagedProcess):
     """One `switchboard records`."""
 
-    ready_seconds = 30.0
-
     def __init__(self, directory: Path, env: Mapping[str, str], *, port: int) -> None:
         super().__init__("records", directory, env)
         self._port = port

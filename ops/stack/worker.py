@@ -32,7 +32,7 @@ class WorkerSpec:
 class Worker(ManagedProcess):
     """One worker. SIGTERM drains it: it waits for its calls, for `stop_seconds` at most."""
 
-    ready_seconds = 60.0
+    ready_seconds = 120.0
 
     def __init__(self, spec: WorkerSpec, directory: Path, env: Mapping[str, str], *, redis: RedisServer) -> None:
         super().__init__(f"worker-{spec.name}", directory, {**env, "SWITCHBOARD_SLOTS": str(spec.slots), **spec.env})
