@@ -179,9 +179,11 @@ class JobRunner:
 def _bound_disconnect(room: rtc.Room) -> None:
     """Have the room be left within DISCONNECT_SECONDS, and say so, whether the agent, livekit-agents or we leave it.
 
-    livekit's client does not always emit `disconnected` for a room that is left soon after it was joined.
+    livekit's client does not always emit `disconnected` for a room that is left soon after it was joined. And to leave
+    while it connects has no effect on it: over a network that was away for seconds it would join afterwards, beside the
+    agent of the next attempt.
     """
-    disconnect = room.disconnect
+    connect, disconnect = room.connect, room.disconnect
     leaving: list[asyncio.Task[None]] = []
     told: list[object] = []
     room.on("disconnected", lambda reason: told.append(reason))  # noqa: PLW0108 - the emitter looks at its signature
@@ -197,4 +199,12 @@ def _bound_disconnect(room: rtc.Room) -> None:
                 room.emit("disconnected", rtc.DisconnectReason.CLIENT_INITIATED)
         await asyncio.wait(leaving)
 
+    async def join(*arguments: Any, **options: Any) -> None:
+        if not leaving:
+            await connect(*arguments, **options)
+        if leaving:
+            await disconnect()
+            raise rtc.ConnectError("the room was left before it was joined")
+
+    room.connect = join  # type: ignore[method-assign]
     room.disconnect = leave  # type: ignore[method-assign]

@@ -162,6 +162,7 @@ async def calling(
     request: Callable[[Any], Awaitable[None]] = _accept,
     departure_seconds: int | None = None,
     record: RecordOptions = NOTHING,
+    url: str | None = None,
     **limits: float,
 ) -> AsyncIterator[LiveCall]:
     """Call an agent into a new room."""
@@ -172,7 +173,7 @@ async def calling(
         room_sid=made.sid,
         room_name=name,
         attempt=attempt,
-        livekit_url=livekit.url,
+        livekit_url=url or livekit.url,
         livekit_api_key=livekit.api_key,
         livekit_api_secret=Secret(livekit.api_secret),
         worker="worker",

@@ -8,6 +8,7 @@ import signal
 import time
 from contextlib import AsyncExitStack
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from livekit import api, rtc
@@ -16,6 +17,7 @@ from livekit.agents.voice.agent_session import SessionConnectOptions
 from livekit.plugins import openai
 
 from ops.stack.livekit import LiveKitServer
+from ops.stack.ports import HOST
 from pipeline import voice_agent
 from pipeline.errors import (
     AgentCrashed,
@@ -29,6 +31,8 @@ from pipeline.errors import (
 from pipeline.outcome import CallOutcome, EndedBy
 from pipeline.phase import Phase
 from tests.integration.pipeline.live_call import SECONDS, LiveCall, calling, starter_session
+from tests.support.switch import Switch
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NEVER = 60.0
@@ -183,6 +187,32 @@ async def test_a_room_that_the_server_closes_behind_its_last_caller_is_finished(
         async with call.person("caller"):
             await call.sees("caller")
         await ended(call, EndedBy.CALLERS, "room finished")
+
+
+async def test_an_agent_that_has_to_leave_while_it_connects_does_not_join_afterwards(livekit: LiveKitServer) -> None:
+    joined = asyncio.Event()
+
+    async def agent(ctx: JobContext) -> None:
+        await ctx.connect()
+        joined.set()
+
+    port = urlsplit(livekit.url).port
+    assert port is not None
+    async with Switch.serve(port) as switch, server_api(livekit) as server:
+        # The client's first try to connect, after which it makes a pause and tries again.
+        switch.refuse, switch.refused = 2, b"GET /rtc"
+
+        async def has_failed() -> bool:
+            return switch.refuse == 0
+
+        async with calling(livekit, agent, url=f"ws://{HOST}:{switch.port}") as call:
+            await until(has_failed)
+            await call.call.leave("lease lost")
+            end = await call.end()
+            room = api.ListParticipantsRequest(room=call.options.room_name)
+            assert list((await server.room.list_participants(room)).participants) == []
+    assert isinstance(end, AgentWithdrawn)
+    assert not joined.is_set()
 
 
 async def test_a_supervisor_whom_nobody_sees_keeps_no_call_alive(livekit: LiveKitServer) -> None:
