@@ -41,6 +41,17 @@ async def understood(samples: Samples) -> str:
     return " ".join(await asyncio.to_thread(recognise, samples.tobytes(), SENTENCES))
 
 
+async def first_words(caller: Caller) -> str:
+    """The words that the agent says first. On a busy machine its audio may pause before there is a word in it."""
+    deadline, since = caller.clock.now() + ANSWER_SECONDS, 0.0
+    while True:
+        left = deadline - caller.clock.now()
+        await caller.wait_for_answer(since, quiet_seconds=QUIET_SECONDS, timeout_seconds=left)
+        since = caller.clock.now()
+        if words := await understood(caller.listener.render(since)):
+            return words
+
+
 async def answered_rightly(caller: Caller) -> None:
     """The caller is greeted, asks, and hears the answer."""
     await caller.wait_for_answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)

@@ -165,6 +165,8 @@ def audio_files_in_work(running: Installation) -> list[str]:
     """Return the audio files that a worker's children write at the moment."""
     found = []
     for worker in running.stack.workers.values():
+        if not worker.running:
+            continue
         for process in psutil.Process(worker.pid).children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
                 found += [file.path for file in process.open_files() if file.path.endswith(".ogg")]

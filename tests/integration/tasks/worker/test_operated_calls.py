@@ -61,7 +61,12 @@ async def test_an_operator_moves_a_call_to_another_worker_and_then_ends_it(
             redis=redis_server,
         )
         await other.start()
+
+        async def can_take_it() -> bool:
+            return any(status.node == other.node and status.idle for status in await rooms.list_workers())
+
         try:
+            await until(can_take_it, 30)
             status, out, err = await switchboard(
                 {"REDIS_URL": switchboard_env["REDIS_URL"]}, "calls", "move", before.name
             )
