@@ -52,6 +52,17 @@ async def first_words(caller: Caller) -> str:
             return words
 
 
+async def hears(caller: Caller, sentence: str, begin: float) -> None:
+    """Wait until the agent has said a sentence after `begin`. Raises NoAnswer."""
+    deadline = caller.clock.now() + ANSWER_SECONDS
+    while True:
+        now = caller.clock.now()
+        heard = caller.listener.render(now)[round(begin * caller.listener.rate) :]
+        if sentence in await understood(heard):
+            return
+        await caller.wait_for_answer(now, quiet_seconds=QUIET_SECONDS, timeout_seconds=deadline - now)
+
+
 async def answered_rightly(caller: Caller) -> None:
     """The caller is greeted, asks, and hears the answer."""
     await caller.wait_for_answer(0, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)

@@ -12,6 +12,7 @@ from tests.acceptance.speech import (
     QUIET_SECONDS,
     STORY,
     answered_rightly,
+    hears,
     silent_from,
     understood,
     utterance,
@@ -37,7 +38,8 @@ async def test_an_interruption_silences_the_agent_and_is_answered(
         # Into the middle of a story of half a minute.
         await asyncio.sleep(3)
         interruption = await caller.say(utterance("what is your address"))
-        await caller.wait_for_answer(interruption.end, quiet_seconds=QUIET_SECONDS, timeout_seconds=ANSWER_SECONDS)
+        # The end of the story may be heard after it, and then nothing for as long as the answer takes.
+        await hears(caller, ADDRESS, interruption.end)
         silent = silent_from(caller.listener.audible_intervals(0.4), interruption.begin)
         after_onset = silent - interruption.begin
         record_property("agent_silent_after_onset_ms", round(after_onset * 1000))
@@ -46,7 +48,6 @@ async def test_an_interruption_silences_the_agent_and_is_answered(
         heard = caller.listener.render(caller.clock.now())
         rate = caller.listener.rate
         assert STORY in await understood(heard[round(asked.end * rate) : round(silent * rate)])
-        assert ADDRESS in await understood(heard[round(interruption.end * rate) :])
 
 
 async def test_the_conversation_of_one_call_is_unknown_in_the_next(running: Installation) -> None:
