@@ -1,6 +1,7 @@
 """Tools for operators: the `switchboard` command, the demo, the files of a deployment. Nothing imports this package.
 
     cli          the `switchboard` command and its options
+    serving      a server of a process beside the receivers
     commands/    the commands for a running installation: ps, drain, dead, tenants, doctor, probe
     metrics/     `switchboard exporter`: the metrics of an installation for Prometheus
     console/     pages for operators, and what agents upload: `uvicorn --factory ops.console.app:create_app`

@@ -12,6 +12,7 @@
     keys/         API keys of backends
     tenants/      apply the tenants file, and show what Redis has
     usage         the usage of a month
+    running       the run of a command, and its exit status
     terminal      output on a terminal or into a pipe
 
 `ops.cli` imports each command when it is run.

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from collections.abc import Coroutine
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from redis.exceptions import RedisError
 from rich.text import Text
 
 from ops.commands import terminal
+from ops.commands.running import exit_status
 from tasks.errors import SwitchboardError
 from tasks.livekit_api import LiveKitClient, created_at_ms
 from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
@@ -42,15 +40,7 @@ def replay(letter: str) -> int:
 
 
 def _run(command: Coroutine[Any, Any, None]) -> int:
-    try:
-        asyncio.run(command)
-    except (DeadLetterError, SwitchboardError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    except (RedisError, OSError) as error:
-        terminal.print_redis_unreachable(error)
-        return 1
-    return 0
+    return exit_status(command, DeadLetterError, SwitchboardError)
 
 
 async def _list(limit: int, *, as_json: bool) -> None:

@@ -12,23 +12,22 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import uvicorn
 from pydantic import BaseModel, ConfigDict
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from ops.serving import serve
 from tasks import logs
 from tasks.errors import SwitchboardError
 from tasks.records.database import Database, schema_status, upgrade
 from tasks.records.stream import RecordStream
 from tasks.records.writer import RecordWriter
 from tasks.redis_client import connect
-from tasks.settings import DatabaseSettings, LogSettings, RedisSettings, unknown_settings
+from tasks.settings import DatabaseSettings, LogSettings, RedisSettings, warn_of_unknown_settings
 from tasks.settings.environment import Group, read_groups
 
-STOP_SECONDS = 5
 STANDING_SECONDS = 60.0
 """The time without a round of the writer after which `/healthz` answers 503. An outage is no reason for that."""
 
@@ -51,8 +50,7 @@ def run(*, host: str, port: int) -> None:
     """Write records until a stop signal. Raises InvalidSettings; SystemExit if the port is taken."""
     settings = WriterSettings.model_validate(read_groups(_GROUPS))
     logs.set_up(settings.log.level)
-    for problem in unknown_settings():
-        logger.warning("unknown setting", extra={"problem": problem})
+    warn_of_unknown_settings(logger)
     asyncio.run(_serve(settings, host=host, port=port))
 
 
@@ -61,15 +59,7 @@ async def _serve(settings: WriterSettings, *, host: str, port: int) -> None:
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     async with connect(settings.redis, undecodable="replace") as redis, Database.open(settings.database) as database:
         writer = RecordWriter(RecordStream(redis, name), database, redis=settings.redis.server)
-        config = uvicorn.Config(
-            _create_app(writer),
-            host=host,
-            port=port,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=STOP_SECONDS,
-        )
-        await uvicorn.Server(config).serve()
+        await serve(_create_app(writer), host=host, port=port)
 
 
 async def _create_if_missing(settings: DatabaseSettings) -> None:

@@ -38,7 +38,7 @@ from tasks.queue.dispatcher import Dispatcher
 from tasks.records import Database, DatabaseUnavailable, RecordStore, SchemaOutdated, SchemaTooNew
 from tasks.redis_client import connect
 from tasks.rooms import RoomStore
-from tasks.settings import ConsoleSettings, Settings, unknown_settings
+from tasks.settings import ConsoleSettings, Settings, warn_of_unknown_settings
 from webhooks.call_creator import CallCreator
 
 SEE_OTHER, UNAVAILABLE = 303, 503
@@ -58,8 +58,7 @@ def create_app() -> FastAPI:
     except InvalidSetting as error:
         raise SystemExit(str(error)) from None
     logs.set_up(settings.log.level, process="console")
-    for problem in unknown_settings():
-        logger.warning("unknown setting", extra={"problem": problem})
+    warn_of_unknown_settings(logger)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

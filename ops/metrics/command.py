@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 
-import uvicorn
 from pydantic import BaseModel, ConfigDict
 
 from ops.metrics.exporter import Exporter
 from ops.metrics.server import create_app
+from ops.serving import serve
 from tasks import logs
 from tasks.redis_client import connect
-from tasks.settings import LogSettings, MetricsSettings, RedisSettings, TierSettings, unknown_settings
+from tasks.settings import LogSettings, MetricsSettings, RedisSettings, TierSettings, warn_of_unknown_settings
 from tasks.settings.environment import Group, read_groups
-
-STOP_SECONDS = 5
 
 logger = logging.getLogger("switchboard.ops.metrics")
 
@@ -42,20 +40,11 @@ def run(*, host: str, port: int) -> None:
     """Serve the metrics until a stop signal. Raises InvalidSettings; SystemExit if the port is taken."""
     settings = ExporterSettings.model_validate(read_groups(_GROUPS))
     logs.set_up(settings.log.level)
-    for problem in unknown_settings():
-        logger.warning("unknown setting", extra={"problem": problem})
+    warn_of_unknown_settings(logger)
     asyncio.run(_serve(settings, host=host, port=port))
 
 
 async def _serve(settings: ExporterSettings, *, host: str, port: int) -> None:
     async with connect(settings.redis, undecodable="replace") as redis:
         exporter = Exporter(redis, settings.tiers, settings.metrics, address=settings.redis.server)
-        config = uvicorn.Config(
-            create_app(exporter),
-            host=host,
-            port=port,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=STOP_SECONDS,
-        )
-        await uvicorn.Server(config).serve()
+        await serve(create_app(exporter), host=host, port=port)

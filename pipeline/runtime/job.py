@@ -77,10 +77,11 @@ async def room_made_by_joining(options: CallOptions) -> str:
     """
     async with _server(options) as server:
         found = await server.room.list_rooms(api.ListRoomsRequest(names=[options.room_name]))
-        others = [room.sid for room in found.rooms if room.sid != options.room_sid]
+        made = next((room.sid for room in found.rooms if room.sid != options.room_sid), "")
+        if not made:
+            return ""
         listed = await server.room.list_participants(api.ListParticipantsRequest(room=options.room_name))
-    calls = any(is_caller(person) for person in listed.participants)
-    return others[0] if others and not calls else ""
+    return "" if any(is_caller(person) for person in listed.participants) else made
 
 
 async def caller_listened(options: CallOptions) -> bool:

@@ -17,6 +17,7 @@ needs: `RedisSettings.read()`.
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import Self, cast
 
@@ -128,3 +129,9 @@ def unknown_settings(environment: Environment | None = None) -> list[str]:
     """Return a sentence for each variable that looks like a setting and is none, with the nearest one."""
     known = Settings.variables().keys() | ConsoleSettings.variables().keys() | FlowerSettings.variables().keys()
     return list(unknown_variables(os.environ if environment is None else environment, known))
+
+
+def warn_of_unknown_settings(logger: logging.Logger) -> None:
+    """Log a warning for each variable of this process that looks like a setting and is none."""
+    for problem in unknown_settings():
+        logger.warning("unknown setting", extra={"problem": problem})

@@ -26,7 +26,7 @@ from tasks.encryption import Encryption
 from tasks.errors import InvalidSetting, SwitchboardError
 from tasks.queue.app import app
 from tasks.redis_client import connect_blocking
-from tasks.settings import Settings, unknown_settings
+from tasks.settings import Settings, warn_of_unknown_settings
 from tasks.tenants import key_source
 from tasks.tenants.reader import declared_agents, require_own_signatures
 from tasks.tenants.record_signer import RecordSigner
@@ -158,8 +158,7 @@ def start_worker(sender: Any, **_: object) -> None:
     logger.info("worker starts", extra=fields)
     if problem := tracing.unsupported():
         logger.warning("traces may not arrive", extra={"problem": problem})
-    for problem in unknown_settings():
-        logger.warning("unknown setting", extra={"problem": problem})
+    warn_of_unknown_settings(logger)
     for option in command_line.without_effect():
         logger.warning("option without effect", extra={"option": option})
     process = app.switchboard = WorkerProcess(settings)

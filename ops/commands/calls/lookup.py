@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 from collections.abc import Coroutine
 from typing import Any
 
-from redis.exceptions import RedisError
-
-from ops.commands import terminal
+from ops.commands.running import exit_status
 from tasks.errors import SwitchboardError
 from tasks.rooms import Room, RoomStore
 
@@ -20,15 +16,7 @@ class CallCommandError(Exception):
 
 def run(command: Coroutine[Any, Any, None]) -> int:
     """Run a command and return the exit status: 0, or 1 with the reason on stderr."""
-    try:
-        asyncio.run(command)
-    except (CallCommandError, SwitchboardError) as error:
-        print(error, file=sys.stderr)
-    except (RedisError, OSError) as error:
-        terminal.print_redis_unreachable(error)
-    else:
-        return 0
-    return 1
+    return exit_status(command, CallCommandError, SwitchboardError)
 
 
 async def find_room(rooms: RoomStore, name_or_sid: str) -> Room | None:

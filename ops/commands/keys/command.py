@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 import time
@@ -10,10 +9,10 @@ from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from redis.exceptions import RedisError
 from rich.text import Text
 
 from ops.commands import terminal
+from ops.commands.running import exit_status
 from tasks.errors import UnknownTenant
 from tasks.redis_client import connect
 from tasks.settings import RedisSettings
@@ -53,15 +52,7 @@ def revoke(key_id: str) -> int:
 
 
 def _run(command: Coroutine[Any, Any, None]) -> int:
-    try:
-        asyncio.run(command)
-    except (KeyCommandError, UnknownTenant) as error:
-        print(error, file=sys.stderr)
-    except (RedisError, OSError) as error:
-        terminal.print_redis_unreachable(error)
-    else:
-        return 0
-    return 1
+    return exit_status(command, KeyCommandError, UnknownTenant)
 
 
 def _expires_at(days: int | None, expires: datetime | None) -> int | None:

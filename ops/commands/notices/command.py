@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from rich.text import Text
 
 from ops.commands import terminal
+from ops.commands.running import exit_status
 from tasks.background.notices import Backend, Notice, NoticeState, NoticeStore
 from tasks.errors import SwitchboardError, UnknownTenant
 from tasks.redis_client import connect
@@ -61,13 +61,7 @@ def backends(*, as_json: bool) -> int:
 
 
 def _run(command: Coroutine[Any, Any, int]) -> int:
-    try:
-        return asyncio.run(command)
-    except (NoticeError, SwitchboardError) as error:
-        print(error, file=sys.stderr)
-    except (RedisError, OSError) as error:
-        terminal.print_redis_unreachable(error)
-    return 1
+    return exit_status(command, NoticeError, SwitchboardError)
 
 
 def _store(redis: Redis) -> NoticeStore:
