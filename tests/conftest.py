@@ -17,6 +17,7 @@ from ops.stack.redis import RedisServer
 from tasks.rooms import RoomStore
 from tests import lanes
 from tests.support.key_leaks import leaked_keys
+from tests.support.postgres import Postgres
 from tests.support.tenants import SECRET
 
 
@@ -49,6 +50,17 @@ def log_levels() -> Iterator[None]:
 def binaries() -> Binaries:
     """redis-server, livekit-server and HAProxy. The first run may have to fetch them."""
     return Binaries.find()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One PostgreSQL for all tests of a lane, each of which makes itself a database."""
+    server = Postgres()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
 
 
 @pytest.fixture

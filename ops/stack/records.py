@@ -25,16 +25,18 @@ class DatabaseSchema(OneShot):
 
 
 class RecordWriterProcess(ManagedProcess):
-    """One `switchboard records`."""
+    """One `switchboard records`. Stopped, it writes what it has read first."""
+
+    stop_seconds = 20.0
 
     def __init__(self, directory: Path, env: Mapping[str, str], *, port: int) -> None:
         super().__init__("records", directory, env)
-        self._port = port
+        self.port = port
 
     def command(self) -> list[str]:
         """Return the same command as in production."""
-        return [sys.executable, "-m", "ops.cli", "records", "--host", HOST, "--port", str(self._port)]
+        return [sys.executable, "-m", "ops.cli", "records", "--host", HOST, "--port", str(self.port)]
 
     async def is_ready(self) -> bool:
         """Return whether `/healthz` answers."""
-        return await probe.http_status(HOST, self._port, "/healthz") == OK
+        return await probe.http_status(HOST, self.port, "/healthz") == OK

@@ -41,26 +41,19 @@ async def understood(samples: Samples) -> str:
     return " ".join(await asyncio.to_thread(recognise, samples.tobytes(), SENTENCES))
 
 
-async def first_words(caller: Caller) -> str:
-    """The words that the agent says first. On a busy machine its audio may pause before there is a word in it."""
-    deadline, since = caller.clock.now() + ANSWER_SECONDS, 0.0
+async def words_from(caller: Caller, begin: float, wanted: str = "") -> str:
+    """The words that the agent says from `begin` on, once `wanted` is among them; by default, once there are any.
+
+    On a busy machine its audio may pause before there is a word in it. Raises NoAnswer.
+    """
+    deadline, since = caller.clock.now() + ANSWER_SECONDS, begin
     while True:
         left = deadline - caller.clock.now()
         await caller.wait_for_answer(since, quiet_seconds=QUIET_SECONDS, timeout_seconds=left)
         since = caller.clock.now()
-        if words := await understood(caller.listener.render(since)):
+        words = await understood(caller.listener.render(since)[round(begin * caller.listener.rate) :])
+        if words and wanted in words:
             return words
-
-
-async def hears(caller: Caller, sentence: str, begin: float) -> None:
-    """Wait until the agent has said a sentence after `begin`. Raises NoAnswer."""
-    deadline = caller.clock.now() + ANSWER_SECONDS
-    while True:
-        now = caller.clock.now()
-        heard = caller.listener.render(now)[round(begin * caller.listener.rate) :]
-        if sentence in await understood(heard):
-            return
-        await caller.wait_for_answer(now, quiet_seconds=QUIET_SECONDS, timeout_seconds=deadline - now)
 
 
 async def answered_rightly(caller: Caller) -> None:

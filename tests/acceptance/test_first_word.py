@@ -11,7 +11,7 @@ from livekit.protocol.models import ParticipantInfo
 from ops.caller.recording import is_audible
 from pipeline.runtime.audio_output import PUBLISH_AFTER_SECONDS
 from tests.acceptance.installation import Installation
-from tests.acceptance.speech import GREETING, QUIET_SECONDS, first_words, understood
+from tests.acceptance.speech import GREETING, QUIET_SECONDS, understood, words_from
 from tests.support.waiting import until
 
 RECORDED_SECONDS = 1.5
@@ -50,7 +50,7 @@ async def test_in_a_room_that_was_made_ahead_the_agent_has_its_track_before_the_
     name = await make_room(running)
     await speaking_place(running, name)
     async with running.call("acme", room=name) as caller:
-        assert await first_words(caller) == GREETING
+        assert await words_from(caller, 0) == GREETING
     await running.delete_room(name)
 
 

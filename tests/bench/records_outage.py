@@ -37,7 +37,6 @@ from tasks.rooms import AttemptMetrics, LossCause, Room, RoomStore, keys
 from tasks.settings import DatabaseSettings, RedisSettings
 from tests.support import databases
 from tests.support.postgres import Postgres
-from tests.support.records_process import RecordsProcess
 
 CALL_SECONDS = 5.0
 CATCH_UP_SECONDS = 300.0
@@ -153,7 +152,7 @@ async def run(
     binaries = Binaries.find()
     redis_server = RedisServer(folder, environment.inherited(()), binary=str(binaries.redis), port=PortPicker().pick())
     await redis_server.start()
-    writer = RecordsProcess(folder, redis_url=redis_server.url, database=settings)
+    writer = databases.writer(folder, redis_url=redis_server.url, database=settings)
     writer.ready_seconds = 300.0
     await writer.start()
     try:

@@ -30,7 +30,6 @@ from tests.acceptance.installation import ANSWER_SECONDS, Installation
 from tests.acceptance.speech import utterance
 from tests.provider_faults.emulators import QUESTION, TenantProviders, tenant_providers
 from tests.support import databases
-from tests.support.records_process import RecordsProcess
 from tests.support.waiting import until
 
 TENANT = "metered"
@@ -134,7 +133,7 @@ async def run(calls: int, at_once: int, seed: int, folder: Path) -> tuple[Usage,
         tenant_providers(folder / "keys", TENANT) as providers,
     ):
         running = Installation(stack, RoomStore(client))
-        writer = RecordsProcess(folder, redis_url=stack.redis.url, database=settings)
+        writer = databases.writer(folder, redis_url=stack.redis.url, database=settings)
         await writer.start()
         made = Usage(running, providers, seed)
         limit = asyncio.Semaphore(at_once)

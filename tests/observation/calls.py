@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -14,11 +14,12 @@ import aiohttp
 from ops.caller.caller import Caller
 from ops.stack import WorkerSpec
 from ops.stack.stack import WEBHOOK_PATH
+from pipeline.options import Kind
 from tasks.rooms import Room, State
 from tests.acceptance.installation import ANSWER_SECONDS, Installation
 from tests.acceptance.speech import utterance
 from tests.provider_emulators.server import Fault
-from tests.provider_faults.emulators import QUESTION, TenantProviders, tenant_providers
+from tests.provider_faults.emulators import QUESTION, tenant_providers
 
 TIERS = "premium,standard,free"
 PROMISES = "premium=10,standard=30,free=5"
@@ -157,8 +158,16 @@ class Calls:
                 await _greeted(second)
                 await self._installation.reaches(room.sid, _taken_over)
 
-    def _providers(self, name: str, fault: Fault | None = None, *, fallback: bool = False) -> _Tenant:
-        return _Tenant(self._installation, self._directory, name, fault, fallback=fallback)
+    @asynccontextmanager
+    async def _providers(self, name: str, fault: Fault | None = None, *, fallback: bool = False) -> AsyncIterator[str]:
+        """A tenant of tier premium on cloud providers. `fault`: of its language model."""
+        fallbacks: frozenset[Kind] = frozenset({"llm"} if fallback else ())
+        async with (
+            tenant_providers(self._directory, name) as providers,
+            self._installation.more_tenants(providers.table(name, "premium", fallbacks=fallbacks)),
+        ):
+            providers.openai.fault = fault
+            yield name
 
     async def _answered(self, tenant: str) -> None:
         async with self._installation.call(tenant) as caller:
@@ -168,32 +177,6 @@ class Calls:
             await caller.wait_for_answer(asked.end, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
             sid = caller.room_sid
         await self._installation.reaches(sid, State.ENDED)
-
-
-class _Tenant:
-    """A tenant of tier premium on cloud providers, for as long as the block lasts. `fault`: of its language model."""
-
-    def __init__(
-        self, installation: Installation, directory: Path, name: str, fault: Fault | None, *, fallback: bool
-    ) -> None:
-        self._installation = installation
-        self._directory = directory
-        self._name = name
-        self._fault = fault
-        self._fallback = fallback
-        self._running = AsyncExitStack()
-
-    async def __aenter__(self) -> str:
-        providers: TenantProviders = await self._running.enter_async_context(
-            tenant_providers(self._directory, self._name)
-        )
-        table = providers.table(self._name, "premium", fallbacks=frozenset({"llm"} if self._fallback else ()))
-        await self._running.enter_async_context(self._installation.more_tenants(table))
-        providers.openai.fault = self._fault
-        return self._name
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._running.aclose()
 
 
 async def _greeted(caller: Caller) -> None:

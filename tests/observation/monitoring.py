@@ -8,12 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-import aiohttp
-from prometheus_client.parser import text_string_to_metric_families
-
 from ops.stack import Stack
 from ops.stack.exporter import Exporter
 from ops.stack.ports import HOST, PortPicker
+from tests.integration.ops.metrics.scrape import scrape
 from tests.integration.prometheus.dashboards import queries
 from tests.integration.prometheus.promtool import program
 from tests.support.probe import Probe
@@ -63,9 +61,9 @@ class Monitoring:
 
     async def values(self) -> dict[str, float]:
         """Return each series of the exporter, and the sums of the receivers'."""
-        found = await _scrape(self.exporter.url)
+        found = await _series(self.exporter.url)
         for receiver in self.stack.receivers:
-            for series, value in (await _scrape(f"http://{HOST}:{receiver.port}/metrics")).items():
+            for series, value in (await _series(f"http://{HOST}:{receiver.port}/metrics")).items():
                 found[series] = found.get(series, 0.0) + value
         return found
 
@@ -97,13 +95,10 @@ class Monitoring:
 KEYS = ("tier", "queue", "provider", "worker", "tenant")
 
 
-async def _scrape(url: str) -> dict[str, float]:
-    async with aiohttp.ClientSession() as session, session.get(url) as response:
-        text = await response.text()
+async def _series(url: str) -> dict[str, float]:
+    """Return the values of a scrape by their series, as Prometheus writes them."""
     found = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            if not sample.name.endswith(("_bucket", "_created")):
-                labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
-                found[f"{sample.name}{{{labels}}}"] = sample.value
+    for (name, labels), value in (await scrape(url)).samples.items():
+        pairs = ",".join(f'{label}="{text}"' for label, text in sorted(labels))
+        found[f"{name}{{{pairs}}}"] = value
     return found

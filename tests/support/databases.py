@@ -8,12 +8,16 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from ops.stack import environment
+from ops.stack.ports import PortPicker
+from ops.stack.records import RecordWriterProcess
 from tasks.records import Database
 from tasks.records.database import upgrade
 from tasks.records.entries import read_entry
 from tasks.records.insertion import insert_records
 from tasks.settings import DatabaseSettings
 from tests.support.postgres import Postgres
+from tests.unit.conventions.source_tree import ROOT
 
 Fields = dict[str, str]
 
@@ -39,6 +43,15 @@ async def postgresql(server: Postgres) -> DatabaseSettings:
     settings = DatabaseSettings.read({"SWITCHBOARD_DATABASE_URL": server.create_database()})
     await upgrade(settings)
     return settings
+
+
+def writer(directory: Path, *, redis_url: str, database: DatabaseSettings) -> RecordWriterProcess:
+    """Return a writer of these records, a process of its own that may be killed, paused and started again."""
+    env = environment.inherited((ROOT,)) | {
+        "REDIS_URL": redis_url,
+        "SWITCHBOARD_DATABASE_URL": database.url.get_secret_value(),
+    }
+    return RecordWriterProcess(directory, env, port=PortPicker().pick())
 
 
 async def write(database: Database, entries: Iterable[Mapping[str, str]]) -> None:

@@ -24,22 +24,11 @@ from tasks.errors import InvalidSetting
 from tasks.records import Database
 from tasks.settings import DatabaseSettings, Settings
 from tests.support import databases
-from tests.support.postgres import Postgres
 
 KEYS = ("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXphYmNkZWY=")
 BUCKET = "recordings"
 NO_REDIS: Any = None
 """None of these tests lets tenants' days end."""
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture(scope="module")

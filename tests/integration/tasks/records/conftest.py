@@ -1,8 +1,8 @@
-"""A database for each test, of both kinds, and one PostgreSQL server for all of them."""
+"""A database for each test, of both kinds."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,17 +10,6 @@ import pytest
 from tasks.records import Database, RecordStore
 from tasks.settings import DatabaseSettings
 from tests.support import databases
-from tests.support.postgres import Postgres
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -16,22 +16,23 @@ from sqlalchemy import make_url
 
 from ops.metrics.exporter import Exporter
 from ops.stack.ports import HOST
+from ops.stack.records import RecordWriterProcess
 from ops.stack.redis import RedisServer
 from tasks.records import CallFilter, Database, DatabaseUnavailable, RecordStore
 from tasks.redis_client import connect
 from tasks.rooms import RoomStore, keys
 from tasks.settings import DatabaseSettings, MetricsSettings, RedisSettings, TierSettings
+from tests.support import databases
 from tests.support.databases import OPENED_MS, attempt_entry, call_entry
 from tests.support.postgres import Postgres
-from tests.support.records_process import RecordsProcess
 from tests.support.waiting import until
 
 
 @pytest.fixture
 async def process(
     redis_server: RedisServer, rooms: RoomStore, settings: DatabaseSettings, tmp_path: Path
-) -> AsyncIterator[RecordsProcess]:
-    started = RecordsProcess(tmp_path, redis_url=redis_server.url, database=settings)
+) -> AsyncIterator[RecordWriterProcess]:
+    started = databases.writer(tmp_path, redis_url=redis_server.url, database=settings)
     await started.start()
     try:
         yield started
@@ -58,7 +59,7 @@ async def written(settings: DatabaseSettings, *numbers: int) -> None:
         await until(all_are)
 
 
-async def health(process: RecordsProcess) -> dict[str, str]:
+async def health(process: RecordWriterProcess) -> dict[str, str]:
     async with aiohttp.ClientSession() as session, session.get(f"http://{HOST}:{process.port}/healthz") as answer:
         assert answer.status == 200
         body: dict[str, str] = await answer.json()
@@ -66,7 +67,7 @@ async def health(process: RecordsProcess) -> dict[str, str]:
 
 
 async def test_a_database_that_is_killed_costs_no_record(
-    process: RecordsProcess, rooms: RoomStore, settings: DatabaseSettings, request: pytest.FixtureRequest
+    process: RecordWriterProcess, rooms: RoomStore, settings: DatabaseSettings, request: pytest.FixtureRequest
 ) -> None:
     await add(rooms, 1)
     await written(settings, 1)
@@ -103,7 +104,7 @@ async def test_a_database_that_is_killed_costs_no_record(
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 async def test_it_ends_at_a_stop_signal_and_leaves_nothing_of_itself(
-    process: RecordsProcess, rooms: RoomStore, settings: DatabaseSettings
+    process: RecordWriterProcess, rooms: RoomStore, settings: DatabaseSettings
 ) -> None:
     await add(rooms, 1)
     await written(settings, 1)
@@ -117,7 +118,7 @@ async def test_it_ends_at_a_stop_signal_and_leaves_nothing_of_itself(
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 async def test_the_exporter_shows_how_far_the_writer_is_behind(
-    process: RecordsProcess, rooms: RoomStore, redis_server: RedisServer, settings: DatabaseSettings
+    process: RecordWriterProcess, rooms: RoomStore, redis_server: RedisServer, settings: DatabaseSettings
 ) -> None:
     async with connect(RedisSettings.read({"REDIS_URL": redis_server.url})) as redis:
         exporter = Exporter(redis, TierSettings.read({}), MetricsSettings.read({}), address="")
