@@ -64,6 +64,8 @@ async def visiting(
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("link", name="Now")).to_be_visible(timeout=PATIENCE_MS)
+    # Before its scripts have run, a link of the page opens a page instead of the panel.
+    await page.wait_for_load_state()
     yield page
     await context.close()
     assert wrong == []
