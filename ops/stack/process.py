@@ -18,7 +18,7 @@ import psutil
 from ops.stack import die_with_parent
 from ops.stack.errors import ProcessDied, ProcessNotReady
 
-PROBE_SECONDS = 0.03
+PROBE_SECONDS = 0.05
 TAIL_LINES = 15
 
 

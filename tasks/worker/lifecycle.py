@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -167,6 +168,8 @@ def start_worker(sender: Any, **_: object) -> None:
     except (NodeNameTaken, PipelineError, SwitchboardError) as error:
         process.stop()
         raise SystemExit(str(error)) from None
+    # Off since `tasks.celery.load_worker`.
+    gc.enable()
 
 
 @signals.worker_shutdown.connect(weak=False)

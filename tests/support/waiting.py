@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-PROBE_SECONDS = 0.02
+PROBE_SECONDS = 0.05
 SECONDS = 20.0
 
 

@@ -14,6 +14,7 @@ from tests.chaos.scenario import Outcome, Variation
 from tests.support.waiting import until
 
 CALLS = 6
+BRIEF_CALLS = 3
 DOWN_SECONDS = 5.0
 STOPPED_SECONDS = DRAIN_SECONDS + 15.0
 
@@ -61,8 +62,9 @@ async def only_one_killed(installation: ChaosInstallation, variation: Variation)
 async def rolling_restart(installation: ChaosInstallation, variation: Variation) -> Outcome:
     """Drain and restart each worker in turn. Seconds count from the last sound of the old agent."""
     outcome = Outcome()
+    count = BRIEF_CALLS if variation.brief else CALLS
     async with AsyncExitStack() as stack:
-        calls = [await stack.enter_async_context(start_call(installation, "talker")) for _ in range(CALLS)]
+        calls = [await stack.enter_async_context(start_call(installation, "talker")) for _ in range(count)]
         await asyncio.sleep(variation.delay(3))
         lost: set[str] = set()
         for worker in list(installation.stack.workers.values()):
