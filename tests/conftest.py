@@ -21,7 +21,7 @@ from tests.support.key_leaks import leaked_keys
 from tests.support.postgres import Postgres
 from tests.support.tenants import SECRET
 
-# Each lane imports everything and collects thousands of tests: a quarter of that time would go into looking for garbage.
+# Each lane collects thousands of tests, and a third of that time would go into looking for garbage.
 gc.disable()
 
 

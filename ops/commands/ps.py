@@ -10,15 +10,15 @@ from collections import Counter
 from dataclasses import dataclass
 
 from redis.exceptions import AuthenticationError, RedisError
-from rich.table import Table
-from rich.text import Text
 
 from ops.commands import terminal
 from tasks.redis_client import connect
 from tasks.rooms import Room, RoomStore, State, WorkerStatus
 from tasks.settings import RedisSettings
 
-COLOURS = {State.WAITING: "yellow", State.QUEUED: "yellow", State.RUNNING: "green", State.DEAD: "red"}
+ROOM_COLUMNS = ("room", "state", "tenant", "tier", "worker", "pid", "attempt", "position", "age", "reason")
+WORKER_COLUMNS = ("worker", "queues", "state", "calls", "slots", "load", "reserved")
+COLOURS = {State.WAITING: "yellow", State.QUEUED: "yellow", State.DEAD: "red"}
 UNANSWERED = (State.WAITING, State.QUEUED)
 MINUTE, HOUR = 60, 3600
 
@@ -74,10 +74,8 @@ def run(*, everything: bool, only_workers: bool, as_json: bool) -> int:
         return 1
     if as_json:
         print(json.dumps(as_object(view)))
-    elif only_workers:
-        terminal.console().print(workers_table(view))
     else:
-        terminal.console().print(rooms_table(view), workers_table(view), sep="\n")
+        print(as_text(view, only_workers=only_workers))
     return 0
 
 
@@ -140,40 +138,33 @@ def as_object(view: View) -> dict[str, object]:
     }
 
 
-def rooms_table(view: View) -> Table:
-    """Return a table with a row for each room, the oldest first."""
-    table = terminal.plain_table("room", "state", "tenant", "tier", "worker", "pid", title="rooms")
-    for column in ("attempt", "position", "age"):
-        table.add_column(column, justify="right")
-    table.add_column("reason", overflow="fold")
+def as_text(view: View, *, only_workers: bool = False) -> str:
+    """Return the tables: a line for each room, the oldest first, and one for each worker."""
+    parts = [] if only_workers else ["rooms", *_room_lines(view), ""]
+    return "\n".join([*parts, "workers", *_worker_lines(view)])
+
+
+def _room_lines(view: View) -> list[str]:
     positions = view.positions()
+    rows = []
     for room in view.rooms:
         waiting_ms = view.waiting_ms(room)
         age = format_age(view.age_ms(room) if waiting_ms is None else waiting_ms)
-        cells = [room.name, room.state.value, room.tenant, room.tier, room.worker, str(room.pid or "")]
-        cells += [str(room.attempt), str(positions.get(room.sid, "")), age, room.reason]
-        # Text, because names come from outside and must not be read as markup.
-        texts = [Text(cell) for cell in cells]
-        texts[1].stylize(COLOURS.get(room.state, "dim"))
-        table.add_row(*texts)
-    if not view.rooms:
-        table.add_row(Text("none", style="dim"))
-    return table
+        row = [room.name, room.state.value, room.tenant, room.tier, room.worker, str(room.pid or "")]
+        rows.append([*row, str(room.attempt), str(positions.get(room.sid, "")), age, room.reason])
+    head, *lines = terminal.table_lines(ROOM_COLUMNS, rows, right=("attempt", "position", "age"))
+    coloured = [terminal.coloured(line, COLOURS.get(room.state)) for room, line in zip(view.rooms, lines, strict=True)]
+    return [head, *(coloured or ["none"])]
 
 
-def workers_table(view: View) -> Table:
-    """Return a table with a row for each worker."""
-    table = terminal.plain_table("worker", "queues", "state", title="workers")
-    for column in ("calls", "slots", "load", "reserved"):
-        table.add_column(column, justify="right")
+def _worker_lines(view: View) -> list[str]:
+    rows = []
     for worker in view.workers:
         state = f"{worker.state}: {worker.problem}" if worker.problem else worker.state
-        cells = [worker.node, ",".join(worker.queues), state, str(worker.slots - worker.idle)]
-        cells += [str(worker.slots), f"{worker.load:.0%}", f"{worker.reserved:.0%}"]
-        table.add_row(*(Text(cell) for cell in cells))
-    if not view.workers:
-        table.add_row(Text("none", style="dim"))
-    return table
+        row = [worker.node, ",".join(worker.queues), state, str(worker.slots - worker.idle)]
+        rows.append([*row, str(worker.slots), f"{worker.load:.0%}", f"{worker.reserved:.0%}"])
+    head, *lines = terminal.table_lines(WORKER_COLUMNS, rows, right=WORKER_COLUMNS[3:])
+    return [head, *(lines or ["none"])]
 
 
 def format_age(ms: int) -> str:

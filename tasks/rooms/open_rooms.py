@@ -11,20 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from tasks.rooms import keys
-from tasks.rooms.records import Room, readable_room
+from tasks.rooms.records import ROOM_FIELDS, Room, readable_room, room_of_values
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 PART = 100
 """Rooms that are read at a time. More would keep the event loop from everything else."""
-_FIELDS = (
-    *("name", "tenant", "tier", "queue", "state", "attempt", "worker", "pid", "reason", "handed_over", "arrived"),
-    *("opened", "claimant", "ended_by", "public_reason", "number"),
-    *("at:room_started", "at:received", "at:waiting", "at:queued", "at:claimed", "at:connecting", "at:joined"),
-    *("at:published", "at:first_audio", "at:lost"),
-)
-"""All but the message, the usage and the turns, which are long, and what is encrypted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +57,9 @@ class OpenRooms:
         """Return those of these rooms that Redis has, open or over, in this order."""
         async with self.redis.pipeline(transaction=False) as pipe:
             for sid in sids:
-                pipe.hmget(keys.room(sid), _FIELDS)
+                pipe.hmget(keys.room(sid), ROOM_FIELDS)
             answers = await pipe.execute(raise_on_error=False)
-        rooms = (readable_room(sid, _with_names(answer)) for sid, answer in zip(sids, answers, strict=True))
+        rooms = (_room(sid, answer) for sid, answer in zip(sids, answers, strict=True))
         return [room for room in rooms if room is not None]
 
     async def concurrency(self, tenants: Collection[str]) -> list[Concurrency]:
@@ -100,11 +93,10 @@ class OpenRooms:
         return {sid: int(ms) for sid, ms in zip(sids, scores, strict=True) if ms is not None}
 
 
-def _with_names(answer: Any) -> Any:
-    """Return the fields that a hash has, by their names; an error as it is."""
+def _room(sid: str, answer: Any) -> Room | None:
     if isinstance(answer, Exception):
-        return answer
-    return {name: value for name, value in zip(_FIELDS, answer, strict=True) if value is not None}
+        return readable_room(sid, answer)
+    return room_of_values(sid, ROOM_FIELDS, answer)
 
 
 def _bounds(group: str) -> tuple[str, str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Self
 
+from tasks.rooms.records import ROOM_FIELDS, Room, room_of_values
 from tasks.rooms.scripts import Script
 from tasks.rooms.states import State
 
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
 
 PART = 250
 """Rooms that one script reads. Redis does nothing else meanwhile, for about 1 ms."""
-MOST_PARTS = 80
+_FIELDS = (
+    *("state", "name", "tenant", "tier", "number", "attempt", "worker", "arrived", "opened", "at:claimed"),
+    *("at:first_audio", "handed_over", "reason"),
+)
 
 Field = str | bool
 """A field of a hash; False if it is not there."""
@@ -49,7 +54,7 @@ class OpenRoom:
     @classmethod
     def read(cls, fields: Sequence[Field], position: int | None) -> Self:
         """Return the room of a row of the script."""
-        sid, name, state, tenant, tier, number, attempt, worker, arrived, opened, claimed, heard, handed, reason = (
+        sid, state, name, tenant, tier, number, attempt, worker, arrived, opened, claimed, heard, handed, reason = (
             fields
         )
         arrived_us = _number(arrived)
@@ -81,20 +86,31 @@ class RoomOverview:
 
     async def read(self) -> list[OpenRoom]:
         """Return every open room, the oldest first. Raises `redis.RedisError` or `OSError` when Redis is away."""
-        rows: list[Sequence[Field]] = []
-        for number in range(MOST_PARTS):
-            listed, encoded = await self._list_rooms(first=number * self._part, most=self._part)
-            rows += json.loads(encoded)
-            if int(listed) < self._part:
-                break
-        # A room that has ended between two parts moves the others up by one, so one may be missed, until next time.
+        rows = [row async for row in self.rows(_FIELDS)]
         positions = _positions(rows)
         return [OpenRoom.read(row, positions.get(str(row[0]))) for row in rows]
 
+    async def rooms(self) -> list[Room]:
+        """Return every open room, the oldest first, with all that `Room` has of it. Raises as `read` does."""
+        rows = self.rows(ROOM_FIELDS)
+        return [room async for sid, *values in rows if (room := room_of_values(str(sid), ROOM_FIELDS, values))]
+
+    async def rows(self, fields: Sequence[str]) -> AsyncIterator[Sequence[Field]]:
+        """Yield the sid and these fields of every open room, the oldest first. The first field is `state`.
+
+        A room that ends between two parts moves the others up by one, so one may be missed, until next time.
+        """
+        for number in count():
+            listed, encoded = await self._list_rooms(*fields, first=number * self._part, most=self._part)
+            for row in json.loads(encoded):
+                yield row
+            if int(listed) < self._part:
+                return
+
 
 def _positions(rows: Sequence[Sequence[Field]]) -> dict[str, int]:
-    unclaimed = [row for row in rows if row[2] != State.RUNNING]
-    unclaimed.sort(key=lambda row: (row[2] == State.WAITING, _number(row[8]) or 0))
+    unclaimed = [row for row in rows if row[1] != State.RUNNING]
+    unclaimed.sort(key=lambda row: (row[1] == State.WAITING, _number(row[8]) or 0))
     counts: Counter[Field] = Counter()
     positions = {}
     for row in unclaimed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,6 +11,13 @@ from redis.exceptions import ResponseError
 from tasks.rooms.states import State
 
 _STEP = "at:"
+ROOM_FIELDS = (
+    *("state", "name", "tenant", "tier", "queue", "attempt", "worker", "pid", "reason", "handed_over", "arrived"),
+    *("opened", "claimant", "agent_metadata", "ended_by", "public_reason", "trace", "number"),
+    *("at:room_started", "at:received", "at:waiting", "at:queued", "at:claimed", "at:connecting", "at:joined"),
+    *("at:published", "at:first_audio", "at:lost"),
+)
+"""What `Room` reads of an open room's hash: all but the message, the usage and the turns, which are long."""
 
 
 def read_steps(fields: Mapping[str, str]) -> dict[str, int]:
@@ -95,6 +102,12 @@ def readable_room(sid: str, answer: Mapping[str, str] | Exception) -> Room | Non
         return Room.read({**answer, "sid": sid}) if answer else None
     except ValueError:
         return None
+
+
+def room_of_values(sid: str, fields: Sequence[str], values: Sequence[str | bool | None]) -> Room | None:
+    """Return the room with these values of these fields, of which each may be missing, as `readable_room` does."""
+    found = {name: value for name, value in zip(fields, values, strict=True) if isinstance(value, str)}
+    return readable_room(sid, found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from tasks.rooms import keys
 from tasks.rooms.call_records import NO_METRICS, AttemptMetrics, AttemptRecord, CallRecord, newest_entries
+from tasks.rooms.overview import RoomOverview
 from tasks.rooms.records import DeadLetter, Limits, Room, RoomSummary, WorkerStatus, readable_room
 from tasks.rooms.scripts import Script
 from tasks.rooms.states import (
@@ -150,8 +151,7 @@ class RoomStore:
     ) -> RenewResult:
         """Renew the lease, from now on for its TTL, and write what is new, unless it is lost.
 
-        `steps`: when they were reached, in ms after the claim. `conversation`: encrypted. `metrics`: for
-        the record of the attempt.
+        `steps`: when reached, in ms after the claim. `conversation`: encrypted. `metrics`: for the attempt's record.
         """
         renewed = await self._renew_lease(
             *(part for step in steps.items() for part in step),
@@ -363,7 +363,7 @@ class RoomStore:
 
     async def list_open(self) -> list[Room]:
         """List every open room, the oldest first."""
-        return await self._rooms([str(sid) for sid in await self.redis.zrange(keys.ROOMS, 0, -1)])
+        return await RoomOverview(self.redis).rooms()
 
     async def list_all(self) -> list[Room]:
         """List every room that Redis still knows, in no order."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 import psutil
-from rich.console import Console
 
 from ops.commands import ps
 from ops.stack import Worker, WorkerSpec
@@ -23,7 +21,6 @@ from tests.bench.scaling.meter import RedisUsage
 
 P = TypeVar("P", bound=ManagedProcess)
 
-WIDTH = 240
 QUEUES = ("gold", "silver", "bronze")
 """Empty queues: the worker must not take a call while it is measured."""
 
@@ -78,9 +75,7 @@ async def measure_ps(installation: Installation, samples: int) -> list[Cost]:
     def ps_command(*, everything: bool = False, only_workers: bool = False) -> Callable[[str], Awaitable[None]]:
         async def run(_: str) -> None:
             view = await ps.read_view(installation.settings.redis, everything=everything, only_workers=only_workers)
-            console = Console(width=WIDTH, file=io.StringIO())
-            tables = [ps.workers_table(view)] if only_workers else [ps.rooms_table(view), ps.workers_table(view)]
-            console.print(*tables)
+            ps.as_text(view, only_workers=only_workers)
 
         return run
 

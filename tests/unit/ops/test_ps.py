@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-from rich.console import Console
 
 from ops.commands import ps
 from tasks.rooms import Room, State, WorkerStatus
@@ -37,10 +36,7 @@ WORKER = WorkerStatus(
 
 
 def printed(view: ps.View) -> str:
-    console = Console(width=200, record=True, file=None, quiet=False)
-    with console.capture() as captured:
-        console.print(ps.rooms_table(view), ps.workers_table(view), sep="\n")
-    return captured.get()
+    return ps.as_text(view)
 
 
 def test_a_room_is_printed_with_its_worker_and_its_age() -> None:
@@ -78,8 +74,21 @@ def test_a_worker_is_printed_with_its_calls_and_its_load() -> None:
     assert line.split() == ["one@host", "premium,standard", "open", "1", "4", "25%", "10%"]
 
 
-def test_a_room_name_is_not_read_as_markup() -> None:
-    assert "[red]call[/red]" in printed(ps.View(NOW, (room(name="[red]call[/red]"),), ()))
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("[red]call[/red]", "[red]call[/red]"),
+        ("a\x1b[2Jb\nc\rd", "a\N{REPLACEMENT CHARACTER}[2Jb\N{REPLACEMENT CHARACTER}c\N{REPLACEMENT CHARACTER}d"),
+    ],
+)
+def test_a_room_name_is_not_read_as_markup_and_does_not_control_the_terminal(name: str, shown: str) -> None:
+    assert shown in printed(ps.View(NOW, (room(name=name),), ()))
+
+
+def test_the_columns_are_aligned_also_with_wide_characters() -> None:
+    text = printed(ps.View(NOW, (room(name="call-東京"), room(name="call-acme-1")), ()))
+    [head, wide, narrow] = text.splitlines()[1:4]
+    assert head.index("state") == narrow.index("running") == wide.index("running") + len("東京")
 
 
 def test_the_object_is_json_with_every_field() -> None:
