@@ -129,6 +129,7 @@ def as_object(view: View) -> dict[str, object]:
                 "queues": list(worker.queues),
                 "slots": worker.slots,
                 "idle": worker.idle,
+                "busy": worker.busy,
                 "load": worker.load,
                 "reserved": worker.reserved,
                 "state": worker.state,
@@ -164,12 +165,12 @@ def rooms_table(view: View) -> Table:
 def workers_table(view: View) -> Table:
     """Return a table with a row for each worker."""
     table = terminal.plain_table("worker", "queues", "state", title="workers")
-    for column in ("calls", "slots", "load", "reserved"):
+    for column in ("calls", "spares", "slots", "load", "reserved"):
         table.add_column(column, justify="right")
     for worker in view.workers:
         state = f"{worker.state}: {worker.problem}" if worker.problem else worker.state
-        cells = [worker.node, ",".join(worker.queues), state, str(worker.slots - worker.idle)]
-        cells += [str(worker.slots), f"{worker.load:.0%}", f"{worker.reserved:.0%}"]
+        cells = [worker.node, ",".join(worker.queues), state, str(worker.busy)]
+        cells += [str(worker.idle), str(worker.slots), f"{worker.load:.0%}", f"{worker.reserved:.0%}"]
         table.add_row(*(Text(cell) for cell in cells))
     if not view.workers:
         table.add_row(Text("none", style="dim"))
