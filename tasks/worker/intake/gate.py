@@ -83,8 +83,11 @@ class IntakeGate:
 
     @property
     def should_return(self) -> bool:
-        """True if a message that was taken after the gate closed goes back to its queue. It always has a slot."""
-        return self.intake in {Intake.DRAINING, Intake.LOAD, Intake.RESERVED, Intake.FAILING}
+        """True if a message that was taken after the gate closed goes back to its queue.
+
+        With NO_SLOT it has a child soon: one that was idle has died.
+        """
+        return self.intake in {Intake.DRAINING, Intake.LOAD, Intake.RESERVED, Intake.FAILING, Intake.MEMORY}
 
     @property
     def problem(self) -> str:

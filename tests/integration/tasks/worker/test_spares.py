@@ -31,6 +31,27 @@ spares.SparePolicy.wanted_spares = property(lambda _: random.choice([1, 8]))
 async def entrypoint(ctx):
     ctx.shutdown()
 """
+IN_A_CONTAINER = """
+from pathlib import Path
+
+from tasks.settings import memory
+
+memory.available.__defaults__ = (Path(__file__).parent, Path(__file__).parent / "own")
+"""
+NO_FORKS = """
+import errno
+import os
+from pathlib import Path
+
+fork = os.fork
+
+def fork_if_allowed():
+    if Path(__file__).with_name("no-forks").exists():
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return fork()
+
+os.fork = fork_if_allowed
+"""
 STAYS = """
 import asyncio
 
@@ -115,22 +136,80 @@ async def test_no_call_is_lost_while_spares_are_ended(
         assert "exited with" not in log
 
 
-async def test_a_worker_without_memory_for_a_call_says_so_and_leaves_calls_in_the_queue(
+async def test_a_worker_that_memory_is_short_on_ends_its_spares_and_leaves_calls_in_the_queue_until_it_is_back(
     redis_server: RedisServer, switchboard_env: dict[str, str], dispatcher: Dispatcher, rooms: RoomStore, tmp_path: Path
 ) -> None:
-    settings = {"SWITCHBOARD_CALL_MEMORY_MB": "1e9"}
+    _use_memory(tmp_path, mb=500)
     async with calling(
-        redis_server, switchboard_env, dispatcher, rooms, tmp_path, STAYS, opened=0, settings=settings
+        redis_server, switchboard_env, dispatcher, rooms, tmp_path, IN_A_CONTAINER + STAYS, slots=None, opened=0
     ) as worker:
 
-        async def says_so() -> bool:
-            return (await status_of(rooms)).state == Intake.MEMORY
+        async def is_open() -> bool:
+            status = await status_of(rooms)
+            return (status.state, status.idle) == (Intake.OPEN, SPARES)
 
-        await until(says_so)
+        await until(is_open)
+        # What fits, less what the spares have not taken yet, and one.
+        assert (await status_of(rooms)).slots == SPARES + int(500 / 64 - SPARES * 0.75 - 1)
+        _use_memory(tmp_path, mb=950)
+
+        async def is_short() -> bool:
+            status = await status_of(rooms)
+            return (status.state, status.idle, status.slots) == (Intake.MEMORY, 0, 0)
+
+        await until(is_short)
         await dispatcher.open(RoomInfo("RM_a0", "call-acme-1"))
         await _two_beats(rooms)
         assert (await worker.room()).state is State.QUEUED
         assert worker.children() == []
+        _use_memory(tmp_path, mb=500)
+
+        async def runs() -> bool:
+            return (await worker.room()).state is State.RUNNING
+
+        await until(runs)
+        assert (await worker.room()).attempt == 1
+
+
+def _use_memory(folder: Path, *, mb: int) -> None:
+    """Write a container's files: its limit of 1000 MB, and what it uses."""
+    folder.joinpath("own").write_text("0::/\n")
+    folder.joinpath("memory.max").write_text(f"{1000 << 20}\n")
+    # In one step: a reader never sees an empty file.
+    folder.joinpath("new").write_text(f"{mb << 20}\n")
+    folder.joinpath("new").rename(folder / "memory.current")
+
+
+async def test_a_worker_that_may_not_fork_stays_and_answers_when_it_may_again(
+    redis_server: RedisServer, switchboard_env: dict[str, str], dispatcher: Dispatcher, rooms: RoomStore, tmp_path: Path
+) -> None:
+    names = tuple(f"call-acme-{number}" for number in range(4))
+    async with calling(
+        redis_server, switchboard_env, dispatcher, rooms, tmp_path, NO_FORKS + STAYS, slots=None, names=names, opened=0
+    ) as worker:
+
+        async def has_spares() -> bool:
+            return (await status_of(rooms)).idle == SPARES
+
+        await until(has_spares)
+        (tmp_path / "no-forks").touch()
+        for number, name in enumerate(names):
+            await dispatcher.open(RoomInfo(f"RM_a{number}", name))
+        said = await worker.says("no child can be forked; tried again")
+        assert "Resource temporarily unavailable" in said["error"]
+
+        async def has_two_calls() -> bool:
+            return [(await worker.room(f"RM_a{number}")).state for number in range(4)].count(State.RUNNING) == SPARES
+
+        await until(has_two_calls)
+        await _two_beats(rooms)
+        (tmp_path / "no-forks").unlink()
+
+        async def all_run() -> bool:
+            return all([(await worker.room(f"RM_a{number}")).state is State.RUNNING for number in range(4)])
+
+        await until(all_run)
+        assert len(worker.logged("no child can be forked; tried again")) == 1
 
 
 async def _two_beats(rooms: RoomStore) -> None:

@@ -75,6 +75,8 @@ def test_a_gate_without_an_idle_child_says_that_there_is_no_memory_for_another()
     short = over(cpu, idle=0)
     cast("Pool", short._pool).short_of_memory = True
     assert short.intake is Intake.MEMORY
+    # Its spares were ended while it waited for a message.
+    assert short.should_return
 
 
 @pytest.mark.parametrize(("load", "would_take"), [(0.7, True), (0.71, False)])
