@@ -46,7 +46,7 @@ async def _wait_until_stopped(worker: str) -> None:
         rooms = RoomStore(redis)
         printed = -1
         while status := next((each for each in await rooms.list_workers() if each.node == worker), None):
-            calls = status.slots - status.idle
+            calls = status.busy
             if calls != printed:
                 printed = calls
                 print(f"{worker} has {calls} call(s) left")

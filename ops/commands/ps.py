@@ -17,7 +17,7 @@ from tasks.rooms import Room, RoomStore, State, WorkerStatus
 from tasks.settings import RedisSettings
 
 ROOM_COLUMNS = ("room", "state", "tenant", "tier", "worker", "pid", "attempt", "position", "age", "reason")
-WORKER_COLUMNS = ("worker", "queues", "state", "calls", "slots", "load", "reserved")
+WORKER_COLUMNS = ("worker", "queues", "state", "calls", "spares", "slots", "load", "reserved")
 COLOURS = {State.WAITING: "yellow", State.QUEUED: "yellow", State.DEAD: "red"}
 UNANSWERED = (State.WAITING, State.QUEUED)
 MINUTE, HOUR = 60, 3600
@@ -127,6 +127,7 @@ def as_object(view: View) -> dict[str, object]:
                 "queues": list(worker.queues),
                 "slots": worker.slots,
                 "idle": worker.idle,
+                "busy": worker.busy,
                 "load": worker.load,
                 "reserved": worker.reserved,
                 "state": worker.state,
@@ -161,8 +162,8 @@ def _worker_lines(view: View) -> list[str]:
     rows = []
     for worker in view.workers:
         state = f"{worker.state}: {worker.problem}" if worker.problem else worker.state
-        row = [worker.node, ",".join(worker.queues), state, str(worker.slots - worker.idle)]
-        rows.append([*row, str(worker.slots), f"{worker.load:.0%}", f"{worker.reserved:.0%}"])
+        row = [worker.node, ",".join(worker.queues), state, str(worker.busy)]
+        rows.append([*row, str(worker.idle), str(worker.slots), f"{worker.load:.0%}", f"{worker.reserved:.0%}"])
     head, *lines = terminal.table_lines(WORKER_COLUMNS, rows, right=WORKER_COLUMNS[3:])
     return [head, *(lines or ["none"])]
 

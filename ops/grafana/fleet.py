@@ -36,7 +36,7 @@ def _now() -> Row:
             number("Workers", "Workers with a heartbeat.", "count(max by (worker) (switchboard_worker_slot_limit))"),
             number(
                 "Idle slots",
-                "Children that can take a call at once. With none, the next caller waits for a process to start.",
+                "Spares that can take a call at once. With none, the next caller waits for a process to start.",
                 "sum(max by (worker) (switchboard_worker_idle_slots))",
             ),
             number(
@@ -85,7 +85,7 @@ def _workers() -> Row:
         [
             graph(
                 "Slots",
-                "Busy and idle children of all workers, and how many there may be.",
+                "Calls and spares of all workers, and the calls that they can have with the memory that is free.",
                 {
                     "busy": "sum(max by (worker) (switchboard_worker_busy_slots))",
                     "idle": "sum(max by (worker) (switchboard_worker_idle_slots))",

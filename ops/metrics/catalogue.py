@@ -55,8 +55,10 @@ BUILD_INFO = _gauge("build_info", "version livekit_agents", "1, with the version
 REDIS_UP = _gauge("redis_up", "", "1 if Redis has answered all that this scrape asked, and takes writes; else 0.")
 
 WORKER_BUSY_SLOTS = _gauge("worker_busy_slots", "worker", "Slots with a call.")
-WORKER_IDLE_SLOTS = _gauge("worker_idle_slots", "worker", "Slots whose child is prewarmed and could take a call.")
-WORKER_SLOT_LIMIT = _gauge("worker_slot_limit", "worker", "Slots that the worker has at most.")
+WORKER_IDLE_SLOTS = _gauge("worker_idle_slots", "worker", "Spares: prewarmed children that could take a call.")
+WORKER_SLOT_LIMIT = _gauge(
+    "worker_slot_limit", "worker", "Calls that the worker can have at one time, with the memory that is free now."
+)
 WORKER_LOAD = _gauge("worker_load_ratio", "worker", "Busy share of the cores that the worker may use, 0 to 1.")
 WORKER_RESERVED = _gauge(
     "worker_reserved_ratio", "worker", "Share of these cores that is reserved for calls just started, 0 to 1."
@@ -73,7 +75,7 @@ WORKER_LATE_RENEWALS = _counter(
 
 QUEUE_MESSAGES = _gauge("queue_messages", "queue", "Messages of queued rooms that no worker has taken.")
 QUEUE_WORKERS = _gauge("queue_workers", "queue", "Workers that take calls from the queue and do not drain.")
-QUEUE_IDLE_SLOTS = _gauge("queue_idle_slots", "queue", "Idle slots of the queue's workers whose intake gate is open.")
+QUEUE_IDLE_SLOTS = _gauge("queue_idle_slots", "queue", "Spares of the queue's workers whose intake gate is open.")
 
 ROOMS = _gauge("rooms", "tier state", "Open rooms: waiting for a permit, queued, or running.")
 OLDEST_WAIT = _gauge("oldest_wait_seconds", "tier", "Longest time that a room without an agent has waited; 0 if none.")

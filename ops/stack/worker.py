@@ -19,12 +19,13 @@ from tasks.rooms import RoomStore
 class WorkerSpec:
     """A worker to start, with its queues in the order of `-Q`. `env` overrides the stack's settings.
 
+    `slots`: None for as many as its host carries.
     `command_prefix`: a command that runs the worker's, such as `ip netns exec <name>`, which gives it another network.
     """
 
     name: str
     queues: tuple[str, ...]
-    slots: int = 2
+    slots: int | None = 2
     env: Mapping[str, str] = field(default_factory=dict)
     command_prefix: tuple[str, ...] = ()
 
@@ -35,7 +36,8 @@ class Worker(ManagedProcess):
     ready_seconds = 120.0
 
     def __init__(self, spec: WorkerSpec, directory: Path, env: Mapping[str, str], *, redis: RedisServer) -> None:
-        super().__init__(f"worker-{spec.name}", directory, {**env, "SWITCHBOARD_SLOTS": str(spec.slots), **spec.env})
+        slots = {} if spec.slots is None else {"SWITCHBOARD_SLOTS": str(spec.slots)}
+        super().__init__(f"worker-{spec.name}", directory, {**env, **slots, **spec.env})
         self.spec = spec
         self.node = f"{spec.name}@{socket.gethostname()}"
         self._redis = redis

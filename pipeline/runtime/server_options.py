@@ -20,7 +20,7 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "load_fnc": "SWITCHBOARD_LOAD_FILE",
     "load_threshold": "SWITCHBOARD_LOAD_THRESHOLD",
     "drain_timeout": "SWITCHBOARD_DRAIN_SECONDS",
-    "num_idle_processes": "SWITCHBOARD_SLOTS",
+    "num_idle_processes": "SWITCHBOARD_SPARES",
     "shutdown_process_timeout": "it is the same for all agents",
     "initialize_process_timeout": "SWITCHBOARD_PREWARM_SECONDS",
     "max_retry": "the worker waits for Redis, not for the LiveKit server",

@@ -1,8 +1,8 @@
 """The scoreboard: a row of shared memory for each child, by its index in the pool.
 
-The child writes how much memory its call may take, which depends on its agent, counts its late renewals, and says when
-it uploads; the worker's main process reads that, and writes that the call has to be handed over. Created before the
-first fork.
+The child writes how long its start has taken, how much memory its call may take, which depends on its agent, counts its
+late renewals, and says when it uploads; the worker's main process reads that, and writes that the call has to be handed
+over. Created before the first fork.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ ROWS = 1024
 _ROW = struct.Struct("dddd")
 # Of its own, because the watchdog's thread writes it while others write the row.
 _LATE = struct.Struct("q")
-_WHOLE = struct.Struct("ddddq")
+_START = struct.Struct("d")
+_WHOLE = struct.Struct("ddddqd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Scoreboard:
     @property
     def late_renewals(self) -> int:
         """The renewals of leases that were late, of all children that there have been."""
-        return sum(late for *_, late in _WHOLE.iter_unpack(self._shared))
+        return sum(late for *_, late, _ in _WHOLE.iter_unpack(self._shared))
 
 
 class ScoreboardRow:
@@ -85,6 +86,16 @@ class ScoreboardRow:
     def count_late_renewal(self) -> None:
         """Count a renewal of the call's lease that was late."""
         _LATE.pack_into(self._shared, self._offset + _ROW.size, self.late_renewals + 1)
+
+    @property
+    def start_seconds(self) -> float:
+        """The time from the child's fork until it was ready for its call, less that in which it waited for a CPU."""
+        (seconds,) = _START.unpack_from(self._shared, self._offset + _ROW.size + _LATE.size)
+        return float(seconds)
+
+    def note_start(self, seconds: float) -> None:
+        """Note how long the child's start has taken."""
+        _START.pack_into(self._shared, self._offset + _ROW.size + _LATE.size, seconds)
 
     @property
     def hand_over(self) -> bool:

@@ -31,7 +31,7 @@ def load() -> dict[str, Any]:
         "worker_send_task_events": True,
         "worker_consumer": "tasks.worker.consumer:PatientConsumer",
         "worker_pool": "tasks.worker.pool.one_shot_pool:OneShotPool",
-        "worker_concurrency": worker.slots,
+        "worker_concurrency": worker.slot_limit,
         "worker_max_tasks_per_child": 1,
         # No prefetch of Celery's own: the intake gate decides, task by task.
         "worker_prefetch_multiplier": 0,

@@ -189,7 +189,8 @@ class DeadLetter:
 class WorkerStatus:
     """A worker's last heartbeat.
 
-    `slots`: children that it may have. `idle`: children that can take a call now. `busy`: children that have one.
+    `slots`: calls that it can have at one time, at most. `idle`: its spares, which can take a call now. `busy`: calls
+    that it has.
     `load`, `reserved`: fractions of all cores. `state`: `open`, or the reason why the intake gate is closed. `problem`:
     why calls fail there, or "". `late_renewals`: leases that were renewed late since it started.
     `differences`: the settings that the receivers have differently, or "".

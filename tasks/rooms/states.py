@@ -191,10 +191,14 @@ class RequeueResult(StrEnum):
 
 
 class Intake(StrEnum):
-    """The state of a worker's intake gate: open, or the reason why it is closed."""
+    """The state of a worker's intake gate: open, or the reason why it is closed.
+
+    NO_SLOT: no child is idle: all have calls, or the next one is starting. MEMORY: nor is there memory for another.
+    """
 
     OPEN = "open"
     NO_SLOT = "no idle slot"
+    MEMORY = "no memory for another call"
     LOAD = "load over the threshold"
     RESERVED = "load reserved by calls just started"
     PREWARM = "children cannot be prewarmed"

@@ -6,7 +6,10 @@
     notices        the group of notices to tenants' backends
     environment    how a group is read, `NAME` or `NAME_FILE`, and what is said of a value that is not valid
     recordings     the group of the recordings
-    cpu            the CPU that this process may use, from which the number of slots follows
+    cpu            the CPU that this process may use
+    memory         the memory that this process may use, and what is free of it
+    capacity       the calls that a worker of this host can have, from memory and open files
+    cgroup         the cgroups of this process, whose limits `cpu` and `memory` read
     unknown        variables that look like settings and are none
     redis_url      the URL of Redis, read once for all clients
     shared         the settings that receivers and workers must have in common

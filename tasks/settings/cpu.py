@@ -8,14 +8,13 @@ and https://docs.kernel.org/scheduler/sched-bwc.html.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-CGROUPS = Path("/sys/fs/cgroup")
-OWN = Path("/proc/self/cgroup")
+from tasks.settings.cgroup import CGROUPS, OWN, each_level, first_line
 
 # Guests are in user and nice already. Time that the hypervisor took away (steal) is time that calls do not get.
 _BUSY = ("user", "nice", "system", "irq", "softirq", "steal")
@@ -32,9 +31,18 @@ class Cpu:
 
 def available(cgroups: Path = CGROUPS, own: Path = OWN) -> Cpu:
     """Return the tightest quota that holds for this process, or the host's cores where there is none."""
-    quotas = list(_quotas(cgroups, own))
+    quotas = list(each_level("cpu", _version_2, _version_1, cgroups, own))
     host = Cpu(float(os.cpu_count() or 1), _host_busy_seconds)
     return min([*quotas, host], key=lambda cpu: cpu.cores)
+
+
+def queued_seconds() -> float:
+    """Return the time that this thread has been ready to run and other processes had the CPU; 0 if that is not told.
+
+    See https://docs.kernel.org/scheduler/sched-stats.html.
+    """
+    times = first_line(Path("/proc/thread-self/schedstat")).split()
+    return int(times[1]) / 1e9 if len(times) > 1 and times[1].isdecimal() else 0.0
 
 
 def _host_busy_seconds() -> float:
@@ -44,34 +52,9 @@ def _host_busy_seconds() -> float:
     return ticks / _TICKS_PER_SECOND
 
 
-def _quotas(cgroups: Path, own: Path) -> Iterator[Cpu]:
-    try:
-        lines = own.read_text("utf-8").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if not controllers:
-            yield from _each_level(_version_2, cgroups, path)
-        elif "cpu" in controllers.split(","):
-            yield from _each_level(_version_1, cgroups, path)
-
-
-def _each_level(version: Callable[[Path, str], Cpu | None], cgroups: Path, path: str) -> Iterator[Cpu]:
-    # A quota holds for all levels below it. In a container, the path's first levels may not be visible.
-    level = path.strip("/")
-    while True:
-        cpu = version(cgroups, level)
-        if cpu is not None:
-            yield cpu
-        if not level:
-            return
-        level = level.rpartition("/")[0]
-
-
 def _version_2(cgroups: Path, level: str) -> Cpu | None:
     folder = cgroups / level
-    quota, _, period = _first_line(folder / "cpu.max").partition(" ")
+    quota, _, period = first_line(folder / "cpu.max").partition(" ")
     if not quota.isdecimal():
         return None
     return _if_readable(int(quota) / int(period), lambda: _usage_usec(folder / "cpu.stat") / 1e6)
@@ -79,11 +62,11 @@ def _version_2(cgroups: Path, level: str) -> Cpu | None:
 
 def _version_1(cgroups: Path, level: str) -> Cpu | None:
     folder = cgroups / "cpu" / level
-    quota, period = _first_line(folder / "cpu.cfs_quota_us"), _first_line(folder / "cpu.cfs_period_us")
+    quota, period = first_line(folder / "cpu.cfs_quota_us"), first_line(folder / "cpu.cfs_period_us")
     if not (quota.isdecimal() and period.isdecimal()):
         return None
     usage = cgroups / "cpuacct" / level / "cpuacct.usage"
-    return _if_readable(int(quota) / int(period), lambda: int(_first_line(usage)) / 1e9)
+    return _if_readable(int(quota) / int(period), lambda: int(first_line(usage)) / 1e9)
 
 
 def _if_readable(cores: float, busy_seconds: Callable[[], float]) -> Cpu | None:
@@ -94,15 +77,8 @@ def _if_readable(cores: float, busy_seconds: Callable[[], float]) -> Cpu | None:
     return Cpu(cores, busy_seconds)
 
 
-def _first_line(file: Path) -> str:
-    try:
-        return file.read_text("utf-8").partition("\n")[0].strip()
-    except OSError:
-        return ""
-
-
 def _usage_usec(file: Path) -> int:
-    name, _, value = _first_line(file).partition(" ")
+    name, _, value = first_line(file).partition(" ")
     if name != "usage_usec":
         raise ValueError(f"{file} does not begin with usage_usec")
     return int(value)

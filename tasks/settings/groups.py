@@ -11,16 +11,15 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationInfo, field_validator
 
-from tasks.settings import cpu
+from tasks.settings import capacity
+from tasks.settings.capacity import MOST_SLOTS
 from tasks.settings.environment import Group, pairs
 from tasks.settings.redis_url import RedisUrl
 
-SLOTS_PER_CORE = 4
 FERNET_KEY_BYTES = 32
 LIVEKIT_SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 """The schemes of a LiveKit server's address, each with the one that clients use: they speak WebSocket to it."""
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-MOST_SLOTS = 1000
 RENEWALS = 3
 """Renewals of a lease within its TTL, at least: one may be late and one may be lost, and the lease still holds."""
 LEAST_TTL_MS = 500
@@ -201,12 +200,12 @@ class LeaseSettings(Group):
 class WorkerSettings(Group):
     """The workers: how many calls they take, and how they stop."""
 
-    slots: int = Field(
-        default_factory=lambda: round(SLOTS_PER_CORE * cpu.available().cores) or 1,
-        gt=0,
-        le=MOST_SLOTS,
-        validation_alias="SWITCHBOARD_SLOTS",
-    )
+    slots: int | None = Field(None, gt=0, le=MOST_SLOTS, validation_alias="SWITCHBOARD_SLOTS")
+    """The calls at one time, at most. If it is not set, load, memory and open files are the limits."""
+    spares: int = Field(2, gt=0, le=MOST_SLOTS, validation_alias="SWITCHBOARD_SPARES")
+    """The idle children that are ready for the next calls, at least; there are more when calls have taken the last."""
+    call_memory_mb: float = Field(64.0, ge=0, validation_alias="SWITCHBOARD_CALL_MEMORY_MB")
+    """The memory that has to be free for a call, before a child is started for it; 0 for no such limit."""
     load_threshold: float = Field(0.7, gt=0, le=1, validation_alias="SWITCHBOARD_LOAD_THRESHOLD")
     load_window_seconds: float = Field(2.5, gt=0, validation_alias="SWITCHBOARD_LOAD_WINDOW_SECONDS")
     load_file: Path | None = Field(None, validation_alias="SWITCHBOARD_LOAD_FILE")
@@ -217,6 +216,11 @@ class WorkerSettings(Group):
     """The time that the calls of a worker that stops may go on there before they are handed over to another."""
     preload_extras: str = Field("all", validation_alias="SWITCHBOARD_PRELOAD_EXTRAS")
     """The extras whose plugins a worker imports before its first call, `google,groq`, of those that are installed."""
+
+    @property
+    def slot_limit(self) -> int:
+        """The calls at one time, at most, on this host."""
+        return self.slots or capacity.slot_limit(self.call_memory_mb)
 
 
 class AfterLimit(StrEnum):

@@ -99,6 +99,7 @@ class IntakeStep(bootsteps.StartStopStep):
         """Guard the new connection, and start the timers."""
         self._process.liveness.mark()
         self._gate.guard(consumer.task_consumer.channel)
+        consumer.pool.ask_before_growing(lambda: self._gate.would_take)
         self._heartbeat.resume()
         self._cancel()
         self._beat(consumer)
@@ -132,6 +133,8 @@ class IntakeStep(bootsteps.StartStopStep):
         self._reservations.update(
             {request.id: request.worker_pid for request in state.reserved_requests}, consumer.pool.pids
         )
+        # Spares are fewer when it is quiet, and when memory is short.
+        consumer.pool.maintain_pool()
 
     def _beat(self, consumer: Any) -> None:
         queues = tuple(queue.name for queue in consumer.task_consumer.queues)
@@ -140,7 +143,7 @@ class IntakeStep(bootsteps.StartStopStep):
         status = WorkerStatus(
             node=consumer.hostname,
             queues=queues,
-            slots=consumer.pool.limit,
+            slots=consumer.pool.slots,
             idle=consumer.pool.idle_children,
             load=self._load.level,
             reserved=self._gate.reserved,

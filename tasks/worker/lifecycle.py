@@ -27,7 +27,7 @@ from tasks.encryption import Encryption
 from tasks.errors import InvalidSetting, SwitchboardError
 from tasks.queue.app import app
 from tasks.redis_client import connect_blocking
-from tasks.settings import Settings, warn_of_unknown_settings
+from tasks.settings import Settings, cpu, warn_of_unknown_settings
 from tasks.tenants import key_source
 from tasks.tenants.reader import declared_agents, require_own_signatures
 from tasks.tenants.record_signer import RecordSigner
@@ -71,6 +71,8 @@ class WorkerProcess:
         self.scoreboard = Scoreboard(self.folder / SCOREBOARD)
         self._prefault = Prefault(self._runtime_dir.path / "pages")
         self.prewarm_state = PrewarmState(self._runtime_dir.path / "prewarm")
+        self.forked_at = 0.0
+        """The time at which the newest child was forked, which it inherits."""
         self._inference_address: Path | None = None
         self._sidecars: list[Sidecar] = []
 
@@ -137,6 +139,8 @@ class WorkerProcess:
                 time.sleep(POLL_SECONDS)
             os._exit(os.EX_OK)
         self.prewarm_state.succeed()
+        # As on a quiet host: on a busy one no spare would help, because the gate is closed.
+        row.note_start(time.monotonic() - self.forked_at - cpu.queued_seconds())
 
     def _inference_client(self) -> InferenceClient | None:
         return None if self._inference_address is None else InferenceClient(self._inference_address)

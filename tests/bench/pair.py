@@ -15,7 +15,7 @@ from ops.stack import Binaries
 from ops.stack.livekit import LiveKitServer
 from tests.bench.builtin import Builtin
 from tests.bench.call import call_once
-from tests.bench.ours import Ours, default_slots
+from tests.bench.ours import Ours
 from tests.bench.side import Conditions, Side, wait_until_settled
 from tests.support.livekit_server import livekit_without_webhooks
 
@@ -75,13 +75,9 @@ class Pairs:
     _started: int = 0
     _running: tuple[Conditions, Pair, AsyncExitStack] | None = field(default=None)
 
-    async def get(self, *, shedding: bool = True, slots: int | None = None) -> Pair:
-        """Return both sides, idle. `slots`: of Switchboard's worker, if more than its default.
-
-        Raises StackError or TimeoutError.
-        """
-        more = slots if slots is not None and slots > default_slots() else None
-        conditions = Conditions(self.load, shedding, more)
+    async def get(self, *, shedding: bool = True) -> Pair:
+        """Return both sides, idle. Raises StackError or TimeoutError."""
+        conditions = Conditions(self.load, shedding)
         if self._running is None or self._running[0] != conditions:
             await self.aclose()
             self._started += 1

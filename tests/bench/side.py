@@ -34,12 +34,11 @@ THRESHOLD = 0.7
 class Conditions:
     """Conditions of both sides. `load`: a file that both read instead of the CPU load, if not None.
 
-    `shedding`: whether the sides refuse calls for their load. `slots`: of Switchboard's worker; None: its default.
+    `shedding`: whether the sides refuse calls for their load.
     """
 
     load: Path | None = None
     shedding: bool = True
-    slots: int | None = None
 
 
 class Side(ABC):

@@ -143,9 +143,9 @@ class Leftovers:
         now = {worker.pid for worker in self._installation.workers}
         statuses = [status for status in await self._installation.rooms.list_workers() if status.pid in now]
         found = [
-            _left(status.node, f"{status.idle} of {status.slots} children idle, {status.state}")
+            _left(status.node, f"{status.busy} calls, {status.idle} spares, {status.state}")
             for status in statuses
-            if status.idle != status.slots or status.state != "open"
+            if status.busy or not status.idle or status.state != "open"
         ]
         silent = now - {status.pid for status in statuses}
         return [*found, *(_left(str(pid), "a worker without a heartbeat") for pid in silent)]

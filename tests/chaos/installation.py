@@ -75,7 +75,7 @@ class ChaosInstallation(Installation):
 
     async def _is_idle(self) -> bool:
         pids = {worker.pid for worker in self.stack.workers.values()}
-        idle = {worker.pid for worker in await self.rooms.list_workers() if worker.idle == worker.slots}
+        idle = {worker.pid for worker in await self.rooms.list_workers() if worker.idle and not worker.busy}
         return pids <= idle
 
 

@@ -12,17 +12,16 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import psutil
-
 from ops.commands.doctor.finding import Finding, NotChecked, error, ok, warning
 from ops.commands.doctor.installation import Installation
+from tasks.settings import cpu
+from tasks.settings import memory as host_memory
+from tasks.settings.capacity import FILES_OF_A_SLOT, FILES_OF_A_WORKER
 from tasks.worker.pool.call_folder import CALLS
 from tasks.worker.start.runtime_dir import PREFIX
 
 FILES_OF_A_RECEIVER = 1024
 """HAProxy opens up to 700 connections to a receiver; Redis, LiveKit and the process itself take the rest."""
-FILES_OF_A_WORKER, FILES_OF_A_SLOT = 128, 16
-"""Open files of a worker's main process: its own, and the pipes of each child."""
 LONGEST_SOCKET = 107
 """Bytes in the path of a Unix socket, on Linux."""
 RANDOM = "12345678"
@@ -30,13 +29,14 @@ RANDOM = "12345678"
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - POSIX' own, where semaphores are
 MB = 1 << 20
 LEAST_SHARED_MB, LEAST_DISK_MB, LITTLE_DISK_MB = 8, 100, 1000
-CALL_MB, SHARE_OF_MEMORY = 35, 0.8
+CALLS_OF_A_CORE = 6
+"""Calls of the local providers at which a core is as busy as a worker lets it become."""
 
 
 async def open_files(installation: Installation) -> AsyncIterator[Finding]:
     """Check the limit of open files."""
     limit, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    slots = installation.settings.worker.slots
+    slots = _wanted_slots(installation)
     needed = max(FILES_OF_A_RECEIVER, FILES_OF_A_WORKER + slots * FILES_OF_A_SLOT)
     if limit == resource.RLIM_INFINITY or limit >= needed:
         yield ok(f"{limit} open files; {slots} slots need {needed}")
@@ -83,14 +83,22 @@ async def shared_memory(installation: Installation) -> AsyncIterator[Finding]:
 
 
 async def memory(installation: Installation) -> AsyncIterator[Finding]:
-    """Check that a call in each slot fits into the memory of this host."""
-    slots = installation.settings.worker.slots
-    whole, needed = psutil.virtual_memory().total / MB, slots * CALL_MB
-    text = f"{slots} calls take about {needed:,} of {whole:,.0f} MB"
-    if needed > whole * SHARE_OF_MEMORY:
-        yield warning(text, "give the host more memory, or set SWITCHBOARD_SLOTS")
+    """Check that the calls that its cores carry, or its slots, fit into the memory of this host or its container."""
+    slots, call_mb = _wanted_slots(installation), installation.settings.worker.call_memory_mb
+    if not call_mb:
+        raise NotChecked("SWITCHBOARD_CALL_MEMORY_MB is 0: calls are taken whatever memory is free")
+    free = host_memory.available().read_free_mb()
+    text = f"{slots} calls take about {slots * call_mb:,.0f} MB, and {free:,.0f} are free"
+    if slots * call_mb > free:
+        cure = f"give the host more memory, or start fewer calls: SWITCHBOARD_SLOTS={max(1, int(free / call_mb))}"
+        yield warning(f"{text}: workers take fewer", cure)
     else:
         yield ok(text)
+
+
+def _wanted_slots(installation: Installation) -> int:
+    """Return the slots that are set, or as many as the cores of this host can carry."""
+    return installation.settings.worker.slots or max(1, round(CALLS_OF_A_CORE * cpu.available().cores))
 
 
 def _largest_pid() -> int:

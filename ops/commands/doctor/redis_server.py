@@ -118,7 +118,7 @@ async def memory(installation: Installation) -> AsyncIterator[Finding]:
 
 
 async def clients(installation: Installation) -> AsyncIterator[Finding]:
-    """Check that there are connections left for all slots: each call has one."""
+    """Check that there are connections left for all spares: each call has one."""
     info = await installation.redis_info()
     connected, most = int(info.get("connected_clients", 0)), _most_clients(info)
     if most is None:
@@ -128,7 +128,7 @@ async def clients(installation: Installation) -> AsyncIterator[Finding]:
     rejected = int(info.get("rejected_connections", 0))
     cure = "raise maxclients, and Redis' limit of open files with it (ulimit -n)"
     if connected + idle > most * FULL:
-        yield error(f"{text}, and {_count(idle, 'idle slot')} will need one each", cure)
+        yield error(f"{text}, and {_count(idle, 'spare')} will need one each", cure)
     elif rejected:
         yield warning(f"{text}; {_count(rejected, 'connection')} refused since its start", cure)
     else:

@@ -23,9 +23,9 @@ def judge(running: Sequence[WorkerStatus], queues: dict[str, str]) -> Iterator[F
     problems = [*_of_tiers(running, queues), *(finding for worker in running for finding in _of_worker(worker, queues))]
     yield from problems
     if not problems:
-        slots, idle = sum(worker.slots for worker in running), sum(worker.idle for worker in running)
+        calls, idle = sum(worker.busy for worker in running), sum(worker.idle for worker in running)
         count = f"{len(running)} worker" + ("s" if len(running) > 1 else "")
-        yield ok(f"{count} for the tiers {', '.join(queues)}, with {slots} slots, {idle} idle now")
+        yield ok(f"{count} for the tiers {', '.join(queues)}, with {calls} calls and {idle} spares now")
 
 
 def _of_tiers(running: Sequence[WorkerStatus], queues: dict[str, str]) -> Iterator[Finding]:
@@ -40,7 +40,7 @@ def _of_tiers(running: Sequence[WorkerStatus], queues: dict[str, str]) -> Iterat
             yield error(f"every worker of the tier {tier} is draining: {names}", f"start another one with -Q {queue}")
         elif not any(worker.idle for worker in takers):
             cure = "start more workers, or wait: switchboard ps shows how long callers have waited"
-            yield warning(f"no worker of the tier {tier} has an idle slot: {names}", cure)
+            yield warning(f"no worker of the tier {tier} has a spare: {names}", cure)
 
 
 def _of_worker(worker: WorkerStatus, queues: dict[str, str]) -> Iterator[Finding]:

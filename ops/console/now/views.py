@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ops.console.now.live_view import LiveView, Snapshot
 from ops.console.rendering import Templates
-from tasks.rooms import OpenRoom, RoomOverview, RoomStore, State, WorkerStatus
+from tasks.rooms import Intake, OpenRoom, RoomOverview, RoomStore, State
 
 STATES = {State.WAITING: "waits for a permit", State.QUEUED: "in its queue", State.RUNNING: "answered"}
 
@@ -42,12 +42,7 @@ def _figures(snapshot: Snapshot) -> dict[str, int]:
     return {
         "waiting": snapshot.count(State.WAITING, State.QUEUED),
         "running": snapshot.count(State.RUNNING),
-        "slots": sum(worker.slots for worker in workers),
-        "free": sum(_free(worker) for worker in workers),
+        "spares": sum(worker.idle for worker in workers if worker.state == Intake.OPEN),
         "workers": len(workers),
-        "open": sum(worker.state == "open" for worker in workers),
+        "open": sum(worker.state == Intake.OPEN for worker in workers),
     }
-
-
-def _free(worker: WorkerStatus) -> int:
-    return 0 if worker.state == "draining" else max(0, worker.slots - worker.busy)

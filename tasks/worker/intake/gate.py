@@ -60,8 +60,21 @@ class IntakeGate:
         if not self._breaker.takes_calls and not self.is_alone:
             return Intake.FAILING
         if self._pool.idle_children <= 0:
-            return Intake.PREWARM if self._prewarm.reasons else Intake.NO_SLOT
+            return self._no_spare
         return Intake.YIELDING if time.monotonic() < self._yields_until else None
+
+    @property
+    def _no_spare(self) -> Intake:
+        if self._prewarm.reasons:
+            return Intake.PREWARM
+        return Intake.MEMORY if self._pool.short_of_memory else Intake.NO_SLOT
+
+    @property
+    def would_take(self) -> bool:
+        """True if the gate is open, or only closed because no child is idle."""
+        if self._drain.begun or not (self._breaker.takes_calls or self.is_alone):
+            return False
+        return self._load.level + self.reserved <= self._threshold
 
     @property
     def reserved(self) -> float:
@@ -70,8 +83,11 @@ class IntakeGate:
 
     @property
     def should_return(self) -> bool:
-        """True if a message that was taken after the gate closed goes back to its queue. It always has a slot."""
-        return self.intake in {Intake.DRAINING, Intake.LOAD, Intake.RESERVED, Intake.FAILING}
+        """True if a message that was taken after the gate closed goes back to its queue.
+
+        With NO_SLOT it has a child soon: one that was idle has died.
+        """
+        return self.intake in {Intake.DRAINING, Intake.LOAD, Intake.RESERVED, Intake.FAILING, Intake.MEMORY}
 
     @property
     def problem(self) -> str:

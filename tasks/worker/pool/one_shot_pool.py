@@ -1,5 +1,7 @@
 """A prefork pool whose children answer one call each, and end only when the pool says so.
 
+There are as many as `tasks.worker.pool.spares` says, and not Celery's fixed number.
+
 Celery has a setting for one task a child (`worker_max_tasks_per_child=1`), but its pool offers the next task to the
 child that is about to exit, notices the exit with a timer of 5 s, and has a child wait for a second before it exits.
 Its children end on SIGTERM, even if it was meant for the worker, and may not start processes. Overrides of AsynPool and
@@ -9,8 +11,13 @@ tests/integration/tasks/worker/test_one_shot_children.py fails when one of them 
 
 from __future__ import annotations
 
+import logging
+import math
 import multiprocessing.process
 import os
+import time
+from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,11 +29,18 @@ from celery.concurrency import prefork
 from celery.concurrency.asynpool import AsynPool, Worker
 from celery.concurrency.prefork import TaskPool
 
+from tasks.settings import cpu, memory
 from tasks.worker import stop_signals
 from tasks.worker.pool import call_folder, call_processes
 from tasks.worker.pool.call_processes import Orphans
+from tasks.worker.pool.spares import Children, SparePolicy
 
 REAP_SECONDS = 0.01
+SENT_SECONDS = 0.01
+"""The time in which a task has been sent to its child. To fork meanwhile would keep its caller waiting."""
+LEAST_AT_ONCE = 2
+
+logger = logging.getLogger("switchboard.tasks.worker")
 
 # To multiprocessing; billiard has another one.
 _MAIN_PROCESS = multiprocessing.current_process()
@@ -40,7 +54,7 @@ class Phase(StrEnum):
     """The phase of a child's life, as the main process knows it.
 
     STARTING: it has not said yet that it takes tasks. SENT: it was sent a task and has not accepted it.
-    FINISHED: its task has returned, and it has not exited.
+    FINISHED: its task has returned, or it was retired, and it has not exited.
     """
 
     STARTING = "starting"
@@ -96,9 +110,23 @@ class _Child(Worker):
 class _OneShotAsynPool(AsynPool):
     Worker = _Child
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        self.orphans = Orphans(current_app.switchboard.folder)
-        super().__init__(*arguments, **options)
+    def __init__(self, processes: int, **options: Any) -> None:
+        self._process = current_app.switchboard
+        self.orphans = Orphans(self._process.folder)
+        settings = self._process.settings.worker
+        self.policy = SparePolicy(
+            least=settings.spares,
+            slots=processes,
+            call_mb=settings.call_memory_mb,
+            at_once=max(LEAST_AT_ONCE, math.ceil(cpu.available().cores)),
+            read_free_mb=memory.available().read_free_mb,
+            clock=time.monotonic,
+        )
+        self.takes_calls: Callable[[], bool] = lambda: True
+        self.short_of_memory = False
+        self._fork_fails = False
+        self._loop: Any = None
+        super().__init__(self.policy.plan(Children(), takes_calls=True).start, **options)
 
     def WorkerProcess(self, worker: Any) -> Any:  # noqa: N802 - AsynPool's name
         process = super().WorkerProcess(worker)
@@ -106,9 +134,81 @@ class _OneShotAsynPool(AsynPool):
         process.terminate = lambda: call_processes.kill(process.pid)
         return process
 
+    def register_with_event_loop(self, hub: Any) -> None:
+        self._loop = hub
+        super().register_with_event_loop(hub)
+
+    def apply_async(self, *arguments: Any, **options: Any) -> Any:
+        self.policy.call_started()
+        result = super().apply_async(*arguments, **options)
+        if self._loop is not None:
+            self._loop.call_later(SENT_SECONDS, self.maintain_pool)
+        return result
+
+    def grow(self, n: int = 1) -> None:
+        raise ValueError(f"{n} more children are not needed: calls decide. SWITCHBOARD_SPARES is how many are idle")
+
+    def shrink(self, n: int = 1) -> None:
+        raise ValueError(f"{n} children less would be started again. SWITCHBOARD_SLOTS is how many there may be")
+
+    def on_process_alive(self, pid: int) -> None:
+        super().on_process_alive(pid)
+        for child in self._pool:
+            if child.pid == pid:
+                self.policy.child_started(self._process.scoreboard.row(child.index).start_seconds)
+        # More may be wanted than start at one time.
+        if self._loop is not None:
+            self._loop.call_later(SENT_SECONDS, self.maintain_pool)
+
+    def count(self) -> Children:
+        """Return how many children there are, by what they do."""
+        phases = Counter(map(self.phase, self._pool))
+        return Children(
+            starting=phases[Phase.STARTING],
+            idle=phases[Phase.IDLE],
+            busy=phases[Phase.SENT] + phases[Phase.BUSY],
+            finished=phases[Phase.FINISHED],
+            waiting=len(self.outbound_buffer),
+        )
+
+    def _repopulate_pool(self, exitcodes: list[int]) -> None:
+        change = self.policy.plan(self.count(), takes_calls=self.takes_calls())
+        self.short_of_memory = change.short_of_memory
+        if change.retire:
+            self._retire(change.retire)
+        unused = sum(owner is None for owner in self._queues.values())
+        for _ in range(change.start - unused):
+            self._queues[self.create_process_queues()] = None
+        self._processes = len(self._pool) + change.start
+        super()._repopulate_pool(exitcodes)
+
+    def _retire(self, number: int) -> None:
+        """End idle children. Celery's way takes one for idle that has a task and has not said yet that it runs it."""
+        idle = [child for child in self._pool if self.phase(child) is Phase.IDLE]
+        free = [child for child in idle if child.inqW_fd not in self._busy_workers | self._active_writes]
+        for child in free[-number:]:
+            child.finished = True
+            # Nothing is sent to it from here on.
+            self._all_inqueues.discard(child.inqW_fd)
+            self._loop.remove_writer(child.inqW_fd)
+            child.terminate_controlled()
+
     def _create_worker_process(self, i: int) -> Any:
-        with stop_signals.held():
-            return super()._create_worker_process(i)
+        self._process.forked_at = time.monotonic()
+        try:
+            with stop_signals.held():
+                child = super()._create_worker_process(i)
+        except OSError as error:
+            # No memory, or as many processes as the host or the container allows. Billiard would end the worker.
+            self._queues[self._find_worker_queues(self._pool.pop())] = None
+            if not self._fork_fails:
+                logger.error(  # noqa: TRY400 - the reason is enough
+                    "no child can be forked; tried again", extra={"error": str(error)}
+                )
+            self._fork_fails = True
+            return None
+        self._fork_fails = False
+        return child
 
     def on_job_ready(self, job: object, i: object, obj: object, inqW_fd: int) -> None:  # noqa: N803 - AsynPool's name
         if self._maxtasksperchild != 1:
@@ -161,6 +261,20 @@ class OneShotPool(TaskPool):
         """The number of children that are up and have no task, less the tasks that are on their way to one."""
         pool = self._pool
         return len(pool._all_inqueues - pool._busy_workers) - len(pool.outbound_buffer)
+
+    @property
+    def slots(self) -> int:
+        """The calls that there can be at one time, with the memory that is free now."""
+        return int(self._pool.policy.limit(self._pool.count()))
+
+    @property
+    def short_of_memory(self) -> bool:
+        """True if there would be more children with more memory."""
+        return bool(self._pool.short_of_memory)
+
+    def ask_before_growing(self, takes_calls: Callable[[], bool]) -> None:
+        """Start more spares than the least only while the worker would take another call."""
+        self._pool.takes_calls = takes_calls
 
     @property
     def pids(self) -> list[int]:

@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from tasks.settings import TierSettings
-from tasks.settings.groups import MOST_SLOTS
+from tasks.settings.capacity import MOST_SLOTS
 from tasks.worker.pool.one_shot_pool import OneShotPool
 
 REFUSED: Mapping[str, str] = {

@@ -1,6 +1,6 @@
 """The cost of calls: CPU seconds of whole calls, with their start and end, and memory during the calls.
 
-Neither side refuses a call for its load, and each has its default number of slots. Switchboard's calls are measured
+Neither side refuses a call for its load. Switchboard's calls are measured
 once more with everything of them recorded, beside a console that takes it.
 """
 

@@ -53,7 +53,7 @@ class Trouble:
 
 
 async def measure(pairs: Pairs, size: Size) -> list[Row]:
-    pair = await pairs.get(shedding=False, slots=size.density_most)
+    pair = await pairs.get(shedding=False)
     ramps: dict[str, list[Ramp]] = defaultdict(list)
     async for side in alternate(pair, size.density_rounds):
         ramps[side.name].append(await ramp(side, size.density_every, size.density_most))

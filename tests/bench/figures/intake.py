@@ -95,7 +95,7 @@ async def measure(pairs: Pairs, size: Size) -> list[Row]:
 async def _all_idle(installation: Installation) -> None:
     async def idle() -> bool:
         statuses = await installation.rooms.list_workers()
-        return len(statuses) == 2 and all(status.idle == SLOTS for status in statuses)
+        return len(statuses) == 2 and all(status.idle for status in statuses)
 
     async def quiet() -> bool:
         return sum(status.load <= QUIET_LOAD for status in await installation.rooms.list_workers()) == 1

@@ -119,7 +119,7 @@ def test_of_two_clocks_nobody_can_tell_which_is_wrong() -> None:
 def test_a_worker_is_judged_by_its_queues_its_state_and_its_settings() -> None:
     assert (
         texts(list(workers.judge([worker()], QUEUES)))
-        == "ok: 1 worker for the tiers premium, free, with 4 slots, 2 idle now"
+        == "ok: 1 worker for the tiers premium, free, with 0 calls and 2 spares now"
     )
     assert "no worker takes the queue free" in texts(list(workers.judge([worker(queues="premium")], QUEUES)))
     assert "takes gold, which is the queue of no tier" in texts(
@@ -128,9 +128,7 @@ def test_a_worker_is_judged_by_its_queues_its_state_and_its_settings() -> None:
     assert "error: every worker of the tier free is draining" in texts(
         list(workers.judge([worker(state="draining")], QUEUES))
     )
-    assert "warning: no worker of the tier free has an idle slot" in texts(
-        list(workers.judge([worker(idle=0)], QUEUES))
-    )
+    assert "warning: no worker of the tier free has a spare" in texts(list(workers.judge([worker(idle=0)], QUEUES)))
     differing = worker(differences="SWITCHBOARD_MAX_ATTEMPTS is 3 here and 5 there")
     assert "one@here has other settings than the receivers: SWITCHBOARD_MAX_ATTEMPTS" in texts(
         list(workers.judge([differing], QUEUES))

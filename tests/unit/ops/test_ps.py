@@ -31,7 +31,7 @@ def room(state: State = State.RUNNING, **changes: object) -> Room:
 
 
 WORKER = WorkerStatus(
-    node="one@host", queues=("premium", "standard"), slots=4, idle=3, load=0.25, reserved=0.1, state="open", pid=7
+    "one@host", ("premium", "standard"), slots=4, idle=2, load=0.25, reserved=0.1, state="open", pid=7, busy=1
 )
 
 
@@ -68,10 +68,10 @@ def test_a_room_that_is_over_keeps_the_age_it_had() -> None:
     assert ps.View(NOW, (), ()).age_ms(room(State.ENDED)) == 5000
 
 
-def test_a_worker_is_printed_with_its_calls_and_its_load() -> None:
+def test_a_worker_is_printed_with_its_calls_its_spares_and_its_load() -> None:
     [line] = [line for line in printed(ps.View(NOW, (), (WORKER,))).splitlines() if "one@host" in line]
 
-    assert line.split() == ["one@host", "premium,standard", "open", "1", "4", "25%", "10%"]
+    assert line.split() == ["one@host", "premium,standard", "open", "1", "2", "4", "25%", "10%"]
 
 
 @pytest.mark.parametrize(

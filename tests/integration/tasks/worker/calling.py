@@ -94,7 +94,7 @@ async def calling(
     folder: Path,
     agent: str,
     *,
-    slots: int = 2,
+    slots: int | None = 2,
     names: tuple[str, ...] = ("call-acme-1",),
     opened: int | None = None,
     command_prefix: tuple[str, ...] = (),

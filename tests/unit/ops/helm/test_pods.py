@@ -26,6 +26,8 @@ from tests.unit.ops.helm.objects import (
 
 NOT_OURS = ("UVICORN_", "FLOWER_", "OTEL_")
 LONGEST_SOCKET = 107
+MEASURED_BASE_MB = 571
+"""docs/benchmarks/memory.md: an idle worker with two spares."""
 
 
 @each_set
@@ -160,6 +162,15 @@ def test_a_pod_asks_for_the_measured_cost_of_its_calls(values: str) -> None:
 
 
 @each_set
+def test_a_pod_that_its_autoscaler_counts_as_free_has_memory_for_the_call(values: str) -> None:
+    for name, pod in workers(values).items():
+        limit = mebibytes(container(pod)["resources"]["limits"]["memory"])
+        calls, call_mb = int(env(pod)["SWITCHBOARD_SLOTS"]), float(env(pod)["SWITCHBOARD_CALL_MEMORY_MB"])
+        # One call's memory stays free.
+        assert limit - MEASURED_BASE_MB >= (calls + 1) * call_mb, name
+
+
+@each_set
 def test_no_disruption_budget_can_hold_up_the_drain_of_a_node(values: str) -> None:
     budgets = of_kind(values, "PodDisruptionBudget")
     assert set(budgets) == {name for name in pods(values) if "-worker-" in name or name.endswith("-receivers")}
@@ -224,4 +235,4 @@ def test_a_tier_may_set_what_is_set_for_all(values: str) -> None:
     assert free["terminationGracePeriodSeconds"] == 90
     assert env(free)["SWITCHBOARD_SLOTS"] == "10"
     assert deployments["switchboard-worker-free"]["spec"]["replicas"] == 1
-    assert math.isclose(mebibytes(container(free)["resources"]["limits"]["memory"]), 512 + 11 * 400)
+    assert math.isclose(mebibytes(container(free)["resources"]["limits"]["memory"]), 576 + 11 * 400)

@@ -26,7 +26,7 @@ SAID = {
     "a misspelt value": "at '/workers': additional properties 'callPerPod' not allowed",
     "a misspelt value of a tier": "at '/tiers/premium/autoscaling': additional properties 'maxReplica' not allowed",
     "a quota in which a pod would not take its calls": "limits.cpu is 1, but callsPerPod 6 x callCores 0.2 is 1200m",
-    "memory that all calls together may exceed": "limits.memory is 1Gi, but its calls may take 2304Mi",
+    "memory that all calls together may exceed": "limits.memory is 1Gi, but its calls may take 2368Mi",
     "autoscaling down to no pod at all, from which a fallback does not come back": "minimum: got 0, want 1",
     "a buffer that the tolerance of an HPA swallows": "buffer/share': minimum: got 0.05, want 0.11",
     "autoscaling without a Prometheus": "prometheus.serverAddress has to be set for autoscaling",

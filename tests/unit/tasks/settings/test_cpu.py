@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +38,12 @@ def own(tmp_path: Path, content: str) -> Path:
     file = tmp_path / "own"
     file.write_text(content)
     return file
+
+
+def test_a_thread_knows_how_long_it_has_waited_for_a_cpu() -> None:
+    before = cpu.queued_seconds()
+    os.sched_yield()
+    assert 0 <= before <= cpu.queued_seconds()
 
 
 def test_a_container_of_cgroup_2_has_the_cores_of_its_quota(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import pytest
+
 from tasks.call.drain import Drain
 from tasks.rooms import Intake
 from tasks.settings.cpu import Cpu
@@ -19,6 +21,7 @@ from tasks.worker.start.prewarm_state import PrewarmState
 @dataclass
 class Pool:
     idle_children: int = 1
+    short_of_memory: bool = False
 
 
 @dataclass
@@ -64,6 +67,27 @@ def test_the_gate_is_open_with_an_idle_child_and_a_load_up_to_the_threshold(tmp_
 
 def test_the_gate_is_closed_without_an_idle_child(tmp_path: Path) -> None:
     assert gate(tmp_path / "load", idle=0).intake is Intake.NO_SLOT
+
+
+def test_a_gate_without_an_idle_child_says_that_there_is_no_memory_for_another() -> None:
+    cpu = CpuLoad(2.5)
+    cpu.sample()
+    short = over(cpu, idle=0)
+    cast("Pool", short._pool).short_of_memory = True
+    assert short.intake is Intake.MEMORY
+    # Its spares were ended while it waited for a message.
+    assert short.should_return
+
+
+@pytest.mark.parametrize(("load", "would_take"), [(0.7, True), (0.71, False)])
+def test_more_spares_are_of_use_while_only_a_child_is_missing(tmp_path: Path, load: float, *, would_take: bool) -> None:
+    assert gate(tmp_path / "load", idle=0, load=load).would_take is would_take
+
+
+def test_more_spares_are_of_no_use_to_a_worker_that_drains(tmp_path: Path) -> None:
+    draining = gate(tmp_path / "load")
+    draining._drain.begin(10)
+    assert not draining.would_take
 
 
 def test_the_gate_is_closed_when_more_tasks_are_on_their_way_than_children_idle(tmp_path: Path) -> None:
