@@ -16,6 +16,7 @@ from ops.stack.livekit import LiveKitServer
 from tests.bench.builtin import Builtin
 from tests.bench.call import call_once
 from tests.bench.ours import Ours, default_slots
+from tests.bench.providers import Providers
 from tests.bench.side import Conditions, Side, wait_until_settled
 from tests.support.livekit_server import livekit_without_webhooks
 
@@ -72,6 +73,7 @@ class Pairs:
     binaries: Binaries
     directory: Path
     load: Path | None = None
+    providers: Providers = Providers.LOCAL
     _started: int = 0
     _running: tuple[Conditions, Pair, AsyncExitStack] | None = field(default=None)
 
@@ -81,7 +83,7 @@ class Pairs:
         Raises StackError or TimeoutError.
         """
         more = slots if slots is not None and slots > default_slots() else None
-        conditions = Conditions(self.load, shedding, more)
+        conditions = Conditions(self.load, shedding, more, self.providers)
         if self._running is None or self._running[0] != conditions:
             await self.aclose()
             self._started += 1

@@ -17,6 +17,7 @@ from livekit import api
 from ops.caller.caller import Caller, caller_token
 from ops.stack.livekit import LiveKitServer
 from tests.bench.processes import Tree
+from tests.bench.providers import Providers, ProviderTables
 from tests.support.waiting import until
 
 QUIET_LOAD = 0.35
@@ -35,11 +36,13 @@ class Conditions:
     """Conditions of both sides. `load`: a file that both read instead of the CPU load, if not None.
 
     `shedding`: whether the sides refuse calls for their load. `slots`: of Switchboard's worker; None: its default.
+    `providers`: of both.
     """
 
     load: Path | None = None
     shedding: bool = True
     slots: int | None = None
+    providers: Providers = Providers.LOCAL
 
 
 class Side(ABC):
@@ -47,9 +50,10 @@ class Side(ABC):
 
     name: str
 
-    def __init__(self, livekit: LiveKitServer, server: api.LiveKitAPI) -> None:
+    def __init__(self, livekit: LiveKitServer, server: api.LiveKitAPI, providers: ProviderTables) -> None:
         self.livekit = livekit
         self.server = server
+        self._emulators = providers.emulators
 
     @property
     @abstractmethod
@@ -60,6 +64,11 @@ class Side(ABC):
     def support(self) -> Tree:
         """The processes that only this side needs besides its worker."""
         return Tree([])
+
+    @property
+    def emulators(self) -> Tree:
+        """The emulators of this side's providers, whose CPU no host of calls would pay."""
+        return Tree([self._emulators.pid] if self._emulators else [])
 
     @abstractmethod
     async def load(self) -> float:
