@@ -52,6 +52,10 @@ class Listener:
         """Wait for a sound later than `since`, in seconds since the call began. Raises NoAnswer or CallEnded."""
         await self._wait_until("the agent to speak", lambda: self._last_sound > since, timeout_seconds)
 
+    def onset(self, since: float) -> float:
+        """Return the time of the first sound later than `since`, to 10 ms whatever `frame_ms` is; inf if none."""
+        return min((channel.onset(since) for channel in self.channels), default=float("inf"))
+
     async def wait_for_silence(self, seconds: float, timeout_seconds: float) -> None:
         """Wait until the agent has been silent for `seconds`. Raises NoAnswer or CallEnded."""
         await self._wait_until("the agent to be silent", lambda: self.is_silent(seconds), timeout_seconds)

@@ -19,6 +19,10 @@ def is_audible(frame: Samples) -> bool:
     return float(np.sqrt(np.mean(np.square(frame, dtype=np.float32)))) >= AUDIBLE
 
 
+ONSET_SECONDS = 0.01
+"""The precision with which the beginning of a sound is found in a frame."""
+
+
 class Interval(NamedTuple):
     """An interval of sound, in seconds since the call began."""
 
@@ -54,6 +58,16 @@ class Channel:
             latest = min(at * self.rate, latest - len(frame))
             aligned.append((max(0, round(latest)), frame))
         return aligned[::-1]
+
+    def onset(self, since: float) -> float:
+        """Return the time of the first sound that begins after `since`, to ONSET_SECONDS; inf if there is none."""
+        step = round(self.rate * ONSET_SECONDS)
+        for begin, frame in self.aligned_frames():
+            for first in range(0, len(frame), step):
+                at = (begin + first) / self.rate
+                if at > since and is_audible(frame[first : first + step]):
+                    return at
+        return float("inf")
 
     def render(self, seconds: float) -> Samples:
         """Return the channel from the beginning of the call, silent where nothing came."""

@@ -17,18 +17,28 @@ from ops.stack import Binaries
 from tests.bench import chart, report
 from tests.bench.machine import Machine
 from tests.bench.pair import Pairs
+from tests.bench.providers import Providers
 from tests.bench.row import Row, any_number, missed
 from tests.bench.size import FULL, QUICK, Size
 from tests.bench.table import FIGURES
 
 PUBLISHED = Path("docs/benchmarks")
 SCRATCH = Path("build/benchmarks")
+NAMES = {Providers.CLOUD: "latest", Providers.LOCAL: "local"}
+"""The names of a run's files."""
 
 
 @click.command(help=__doc__)
 @click.option("--quick", is_flag=True, help="Fewer samples: about 5 minutes.")
 @click.option(
     "--only", multiple=True, type=click.Choice(list(FIGURES)), help="Measure only this figure; may be repeated."
+)
+@click.option(
+    "--providers",
+    type=click.Choice(list(Providers)),
+    default=Providers.CLOUD,
+    show_default=True,
+    help="Deepgram, OpenAI and ElevenLabs as emulators, or the local providers.",
 )
 @click.option(
     "--load",
@@ -40,7 +50,7 @@ SCRATCH = Path("build/benchmarks")
     type=click.Path(path_type=Path),
     help=f"Output folder.  [default: {PUBLISHED}; {SCRATCH} for a partial run]",
 )
-def main(*, quick: bool, only: tuple[str, ...], load: float | None, output: Path | None) -> None:
+def main(*, quick: bool, only: tuple[str, ...], providers: str, load: float | None, output: Path | None) -> None:
     console = Console()
     binaries = Binaries.find()
     directory = Path(tempfile.mkdtemp(prefix="switchboard-bench-"))
@@ -51,9 +61,10 @@ def main(*, quick: bool, only: tuple[str, ...], load: float | None, output: Path
         load_file = directory / "load"
         load_file.write_text(str(load), encoding="utf-8")
     # uvloop, because all callers run here: the CPU that they use is taken from both sides.
-    rows = uvloop.run(run(names, Pairs(binaries, directory, load_file), QUICK if quick else FULL, console))
+    pairs = Pairs(binaries, directory, load_file, Providers(providers))
+    rows = uvloop.run(run(names, pairs, QUICK if quick else FULL, console))
     complete = not quick and not only and load is None
-    _write(rows, Machine.this(binaries), output or (PUBLISHED if complete else SCRATCH), console)
+    _write(rows, Machine.this(binaries), pairs.providers, output or (PUBLISHED if complete else SCRATCH), console)
     sys.exit(missed(rows))
 
 
@@ -78,12 +89,13 @@ async def run(names: list[str], pairs: Pairs, size: Size, console: Console) -> l
     return rows
 
 
-def _write(rows: list[Row], machine: Machine, folder: Path, console: Console) -> None:
+def _write(rows: list[Row], machine: Machine, providers: Providers, folder: Path, console: Console) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    chart.draw(rows, folder / "latest.png")
-    text = report.markdown(rows, machine, chart="latest.png")
-    (folder / "latest.md").write_text(text, encoding="utf-8")
-    (folder / "latest.json").write_text(report.as_json(rows), encoding="utf-8")
+    name = NAMES[providers]
+    chart.draw(rows, folder / f"{name}.png")
+    text = report.markdown(rows, machine, providers, chart=f"{name}.png")
+    (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    (folder / f"{name}.json").write_text(report.as_json(rows), encoding="utf-8")
     console.print(text, markup=False, highlight=False, soft_wrap=True)
     console.print(f"written to {folder}", highlight=False)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +17,7 @@ from ops.stack.livekit import LiveKitServer
 from ops.stack.ports import HOST, PortPicker
 from ops.stack.process import ManagedProcess
 from tests.bench.processes import Tree
+from tests.bench.providers import KEY, ProviderTables, start_providers
 from tests.bench.side import Conditions, Side, threshold
 from tests.support.livekit_server import livekit_without_webhooks
 
@@ -28,23 +30,34 @@ class AgentServerProcess(ManagedProcess):
 
     ready_seconds = 90.0
 
-    def __init__(self, directory: Path, env: Mapping[str, str], *, port: int) -> None:
+    def __init__(self, directory: Path, env: Mapping[str, str], command: Sequence[str], *, port: int) -> None:
         super().__init__("agent-server", directory, {**env, "BENCH_PORT": str(port)})
         self.status_url = f"http://{HOST}:{port}/worker"
+        self._command = list(command)
 
     def command(self) -> list[str]:
-        """Return the command for production in livekit-agents' documentation."""
-        return [sys.executable, str(AGENT), "start"]
+        return self._command
 
     async def is_ready(self) -> bool:
         """Return whether it has registered at livekit-server, which it does when its idle job processes run."""
         return REGISTERED in self.log.read_text("utf-8", errors="replace")
 
 
+@dataclass(frozen=True, slots=True)
+class AgentProgram:
+    """A program that is a worker of livekit-server's own dispatch. `env`: more variables of it."""
+
+    name: str
+    command: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+FRONT_DESK = AgentProgram("builtin", (sys.executable, str(AGENT), "start"))
+"""The agent of Switchboard's side, with the command for production in livekit-agents' documentation."""
+
+
 class Builtin(Side):
     """The built-in side. Dispatch is automatic, which is the default: one job for each room."""
-
-    name = "builtin"
 
     def __init__(
         self,
@@ -52,33 +65,44 @@ class Builtin(Side):
         server: api.LiveKitAPI,
         worker: AgentServerProcess,
         session: aiohttp.ClientSession,
+        providers: ProviderTables,
+        name: str,
     ) -> None:
-        super().__init__(livekit, server)
+        super().__init__(livekit, server, providers)
+        self.name = name
         self.worker = worker
         self._session = session
 
     @classmethod
     @asynccontextmanager
-    async def start(cls, binaries: Binaries, directory: Path, conditions: Conditions) -> AsyncIterator[Self]:
+    async def start(
+        cls, binaries: Binaries, directory: Path, conditions: Conditions, program: AgentProgram = FRONT_DESK
+    ) -> AsyncIterator[Self]:
         """Start this side. Raises StackError."""
-        async with livekit_without_webhooks(binaries, directory) as livekit:
+        async with (
+            start_providers(conditions.providers, directory) as providers,
+            livekit_without_webhooks(binaries, directory) as livekit,
+        ):
             env = {
                 **environment.inherited(),
+                **program.env,
                 "LIVEKIT_URL": livekit.url,
                 "LIVEKIT_API_KEY": livekit.api_key,
                 "LIVEKIT_API_SECRET": livekit.api_secret,
                 "BENCH_THRESHOLD": threshold(conditions, float("inf")),
+                "BENCH_PROVIDERS": providers.for_agents(),
+                "BENCH_PROVIDER_KEY": KEY,
             }
             if conditions.load:
                 env["BENCH_LOAD_FILE"] = str(conditions.load)
-            worker = AgentServerProcess(directory, env, port=PortPicker().pick())
+            worker = AgentServerProcess(directory, env, program.command, port=PortPicker().pick())
             try:
                 await worker.start()
                 async with (
                     aiohttp.ClientSession() as session,
                     api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as server,
                 ):
-                    yield cls(livekit, server, worker, session)
+                    yield cls(livekit, server, worker, session, providers, program.name)
             finally:
                 await worker.stop()
 

@@ -14,9 +14,9 @@ from ops.stack.livekit import LiveKitServer
 from ops.stack.ports import PortPicker
 from tasks.rooms import RoomStore, WorkerStatus
 from tests.bench.processes import Tree
+from tests.bench.providers import ProviderTables, start_providers
 from tests.bench.side import Conditions, Side, threshold
 
-TENANTS = Path(__file__).parent / "tenants.toml"
 WORKER = "bench"
 
 
@@ -25,9 +25,11 @@ class Ours(Side):
 
     name = "ours"
 
-    def __init__(self, stack: Stack, rooms: RoomStore, server: api.LiveKitAPI, console_port: int) -> None:
+    def __init__(
+        self, stack: Stack, rooms: RoomStore, server: api.LiveKitAPI, console_port: int, providers: ProviderTables
+    ) -> None:
         assert isinstance(stack.livekit, LiveKitServer)
-        super().__init__(stack.livekit, server)
+        super().__init__(stack.livekit, server, providers)
         self.stack = stack
         self.rooms = rooms
         self.console_port = console_port
@@ -46,19 +48,21 @@ class Ours(Side):
             env["SWITCHBOARD_LOAD_FILE"] = str(conditions.load)
         if conditions.load or not conditions.shedding:
             env["SWITCHBOARD_CALL_CORES"] = "0"
-        options = StackOptions(
-            directory=directory,
-            binaries=binaries,
-            workers=(WorkerSpec(WORKER, ("premium",), slots=None),),
-            tenants=TENANTS,
-            env=env,
-        )
-        async with (
-            Stack.start(options) as stack,
-            stack.redis.client() as client,
-            api.LiveKitAPI(stack.livekit.url, stack.livekit.api_key, stack.livekit.api_secret) as server,
-        ):
-            yield cls(stack, RoomStore(client), server, console_port)
+        directory.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - once, before anything runs
+        async with start_providers(conditions.providers, directory) as providers:
+            options = StackOptions(
+                directory=directory,
+                binaries=binaries,
+                workers=(WorkerSpec(WORKER, ("premium",), slots=None),),
+                tenants=providers.tenants_file(directory),
+                env=env,
+            )
+            async with (
+                Stack.start(options) as stack,
+                stack.redis.client() as client,
+                api.LiveKitAPI(stack.livekit.url, stack.livekit.api_key, stack.livekit.api_secret) as server,
+            ):
+                yield cls(stack, RoomStore(client), server, console_port, providers)
 
     @property
     def tree(self) -> Tree:

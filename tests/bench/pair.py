@@ -16,6 +16,7 @@ from ops.stack.livekit import LiveKitServer
 from tests.bench.builtin import Builtin
 from tests.bench.call import call_once
 from tests.bench.ours import Ours
+from tests.bench.providers import Providers
 from tests.bench.side import Conditions, Side, wait_until_settled
 from tests.support.livekit_server import livekit_without_webhooks
 
@@ -72,12 +73,13 @@ class Pairs:
     binaries: Binaries
     directory: Path
     load: Path | None = None
+    providers: Providers = Providers.LOCAL
     _started: int = 0
     _running: tuple[Conditions, Pair, AsyncExitStack] | None = field(default=None)
 
     async def get(self, *, shedding: bool = True) -> Pair:
         """Return both sides, idle. Raises StackError or TimeoutError."""
-        conditions = Conditions(self.load, shedding)
+        conditions = Conditions(self.load, shedding, self.providers)
         if self._running is None or self._running[0] != conditions:
             await self.aclose()
             self._started += 1

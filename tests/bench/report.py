@@ -6,23 +6,34 @@ import json
 from collections.abc import Sequence
 
 from tests.bench.machine import Machine
+from tests.bench.providers import Providers
 from tests.bench.row import Row
 
 INTRODUCTION = """\
 # Benchmarks
 
-Switchboard and the built-in dispatch of livekit-agents: the same agent with the same local providers, on one machine,
-called alternately. Written by `make bench`; [README.md](README.md) describes each figure.
+Switchboard and the built-in dispatch of livekit-agents: the same agent with the same {providers},
+on one machine, called alternately. Written by `make bench`; [README.md](README.md) describes each figure.
 """
 
 
-def markdown(rows: Sequence[Row], machine: Machine, *, chart: str | None = None) -> str:
+PEERS = """\
+## Peers
+
+The same talk with other ways to run an agent: see `peers` in [README.md](README.md)."""
+
+
+def markdown(rows: Sequence[Row], machine: Machine, providers: Providers, *, chart: str | None = None) -> str:
     """Return the whole document."""
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
-    head = [INTRODUCTION, f"- {machine.when}", f"- {machine.hardware}", f"- {machine.system}", f"- {versions}", ""]
+    introduction = INTRODUCTION.format(providers=providers.names)
+    head = [introduction, f"- {machine.when}", f"- {machine.hardware}", f"- {machine.system}", f"- {versions}", ""]
     if chart:
         head += [f"![Ours and built-in, side by side]({chart})", ""]
-    return "\n".join([*head, *_table(rows), ""])
+    tables = _table([row for row in rows if not row.peers])
+    if beside := [row for row in rows if row.peers]:
+        tables += ["", PEERS, "", *_peers_table(beside)]
+    return "\n".join([*head, *tables, ""])
 
 
 def as_json(rows: Sequence[Row]) -> str:
@@ -36,6 +47,16 @@ def number(value: float | None, unit: str, missing: str = "") -> str:
         return missing or "-"
     digits = 0 if unit in {"ms", "%"} or (unit == "calls" and value == round(value)) else 2 if abs(value) < 100 else 0
     return f"{value:.{digits}f} {unit}"
+
+
+def _peers_table(rows: Sequence[Row]) -> list[str]:
+    titles = list(rows[0].peers)
+    lines = [f"| figure | ours | built-in | {' | '.join(titles)} |", "|---|--:|--:|" + "--:|" * len(titles)]
+    for row in rows:
+        values: list[float | str | None] = [row.ours, row.builtin, *(row.peers[title] for title in titles)]
+        cells = [value if isinstance(value, str) else number(value, row.unit, row.missing) for value in values]
+        lines.append(f"| {row.figure.removeprefix('peers: ')} | {' | '.join(cells)} |")
+    return lines
 
 
 def _table(rows: Sequence[Row]) -> list[str]:

@@ -58,7 +58,10 @@ def any_number() -> Goal:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row. `missing`: the table's text for a missing number. `samples`: the samples of the numbers."""
+    """A row. `missing`: the table's text for a missing number. `samples`: the samples of the numbers.
+
+    `peers`: the number of each peer, or the reason why it has none.
+    """
 
     figure: str
     unit: str
@@ -67,6 +70,7 @@ class Row:
     goal: Goal | None = None
     samples: Mapping[str, Sequence[Sample]] = field(default_factory=dict)
     missing: str = ""
+    peers: Mapping[str, float | str | None] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -101,11 +105,16 @@ class Row:
             "goal": None if self.goal is None else self.goal.text,
             "met": self.met,
             "samples": {name: [_rounded(sample) for sample in values] for name, values in self.samples.items()},
+            **({"peers": {name: _rounded_number(value) for name, value in self.peers.items()}} if self.peers else {}),
         }
 
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
+
+
+def _rounded_number(value: float | str | None) -> float | str | None:
+    return value if isinstance(value, str) else _rounded(value)
 
 
 def missed(rows: Sequence[Row]) -> bool:

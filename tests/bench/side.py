@@ -17,6 +17,7 @@ from livekit import api
 from ops.caller.caller import Caller, caller_token
 from ops.stack.livekit import LiveKitServer
 from tests.bench.processes import Tree
+from tests.bench.providers import Providers, ProviderTables
 from tests.support.waiting import until
 
 QUIET_LOAD = 0.35
@@ -34,11 +35,12 @@ THRESHOLD = 0.7
 class Conditions:
     """Conditions of both sides. `load`: a file that both read instead of the CPU load, if not None.
 
-    `shedding`: whether the sides refuse calls for their load.
+    `shedding`: whether the sides refuse calls for their load. `providers`: of both.
     """
 
     load: Path | None = None
     shedding: bool = True
+    providers: Providers = Providers.LOCAL
 
 
 class Side(ABC):
@@ -46,9 +48,10 @@ class Side(ABC):
 
     name: str
 
-    def __init__(self, livekit: LiveKitServer, server: api.LiveKitAPI) -> None:
+    def __init__(self, livekit: LiveKitServer, server: api.LiveKitAPI, providers: ProviderTables) -> None:
         self.livekit = livekit
         self.server = server
+        self._emulators = providers.emulators
 
     @property
     @abstractmethod
@@ -59,6 +62,11 @@ class Side(ABC):
     def support(self) -> Tree:
         """The processes that only this side needs besides its worker."""
         return Tree([])
+
+    @property
+    def emulators(self) -> Tree:
+        """The emulators of this side's providers, whose CPU no host of calls would pay."""
+        return Tree([self._emulators.pid] if self._emulators else [])
 
     @abstractmethod
     async def load(self) -> float:

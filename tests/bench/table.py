@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from tests.bench.figures import ahead, bursts, calls, cost, density, intake, killed, pickup
+from tests.bench.figures import ahead, bursts, calls, cost, density, intake, killed, peers, pickup, reply
 from tests.bench.pair import Pairs
 from tests.bench.row import Row
 from tests.bench.size import Size
@@ -17,7 +17,9 @@ FIGURES: dict[str, Measure] = {
     "bursts": bursts.measure,
     "killed": killed.measure,
     "cost": cost.measure,
+    "reply": reply.measure,
     "density": density.measure,
+    "peers": peers.measure,
     "pickup": pickup.measure,
     "intake": intake.measure,
 }

@@ -8,6 +8,8 @@
     elevenlabs  ElevenLabs' TTS over a websocket
     gemini      Gemini's streaming content
     openai      OpenAI's chat completions, transcription and speech; Groq's, too
+    __main__    Deepgram, OpenAI and ElevenLabs in a process of their own, for benchmarks
+    process     that process, as a part of an installation
 
 Speech is recognised and synthesised by the local providers. Only the protocol is the provider's, as its public
 documentation describes it.

@@ -15,8 +15,13 @@ from tests.provider_emulators.server import Fault, ProviderEmulator, transcribe
 
 @dataclass
 class DeepgramEmulator(ProviderEmulator):
-    """Emulator that sends a transcript after each utterance. CUT and STALL come with the start of an utterance."""
+    """Emulator that sends a transcript after each utterance. CUT and STALL come with the start of an utterance.
 
+    `recognises`: if not, each utterance is taken for the first phrase, as recognition costs more than the rest of the
+    protocol.
+    """
+
+    recognises: bool = True
     audio_seconds: float = 0.0
 
     @property
@@ -36,6 +41,10 @@ class DeepgramEmulator(ProviderEmulator):
     def key(self, request: web.Request) -> str:
         """See `ProviderEmulator`."""
         return request.headers.get("Authorization", "").removeprefix("Token ")
+
+    async def transcript(self, pcm: bytes, rate: int) -> str:
+        """Return the words of an utterance."""
+        return await transcribe(pcm, rate, self.phrases) if self.recognises else self.phrases[0]
 
     async def _listen(self, request: web.Request) -> web.StreamResponse:
         fields: dict[str, Any] = {name: request.query.getall(name) for name in request.query}
@@ -90,8 +99,9 @@ class _Connection:
     async def end_utterance(self) -> None:
         """Send the transcript of the utterance, if there is one."""
         if self._endpointer.speaking:
-            text = await transcribe(self._endpointer.utterance, self._rate, self._emulator.phrases)
+            utterance = self._endpointer.utterance
             self._endpointer.reset()
+            text = await self._emulator.transcript(utterance, self._rate)
             await asyncio.sleep(self._emulator.latency_seconds)
             if text:
                 await self.send_transcript(text)

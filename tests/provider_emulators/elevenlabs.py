@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from dataclasses import dataclass, field
@@ -14,9 +15,13 @@ from tests.provider_emulators.server import Fault, ProviderEmulator, synthesise
 
 @dataclass
 class ElevenlabsEmulator(ProviderEmulator):
-    """Emulator of the TTS, for `output_format` pcm_<rate>. `packets`: all messages received."""
+    """Emulator of the TTS, for `output_format` pcm_<rate>. `packets`: all messages received.
+
+    `first_sound_seconds`: the time to the audio of each text, on top of the latency of a connection.
+    """
 
     packets: list[dict[str, Any]] = field(default_factory=list)
+    first_sound_seconds: float = 0.0
 
     @property
     def url(self) -> str:
@@ -46,6 +51,7 @@ class ElevenlabsEmulator(ProviderEmulator):
                 if self.fault in {Fault.CUT, Fault.STALL}:
                     await self.break_off(self.fault, request)
                     break
+                await asyncio.sleep(self.first_sound_seconds)
                 audio = base64.b64encode(await synthesise(text, rate)).decode()
                 await socket.send_json({"contextId": context, "audio": audio, "isFinal": False})
             elif packet.get("close_socket"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 import struct
 from collections.abc import AsyncIterator, Sequence
@@ -49,7 +50,7 @@ class Request:
 class ProviderEmulator:
     """An emulator on a free port. `fault` and `latency_seconds` may be set at any time, for the requests after that.
 
-    `phrases`: all that its STT recognises. `reply`: the answer of its LLM.
+    `port`: 0 for any free one. `phrases`: all that its STT recognises. `reply`: the answer of its LLM.
     """
 
     phrases: Sequence[str] = ()
@@ -57,6 +58,7 @@ class ProviderEmulator:
     latency_seconds: float = 0.0
     fault: Fault | None = None
     requests: list[Request] = field(default_factory=list)
+    port: int = 0
     root: str = ""
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -85,7 +87,7 @@ class ProviderEmulator:
         app.router.add_route("*", "/{path:.*}", self._unknown)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        listener = socket.create_server(("127.0.0.1", 0))
+        listener = socket.create_server(("127.0.0.1", self.port))
         await web.SockSite(runner, listener).start()
         host, port = listener.getsockname()
         self.root = f"http://{host}:{port}"
@@ -149,5 +151,10 @@ async def transcribe(pcm: bytes, rate: int, phrases: Sequence[str]) -> str:
 
 async def synthesise(text: str, rate: int) -> bytes:
     """Return the text as 16-bit mono audio at this sample rate."""
-    pcm, spoken_rate = await asyncio.to_thread(speak, text)
+    return await asyncio.to_thread(_spoken, text, rate)
+
+
+@functools.lru_cache(maxsize=64)
+def _spoken(text: str, rate: int) -> bytes:
+    pcm, spoken_rate = speak(text)
     return resampled(pcm, spoken_rate, rate)

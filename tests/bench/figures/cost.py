@@ -1,7 +1,7 @@
 """The cost of calls: CPU seconds of whole calls, with their start and end, and memory during the calls.
 
-Neither side refuses a call for its load. Switchboard's calls are measured
-once more with everything of them recorded, beside a console that takes it.
+The floor is what a bare participant needs for as much talk. Neither side refuses a call for its load. Switchboard's
+calls are measured once more with everything of them recorded, beside a console that takes it.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ops.caller.voice import speech
-from tests.bench.conversation import QUESTION, Conversation
+from tests.bench.conversation import Reply, start_conversations
+from tests.bench.floor import floor_cpu
 from tests.bench.ours import Ours
 from tests.bench.pair import Pairs, alternate
 from tests.bench.processes import Tree, private_mb
+from tests.bench.providers import QUESTION, Providers
 from tests.bench.row import Goal, Row, at_most, at_most_factor
 from tests.bench.side import Side, own_cpu_seconds, wait_until_settled
 from tests.bench.size import Size
@@ -27,21 +29,30 @@ RECORDED = "bench-recorded"
 """The tenant whose calls are recorded."""
 RECORDING_CPU, RECORDING_MB = 1.1, 12.0
 """The most that a recorded call may cost: as a factor of one that is not, and more than one that is not."""
-TRIES = 4
-"""Tries of a caller who is not answered, so that both sides get the same number of calls."""
+OVER_FLOOR = 1.25
+"""The most that a conversation may cost, as a factor of the floor."""
+IDLE_MB = 330.0
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The cost of one side: CPU in seconds for a minute of a call, memory in MB of `live` calls."""
+    """The cost of one side: CPU in seconds for a minute of a call, memory in MB of `live` calls.
+
+    `cpu`: of the worker, for whole calls; `cpu_talking`: without their start and end. `idle`: its PSS before the first.
+    `replies`: all answers.
+    """
 
     live: int
+    idle: float
     cpu: float
+    cpu_talking: float
+    cpu_emulators: float
     cpu_support: float
     cpu_callers: float
     pss: float
     pss_support: float
     private: list[float]
+    replies: tuple[Reply, ...]
 
 
 async def measure(pairs: Pairs, size: Size) -> list[Row]:
@@ -49,33 +60,60 @@ async def measure(pairs: Pairs, size: Size) -> list[Row]:
     costs: dict[str, Cost] = {}
     async for side in alternate(pair, 1):
         costs[side.name] = await cost(side, size.cost_calls, size.cost_seconds)
+    await pair.settle()
+    question = await asyncio.to_thread(speech, QUESTION)
+    floor = await floor_cpu(
+        pair.bare_server,
+        pairs.directory / f"floor-{time.monotonic_ns()}",
+        size.cost_calls,
+        size.cost_seconds - SETTLED_SECONDS,
+        question,
+    )
 
     recorded, cpu_console = await _recorded(pair.ours, size)
+    return [
+        *rows(costs, floor, size.cost_calls, pairs.providers),
+        *_of_recording(recorded, cpu_console, costs["ours"]),
+    ]
+
+
+def rows(costs: Mapping[str, Cost], floor: float, calls: int, providers: Providers) -> list[Row]:
+    """Return the rows of both sides. `floor`: CPU seconds of a bare participant's minute. `calls`: wanted of each."""
 
     def row(figure: str, unit: str, value: Callable[[Cost], float | None], goal: Goal | None = None) -> Row:
         return Row(f"cost: {figure}", unit, value(costs["ours"]), value(costs["builtin"]), goal)
 
     def pss_if_all_live(cost: Cost) -> float | None:
-        return cost.pss if cost.live == size.cost_calls else None
+        return cost.pss if cost.live == calls else None
 
     private = {name: cost.private for name, cost in costs.items()}
     median = {name: statistics.median(values) if values else None for name, values in private.items()}
+    cpu = "CPU seconds of the worker for a minute of a call"
     return [
         row("live calls", "calls", lambda cost: cost.live),
-        row(f"PSS of the worker at {size.cost_calls} live calls", "MB", pss_if_all_live, at_most_factor(0.7)),
+        row("PSS of an idle worker", "MB", lambda cost: cost.idle, at_most(IDLE_MB, "MB")),
+        row(f"PSS of the worker at {calls} live calls", "MB", pss_if_all_live, at_most_factor(0.7)),
         row("PSS of receivers and Redis beside it", "MB", lambda cost: cost.pss_support),
         Row(
             "cost: unique memory of a live call, median",
             "MB",
             median["ours"],
             median["builtin"],
-            at_most(40, "MB"),
+            providers.memory_goal,
             private,
         ),
-        row("CPU seconds of the worker for a minute of a call", "s", lambda cost: cost.cpu, at_most_factor(0.9)),
+        row(cpu, "s", lambda cost: cost.cpu, providers.cpu_goal),
+        row(f"{cpu} in conversation, without its start and end", "s", lambda cost: cost.cpu_talking),
+        Row("cost: CPU seconds of a bare participant for a minute of as much talk (floor)", "s", floor, floor),
+        row(
+            "CPU of a call in conversation over the floor",
+            "times",
+            lambda cost: cost.cpu_talking / floor,
+            at_most(OVER_FLOOR),
+        ),
         row("CPU seconds of receivers and Redis beside it", "s", lambda cost: cost.cpu_support),
         row("CPU seconds of its caller beside it", "s", lambda cost: cost.cpu_callers),
-        *_of_recording(recorded, cpu_console, costs["ours"]),
+        row("CPU seconds of the provider emulators beside it", "s", lambda cost: cost.cpu_emulators),
     ]
 
 
@@ -107,30 +145,29 @@ async def _recorded(ours: Ours, size: Size) -> tuple[Cost, float]:
 async def cost(side: Side, count: int, seconds: float, *, tenant: str = "bench") -> Cost:
     """Measure `count` simultaneous calls, the last of which is `seconds` long."""
     question = await asyncio.to_thread(speech, QUESTION)
-    tree, support = side.tree, side.support
-    before = (tree.cpu_seconds(), support.cpu_seconds(), own_cpu_seconds())
-    calls: dict[asyncio.Task[None], Conversation] = {}
-    for _ in range(count):
-        # One after another: the built-in side answers only some calls of a burst.
-        for _ in range(TRIES):
-            conversation = Conversation(side, question, tenant=tenant)
-            call = asyncio.create_task(conversation.talk())
-            await conversation.greeted.wait()
-            if conversation.answered:
-                calls[call] = conversation
-                break
-            await asyncio.wait({call})
+    tree = side.tree
+    idle = await asyncio.to_thread(tree.pss_mb)
+    before = _cpu_seconds(side)
+    calls = await start_conversations(side, count, question, tenant=tenant)
     await asyncio.sleep(SETTLED_SECONDS)
     pss, pss_support, live, private = await asyncio.to_thread(_memory, side)
+    talking, began = tree.cpu_seconds(), time.monotonic()
     await asyncio.sleep(seconds - SETTLED_SECONDS)
+    call_seconds = (time.monotonic() - began) * sum(not call.done() for call in calls) or float("inf")
+    cpu_talking = (tree.cpu_seconds() - talking) / call_seconds * 60
     minutes = sum(time.monotonic() - calls[call].began for call in calls if not call.done()) / 60 or float("inf")
     for call in calls:
         call.cancel()
     await asyncio.wait(calls)
     await wait_until_settled([side])
-    after = (tree.cpu_seconds(), support.cpu_seconds(), own_cpu_seconds())
-    cpu, cpu_support, cpu_callers = ((now - then) / minutes for now, then in zip(after, before, strict=True))
-    return Cost(live, cpu, cpu_support, cpu_callers, pss, pss_support, private)
+    after = _cpu_seconds(side)
+    cpu, support, callers, emulators = ((now - then) / minutes for now, then in zip(after, before, strict=True))
+    replies = tuple(reply for conversation in calls.values() for reply in conversation.replies)
+    return Cost(live, idle, cpu, cpu_talking, emulators, support, callers, pss, pss_support, private, replies)
+
+
+def _cpu_seconds(side: Side) -> tuple[float, float, float, float]:
+    return side.tree.cpu_seconds(), side.support.cpu_seconds(), own_cpu_seconds(), side.emulators.cpu_seconds()
 
 
 def _memory(side: Side) -> tuple[float, float, int, list[float]]:

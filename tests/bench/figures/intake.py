@@ -24,8 +24,8 @@ from ops.stack import ManagedProcess, Stack, StackOptions, Worker, WorkerSpec, e
 from tasks.rooms import Room, RoomStore
 from tests.acceptance.installation import Installation
 from tests.bench.call import Answer
-from tests.bench.ours import TENANTS
 from tests.bench.pair import Pairs
+from tests.bench.providers import TENANTS
 from tests.bench.row import Row, at_most, one_hundred_percent
 from tests.bench.side import QUIET_LOAD, QUIET_WAIT_SECONDS
 from tests.bench.size import Size

@@ -10,6 +10,7 @@ from PIL import Image, ImageColor
 
 from tests.bench import chart, report
 from tests.bench.machine import Machine
+from tests.bench.providers import Providers
 from tests.bench.row import Row, at_most_factor, within_and_builtin_never
 
 MACHINE = Machine("today", "2 x processor, 4 GB", "Linux", {"livekit-agents": "1.2.3", "celery": "4.5.6"})
@@ -21,7 +22,7 @@ ROWS = [
 
 
 def test_the_table_shows_met_and_missed_goals() -> None:
-    lines = report.markdown(ROWS, MACHINE).splitlines()
+    lines = report.markdown(ROWS, MACHINE, Providers.CLOUD).splitlines()
     assert lines[-3:] == [
         "| calls: first audio heard, p50 | 300 ms | 600 ms | 0.50 | ≤ 0.40 of built-in | **missed** |",
         "| killed: an agent is heard again, p50 | 1.20 s | never |  | ≤ 1.5 s, built-in never | met |",
@@ -29,9 +30,26 @@ def test_the_table_shows_met_and_missed_goals() -> None:
     ]
 
 
+def test_peers_have_a_table_of_their_own_with_a_number_or_a_reason_for_each() -> None:
+    peers = [
+        Row("peers: reply time, p50", "ms", 600.0, 700.0, peers={"One": 650.4, "Two": "StackError", "Three": None})
+    ]
+    lines = report.markdown([*ROWS, *peers], MACHINE, Providers.CLOUD).splitlines()
+    assert "| figure | ours | built-in | One | Two | Three |" in lines
+    assert lines[-1] == "| reply time, p50 | 600 ms | 700 ms | 650 ms | StackError | - |"
+    assert report.markdown(ROWS, MACHINE, Providers.CLOUD).count("| figure |") == 1
+
+
 def test_the_head_names_the_machine_and_the_versions() -> None:
-    head = report.markdown(ROWS, MACHINE, chart="latest.png")
-    for fact in ("today", "2 x processor, 4 GB", "Linux", "livekit-agents 1.2.3, celery 4.5.6", "(latest.png)"):
+    head = report.markdown(ROWS, MACHINE, Providers.CLOUD, chart="latest.png")
+    for fact in (
+        "today",
+        "2 x processor, 4 GB",
+        "Linux",
+        "livekit-agents 1.2.3, celery 4.5.6",
+        "(latest.png)",
+        "deepgram, openai",
+    ):
         assert fact in head
 
 

@@ -57,6 +57,12 @@ def test_there_is_a_ratio_only_to_something() -> None:
     assert Row("figure", "calls", 1.0, 0.0).ratio is None
 
 
+def test_a_peer_has_a_number_or_a_reason() -> None:
+    row = Row("f", "s", 1.0, 2.0, peers={"one": 1 / 3, "two": "never", "three": None})
+    assert row.as_json()["peers"] == {"one": 0.333, "two": "never", "three": None}
+    assert "peers" not in Row("f", "s", 1.0, 2.0).as_json()
+
+
 def test_a_row_is_an_object_that_json_can_hold() -> None:
     row = Row.of(
         "f", "s", {"ours": 1 / 3, "builtin": None}, within_and_builtin_never(1.5, "s"), {"ours": [1 / 3, None]}

@@ -58,6 +58,17 @@ def test_frames_after_the_end_are_cut_off() -> None:
     assert channel(0.09).render(0.1).tolist() == [0] * 90 + [1000] * 10
 
 
+def test_the_onset_lies_within_its_frame_and_after_the_time_asked_for() -> None:
+    made = channel(0.1)
+    late = frame(0)
+    late[10:] = 1000
+    made.put(0.5, late)
+
+    assert made.onset(0.2) == pytest.approx(0.51)
+    assert made.onset(0.0) == pytest.approx(0.1)
+    assert made.onset(0.9) == float("inf")
+
+
 def test_stretches_join_sounds_that_are_close_together() -> None:
     heard = channel(0.1, 0.12, 0.2, 0.9).audible_intervals(gap=0.3)
 
