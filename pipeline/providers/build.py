@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -43,13 +43,17 @@ def preload(extras: Iterable[str] = (ALL_EXTRAS,)) -> None:
 
     `extras`: import the installed plugins of these extras only. A call imports what is missing by itself, and its
     caller waits for that. Starts no thread and no event loop, and touches no FFI client: none of them survives a fork.
+    A provider's module may have a `preload` of its own.
     """
     wanted = set(extras)
+    preloads: dict[str, Callable[[], None]] = {}
     for provider in PROVIDERS:
-        import_module(provider.module)
+        module = import_module(provider.module)
         needed = provider.extra is None or wanted & {provider.extra, ALL_EXTRAS}
-        if needed and provider.plugin is not None and is_installed(provider):
-            import_module(provider.plugin)
-    from pipeline.providers.local import provider as local  # noqa: PLC0415
-
-    local.preload()
+        if needed and is_installed(provider):
+            if provider.plugin is not None:
+                import_module(provider.plugin)
+            if hasattr(module, "preload"):
+                preloads[provider.module] = module.preload
+    for preload_provider in preloads.values():
+        preload_provider()

@@ -16,5 +16,6 @@ when such a name moves.
     prewarm                 the work that calls share, done in the worker's main process or in an idle child
     inference_server        the process for models of plugins, and a call's client of it
     turn_detector_server    the process for the end-of-turn model, and a call's client of it
-    plugin_clients          HTTP clients inside plugins, without what they took from the environment
+    plugin_clients          HTTP clients inside plugins: without what they took from the environment; one TLS context
+    speaking_rate           the analysis of the agent's speech by which its transcript keeps pace, cheaper
 """

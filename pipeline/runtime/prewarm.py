@@ -23,6 +23,8 @@ from pipeline.errors import AgentNotFound
 from pipeline.runtime import rtc_client
 from pipeline.runtime.agent_hooks import load_hooks
 from pipeline.runtime.job_runner import Inference, JobRunner
+from pipeline.runtime.plugin_clients import share_certificates
+from pipeline.runtime.speaking_rate import analyse_at_once
 
 # livekit-agents imports them in functions, so only in a call.
 LATE_IMPORTS = ("livekit.agents.llm.async_toolset", "livekit.agents.voice.report", "numpy.fft")
@@ -71,7 +73,8 @@ def prewarm_child(agent: str, inference: Inference | None = None) -> JobRunner:
 def warm_up() -> None:
     """Fill the caches of livekit-agents' modules and classes that each call would fill for itself.
 
-    In a call that is memory of its own and a part of its way to the first word. A step that fails is left to the calls.
+    In a call that is memory of its own and a part of its way to the first word. The last two steps replace what each
+    call would do in a costlier way. A step that fails is left to the calls.
     """
     steps: tuple[Callable[[], object], ...] = (
         _warm_up_imports,
@@ -79,6 +82,8 @@ def warm_up() -> None:
         _warm_up_sentences,
         _warm_up_tls,
         _warm_up_messages,
+        share_certificates,
+        analyse_at_once,
     )
     for step in steps:
         try:

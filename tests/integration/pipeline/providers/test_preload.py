@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+
+from tests.provider_emulators.openai import OpenAIEmulator
 
 FORKING = """
 import os, threading, time
@@ -62,3 +65,35 @@ def test_recognition_and_synthesis_import_no_livekit_agents() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": "."}, check=False)
     assert ran.returncode == 0
+
+
+# Prints the modules that a first answer has imported, after the answer.
+ANSWERING = """
+import asyncio, sys
+from pipeline.providers import build_llm, preload
+preload(())
+from livekit.agents import llm
+from pipeline.options import ProviderOptions
+before = set(sys.modules)
+
+async def call():
+    model = build_llm(ProviderOptions("openai", model="m", base_url=sys.argv[1]))
+    history = llm.ChatContext.empty()
+    history.add_message(role="user", content="What is the weather")
+    async with model.chat(chat_ctx=history) as stream:
+        called = [call.name async for part in stream if part.delta for call in part.delta.tool_calls]
+    await model.aclose()
+    print(called, sorted(set(sys.modules) - before))
+
+asyncio.run(call())
+"""
+
+
+async def test_a_first_answer_of_openai_imports_nothing() -> None:
+    emulator = OpenAIEmulator()
+    async with emulator.serve():
+        answering = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", ANSWERING, emulator.url, stdout=asyncio.subprocess.PIPE, env={"PYTHONPATH": "."}
+        )
+        output, _ = await answering.communicate()
+    assert output.decode() == "['lookup_weather'] []\n"

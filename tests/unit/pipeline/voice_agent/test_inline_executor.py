@@ -20,5 +20,9 @@ async def test_an_error_of_the_function_is_raised_to_the_caller() -> None:
         await asyncio.get_running_loop().run_in_executor(InlineExecutor(), divmod, 1, 0)
 
 
-def test_a_future_is_done_when_it_is_given() -> None:
-    assert InlineExecutor().submit(divmod, 7, 2).result(timeout=0) == (3, 1)
+async def test_a_result_is_there_before_the_loop_turns() -> None:
+    loop = asyncio.get_running_loop()
+    turned: list[bool] = []
+    loop.call_soon(turned.append, True)  # noqa: FBT003 - a callback's argument
+    assert await loop.run_in_executor(InlineExecutor(), divmod, 7, 2) == (3, 1)
+    assert not turned
