@@ -36,6 +36,9 @@ RECORDS_LOST, RECORDS_REJECTED = "records_lost", "records_rejected"
 """More fields of it: entries of `CALLS` that were trimmed unwritten, and those that are no record."""
 RECORD_WRITERS = "records"
 """The group of `CALLS` that writes the lasting records."""
+RECORD_WRITER = f"{PREFIX}record_writer"
+RECORD_WRITER_MS = 30 * 1000
+"""The time after which a writer of records that was not heard is gone."""
 
 PERMANENT = frozenset(
     {
