@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ops.metrics import catalogue
 from ops.metrics.series import Series
-from tasks.records.lag import read_lag
 from tasks.rooms import keys
+from tasks.rooms.record_lag import read_lag
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

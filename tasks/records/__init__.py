@@ -6,7 +6,6 @@
     call_filter   `CallFilter`, and the cursors of pages
     results       the results of `RecordStore`
     stream        the stream of records in Redis, read by a group of writers
-    lag           the lag of the writers
     entries       the rows that one entry of the stream stands for
     insertion     the writing of rows, any number of times with the same result
     writer        `RecordWriter`: from the stream to the database

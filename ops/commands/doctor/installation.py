@@ -21,9 +21,9 @@ from ops.commands.doctor.finding import NotChecked
 from ops.commands.doctor.redis_problem import PERMISSION, problem_of
 from tasks.errors import RedisUnavailable
 from tasks.livekit_api import LiveKitClient, LiveKitError, created_at_ms
-from tasks.records.lag import StreamLag, read_lag
 from tasks.redis_client import connect, within_deadline
 from tasks.rooms import RoomStore, WorkerStatus
+from tasks.rooms.record_lag import StreamLag, read_lag
 from tasks.rooms.webhook_check import METADATA, PREFIX, NotedWebhook, WebhookCheck
 from tasks.settings import Settings
 from tasks.tenants.admin import StoredTenant, TenantAdmin

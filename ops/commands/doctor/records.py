@@ -9,7 +9,7 @@ from ops.commands.doctor.installation import Installation
 from tasks.errors import RedisUnavailable
 from tasks.records.database import schema_status
 from tasks.records.errors import DatabaseUnavailable
-from tasks.records.lag import StreamLag, writer_is_alive
+from tasks.rooms.record_lag import StreamLag, writer_is_alive
 
 NO_RECORDS = "no writer of records has ever begun: the last 30,000 records are in Redis alone"
 LATE_SECONDS = 300.0

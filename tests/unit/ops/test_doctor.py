@@ -22,8 +22,8 @@ from pipeline.options import Kind
 from pipeline.providers import PROVIDERS
 from pipeline.providers.registry import KeyRequirement
 from tasks.errors import RedisUnavailable
-from tasks.records.lag import StreamLag
 from tasks.rooms import WorkerStatus
+from tasks.rooms.record_lag import StreamLag
 from tasks.settings import Settings
 
 INSTALLATION = cast("Installation", None)
