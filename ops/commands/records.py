@@ -49,7 +49,7 @@ class WriterSettings(BaseModel):
 def run(*, host: str, port: int) -> None:
     """Write records until a stop signal. Raises InvalidSettings; SystemExit if the port is taken."""
     settings = WriterSettings.model_validate(read_groups(_GROUPS))
-    logs.set_up(settings.log.level)
+    logs.set_up(settings.log.level, process="writer")
     warn_of_unknown_settings(logger)
     asyncio.run(_serve(settings, host=host, port=port))
 

@@ -22,7 +22,10 @@ from ops.setup.errors import SetupError
 # As in docker-compose.yml and ops/livekit/livekit.yaml.
 LIVEKIT_API_KEY = "switchboard"
 
-REDIS_USERS = ("receiver", "worker", "background", "flower", "console", "exporter", "records", "tenants", "operator")
+REDIS_USERS = (
+    *("receiver", "worker", "background", "flower", "console"),
+    *("exporter", "probe", "records", "tenants", "operator"),
+)
 """The users of redis_users.conf that have a URL with their password."""
 
 LIVEKIT_REDIS_USER = "livekit"

@@ -19,6 +19,7 @@ def reliability() -> models.Dashboard:
         _calls(),
         _reconciler(),
         _receivers(),
+        _after_calls(),
     )
 
 
@@ -146,6 +147,54 @@ def _receivers() -> Row:
                 "Rejected webhooks, a minute",
                 "Requests with a wrong signature, or none.",
                 {"{{reason}}": queries.a_minute("switchboard_webhook_rejections_total", "reason")},
+            ),
+        ],
+    )
+
+
+def _after_calls() -> Row:
+    return Row(
+        "After the call",
+        [
+            graph(
+                "Age of records",
+                "Not written: the oldest record that is not in the database. It is lost when it is as old as what the "
+                "stream keeps, and the stream is full.",
+                {
+                    "not written": "max(switchboard_records_unwritten_seconds)",
+                    "kept in Redis": "max(switchboard_records_kept_seconds)",
+                },
+                unit=units.Seconds,
+            ),
+            graph(
+                "Notices, a minute",
+                "Tries to tell tenants' backends of their calls. `switchboard notices backends` says which fail.",
+                {"{{result}}": queries.a_minute("switchboard_notice_tries_total", "result")},
+                stacked=True,
+            ),
+            graph(
+                "Events without a notice",
+                "The oldest event of a call of which no notice was made yet: it grows where no background worker runs.",
+                {"oldest event": "max(switchboard_notice_oldest_event_seconds)"},
+                unit=units.Seconds,
+            ),
+            graph(
+                "Uploads of recordings, a minute",
+                "Audio and transcripts that the console has taken, or not. Unwanted: the tenant does not record.",
+                {"{{outcome}}": queries.a_minute("switchboard_uploads_total", "outcome", where='kind="recordings"')},
+                stacked=True,
+            ),
+            number(
+                "Disabled backends",
+                "Tenants whose backends get no notices any more.",
+                "max(switchboard_notice_backends_disabled)",
+                limits={1: WARNING},
+            ),
+            number(
+                "Records lost or not understood",
+                "Since the installation has begun. The writer's log has their ids.",
+                "max(switchboard_records_lost_total) + max(switchboard_records_rejected_total)",
+                limits={1: BAD},
             ),
         ],
     )

@@ -167,6 +167,8 @@ NOTICE_BACKENDS_DISABLED = _gauge(
 NOTICE_TRIES = _counter("notice_tries", "result", "Tries to send a notice, delivered or failed.")
 NOTICES = _counter("notices", "outcome", "Notices that are delivered, given up, or dropped because too many waited.")
 
+UPLOADS = _counter("uploads", "kind outcome", "Uploads of agents to the console.")
+
 METRICS = tuple(value for value in tuple(globals().values()) if isinstance(value, Metric))
 """All of them, in the order of this file."""
 BY_NAME = {metric.name: metric for metric in METRICS}
@@ -174,6 +176,7 @@ BY_NAME = {metric.name: metric for metric in METRICS}
 CALL_OUTCOMES = ("answered", "abandoned", "dead", "refused")
 ATTEMPT_ENDINGS = ("ended", "lost", "handed_over", "dead")
 DEAD_LETTER_KINDS = ("tenant", "wait", "attempts", "unanswerable")
+UPLOAD_KINDS = ("recordings", "traces", "logs", "metrics")
 NOTICE_RESULTS = ("delivered", "failed")
 NOTICE_OUTCOMES = ("delivered", "given_up", "dropped")
 ROOM_STATES = ("waiting", "queued", "running")

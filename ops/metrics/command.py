@@ -39,7 +39,7 @@ class ExporterSettings(BaseModel):
 def run(*, host: str, port: int) -> None:
     """Serve the metrics until a stop signal. Raises InvalidSettings; SystemExit if the port is taken."""
     settings = ExporterSettings.model_validate(read_groups(_GROUPS))
-    logs.set_up(settings.log.level)
+    logs.set_up(settings.log.level, process="exporter")
     warn_of_unknown_settings(logger)
     asyncio.run(_serve(settings, host=host, port=port))
 

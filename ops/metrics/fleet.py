@@ -13,6 +13,7 @@ from ops.metrics.records import show_records
 from ops.metrics.series import Series
 from tasks.background.notices import keys as notice_keys
 from tasks.rooms import Intake, RoomCensus, SweepName, WorkerStatus, keys
+from tasks.rooms.counters import UploadOutcome
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -86,6 +87,9 @@ class Fleet:
             series.set(catalogue.RECONCILER_REPAIRS, sweep.value, value=0)
         for tier in (*self._tiers.queues, catalogue.NO_TIER):
             series.set(catalogue.CALLS_STARTED, tier, value=0)
+        for uploaded in catalogue.UPLOAD_KINDS:
+            for outcome in UploadOutcome:
+                series.set(catalogue.UPLOADS, uploaded, outcome.value, value=0)
         for name, number in counters.items():
             _show_counter(series, name, number)
 
@@ -113,6 +117,9 @@ def _show_counter(series: Series, name: str, number: str) -> None:
         series.set(catalogue.CALLS_STARTED, label or catalogue.NO_TIER, value=int(number))
     elif kind == keys.REPAIRED:
         series.set(catalogue.RECONCILER_REPAIRS, label, value=int(number))
+    elif kind == keys.UPLOADED:
+        uploaded, _, outcome = label.partition(":")
+        series.set(catalogue.UPLOADS, uploaded, outcome, value=int(number))
     elif kind == keys.TICKED_MS:
         series.set(catalogue.RECONCILER_LAST_TICK, value=int(number) / 1000)
 

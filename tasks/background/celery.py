@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 from celery import signals
+from celery.apps import worker as celery_worker
 from celery.worker.consumer import Consumer
 from celery.worker.consumer.mingle import Mingle
 from kombu.transport.redis import Transport
@@ -97,13 +98,19 @@ def command_line_problems(options: Mapping[str, Any]) -> Iterator[str]:
 
 
 def mend_celery() -> None:
-    """Have every error reply of Redis count as a lost connection, and leave out what only costs time.
+    """Have every error reply of Redis count as a lost connection, log what it says, and leave out what only costs time.
 
     The worker would exit when Redis answers READONLY or OOM. What is left out is for other workers and for Flower.
     """
     Transport.connection_errors = (*Transport.connection_errors, RedisError)
     Consumer.Blueprint.default_steps = [step for step in Consumer.Blueprint.default_steps if step not in UNUSED]
     Mingle.compatible_transports = set()
+    # It writes past `sys.stdout`, so the end of each worker would be two lines that are no JSON.
+    celery_worker.safe_say = _log_what_celery_says
+
+
+def _log_what_celery_says(message: str, _: object = None) -> None:
+    logging.getLogger("celery.apps.worker").info(message)
 
 
 check_settings()

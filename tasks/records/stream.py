@@ -53,6 +53,10 @@ class RecordStream:
             if not str(error).startswith("BUSYGROUP"):
                 raise
 
+    async def beat(self) -> None:
+        """Say that a writer is at work. Redis knows a member of a group only once it was given an entry."""
+        await self._redis.set(keys.RECORD_WRITER, self._writer, px=keys.RECORD_WRITER_MS)
+
     async def read_new(self) -> list[Entry]:
         """Return entries that no writer has read yet; waits a second for some."""
         async with self._redis.pipeline(transaction=True) as pipe:

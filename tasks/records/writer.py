@@ -32,6 +32,8 @@ from tasks.records.models import RejectedEntry
 from tasks.records.stream import Entry, RecordStream, says_no_group
 from tasks.redis_client import Outage
 
+BEAT_SECONDS = 5.0
+"""The time between two of its heartbeats."""
 CLAIM_SECONDS = 10.0
 """The time between two looks for entries of writers that have died."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 15.0
@@ -70,6 +72,7 @@ class RecordWriter:
         self._stopping = asyncio.Event()
         self._claimed_at = float("-inf")
         self._problems: set[str] = set()
+        self._beat_at = float("-inf")
         self.turned_at = time.monotonic()
         """When it last came round, for a health check: an outage is no reason for a restart, a loop that stands is."""
 
@@ -89,6 +92,7 @@ class RecordWriter:
         while not self._stopping.is_set():
             self.turned_at = time.monotonic()
             try:
+                await self._beat()
                 entries = await self._next()
                 if entries:
                     await self._until_done(partial(self._write, entries))
@@ -105,6 +109,11 @@ class RecordWriter:
                 await pause.take()
         with suppress(RedisError, OSError):
             await self._stream.leave()
+
+    async def _beat(self) -> None:
+        if time.monotonic() - self._beat_at > BEAT_SECONDS:
+            await self._stream.beat()
+            self._beat_at = time.monotonic()
 
     async def _next(self) -> list[Entry]:
         if time.monotonic() - self._claimed_at > CLAIM_SECONDS:
@@ -133,6 +142,8 @@ class RecordWriter:
                     return
                 await pause.take()
                 self.turned_at = time.monotonic()
+                with suppress(RedisError, OSError):
+                    await self._beat()
             else:
                 self._report("")
                 return

@@ -15,7 +15,8 @@
     census          `RoomCensus`: the open rooms of each tier, for metrics
     overview        `RoomOverview`: all open rooms, for a page that is written every second
     numbers         `CallerNumbers`: the telephone number of a caller who has joined
-    counters        `Counters`: calls started, and repairs of the reconciler
+    counters        `Counters`: calls started, repairs of the reconciler, and uploads
+    record_lag      the lag of the writers of records
     lua/            the scripts, one for each action; `lua/lib/` has what they share
 
 A room is known by its sid, because LiveKit uses names again. This package knows no Celery and no settings: a message is

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from tasks.rooms import keys
 
@@ -32,6 +32,15 @@ Repairs = Counter[SweepName]
 """Things repaired, by the sweep that has repaired them."""
 
 
+class UploadOutcome(StrEnum):
+    """The outcome of an upload. UNWANTED: its tenant does not record. FAILED: the console could not keep it."""
+
+    TAKEN = "taken"
+    UNWANTED = "unwanted"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
 class Counters:
     """The counters in one Redis."""
 
@@ -51,3 +60,7 @@ class Counters:
             await pipe.execute()
         # Sweeps beside the ticks may have repaired more meanwhile.
         repairs.subtract(counted)
+
+    async def count_upload(self, kind: str, outcome: UploadOutcome) -> None:
+        """Count an upload of an agent. Raises `redis.RedisError` or `OSError` when Redis is away."""
+        await cast("Any", self._redis).hincrby(keys.COUNTERS, f"{keys.UPLOADED}:{kind}:{outcome}", 1)

@@ -34,8 +34,13 @@ STARTED, REPAIRED, TICKED_MS = "started", "repaired", "ticked_ms"
 """Fields of `COUNTERS`: `started:<tier>`, `repaired:<sweep>`, and the time of the leader's last tick."""
 RECORDS_LOST, RECORDS_REJECTED = "records_lost", "records_rejected"
 """More fields of it: entries of `CALLS` that were trimmed unwritten, and those that are no record."""
+UPLOADED = "uploaded"
+"""Fields `uploaded:<kind>:<outcome>`: what agents have sent to the console."""
 RECORD_WRITERS = "records"
 """The group of `CALLS` that writes the lasting records."""
+RECORD_WRITER = f"{PREFIX}record_writer"
+RECORD_WRITER_MS = 30 * 1000
+"""The time after which a writer of records that was not heard is gone."""
 
 PERMANENT = frozenset(
     {

@@ -21,6 +21,7 @@ from pipeline.runtime import prewarm
 from pipeline.runtime.inference_server import InferenceClient
 from tasks import logs, tracing
 from tasks.call import child
+from tasks.call.attempt import UPLOAD_ADDRESS
 from tasks.call.drain import Drain
 from tasks.call.scoreboard import Scoreboard
 from tasks.encryption import Encryption
@@ -164,6 +165,9 @@ def start_worker(sender: Any, **_: object) -> None:
     if problem := tracing.unsupported():
         logger.warning("traces may not arrive", extra={"problem": problem})
     warn_of_unknown_settings(logger)
+    if os.environ.get(UPLOAD_ADDRESS):
+        problem = f"{UPLOAD_ADDRESS} has no effect: it is set for each call, to SWITCHBOARD_CONSOLE_URL"
+        logger.warning("variable without effect", extra={"problem": problem})
     for option in command_line.without_effect():
         logger.warning("option without effect", extra={"option": option})
     process = app.switchboard = WorkerProcess(settings)

@@ -27,6 +27,7 @@ DRAIN_SECONDS = "0.5"
 TENANTS = """
 [tenants.acme]
 tier = "premium"
+record = ["audio", "transcript"]
 
 [tenants.bolt]
 tier = "standard"

@@ -9,8 +9,14 @@ from dataclasses import dataclass
 from tests.integration.prometheus.promtool import alerts
 from tests.observation.monitoring import Alert
 
+RECORDS_NOT_WRITTEN: Alert = ("SwitchboardRecordsNotWritten", "")
+NOTICES_NOT_SENT: Alert = ("SwitchboardNoticesNotSent", "")
+BACKEND_DISABLED: Alert = ("SwitchboardBackendDisabled", "")
 ALERTS: frozenset[Alert] = frozenset(
     {
+        RECORDS_NOT_WRITTEN,
+        NOTICES_NOT_SENT,
+        BACKEND_DISABLED,
         ("SwitchboardDeadLettersRising", "premium"),
         ("SwitchboardProvidersFailing", "openai"),
         ("SwitchboardQueueWithoutWorkers", "free"),
@@ -18,6 +24,15 @@ ALERTS: frozenset[Alert] = frozenset(
         ("SwitchboardWaitOverPromise", "free"),
     }
 )
+
+DONE: Mapping[str, float] = {
+    "records_unwritten_seconds{}": 0,
+    "notice_events{}": 0,
+    # The one call of acme has started, was recovered and has ended.
+    'notice_tries_total{result="delivered"}': 3,
+    'notices_total{outcome="delivered"}': 3,
+}
+"""Series of `switchboard_…`, and their values when the writer and the background worker have done what has waited."""
 
 COUNTS: Mapping[str, float] = {
     'calls_started_total{tier="premium"}': 9,
@@ -69,6 +84,19 @@ COUNTS: Mapping[str, float] = {
     "livekit_up{}": 1,
     'reconciler_repairs_total{sweep="lost calls"}': 1,
     'reconciler_repairs_total{sweep="missing rooms"}': 0,
+    # A record of each call and of each attempt.
+    "records_in_stream{}": 20 + 22,
+    "records_lost_total{}": 0,
+    "records_rejected_total{}": 0,
+    **DONE,
+    "notice_oldest_event_seconds{}": 0,
+    "notice_backends_disabled{}": 1,
+    'notices_total{outcome="given_up"}': 0,
+    'notices_total{outcome="dropped"}': 0,
+    # The second attempt of acme's call; the first was killed.
+    'uploads_total{kind="recordings",outcome="taken"}': 1,
+    'uploads_total{kind="recordings",outcome="refused"}': 0,
+    'uploads_total{kind="recordings",outcome="failed"}': 0,
 }
 """Series of `switchboard_…`, and their values."""
 
@@ -110,6 +138,8 @@ def rows(values: Mapping[str, float], questions: int) -> list[Row]:
     total(r"call_reply_seconds_count\{.*\}", f"{questions}, one for each answer", lambda value: value == questions)
     total(r"call_interruptions_count\{.*\}", "the attempts", lambda value: value > 0)
     total(r"reconciler_last_tick_timestamp_seconds\{.*\}", "a time", lambda value: value > 1e9)
+    total(r"records_kept_seconds\{\}", "more than 0", lambda value: value > 0)
+    total(r'notice_tries_total\{result="failed"\}', "1 and more: bolt's backend is gone", lambda value: value >= 1)
     total(r"usage_call_seconds_total\{.*\}", "more than 0", lambda value: value > 0)
     total(r"usage_tokens_total\{.*\}", "more than 0", lambda value: value > 0)
     total(r"usage_characters_total\{.*\}", "more than 0", lambda value: value > 0)

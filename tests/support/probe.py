@@ -26,5 +26,5 @@ class Probe(ManagedProcess):
 
     async def is_ready(self) -> bool:
         said = self.log.read_text(encoding="utf-8")
-        over = "acme: ok" in said or "FAILED" in said
+        over = '"message": "probe ' in said
         return over and await probe.http_status(HOST, self.port, "/metrics") == OK

@@ -15,12 +15,16 @@
     clocks              the clocks of all hosts
     webhooks            a webhook arrives
     workers             every tier has a worker
+    records             the database, and the writer of records
+    notices             the background worker, and backends that are disabled
+    recordings          the object store, and the console's uploads
     tenants             the tenants' records, signatures and keys
     providers           every provider is reached, and accepts the keys
     provider_request    the request by which a provider accepts or refuses a key
     connection_problem  the reason why a connection has failed
     host                limits and folders of this host
 
-A check reads and changes nothing, but for one room of its own on the LiveKit server, which no agent answers, and the
-keys `switchboard:probe` and `switchboard:webhook_check:*` in Redis. Each has a deadline, and no line shows a secret.
+A check reads and changes nothing, but for one room of its own on the LiveKit server, which no agent answers, the keys
+`switchboard:probe` and `switchboard:webhook_check:*` in Redis, and an object `doctor/…` where recordings are kept. Each
+has a deadline, and no line shows a secret.
 """

@@ -43,5 +43,5 @@ def warning(text: str, cure: str) -> Finding:
 
 
 def error(text: str, cure: str) -> Finding:
-    """Return a finding that keeps calls from being answered, or will."""
+    """Return a finding that keeps calls from being answered, or will, or loses what is to be kept of them."""
     return Finding(State.ERROR, text, cure)

@@ -23,6 +23,7 @@ from tasks.errors import RedisUnavailable
 from tasks.livekit_api import LiveKitClient, LiveKitError, created_at_ms
 from tasks.redis_client import connect, within_deadline
 from tasks.rooms import RoomStore, WorkerStatus
+from tasks.rooms.record_lag import StreamLag, read_lag
 from tasks.rooms.webhook_check import METADATA, PREFIX, NotedWebhook, WebhookCheck
 from tasks.settings import Settings
 from tasks.tenants.admin import StoredTenant, TenantAdmin
@@ -109,6 +110,10 @@ class Installation:
         """Return the heartbeats of the workers. Raises NotChecked."""
         return await self._once("workers", self._list_workers)
 
+    async def record_lag(self) -> StreamLag | None:
+        """Return how far the writers of records are behind, None if none has ever begun. Raises NotChecked."""
+        return await self._once("record lag", self._read_lag)
+
     async def tenants(self, signer: RecordSigner) -> dict[str, StoredTenant]:
         """Return the tenants by their ids, signatures checked, with their encrypted keys. Raises NotChecked."""
 
@@ -166,6 +171,13 @@ class Installation:
             return await self.ask_redis(RoomStore(self.redis).list_workers())
         except RedisUnavailable as failure:
             raise self._not_permitted(failure, "read the heartbeats of the workers") from None
+
+    async def _read_lag(self) -> StreamLag | None:
+        await self.require_redis()
+        try:
+            return await self.ask_redis(read_lag(self.redis))
+        except RedisUnavailable as failure:
+            raise self._not_permitted(failure, "read the stream of records") from None
 
     @staticmethod
     def _not_permitted(failure: RedisUnavailable, request: str) -> NotChecked:

@@ -86,6 +86,7 @@ def requests_of_a_background_worker() -> Iterator[Request]:
     yield Request("ZREM", notice_keys.BACKENDS_DUE, (NOTHING,))
     yield Request("HDEL", notice_keys.BACKENDS_DISABLED, (NOTHING,))
     yield Request("HDEL", notice_keys.COUNTERS, (NOTHING,))
+    yield Request("GET", notice_keys.SCHEDULER)
     yield Request("DEL", notice_keys.notice(NOTHING))
     for name in (tenant_keys.TENANTS, tenant_keys.PROVIDER_KEYS, tenant_keys.SIGNATURES):
         yield Request("HGET", name, (NOTHING,))

@@ -1,6 +1,7 @@
 """`switchboard probe`: a real call with real audio, as a caller makes it, once or again and again.
 
-    command      runs the calls, prints their steps, and stops on a signal
+    command      runs the calls, and stops on a signal
+    report       lines for a person, JSON for a program, or lines of the log
     options      the options of a probe
     front_door   the room of the call: requested of a receiver, or created as a backend does
     call         one call: its steps, from the room to the hang-up

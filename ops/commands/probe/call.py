@@ -56,7 +56,7 @@ class ProbeCall:
 
     async def _call(self, redis: Redis) -> None:
         invitation = await self._timed(Step.ROOM, self._door.open(self._result.tenant))
-        self._result.room = invitation.room
+        self._result.room, self._result.sid = invitation.room, invitation.sid
         watch = RoomWatch(redis, invitation.sid, deadline_seconds=self._redis.deadline_seconds)
         async with AsyncExitStack() as leaving:
             leaving.push_async_callback(self._hang_up, invitation)

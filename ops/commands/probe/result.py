@@ -39,6 +39,7 @@ class ProbeResult:
     tenant: str
     on_step: Callable[[Step, float], None] = field(repr=False)
     room: str = ""
+    sid: str = ""
     steps: dict[Step, float] = field(default_factory=dict)
     problem: str | None = None
     agent_said: list[str] = field(default_factory=list)

@@ -21,6 +21,7 @@ from tasks import logs
 from tasks.records import Database, RecordStore
 from tasks.redis_client import connect
 from tasks.rooms import RoomStore
+from tasks.rooms.counters import Counters
 from tasks.settings import Settings
 from tasks.tenants import TenantReader
 
@@ -48,6 +49,7 @@ async def open_uploads(
             archive.store,
             secrets=settings.livekit.signing_keys,
             max_bytes=wanted.upload_max_bytes,
+            counters=Counters(redis),
             forwarder=forwarder,
         )
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal, TypeVar
 
+from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,6 +21,7 @@ from ops.console.uploads.forwarder import Forwarder
 from ops.console.uploads.session import take_session
 from ops.recordings.store import RecordingStore, Source
 from tasks.errors import SwitchboardError
+from tasks.rooms.counters import Counters, UploadOutcome
 
 MOST_AT_ONCE = 32
 """Uploads of sessions that are taken at once: each has up to two parts of audio in memory, 10 MB."""
@@ -31,7 +34,10 @@ logger = logging.getLogger("switchboard.ops.console")
 
 
 class Uploads:
-    """Takes uploads. `secrets`: by LiveKit API key. `max_bytes`: the longest upload of a session."""
+    """Takes uploads. `secrets`: by LiveKit API key. `max_bytes`: the longest upload of a session.
+
+    `counters`: where they are counted, for metrics.
+    """
 
     def __init__(
         self,
@@ -40,12 +46,14 @@ class Uploads:
         *,
         secrets: Mapping[str, str],
         max_bytes: int,
+        counters: Counters,
         forwarder: Forwarder | None = None,
     ) -> None:
         self._admission = admission
         self._store = store
         self._secrets = secrets
         self._max_bytes = max_bytes
+        self._counters = counters
         self._forwarder = forwarder
         self._at_once = 0
 
@@ -55,11 +63,19 @@ class Uploads:
             require_upload_grant(request.headers.get("authorization"), self._secrets)
             await content(request)
         except SwitchboardError as error:
+            await self._count(request, _outcome(error))
             level = logging.INFO if isinstance(error, NotRecorded) else logging.WARNING
             logger.log(level, "upload refused", extra={"path": request.url.path, "error": str(error)})
             await body.discard(request)
             return refusal(error)
+        await self._count(request, UploadOutcome.TAKEN)
         return Response(status_code=200, media_type="application/x-protobuf")
+
+    async def _count(self, request: Request, outcome: UploadOutcome) -> None:
+        kind = request.url.path.removeprefix(f"{PREFIX}/").partition("/")[0]
+        # What is kept does not depend on its count.
+        with contextlib.suppress(RedisError, OSError):
+            await self._counters.count_upload(kind, outcome)
 
     async def session(self, request: Request) -> None:
         """Take the upload at the end of a session."""
@@ -110,6 +126,12 @@ class Uploads:
         if refused is not None and not kept:
             raise refused
         return kept
+
+
+def _outcome(error: SwitchboardError) -> UploadOutcome:
+    if isinstance(error, NotRecorded):
+        return UploadOutcome.UNWANTED
+    return UploadOutcome.REFUSED if isinstance(error, UploadRefused) else UploadOutcome.FAILED
 
 
 def uploads_of(request: Request) -> Uploads:

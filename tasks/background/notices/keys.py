@@ -8,6 +8,9 @@ PREFIX = "switchboard:"
 BACKENDS_DUE = f"{PREFIX}notice_backends_due"
 BACKENDS_DISABLED = f"{PREFIX}notice_backends_disabled"
 COUNTERS = f"{PREFIX}notice_counters"
+SCHEDULER = f"{PREFIX}notice_scheduler"
+SCHEDULER_MS = 30_000
+"""The time after which a scheduler that has not been heard is gone."""
 
 NOTICE_PREFIX = f"{PREFIX}notice:"
 QUEUE_PREFIX = f"{PREFIX}notice_queue:"

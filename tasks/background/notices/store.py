@@ -9,7 +9,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from tasks.background.notices import keys
-from tasks.background.notices.notice import TEST, Backend, Delivery, Disabled, Notice, NoticeState, TryResult
+from tasks.background.notices.notice import (
+    TEST,
+    Backend,
+    Delivery,
+    Disabled,
+    Notice,
+    NoticesState,
+    NoticeState,
+    TryResult,
+)
 from tasks.rooms.keys import NOTICE_EVENTS, NOTICE_EVENTS_LENGTH
 from tasks.rooms.scripts import Script
 
@@ -56,6 +65,10 @@ class NoticeStore:
             return cast("list[Event]", await self.redis.xrange(NOTICE_EVENTS, count=limit))
         read: Any = await self.redis.xread({NOTICE_EVENTS: "0-0"}, count=limit, block=wait_ms)
         return cast("list[Event]", read[0][1] if read else [])
+
+    async def beat(self) -> None:
+        """Say that a scheduler is at work."""
+        await self.redis.set(keys.SCHEDULER, int(time.time() * 1000), px=keys.SCHEDULER_MS)
 
     async def drop_event(self, event: str) -> None:
         """Remove an event that no notice is made of."""
@@ -209,6 +222,18 @@ class NoticeStore:
             Backend.read(tenant, fields, max(0, kept - done), disabled.get(tenant))
             for tenant, fields, kept, done in parts
         ]
+
+    async def state(self) -> NoticesState:
+        """Return whether notices are made, and what waits for one."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.exists(keys.SCHEDULER)
+            pipe.xlen(NOTICE_EVENTS)
+            pipe.xrange(NOTICE_EVENTS, count=1)
+            pipe.time()
+            pipe.hkeys(keys.BACKENDS_DISABLED)
+            alive, events, oldest, (seconds, _), disabled = await pipe.execute()
+        age = seconds - int(oldest[0][0].partition("-")[0]) / 1000 if oldest else 0.0
+        return NoticesState(bool(alive), events, max(0.0, age), frozenset(disabled))
 
     async def disabled(self) -> dict[str, Disabled]:
         """Return the disabled backends by their tenants."""

@@ -24,9 +24,14 @@ def services() -> dict[str, Service]:
     return found
 
 
+def default(value: str) -> str:
+    """A value, or its default if a variable of the shell's gives it."""
+    return re.sub(r"^\$\{\w+:-(.+)\}$", r"\1", value)
+
+
 def default_file(config: dict[str, str]) -> str:
     """The file of a configuration, or its default if a variable names it."""
-    return re.sub(r"^\$\{\w+:-(.+)\}$", r"\1", config["file"])
+    return default(config["file"])
 
 
 def built_services() -> dict[str, Service]:

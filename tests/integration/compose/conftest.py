@@ -61,6 +61,10 @@ class Installation:
         env = {"SWITCHBOARD_SLOTS": "1", "SWITCHBOARD_LOAD_FILE": str(load)}
         return Container(name or service, services()[service], replace(self.mapping, env=env))
 
+    def probe(self) -> Container:
+        addresses = {**self.mapping.addresses, "9809": str(PortPicker().pick())}
+        return Container("probe", services()["probe"], replace(self.mapping, addresses=addresses))
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ops.stack.process import ManagedProcess, OneShot
-from tests.integration.compose.composition import REPOSITORY, Service, composition
+from tests.integration.compose.composition import REPOSITORY, Service, composition, default
 
 IMAGE_HOME = "/app"
 ENTRY_POINTS = {"livekit": "livekit-server", "prometheus": "prometheus", "alertmanager": "prometheus-alertmanager"}
@@ -83,7 +83,7 @@ class Container(ManagedProcess):
                 await process.wait()
 
     def _words(self, words: Sequence[str]) -> list[str]:
-        program, *rest = (self._translate(word) for word in words)
+        program, *rest = (self._translate(default(word)) for word in words)
         path_of_program = shutil.which(program, path=self.env["PATH"])
         assert path_of_program, f"{program} is not on this machine"
         return [path_of_program, *self._mapping.options.get(program, ()), *rest]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -67,7 +68,8 @@ async def status(url: str, method: str = "GET", **options: object) -> int:
 async def test_each_service_runs_with_its_command_and_is_healthy_by_its_health_check(
     installation: Installation,
 ) -> None:
-    assert {*installation.containers, *WORKERS, NOT_HERE} == set(services()), "a service that no test starts"
+    started = {*installation.containers, *WORKERS, "probe"}
+    assert started | {NOT_HERE} == set(services()), "a service that no test starts"
     assert [name for name, container in installation.containers.items() if not container.running] == ["tenants"]
 
 
@@ -216,6 +218,25 @@ async def test_an_operator_signs_in_at_the_console_and_does_all_that_it_offers(i
         # It is asked, and nobody answers.
         async with session.post("/now/workers/nobody@here/drain", data={"csrf": csrf}) as answer:
             assert answer.status == HTTPStatus.CONFLICT
+
+
+async def test_the_probe_says_why_nobody_answers_as_a_user_of_redis_who_may_do_little(
+    installation: Installation,
+) -> None:
+    probe = installation.probe()
+    await probe.start()
+
+    async def called() -> bool:
+        return '"message": "probe ' in probe.log.read_text(encoding="utf-8")
+
+    try:
+        await waiting.until(called, seconds=60)
+    finally:
+        await probe.stop()
+    (line,) = (json.loads(line) for line in probe.log.read_text(encoding="utf-8").splitlines() if '"probe ' in line)
+    assert (line["message"], line["tenant"], line["process"]) == ("probe failed", "acme", "probe")
+    # There is no worker, which it knows from Redis.
+    assert "no worker takes the queue premium" in line["problem"]
 
 
 @pytest.mark.parametrize("name", WORKERS)

@@ -32,7 +32,12 @@ BUILT = pytest.mark.parametrize(
 )
 
 
-OBSERVING = ("exporter", "prometheus", "alertmanager", "grafana")
+PROFILES = {
+    **{name: ["observe"] for name in ("exporter", "prometheus", "alertmanager", "grafana")},
+    "probe": ["probe"],
+}
+TRACED = ("receiver-1", "receiver-2", "worker-premium", "worker-standard")
+"""What makes spans: receivers, and the children of workers."""
 
 
 def seconds(duration: str) -> int:
@@ -59,7 +64,7 @@ def test_it_has_everything_that_an_installation_needs() -> None:
     assert set(services()) == {
         *("livekit", "redis", "haproxy", "flower", "console", "tenants", "records"),
         *("receiver-1", "receiver-2", "worker-premium", "worker-standard", "background"),
-        *OBSERVING,
+        *PROFILES,
     }
 
 
@@ -100,7 +105,7 @@ def test_no_secret_is_in_an_environment(service: Service) -> None:
 
 @BUILT
 def test_the_environment_names_settings_that_exist(service: Service) -> None:
-    other_prefixes = ("FLOWER_", "UVICORN_", "SWITCHBOARD_FLOWER_")
+    other_prefixes = ("FLOWER_", "UVICORN_", "SWITCHBOARD_FLOWER_", "OTEL_")
     for name in service["environment"]:
         if not name.startswith(other_prefixes):
             known = Settings.variables() | ConsoleSettings.variables()
@@ -121,6 +126,20 @@ def test_a_service_waits_until_the_services_it_needs_are_healthy(service: Servic
 @pytest.mark.parametrize("name", ["receiver-1", "receiver-2", "worker-premium", "worker-standard", "background"])
 def test_services_that_read_tenants_start_when_the_tenants_are_applied(name: str) -> None:
     assert "tenants" in services()[name]["depends_on"]
+
+
+def test_what_makes_spans_is_given_the_variables_of_open_telemetry_and_nothing_else_is() -> None:
+    traced = {name: service["environment"] for name, service in built_services().items()}
+    given = {name: {each for each in env if each.startswith("OTEL_")} for name, env in traced.items()}
+    page = (REPOSITORY / "docs/howto/traces.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"OTEL_[A-Z_]+[A-Z]", page))
+    for name, variables in given.items():
+        assert bool(variables) == (name in TRACED), name
+        # Without a value: they are the shell's, or of .env.
+        assert not [each for each in variables if traced[name][each] is not None]
+        if variables:
+            # A name of its own for each kind of process is what makes a trace readable.
+            assert variables >= documented - {"OTEL_SERVICE_NAME"}
 
 
 def test_the_tenants_are_applied_once_from_a_file_that_no_other_service_has() -> None:
@@ -156,9 +175,9 @@ def test_a_dashboard_is_published_to_the_host_itself_only(name: str) -> None:
     assert all(port.startswith("127.0.0.1:") for port in services()[name]["ports"])
 
 
-def test_what_observes_is_started_by_a_profile_alone() -> None:
+def test_what_observes_and_what_costs_calls_is_started_by_a_profile_alone() -> None:
     profiles = {name: service["profiles"] for name, service in services().items() if "profiles" in service}
-    assert profiles == {name: ["observe"] for name in OBSERVING}
+    assert profiles == PROFILES
 
 
 def test_prometheus_and_alertmanager_have_no_port_as_they_have_no_password() -> None:

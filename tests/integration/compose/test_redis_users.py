@@ -138,6 +138,7 @@ async def test_receivers_and_workers_do_all_that_they_have_to(declared: Users) -
     assert await operator.list_call_records()
     stream = RecordStream(declared["records"], "one")
     await stream.create_group()
+    await stream.beat()
     await stream.acknowledge(await stream.read_new())
     assert await stream.claim_left() == []
     await stream.count_rejected(1)
@@ -246,6 +247,14 @@ FORBIDDEN: dict[str, list[tuple[str, ...]]] = {
         ("DEL", keys.METRICS),
         ("SCRIPT", "FLUSH"),
     ],
+    "probe": [
+        (GET, keys.conversation("RM_1")),
+        ("HGETALL", tenant_keys.TENANTS),
+        ("HGETALL", tenant_keys.PROVIDER_KEYS),
+        ("XRANGE", keys.CALLS, "-", "+"),
+        ("ZRANGE", keys.ROOMS, "0", "-1"),
+        ("EVAL", "return 1", "0"),
+    ],
     "records": [
         ("HGETALL", keys.room("RM_1")),
         (GET, keys.conversation("RM_1")),
@@ -298,6 +307,10 @@ READ_ONLY: dict[str, list[tuple[str, ...]]] = {
         (HSET, tenant_keys.SIGNATURES, "acme", "x"),
     ],
     "flower": [("LPUSH", "premium", "x"), ("DEL", "premium")],
+    "probe": [
+        (HSET, keys.room("RM_1"), "state", "ended"),
+        ("DEL", keys.worker("celery@x")),
+    ],
     "exporter": [
         (HSET, keys.room("RM_1"), "state", "ended"),
         (HSET, keys.COUNTERS, "ticked_ms", "1"),
@@ -341,5 +354,6 @@ def patterns(user: str) -> list[str]:
 async def test_each_key_of_rooms_is_one_of_receivers_and_of_workers(user: str) -> None:
     """A new key needs a pattern in redis_users.conf."""
     names = {value for value in vars(keys).values() if isinstance(value, str) and value.startswith(keys.PREFIX)}
-    names -= {keys.PREFIX, keys.METRICS} | ({keys.LEADER, keys.WEBHOOK_CHECK_PREFIX} if user == "worker" else set())
+    names -= {keys.PREFIX, keys.METRICS, keys.RECORD_WRITER}
+    names -= {keys.LEADER, keys.WEBHOOK_CHECK_PREFIX} if user == "worker" else set()
     assert {name for name in names if name not in patterns(user) and f"{name}*" not in patterns(user)} == set()

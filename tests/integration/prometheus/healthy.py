@@ -72,6 +72,8 @@ KEPT = of_exporter("switchboard_records_kept_seconds")
 IN_STREAM = of_exporter("switchboard_records_in_stream")
 LOST_RECORDS = of_exporter("switchboard_records_lost_total")
 REJECTED_RECORDS = of_exporter("switchboard_records_rejected_total")
+FAILED_UPLOADS = of_exporter("switchboard_uploads_total", kind="recordings", outcome="failed")
+UNWANTED_UPLOADS = of_exporter("switchboard_uploads_total", kind="recordings", outcome="unwanted")
 TICKING = f"0+15x{SCRAPES}"
 
 
@@ -85,6 +87,8 @@ def healthy() -> Series:
         IN_STREAM: steady(30_000),
         LOST_RECORDS: steady(0),
         REJECTED_RECORDS: steady(2),
+        FAILED_UPLOADS: steady(2),
+        UNWANTED_UPLOADS: steady(0),
         OLDEST_EVENT: steady(0.5),
         BACKENDS_DISABLED: steady(0),
         # Of the receiver that leads, as no other one asks the LiveKit server.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.integration.prometheus.healthy import (
     BACKENDS_DISABLED,
+    FAILED_UPLOADS,
     IN_STREAM,
     LAST_TICK,
     LOST_RECORDS,
@@ -12,6 +13,7 @@ from tests.integration.prometheus.healthy import (
     REDIS_UP,
     REJECTED_RECORDS,
     TICKING,
+    UNWANTED_UPLOADS,
     UNWRITTEN,
     dead_letters,
     healthy,
@@ -215,6 +217,17 @@ PARTS = [
         {BACKENDS_DISABLED: steps(0, 0, 1, 0, every=2)},
         {"1m": (), "3m": ()},
         near="SwitchboardBackendDisabled",
+    ),
+    Scenario(
+        "the object store of the recordings is away for some calls",
+        {FAILED_UPLOADS: steps(2, 3, 4, 5)},
+        {"1m30s": ("SwitchboardUploadsFail",), "20m": ()},
+    ),
+    Scenario(
+        "one upload breaks off, and many are of a tenant that does not record",
+        {FAILED_UPLOADS: steps(2, 3), UNWANTED_UPLOADS: steps(0, 5, 10, 15)},
+        {"1m30s": (), "10m": ()},
+        near="SwitchboardUploadsFail",
     ),
     Scenario(
         "the probe hears nothing",

@@ -65,6 +65,7 @@ def test_every_variable_that_a_document_names_exists() -> None:
     flower = set(FlowerSettings.variables())
     compose = set(re.findall(r"\$\{(\w+)", read("docker-compose.yml")))
     client = set(re.findall(r'_variable\("(\w+)"\)', read("pipeline/runtime/rtc_client.py")))
+    client |= set(re.findall(r'^UPLOAD_ADDRESS = "(\w+)"', read("tasks/call/attempt.py"), re.MULTILINE))
     for path in DOCUMENTS:
         for name in re.findall(r"\b(?:SWITCHBOARD|LIVEKIT|REDIS)_[A-Z_]+\b", path.read_text(encoding="utf-8")):
             assert name.removesuffix("_FILE") in known | flower | compose | client or name in known, (

@@ -11,7 +11,7 @@ from typing import cast
 
 import pytest
 
-from ops.commands.doctor import clocks, command, host, providers, report, workers
+from ops.commands.doctor import clocks, command, host, providers, records, report, workers
 from ops.commands.doctor.check import Check, Examined, run
 from ops.commands.doctor.finding import Finding, NotChecked, State, error, ok, warning
 from ops.commands.doctor.installation import Installation
@@ -23,6 +23,7 @@ from pipeline.providers import PROVIDERS
 from pipeline.providers.registry import KeyRequirement
 from tasks.errors import RedisUnavailable
 from tasks.rooms import WorkerStatus
+from tasks.rooms.record_lag import StreamLag
 from tasks.settings import Settings
 
 INSTALLATION = cast("Installation", None)
@@ -242,3 +243,16 @@ async def test_too_few_open_files_for_the_slots_are_an_error(monkeypatch: pytest
     assert (found.state, found.text) == (State.ERROR, "1024 open files, and 100 slots need 1728")
     monkeypatch.setattr("resource.getrlimit", lambda _: (65536, 65536))
     assert [finding.state async for finding in host.open_files(installation)] == [State.OK]
+
+
+def test_writers_of_records_are_judged_by_whether_one_runs_and_by_what_waits() -> None:
+    def judged(behind: float, *, is_alive: bool) -> Finding:
+        return records.judge(StreamLag(behind, kept_seconds=7200.0, length=10), is_alive=is_alive)
+
+    assert judged(1.0, is_alive=True) == ok("a writer runs, and is 1 s behind")
+    none = judged(100.0, is_alive=False)
+    assert none.state is State.ERROR
+    assert "no writer of records runs: the oldest record that is not written is 100 s old" in none.text
+    late = judged(400.0, is_alive=True)
+    assert late.state is State.ERROR
+    assert "and Redis keeps those of the last 2.0 h" in late.text

@@ -12,6 +12,17 @@
 {{- fail (printf "\n%s follows from %s: set that." $name .) -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.probe.enabled (not .Values.probe.tenants) -}}
+{{- fail "\nprobe.tenants is empty: name a tenant that is called, or set probe.enabled to false." -}}
+{{- end -}}
+{{- range $name := keys .Values.tracing.variables -}}
+{{- if or (hasSuffix "_HEADERS" $name) (hasSuffix "OTLP_ENDPOINT" $name) -}}
+{{- fail (printf "\ntracing.variables has %s: set tracing.%s." $name (ternary "existingSecret, as it is a secret" "endpoint" (hasSuffix "_HEADERS" $name))) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.tracing.variables (not .Values.tracing.endpoint) -}}
+{{- fail "\ntracing.variables without tracing.endpoint: there would be no traces." -}}
+{{- end -}}
 {{- $taken := list -}}
 {{- range $name, $tier := include "switchboard.tiers" . | fromJson -}}
 {{- if and $tier.autoscaling.enabled (not $.Values.exporter.enabled) (not $.Values.prometheus.matchers) -}}

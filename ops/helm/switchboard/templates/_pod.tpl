@@ -107,7 +107,10 @@ capabilities:
 - { name: secrets, mountPath: /run/secrets/switchboard, readOnly: true }
 {{- end -}}
 
-{{/* Variables that every process has, and with "livekit" those of receivers and workers: the arguments of secrets. */}}
+{{/*
+Variables that every process has, with "livekit" those of the LiveKit server, and with "tracing" those of OpenTelemetry: the
+arguments of secrets.
+*/}}
 {{- define "switchboard.environment" -}}
 {{- $values := .root.Values -}}
 - { name: REDIS_URL_FILE, value: /run/secrets/switchboard/redis_url }
@@ -121,6 +124,17 @@ capabilities:
 {{- end }}
 {{- if .database }}
 - { name: SWITCHBOARD_DATABASE_URL_FILE, value: /run/secrets/switchboard/database_url }
+{{- end }}
+{{- if and .tracing $values.tracing.endpoint }}
+- { name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ $values.tracing.endpoint | quote }} }
+{{- with $values.tracing.existingSecret }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom:
+    secretKeyRef: { name: {{ . }}, key: {{ $values.tracing.headersKey }} }
+{{- end }}
+{{- range $name, $value := $values.tracing.variables }}
+- { name: {{ $name }}, value: {{ $value | toString | quote }} }
+{{- end }}
 {{- end }}
 {{- $settings := merge (dict) $values.settings (dict "SWITCHBOARD_TIERS" (include "switchboard.tiers" .root | fromJson | keys | sortAlpha | join ",")) }}
 {{- range $name, $value := $settings }}

@@ -22,6 +22,7 @@ from tasks.rooms import (
     WorkerStatus,
     keys,
 )
+from tasks.rooms.counters import UploadOutcome
 
 STARTED_MS = 1000
 """Of `room_started`, before the receiver has it: LiveKit's clock."""
@@ -187,7 +188,14 @@ async def all_histories(rooms: RoomStore) -> Seconds:
     await beat(rooms, worker("celery@one", Intake.OPEN, queues=("premium", "standard")))
     await beat(rooms, worker("celery@two", Intake.DRAINING, queues=("premium",)))
     await rooms.hold_leadership("me", 60_000)
-    await Counters(rooms.redis).tick(1_700_000_000_500, Repairs({SweepName.LOST_CALLS: 2, SweepName.PERMITS: 3}))
+    counters = Counters(rooms.redis)
+    for kind, outcome in (
+        ("recordings", UploadOutcome.TAKEN),
+        ("recordings", UploadOutcome.TAKEN),
+        ("traces", UploadOutcome.REFUSED),
+    ):
+        await counters.count_upload(kind, outcome)
+    await counters.tick(1_700_000_000_500, Repairs({SweepName.LOST_CALLS: 2, SweepName.PERMITS: 3}))
     await notices(rooms)
     await writer(rooms)
     return histories.seconds

@@ -118,6 +118,10 @@ VALUES: dict[str, dict[Labels, float]] = {
     "notice_backends_disabled": {labels(): 1},
     "notice_tries_total": {labels(result="delivered"): 5, labels(result="failed"): 2},
     "notices_total": {labels(outcome="delivered"): 4, labels(outcome="given_up"): 1},
+    "uploads_total": {
+        labels(kind="recordings", outcome="taken"): 2,
+        labels(kind="traces", outcome="refused"): 1,
+    },
     "usage_tokens_total": usage(("direction", "input"), provider="openai", model="gpt-x", premium=200, standard=200)
     | usage(("direction", "output"), provider="openai", model="gpt-x", premium=40, standard=40),
     "usage_characters_total": usage(provider="eleven", model="flash", premium=100, standard=100),

@@ -7,6 +7,7 @@ import math
 import pytest
 import yaml
 
+from ops.cli import main
 from ops.helm import chart
 from tasks.call.drain import HAND_OVER_SECONDS
 from tasks.settings import ConsoleSettings, FlowerSettings, Settings
@@ -113,7 +114,7 @@ def test_each_process_has_only_the_secrets_that_it_needs(values: str) -> None:
     for name, pod in pods(values).items():
         named = set(env(pod))
         assert "REDIS_URL_FILE" in named
-        calls = "-worker-" in name or name.endswith("-receivers")
+        calls = "-worker-" in name or name.endswith(("-receivers", "-probe"))
         decrypts = "-worker-" in name or name.endswith("-background")
         assert ("LIVEKIT_API_SECRET_FILE" in named) == (calls or decrypts)
         assert decrypts or "SWITCHBOARD_ENCRYPTION_KEYS_FILE" not in named
@@ -210,14 +211,43 @@ def test_no_label_of_a_pod_changes_with_the_version_of_the_chart(values: str) ->
 
 
 @each_set
-def test_only_workers_and_background_workers_may_connect_to_anything(values: str) -> None:
+def test_only_workers_background_workers_and_probes_may_connect_to_anything(values: str) -> None:
     for name, policy in of_kind(values, "NetworkPolicy").items():
         egress = "Egress" in policy["spec"]["policyTypes"]
-        assert egress == (not name.endswith(("-workers", "-background")))
+        assert egress == (not name.endswith(("-workers", "-background", "-probe")))
         if egress:
             assert all(rule["ports"] for rule in policy["spec"]["egress"])
         else:
-            assert "ingress" not in policy["spec"]
+            # The probe's metrics are scraped.
+            assert ("ingress" in policy["spec"]) == name.endswith("-probe")
+
+
+def test_receivers_and_workers_send_their_traces_to_one_collector_with_its_secret_headers() -> None:
+    makers = {name for name in pods("production") if "-worker-" in name or name.endswith("-receivers")}
+    for name, pod in pods("production").items():
+        variables = {each["name"]: each for each in container(pod)["env"] if each["name"].startswith("OTEL_")}
+        assert bool(variables) == (name in makers), name
+        if variables:
+            assert variables["OTEL_EXPORTER_OTLP_ENDPOINT"]["value"] == "http://collector.monitoring:4318"
+            headers = variables["OTEL_EXPORTER_OTLP_HEADERS"]["valueFrom"]["secretKeyRef"]
+            assert headers == {"name": "collector", "key": "headers"}
+            assert variables["OTEL_TRACES_SAMPLER_ARG"]["value"] == "0.1"
+    receivers = of_kind("production", "NetworkPolicy")["switchboard-receivers"]["spec"]["egress"]
+    assert 4318 in [port["port"] for rule in receivers for port in rule["ports"]]
+    assert not [name for pod in pods("minimal").values() for name in env(pod) if name.startswith("OTEL_")]
+
+
+def test_a_probe_calls_its_tenants_with_the_options_that_the_command_has() -> None:
+    assert not [name for name in pods("minimal") if name.endswith("-probe")]
+    program, name, *arguments = container(pods("production")["switchboard-probe"])["command"]
+    assert program == "switchboard"
+    with main.commands[name].make_context(name, arguments) as context:
+        assert context.params["tenants"] == ("acme", "probe-tenant")
+        assert context.params["every"] == 60
+        assert context.params["say"] == "What are your opening hours?"
+    monitored = of_kind("production", "ServiceMonitor")
+    assert monitored["switchboard-probe"]["spec"]["endpoints"][0]["port"] == "metrics"
+    assert of_kind("production", "Service")["switchboard-probe"]["spec"]["ports"][0]["port"] == context.params["port"]
 
 
 def test_the_tiers_of_an_installation_are_those_that_have_workers() -> None:

@@ -5,34 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from glob import glob
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
-import pytest_asyncio
 from cryptography.fernet import Fernet
-from redis.asyncio import Redis
 
-from ops.commands.doctor import check
 from ops.commands.doctor.checks import CHECKS
-from ops.commands.doctor.finding import Finding, State
-from ops.commands.doctor.installation import Installation
-from ops.commands.doctor.webhooks import webhooks
-from ops.stack import Binaries, Stack, StackOptions, WorkerSpec, environment
+from ops.commands.doctor.finding import State
+from ops.stack import Binaries, environment
 from ops.stack.livekit import LiveKitServer
 from ops.stack.ports import HOST, PortPicker
 from ops.stack.redis import RedisServer
-from tasks.settings import Settings
 from tasks.tenants import keys as tenant_keys
-from tests.provider_emulators.openai import OpenAIEmulator
+from tests.integration.ops.doctor.conftest import KEY, Healthy, wrong
 from tests.provider_emulators.server import Fault
 from tests.support.command import switchboard
-from tests.support.key_leaks import leaked_keys
 from tests.support.livekit_server import livekit_server
 from tests.support.redis_with_tls import missing
 from tests.support.tenants import declare, signer
@@ -41,80 +33,9 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FAKETIME = "/usr/lib/*/faketime/libfaketime.so.1"
-KEY = "the-key-of-acme-which-nobody-may-read"
-WEBHOOK_SECONDS = 2.0
-
-
-@dataclass(frozen=True)
-class Healthy:
-    """An installation that has all that it needs, and what a test breaks of it."""
-
-    stack: Stack
-    env: Mapping[str, str]
-    redis: Redis
-    provider: OpenAIEmulator
-
-    async def examine(self, **changed: str) -> dict[str, tuple[Finding, ...]]:
-        """The findings of each check, with these variables instead of the healthy ones."""
-        settings = Settings.read({**self.env, **changed})
-        async with Installation.open(settings, webhook_seconds=WEBHOOK_SECONDS) as installation:
-            return {each.check: each.findings async for each in check.run(CHECKS, installation)}
-
-    async def find_webhook(self, url: str, **changed: str) -> Finding:
-        """The finding of the check of webhooks, told this address of the receivers."""
-        settings = Settings.read({**self.env, **changed})
-        async with Installation.open(settings, webhook_seconds=1.0, webhook_url=url) as installation:
-            return await anext(webhooks(installation))
-
-
-def wrong(examined: Mapping[str, tuple[Finding, ...]]) -> dict[str, Finding]:
-    """The first finding of each check that is not ok."""
-    return {
-        name: finding
-        for name, findings in examined.items()
-        for finding in reversed(findings)
-        if finding.state is not State.OK
-    }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def healthy(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Healthy]:
-    directory = tmp_path_factory.mktemp("doctor")
-    (directory / "load").write_text("0.1")
-    (directory / "key").write_text(KEY)
-    provider = OpenAIEmulator(reply="Hello.")
-    async with AsyncExitStack() as closing:
-        await closing.enter_async_context(provider.serve())
-        tenants = directory / "tenants.toml"
-        llm = f'provider = "openai"\nmodel = "m"\nbase_url = "{provider.url}"\nkey = "file:{directory / "key"}"'
-        tenants.write_text(
-            f'[tenants.acme]\ntier = "premium"\n[tenants.acme.llm]\n{llm}\n[tenants.bolt]\ntier = "free"\n'
-        )
-        options = StackOptions(
-            directory=directory,
-            binaries=binaries,
-            workers=(WorkerSpec("one", ("premium", "free"), slots=1),),
-            receivers=1,
-            tenants=tenants,
-            env={
-                "SWITCHBOARD_TIERS": "premium,free",
-                "SWITCHBOARD_LOAD_FILE": str(directory / "load"),
-                "SWITCHBOARD_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
-                "SWITCHBOARD_SLOTS": "1",
-            },
-            redis_append_only=True,
-        )
-        stack = await closing.enter_async_context(Stack.start(options))
-        redis = await closing.enter_async_context(stack.redis.client())
-        yield Healthy(stack, stack.env, redis, provider)
-        assert await leaked_keys(redis) == []
 
 
 async def test_a_healthy_installation_is_all_ok_and_the_room_of_the_check_is_gone(healthy: Healthy) -> None:
-    async def idle() -> bool:
-        return bool(healthy.stack.workers) and not wrong({"workers": (await healthy.examine())["workers"]})
-
-    await until(idle)
     status, output, problems = await switchboard(healthy.env, "doctor")
     assert (status, problems) == (0, ""), output
     lines = output.splitlines()
