@@ -159,6 +159,7 @@ from tasks.rooms.overview import OpenRoom, RoomOverview
 from tasks.rooms.records import DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, Wait, WorkerStatus
 from tasks.rooms.states import (
     AttemptEnding,
+    CallEnd,
     CallState,
     ClaimRefusal,
     CloseResult,
@@ -180,6 +181,7 @@ __all__ = [
     "AttemptEnding",
     "AttemptMetrics",
     "AttemptRecord",
+    "CallEnd",
     "CallOperations",
     "CallRecord",
     "CallState",
