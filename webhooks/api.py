@@ -23,15 +23,14 @@ from pydantic.json_schema import SkipJsonSchema
 from tasks.errors import SwitchboardError
 from tasks.records import (
     CallFilter,
-    Database,
     DatabaseUnavailable,
     InvalidCursor,
-    RecordStore,
     SchemaOutdated,
     SchemaTooNew,
 )
 from tasks.records import TenantUsage as StoredUsage
 from tasks.records.directory import CallDirectory
+from tasks.records.on_demand import RecordsOnDemand
 from tasks.redis_client import connect, within_deadline
 from tasks.rooms import CallOperations, CallState, EndRequestResult, State
 from tasks.rooms.open_rooms import OpenRooms
@@ -74,7 +73,7 @@ class ApiEndpoint:
     """State of these routes, on `app.state.api_endpoint` while the app runs."""
 
     directory: CallDirectory
-    records: RecordStore
+    records: RecordsOnDemand
     rooms: OpenRooms
     operations: CallOperations
     metrics: Metrics
@@ -88,8 +87,8 @@ class ApiEndpoint:
         seconds = min(DATABASE_SECONDS, settings.database.deadline_seconds)
         database_settings = settings.database.model_copy(update={"deadline_seconds": seconds})
         redis_seconds = settings.redis.deadline_seconds
-        async with connect(settings.redis) as redis, Database.open(database_settings) as database:
-            records, rooms = RecordStore(database), OpenRooms(redis)
+        async with connect(settings.redis) as redis, RecordsOnDemand.open(database_settings) as records:
+            rooms = OpenRooms(redis)
             yield cls(
                 directory=CallDirectory(rooms, records, redis_seconds=redis_seconds),
                 records=records,

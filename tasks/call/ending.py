@@ -74,7 +74,8 @@ class Ended:
             logger.info("closed the room that joining has made", extra={"sid": self.room_made, "result": closed})
         if not written:
             return Result(self.reason, TaskEnd.RETRIED, OUTLIVED)
-        return Result(self.reason, TaskEnd.SUCCEEDED, f"ended by {self.ended_by}: {self.reason}")
+        # As it is in the record: an operator may have asked for it, and the attempt knows only that it had to leave.
+        return Result(self.reason, TaskEnd.SUCCEEDED, f"ended by {written.ended_by}: {written.outcome}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
     database      `Database`: connections, deadlines, and errors that name the cure
     store         `RecordStore`: find calls, one call with its attempts, usage, erasure
     directory     `CallDirectory`: open calls and those that are over in one list
+    on_demand     `RecordsOnDemand`: a store that is loaded at its first query
     call_filter   `CallFilter`, and the cursors of pages
+    selection     the conditions of a search, in SQL
     results       the results of `RecordStore`
     stream        the stream of records in Redis, read by a group of writers
     entries       the rows that one entry of the stream stands for
@@ -37,13 +39,16 @@ attempt that was handed over or killed is lost. A call belongs to the period in 
 that a list shows of a month are those whose usage the month has.
 
 Only the writer, `switchboard records`, and what shows records imports this package. Workers, their children and the
-reconciler do not: a call never waits for the database.
+reconciler do not: a call never waits for the database. `Database` and `RecordStore` are imported when they are first
+named: SQLAlchemy, alembic and the drivers take 40 MB, which a receiver need not have (`on_demand`).
 """
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from tasks.records.call_filter import CallFilter
-from tasks.records.database import Database
 from tasks.records.errors import DatabaseUnavailable, InvalidCursor, SchemaOutdated, SchemaTooNew
 from tasks.records.results import (
     CallDetails,
@@ -54,7 +59,10 @@ from tasks.records.results import (
     TenantUsage,
     UsageLine,
 )
-from tasks.records.store import RecordStore
+
+if TYPE_CHECKING:
+    from tasks.records.database import Database
+    from tasks.records.store import RecordStore
 
 __all__ = [
     "CallDetails",
@@ -72,3 +80,11 @@ __all__ = [
     "TenantUsage",
     "UsageLine",
 ]
+
+_LATER = {"Database": "tasks.records.database", "RecordStore": "tasks.records.store"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from tasks.records.call_filter import CallFilter, cursor_of, parse_cursor
+from tasks.records.call_filter import MOST_CALLS, CallFilter, cursor_of, parse_cursor
+from tasks.records.on_demand import CallRecords
 from tasks.records.results import CallDetails, StoredCall
-from tasks.records.store import MOST_CALLS, RecordStore
 from tasks.redis_client import within_deadline
 from tasks.rooms import Room, State
 from tasks.rooms.open_rooms import OpenRooms
@@ -55,7 +55,7 @@ class CallDirectory:
     `redis_seconds`: the deadline of Redis. Every method raises RedisUnavailable, and what `RecordStore` raises.
     """
 
-    def __init__(self, rooms: OpenRooms, records: RecordStore, *, redis_seconds: float) -> None:
+    def __init__(self, rooms: OpenRooms, records: CallRecords, *, redis_seconds: float) -> None:
         self._rooms = rooms
         self._records = records
         self._redis_seconds = redis_seconds

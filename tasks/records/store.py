@@ -6,10 +6,10 @@ import time
 from collections import defaultdict
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, func, select, update
+from sqlalchemy import Row, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tasks.records.call_filter import CallFilter, after_cursor, cursor_of
+from tasks.records.call_filter import MOST_CALLS, CallFilter, cursor_of
 from tasks.records.database import Database
 from tasks.records.models import Attempt, Call, ProviderFailure, Usage
 from tasks.records.results import (
@@ -21,12 +21,9 @@ from tasks.records.results import (
     TenantUsage,
     UsageLine,
 )
+from tasks.records.selection import Query, after_cursor, apply_filter
 from tasks.rooms import AttemptEnding, CallState, EndedBy, LossCause
 
-Query = Select[*tuple[Any, ...]]
-
-MOST_CALLS = 1000
-"""Calls of one page."""
 ALL = CallFilter()
 
 
@@ -45,7 +42,7 @@ class RecordStore:
         A cursor stays good for ever, also with another limit. Calls that come later are before it.
         """
         limit = max(1, min(limit, MOST_CALLS))
-        query = after_cursor(wanted.apply(select(Call.__table__)), cursor).limit(limit + 1)
+        query = after_cursor(apply_filter(wanted, select(Call.__table__)), cursor).limit(limit + 1)
         async with self._database.transaction() as connection:
             rows = (await connection.execute(query)).all()
         calls = tuple(map(_call, rows[:limit]))
@@ -98,7 +95,7 @@ class RecordStore:
         """
         if sid is None and number is None:
             raise ValueError("erase needs a sid or a number")
-        query = CallFilter(sid=sid, tenant=tenant).apply(select(Call.__table__))
+        query = apply_filter(CallFilter(sid=sid, tenant=tenant), select(Call.__table__))
         if number is not None:
             query = query.where(Call.number == number)
         async with self._database.transaction() as connection:

@@ -160,6 +160,7 @@ from tasks.rooms.overview import OpenRoom, RoomOverview
 from tasks.rooms.records import DeadLetter, Limits, Room, RoomSummary, TenantlessRoom, Wait, WorkerStatus
 from tasks.rooms.states import (
     AttemptEnding,
+    CallEnd,
     CallState,
     ClaimRefusal,
     CloseResult,
@@ -181,6 +182,7 @@ __all__ = [
     "AttemptEnding",
     "AttemptMetrics",
     "AttemptRecord",
+    "CallEnd",
     "CallOperations",
     "CallRecord",
     "CallState",

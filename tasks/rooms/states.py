@@ -6,6 +6,7 @@ The Lua scripts return these very words.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class State(StrEnum):
@@ -96,6 +97,13 @@ class EndedBy(StrEnum):
     AGENT = "agent"
     LIMIT = "limit"
     OPERATOR = "operator"
+
+
+class CallEnd(NamedTuple):
+    """The end of a call as it was written. A request to end it comes before what its attempt has met with."""
+
+    outcome: str
+    ended_by: EndedBy
 
 
 class EndRequestResult(StrEnum):

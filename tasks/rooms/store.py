@@ -11,6 +11,7 @@ from tasks.rooms.overview import RoomOverview
 from tasks.rooms.records import DeadLetter, Limits, Room, RoomSummary, WorkerStatus, readable_room
 from tasks.rooms.scripts import Script
 from tasks.rooms.states import (
+    CallEnd,
     ClaimRefusal,
     CloseResult,
     EndedBy,
@@ -176,8 +177,8 @@ class RoomStore:
         metrics: AttemptMetrics = NO_METRICS,
         ended_by: EndedBy = EndedBy.CALLERS,
         claimant: str = "",
-    ) -> bool:
-        """End the call and write its records; `metrics`: as in `renew`. Returns False if it is stale."""
+    ) -> CallEnd | None:
+        """End the call and write its records; `metrics`: as in `renew`. Returns None if it is stale."""
         ended = await self._end_call(
             room_key=keys.room(sid),
             conversation_key=keys.conversation(sid),
@@ -191,7 +192,7 @@ class RoomStore:
             turns=metrics.turns,
             over_ms=keys.OVER_ROOM_MS,
         )
-        return bool(ended)
+        return CallEnd(ended[0], EndedBy(ended[1])) if ended else None
 
     async def close(self, sid: str, *, missing: bool = False) -> CloseResult:
         """Close a room that has finished on the LiveKit server.
@@ -354,8 +355,7 @@ class RoomStore:
     async def opened_ms(self) -> dict[str, int]:
         """Return the sid of every open room, and when it was opened, unix ms."""
         # In pieces: ten thousand in one answer take redis-py 100 ms to read, in which the event loop does nothing else.
-        scan = self.redis.zscan_iter(keys.ROOMS, count=SCAN_BATCH)
-        return {str(sid): int(ms) async for sid, ms in scan}
+        return {str(sid): int(ms) async for sid, ms in self.redis.zscan_iter(keys.ROOMS, count=SCAN_BATCH)}
 
     async def list_running(self) -> set[str]:
         """Return the sid of every running room."""

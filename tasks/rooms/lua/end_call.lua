@@ -10,7 +10,7 @@
 --       over_ms               TTL of the room
 --       calls_length, notice_events_length    records and events to keep
 --       then that of lib/admission
--- Returns 1, or 0 if the attempt is stale.
+-- Returns outcome and ended_by as they are written, or nil if the attempt is stale.
 
 local room_key, conversation_key, rooms_key, leases_key, delayed_key, calls_key,
   notice_events_key, notify_key = unpack(KEYS)
@@ -25,7 +25,7 @@ local sid, attempt, claimant, outcome, ended_by, public_reason, usage, turns, ov
 
 local held, uncounted = holds(room_key, attempt, claimant, 'uncounted')
 if not held then
-  return 0
+  return false
 end
 
 outcome, ended_by, public_reason = requested_end(room_key, outcome, ended_by, public_reason)
@@ -35,4 +35,4 @@ finish(sid, room_key, conversation_key, 'ended', outcome, ended_by, public_reaso
 notify_requested_end(sid, ended_by)
 write_call_record(sid, room_key, 'ended', outcome, used)
 release(sid)
-return 1
+return { outcome, ended_by }

@@ -43,10 +43,11 @@ def test_every_package_that_is_declared_is_imported() -> None:
     assert not declared - used
 
 
-def test_a_receiver_starts_without_the_pipeline() -> None:
+def test_a_receiver_starts_without_the_pipeline_and_without_the_database() -> None:
     program = (
         "import sys, webhooks.app\n"
-        "heavy = ('pipeline', 'livekit.agents', 'onnxruntime', 'numpy')\n"
+        "heavy = ('pipeline', 'livekit.agents', 'onnxruntime', 'numpy',"
+        " 'sqlalchemy', 'alembic', 'psycopg', 'aiosqlite')\n"
         "print([name for name in sys.modules if name.startswith(heavy)])"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -17,8 +17,8 @@ from pipeline.phase import Phase
 from tasks.call import watchdog as watchdogs
 from tasks.call.ending import Ended, Lost
 from tasks.call.watchdog import Watchdog
+from tasks.rooms import CallOperations, Room, RoomStore, State
 from tasks.rooms import EndedBy as RoomEndedBy
-from tasks.rooms import Room, RoomStore, State
 from tasks.settings import Settings
 from tests.integration.tasks.call.test_lease import claimed
 from tests.support.waiting import until
@@ -149,6 +149,20 @@ async def test_an_event_loop_that_is_blocked_for_less_keeps_the_call_and_its_lea
         assert not ended.is_set()
         assert await rooms.list_expired_leases(10) == []
         assert await watchdog.end(Ended("room empty", RoomEndedBy.CALLERS)) == "room empty"
+
+
+async def test_a_call_that_an_operator_ends_is_shown_as_ended_by_the_operator(
+    rooms: RoomStore, limits: Callable[[str], Settings]
+) -> None:
+    async with guarded(rooms, limits("none")) as (watchdog, _):
+        watchdog.enter(Phase.RUNNING)
+        await CallOperations(rooms.redis).end("RM_1")
+        await watchdog.closing.wait()
+        # The attempt is asked to leave, and cannot know by whom.
+        result = await watchdog.end(Ended("room finished", RoomEndedBy.CALLERS))
+    room = await room_of(rooms)
+    assert (room.ended_by, room.reason) == ("operator", "ended by an operator")
+    assert result.shown == "ended by operator: ended by an operator"
 
 
 async def test_the_event_loop_may_stand_still_while_the_agent_is_imported(

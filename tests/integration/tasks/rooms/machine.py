@@ -127,7 +127,7 @@ class RoomMachine(World):
         if room.runs(attempt):
             return
         store, sid = self._store, room.sid
-        self._same("end", self.do(store.end(sid, attempt, outcome="o")), self.model.end(room, attempt))
+        self._same("end", bool(self.do(store.end(sid, attempt, outcome="o"))), self.model.end(room, attempt))
         written = self.do(store.dead_letter(sid, attempt=attempt, reason="r"))
         self._same("dead letter", written, self.model.dead_letter(room, attempt))
         saved = self.do(store.renew(sid, attempt, conversation=b"words"))
@@ -284,7 +284,7 @@ class RoomMachine(World):
         attempt = room.attempt + other
         new = self._tells()
         ended = self.do(self._store.end(room.sid, attempt, outcome="o", metrics=AttemptMetrics(**new)))
-        self._same("end", ended, self.model.end(room, attempt, **new))
+        self._same("end", bool(ended), self.model.end(room, attempt, **new))
 
     @knows(State.RUNNING)
     @rule(which=any_one, other=attempt_offset)
