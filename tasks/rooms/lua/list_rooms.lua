@@ -4,7 +4,7 @@
 -- ARGV  rooms_key (zset), room_prefix
 --       first                 the first room of this part, from 0, the oldest first
 --       most                  rooms in a part
---       then the fields to read of each room; `state` is the first of them
+--       then any number of fields to read of each room, the first of them `state`
 -- Returns {rooms in this part, JSON}: of each room that is open, as one array, the sid and the fields, false where there
 -- is none. One text instead of thousands of values, which a client would take much longer to read.
 

@@ -33,7 +33,7 @@ def test_the_options_of_the_tenant_are_those_of_the_front_desk(
     tables = LOCAL_TABLES if providers is Providers.LOCAL else cloud_tables(emulators)
     tenants = tomllib.loads(tables.tenants_file(tmp_path).read_text("utf-8"))["tenants"]
     tenant = Tenant.model_validate({"id": name, **tenants[name]})
-    keys = {kind: Secret(KEY) for kind in tables.tables if tables.emulators}
+    keys: dict[str, Secret] = {kind: Secret(KEY) for kind in tables.tables if tables.emulators}
     monkeypatch.setenv("BENCH_PROVIDERS", tables.for_agents())
     monkeypatch.setenv("BENCH_PROVIDER_KEY", KEY)
     assert voice_agent_options(tenant, keys) == options()
