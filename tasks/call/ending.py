@@ -70,7 +70,8 @@ class Ended:
             claimant=room.claimant,
         )
         if self.room_made:
-            closed = await rooms.close(self.room_made)
+            # A caller may have joined it since it was looked at, and then has to be found again.
+            closed = await rooms.close(self.room_made, missing=True)
             logger.info("closed the room that joining has made", extra={"sid": self.room_made, "result": closed})
         if not written:
             return Result(self.reason, TaskEnd.RETRIED, OUTLIVED)

@@ -17,7 +17,7 @@ from pipeline.phase import Phase
 from tasks.call import watchdog as watchdogs
 from tasks.call.ending import Ended, Lost
 from tasks.call.watchdog import Watchdog
-from tasks.rooms import CallOperations, Room, RoomStore, State
+from tasks.rooms import CallOperations, OpenResult, RenewResult, Room, RoomStore, State
 from tasks.rooms import EndedBy as RoomEndedBy
 from tasks.settings import Settings
 from tests.integration.tasks.call.test_lease import claimed
@@ -227,14 +227,43 @@ async def test_only_the_first_ending_is_written(rooms: RoomStore, limits: Callab
     assert len(await rooms.list_call_records()) == 1
 
 
-async def test_a_room_that_joining_has_made_is_answered_by_nobody(
+async def open_made(rooms: RoomStore, *, joined_at_ms: int | None = None) -> OpenResult:
+    return await rooms.open(
+        sid="RM_2",
+        name="n",
+        tenant="acme",
+        tier="premium",
+        queue="premium",
+        message=b"m",
+        started_at_ms=None,
+        received_at_ms=0,
+        ended_before_ms=joined_at_ms,
+    )
+
+
+async def test_a_room_that_joining_has_made_is_answered_by_nobody_until_a_caller_joins_it(
     rooms: RoomStore, limits: Callable[[str], Settings]
 ) -> None:
     async with guarded(rooms, limits("none")) as (watchdog, _):
         await watchdog.end(Ended("room gone", RoomEndedBy.CALLERS, room_made="RM_2"))
-    made = await rooms.get("RM_2")
-    assert made is not None
-    assert (made.state, made.reason) == (State.CANCELLED, "room finished")
+    assert await open_made(rooms) is OpenResult.KNOWN
+    # As the look at the LiveKit server's list does, whenever the caller has joined.
+    known = (await rooms.look_up(["RM_2"]))["RM_2"]
+    assert (known.state, known.ended_by) == (State.ENDED, "callers")
+    assert await open_made(rooms, joined_at_ms=(known.ended_ms or 0) + 1) is OpenResult.QUEUED
+
+
+async def test_a_call_in_a_room_that_joining_has_made_goes_on(
+    rooms: RoomStore, limits: Callable[[str], Settings]
+) -> None:
+    async with guarded(rooms, limits("none")) as (watchdog, _):
+        await open_made(rooms)
+        assert isinstance(await rooms.claim("RM_2", 1, claimant="d", worker="w", pid=1), Room)
+        await watchdog.end(Ended("room gone", RoomEndedBy.CALLERS, room_made="RM_2"))
+        made = await rooms.get("RM_2")
+        assert made is not None
+        assert made.state is State.RUNNING
+        assert await rooms.renew("RM_2", 1, claimant="d") is RenewResult.RENEWED
 
 
 async def test_a_room_that_finishes_is_told_to_the_call(rooms: RoomStore, limits: Callable[[str], Settings]) -> None:
