@@ -29,14 +29,14 @@ NAMES = {Providers.CLOUD: "latest", Providers.LOCAL: "local"}
 
 
 @click.command(help=__doc__)
-@click.option("--quick", is_flag=True, help="Fewer samples: about 5 minutes.")
+@click.option("--quick", is_flag=True, help="Fewer samples.")
 @click.option(
     "--only", multiple=True, type=click.Choice(list(FIGURES)), help="Measure only this figure; may be repeated."
 )
 @click.option(
     "--providers",
-    type=click.Choice(list(Providers)),
-    default=Providers.CLOUD,
+    type=click.Choice([providers.value for providers in Providers]),
+    default=Providers.CLOUD.value,
     show_default=True,
     help="Deepgram, OpenAI and ElevenLabs as emulators, or the local providers.",
 )

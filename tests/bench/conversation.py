@@ -98,7 +98,8 @@ class Conversation:
             await caller.listener.wait_for_sound(asked.end, TIMEOUT_SECONDS)
         except CallError:
             return _no_reply(calls)
-        began = caller.listener.onset(asked.end)
+        # The frame with the sound may have begun before the question's end.
+        began = min(caller.listener.onset(asked.end), caller.clock.now())
         await caller.listener.wait_for_silence(QUIET_SECONDS, ANSWER_SECONDS)
         return Reply(time.monotonic(), began - asked.end, caller.clock.now() - QUIET_SECONDS - began, calls)
 
