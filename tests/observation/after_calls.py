@@ -31,7 +31,7 @@ class AfterCalls:
     async def start(
         cls, stack: Stack, backends: tuple[Backend, Backend], *, console_port: int, writer_port: int
     ) -> AsyncIterator[AfterCalls]:
-        """Start the console, and the background worker and the writer when they are asked for."""
+        """Start the console. The writer has been there once; it and the background worker come back when asked for."""
         directory, env = stack.directory, stack.receivers[0].env
         console = Console(directory, env, port=console_port)
         writer = RecordWriterProcess(directory, env, port=writer_port)
@@ -40,6 +40,9 @@ class AfterCalls:
             for process in (console, writer, background):
                 running.push_async_callback(process.stop)
             await console.start()
+            # It makes the group of the stream, without which nobody could lag behind.
+            await writer.start()
+            await writer.stop()
             yield cls(writer, background, backends[0])
 
 
