@@ -8,8 +8,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.text import Text
-
 from ops.commands import terminal
 from ops.commands.running import exit_status
 from tasks.errors import SwitchboardError
@@ -52,7 +50,7 @@ async def _list(limit: int, *, as_json: bool) -> None:
     table = terminal.plain_table("id", "time", "room", "tenant", "attempt", "reason")
     for letter in letters:
         cells = (letter.id, _time(letter), letter.name, letter.tenant, str(letter.attempt), letter.reason)
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*terminal.cells(cells))
     terminal.console().print(table if letters else "no dead letters")
 
 

@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.style import Style
 from rich.table import Table
+from rich.text import Text
 
 PIPE_WIDTH = 240
 UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
@@ -25,6 +26,11 @@ def plain_table(*columns: str, title: str | None = None) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
+
+
+def cells(texts: Iterable[str]) -> list[Text]:
+    """Return the cells of a row of such a table: without markup, and nothing that would control the terminal."""
+    return [Text(printable(text)) for text in texts]
 
 
 def table_lines(headers: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[str] = ()) -> list[str]:

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from rich.text import Text
-
 from ops.commands import terminal
 from ops.commands.calls.lookup import CallCommandError
 from ops.commands.calls.lookup import run as run_command
@@ -41,7 +39,7 @@ async def _usage(tenant: str | None, month: str, *, as_csv: bool, as_json: bool)
         return
     table = terminal.plain_table(*COLUMNS[1:])
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row[1:]))
+        table.add_row(*terminal.cells(row[1:]))
     terminal.console().print(table if rows else f"no calls in {month}")
 
 

@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rich.text import Text
-
 from ops.commands import terminal
 from ops.commands.calls.lookup import CallCommandError, run
 from ops.commands.ps import format_age
@@ -81,7 +79,7 @@ async def _list(options: ListOptions, *, as_json: bool) -> None:
     columns = ("opened", "room", "sid", "tenant", "state", "from", "number", "attempt", "lasted", "outcome", "worker")
     table = terminal.plain_table(*columns)
     for call in page.calls:
-        table.add_row(*(Text(cell) for cell in _cells(call)))
+        table.add_row(*terminal.cells(_cells(call)))
     terminal.console().print(table if page.calls else "no calls")
     if page.next_cursor:
         print(f"more: --cursor {page.next_cursor}")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from ops.commands import terminal
 from ops.commands.calls.listing import as_object, open_directory, shown_time
 from ops.commands.calls.lookup import CallCommandError, find_room, run
 from ops.commands.ps import format_age
@@ -39,7 +40,7 @@ async def _show(name_or_sid: str, *, as_json: bool) -> None:
         print(json.dumps(details(found), ensure_ascii=False))
         return
     for line in lines(found):
-        print(line)
+        print(terminal.printable(line))
 
 
 async def _find(directory: CallDirectory, sid: str, name: str) -> FoundCall | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from ops.commands import terminal
 from ops.commands.calls.lookup import CallCommandError, find_room
 from ops.commands.calls.lookup import run as run_command
 from ops.commands.ps import format_age
@@ -51,7 +52,7 @@ async def _why(name_or_sid: str, *, as_json: bool) -> None:
         print(json.dumps(as_object(room, explanation), ensure_ascii=False))
         return
     for line in lines(room, explanation, names):
-        print(line)
+        print(terminal.printable(line))
 
 
 async def _unknown(rooms: RoomStore, name_or_sid: str) -> str:

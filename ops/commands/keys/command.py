@@ -9,8 +9,6 @@ from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from rich.text import Text
-
 from ops.commands import terminal
 from ops.commands.running import exit_status
 from tasks.errors import UnknownTenant
@@ -105,7 +103,7 @@ async def _list(tenant: str | None, *, as_json: bool) -> None:
             *(key.id, key.name, ", ".join(sorted(key.tenants)), ", ".join(sorted(key.scopes))),
             *(_time(key.created_at), _expiry(key), _time(each.used_at) or "never"),
         )
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*terminal.cells(cells))
     terminal.console().print(table if stored else "no keys; create one: switchboard keys create --help")
 
 

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from redis.asyncio import Redis
-from rich.text import Text
 
 from ops.commands import terminal
 from ops.commands.running import exit_status
@@ -87,7 +86,7 @@ async def _list(
             *(notice.id, _time(notice.occurred_ms), notice.type, notice.sid, notice.state.value),
             *(str(len(notice.attempts)), answer, _time(notice.next_ms)),
         )
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*terminal.cells(cells))
     terminal.console().print(table if found else "no notices")
     return 0
 
@@ -159,7 +158,7 @@ async def _backends(*, as_json: bool) -> int:
     for backend in found:
         why = backend.disabled.reason if backend.disabled else ""
         cells = (backend.tenant, _state(backend), str(backend.pending), str(backend.dropped))
-        table.add_row(*(Text(cell) for cell in (*cells, _time(backend.delivered_ms), why)))
+        table.add_row(*terminal.cells((*cells, _time(backend.delivered_ms), why)))
     terminal.console().print(table if found else "no tenant has a table [notices]")
     return 0
 

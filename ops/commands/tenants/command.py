@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from redis.exceptions import RedisError
-from rich.text import Text
 
 from ops.commands import terminal
 from ops.commands.tenants import declaration, key_values
@@ -109,7 +108,7 @@ async def _list(*, as_json: bool) -> int:
             *providers,
             str(len(stored.encrypted_keys)),
         )
-        table.add_row(*(Text(cell) for cell in cells))
+        table.add_row(*terminal.cells(cells))
     terminal.console().print(table if tenants else "no tenants; declare some and run: switchboard tenants apply FILE")
     return 0
 
