@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import ClientConnectionResetError, WSMsgType, web
 
 from pipeline.providers.local.endpointer import Endpointer, EndpointEvent
 from tests.provider_emulators.server import Fault, ProviderEmulator, transcribe
@@ -54,6 +55,19 @@ class DeepgramEmulator(ProviderEmulator):
         rate = int(request.query.get("sample_rate", "16000"))
         protocol = _Version2 if request.path.startswith("/v2") else _Version1
         connection = protocol(socket, rate, self)
+        # A caller's process that is killed is no fault of the emulator's.
+        with suppress(ClientConnectionResetError):
+            await self._serve(request, socket, connection, rate, fault)
+        return socket
+
+    async def _serve(
+        self,
+        request: web.Request,
+        socket: web.WebSocketResponse,
+        connection: _Connection,
+        rate: int,
+        fault: Fault | None,
+    ) -> None:
         async for message in socket:
             # A fault that is set during the connection applies to the speech after that.
             fault = fault or (self.fault if self.fault in {Fault.CUT, Fault.STALL} else None)
@@ -67,7 +81,6 @@ class DeepgramEmulator(ProviderEmulator):
                 if fault is None:
                     await connection.end_utterance()
                 break
-        return socket
 
 
 class _Connection:
