@@ -1,7 +1,8 @@
 """Encryption at rest: Fernet, with key rotation, each content bound to its owner. And signatures of the rest.
 
 Conversations and provider keys are encrypted with the encryption keys, which receivers do not have. An agent's metadata
-comes from receivers and is read in calls, so its key is derived from what both have: the LiveKit secret.
+comes from receivers and is read in calls, so its key is derived from what both have: the LiveKit secret. Links to
+recordings are made and checked without the encryption keys, too.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tasks.settings import Settings
 _ENCRYPTION = b"switchboard: encryption at rest"
 _FINGERPRINT = b"switchboard: fingerprint"
 _AGENT_METADATA = b"switchboard: agent metadata"
+_RECORDING_LINKS = b"switchboard: links to recordings"
 _SIGNATURE = b"switchboard: signature"
 
 FINGERPRINT_DIGITS = 12
@@ -61,13 +63,13 @@ class Encryption:
 
     @classmethod
     def of_agent_metadata(cls, settings: Settings) -> Self:
-        """Return the encryption of what receivers hand to the agents of calls.
+        """Return the encryption of what receivers hand to the agents of calls."""
+        return cls(settings, keys=_of_livekit_secrets(settings, _AGENT_METADATA))
 
-        While the LiveKit secret is replaced, the old one decrypts if it is among the keys for webhooks.
-        """
-        first = settings.livekit.api_secret.get_secret_value()
-        secrets = [first, *(secret for secret in settings.livekit.signing_keys.values() if secret != first)]
-        return cls(settings, keys=[_derive(secret.encode(), _AGENT_METADATA) for secret in secrets])
+    @classmethod
+    def of_recording_links(cls, settings: Settings) -> Self:
+        """Return what signs links to recordings, for the console and background workers."""
+        return cls(settings, keys=_of_livekit_secrets(settings, _RECORDING_LINKS))
 
     def encrypt(self, owner: str, content: str) -> bytes:
         """Encrypt the content for its owner, with the first key."""
@@ -121,6 +123,13 @@ def agent_metadata_owner(room_name: str) -> str:
 
 def _mac(key: bytes, owner: str, content: str) -> str:
     return hmac.new(key, json.dumps([owner, content]).encode(), "sha256").hexdigest()
+
+
+def _of_livekit_secrets(settings: Settings, purpose: bytes) -> list[bytes]:
+    """Return a key for each LiveKit secret. While it is replaced, the old one is among the keys for webhooks."""
+    first = settings.livekit.api_secret.get_secret_value()
+    secrets = [first, *(secret for secret in settings.livekit.signing_keys.values() if secret != first)]
+    return [_derive(secret.encode(), purpose) for secret in secrets]
 
 
 def _derive(secret: bytes, purpose: bytes) -> bytes:

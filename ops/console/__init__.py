@@ -3,6 +3,7 @@
     app         create_app: the pages together, their connections, error pages
     pages/      the pages, a module for each
     context     the parts of a running console, and the sign-in that each page asks for
+    links       signed links: the contents of notices, and audio for backends
     now/        the live view of calls and workers
     sign_in/    operators, roles, passwords, OpenID Connect, sessions
     story/      all that is known of a call, on one timeline

@@ -16,12 +16,12 @@ from fastapi.staticfiles import StaticFiles
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
-from ops.console import security
+from ops.console import links, security
 from ops.console.audit import Audit
 from ops.console.context import Console, find_visit
 from ops.console.errors import ConsoleError, SignInRequired
 from ops.console.now.views import live_view
-from ops.console.pages import audit_log, call, calls, dead_letters, now, sign_in, tenants, trial
+from ops.console.pages import audit_log, call, calls, dead_letters, notices, now, sign_in, tenants, trial
 from ops.console.rendering import STATIC, Templates
 from ops.console.sign_in.attempts import Attempts
 from ops.console.sign_in.openid import OpenIDConnect
@@ -33,6 +33,8 @@ from ops.console.uploads.app import open_uploads
 from ops.console.uploads.endpoint import ROUTES
 from ops.recordings.archive import Archive
 from tasks import logs
+from tasks.background.notices import NoticeStore
+from tasks.background.notices.links import LinkSigner
 from tasks.errors import InvalidSetting, RedisUnavailable
 from tasks.queue.dispatcher import Dispatcher
 from tasks.records import Database, DatabaseUnavailable, RecordStore, SchemaOutdated, SchemaTooNew
@@ -90,6 +92,8 @@ def create_app() -> FastAPI:
                 database=database,
                 records=RecordStore(database),
                 archive=archive,
+                links=LinkSigner(settings),
+                notices=NoticeStore(redis, settings.notices),
                 audit=audit,
                 templates=templates,
                 live=live,
@@ -108,7 +112,7 @@ def create_app() -> FastAPI:
         secure=own.secure,
     )
     app.mount("/static", _Static(directory=STATIC))
-    for page in (sign_in, now, calls, call, tenants, dead_letters, trial, audit_log):
+    for page in (sign_in, now, calls, call, tenants, dead_letters, notices, trial, audit_log, links):
         app.include_router(page.router)
     app.router.routes.extend(ROUTES)
     app.add_api_route("/healthz", _healthy, include_in_schema=False)

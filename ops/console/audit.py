@@ -45,6 +45,8 @@ class Action(StrEnum):
     DRAINED = "drained the worker"
     REPLAYED = "replayed the dead letter"
     TRIED = "made a trial call"
+    RESENT = "sent the notice again"
+    TESTED = "tested the backend"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ from ops.console.sign_in.operators import Operator, PasswordOperators, Role
 from ops.console.sign_in.sessions import Session, Sessions
 from ops.console.story.waveform import Waveforms
 from ops.recordings.archive import Archive
+from tasks.background.notices import NoticeStore
+from tasks.background.notices.links import LinkSigner
 from tasks.queue.dispatcher import Dispatcher
 from tasks.records import Database, RecordStore
 from tasks.rooms import RoomStore
@@ -46,6 +48,8 @@ class Console:
     database: Database
     records: RecordStore
     archive: Archive
+    links: LinkSigner
+    notices: NoticeStore
     audit: Audit
     templates: Templates
     live: LiveView

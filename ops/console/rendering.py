@@ -23,6 +23,7 @@ NAVIGATION = (
     ("/calls", "Calls"),
     ("/tenants", "Tenants"),
     ("/dead-letters", "Dead letters"),
+    ("/notices", "Notices"),
     ("/try", "Try a call"),
     ("/audit", "Audit"),
 )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from tasks.background.notices import contents
+from tasks.background.notices.contents import ConsoleContents
 from tasks.background.notices.delivery import Deliverer
 from tasks.background.notices.notice import Delivery
 from tasks.background.notices.scheduler import Scheduler
@@ -37,7 +37,6 @@ class BackgroundProcess:
         self._settings = settings
         self._publish = publish
         self._mark = mark
-        self._source = contents.load(settings.notices)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="background", daemon=True)
         self._scheduler: Scheduler | None = None
@@ -75,10 +74,12 @@ class BackgroundProcess:
         signer = RecordSigner(Encryption(self._settings))
         self._tenants = TenantReader(redis, self._settings.tiers.names, signer)
         self._sender = Sender(self._settings.notices)
-        self._deliverer = Deliverer(self._settings, self._store, self._tenants, self._sender, self._source)
+        self._contents = ConsoleContents(self._settings)
+        self._deliverer = Deliverer(self._settings, self._store, self._tenants, self._sender, self._contents)
 
     async def _close(self) -> None:
         await self._sender.aclose()
+        await self._contents.aclose()
         await self._store.redis.aclose()
 
     async def _publish_in_thread(self, due: Sequence[Delivery]) -> None:

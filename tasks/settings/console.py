@@ -21,6 +21,8 @@ class ConsoleSettings(Group):
     """A line for each operator, as `switchboard console password` prints it: see `ops.console.sign_in.operators`."""
     session_hours: float = Field(12.0, gt=0, le=720, validation_alias="SWITCHBOARD_CONSOLE_SESSION_HOURS")
     """The time after which an operator signs in again."""
+    audio_link_minutes: int = Field(60, ge=1, le=1440, validation_alias="SWITCHBOARD_AUDIO_LINK_MINUTES")
+    """The time for which a link to audio in a notice is good."""
     openid_issuer: str | None = Field(
         None, pattern=r"^https?://[^\s?#]+$", validation_alias="SWITCHBOARD_CONSOLE_OPENID_ISSUER"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from functools import cached_property
 
 from pydantic import Field, field_validator
@@ -32,8 +31,6 @@ class NoticeSettings(Group):
     """The time for which a backend may do nothing but fail. After it, it is disabled."""
     networks: str | None = Field(None, validation_alias="SWITCHBOARD_NOTICE_NETWORKS")
     """Networks in which backends may be although they are not public, `10.1.0.0/16,fd00::/8`; there without TLS too."""
-    contents: str | None = Field(None, validation_alias="SWITCHBOARD_NOTICE_CONTENTS")
-    """The source of transcripts and links to audio, as `module:attribute`: see `tasks.background.notices.contents`."""
     threads: int = Field(32, gt=0, le=MOST_THREADS, validation_alias="SWITCHBOARD_BACKGROUND_THREADS")
     """The tasks of a background worker at the same time."""
 
@@ -65,13 +62,6 @@ class NoticeSettings(Group):
             _networks(value or "")
         except ValueError:
             raise ValueError("write it as 10.1.0.0/16,fd00::/8: networks, without bits of hosts") from None
-        return value
-
-    @field_validator("contents")
-    @classmethod
-    def _module_and_attribute(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"[\w.]+:\w+", value):
-            raise ValueError("write it as module:attribute")
         return value
 
 

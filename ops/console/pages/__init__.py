@@ -6,6 +6,7 @@
     call          *a call*: its whole story, with its audio
     tenants       *Tenants*: limits, usage, providers and their failures
     dead_letters  *Dead letters*: rooms that could not be answered, and their replay
+    notices       *Notices*: what tenants' backends were told, sent again, and tests
     trial         *Try a call*: talk to a tenant's agent in the browser
     audit_log     *Audit*: who did, saw or heard what
 

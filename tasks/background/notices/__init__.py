@@ -12,7 +12,8 @@
     secrets     a tenant's secrets, decrypted
     erasure     the notices of a call, deleted
     schedule    the times between tries
-    contents    the source of transcripts and of links to audio
+    contents    transcripts and links to audio, asked of the console
+    links       signed links to what the console keeps of a call
     lua/        the scripts, one for each action; `lua/lib/` has what they share
 
 # From an event to a delivery

@@ -1,28 +1,39 @@
-"""Transcripts and links to audio for the notices of calls that are over: whatever keeps them is asked here.
+"""Transcripts and links to audio for the notices of calls that are over, as the console has them.
 
-`SWITCHBOARD_NOTICE_CONTENTS=module:attribute` names the source. The attribute is called without arguments in a
-background worker, once, and returns a `CallContents`. It is asked at each try, so that a link to audio is fresh.
+The console is asked at each try, by a signed link, so that a link to audio is fresh. A background worker has neither
+the database nor the object store, and no key of them.
 """
 
 from __future__ import annotations
 
-import importlib
+import json
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tasks.errors import InvalidSetting
-from tasks.settings import NoticeSettings
+import aiohttp
+
+from tasks.background.notices.links import CONTENTS, Link, LinkSigner
+from tasks.errors import SwitchboardError
+from tasks.settings import Settings
 
 SECONDS = 5.0
-"""The time for one question."""
+"""The time for one question, and for which its link is good, as long again for clocks that differ."""
 WAIT_SECONDS = 60.0
 """The time after a call's end for which its notice waits for contents that may still come."""
 AGAIN_SECONDS = 5.0
+MOST_BYTES = 4 << 20
+"""The longest contents. A backend would hardly take a longer notice."""
+HTTP_OK, HTTP_ACCEPTED = 200, 202
 
 
 class ContentsNotReady(Exception):
     """Raised by a source of contents that may have them in a moment."""
+
+
+class ContentsUnavailable(SwitchboardError):
+    """The console has not given the contents of a notice: {problem}. Check SWITCHBOARD_CONSOLE_URL of this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +57,37 @@ class CallContents(Protocol):
         """
 
 
-def load(settings: NoticeSettings) -> CallContents | None:
-    """Return the configured source, or None if there is none. Raises InvalidSetting."""
-    if settings.contents is None:
-        return None
-    module, _, attribute = settings.contents.partition(":")
-    try:
-        source = getattr(importlib.import_module(module), attribute)()
-    except Exception as error:
-        raise _unusable(settings.contents, f"it raised {type(error).__name__}: {error}") from error
-    if not callable(getattr(source, "read", None)):
-        cure = "what it returns has no `read`; see tasks.background.notices.contents.CallContents"
-        raise _unusable(settings.contents, cure)
-    found: CallContents = source
-    return found
+class ConsoleContents:
+    """The contents that the console has. It needs a running event loop, and `aclose` at the end."""
 
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.recordings.console_url
+        self._signer = LinkSigner(settings)
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SECONDS), trust_env=False)
 
-def _unusable(name: str, cure: str) -> InvalidSetting:
-    return InvalidSetting(name="SWITCHBOARD_NOTICE_CONTENTS", value=name, cure=cure)
+    async def read(self, call: EndedCall, wanted: Collection[str]) -> Mapping[str, Any]:
+        """Return what there is of `wanted`, as `CallContents` says. Raises ContentsUnavailable too."""
+        if self._url is None:
+            raise ContentsUnavailable(problem="it has no address")
+        link = Link(CONTENTS, call.tenant, call.sid, call.opened_ms, int(time.time() + 2 * SECONDS))
+        address = f"{self._url}{self._signer.sign(link)}&wanted={','.join(wanted)}"
+        try:
+            async with self._session.get(address, allow_redirects=False) as answer:
+                if answer.status == HTTP_ACCEPTED:
+                    raise ContentsNotReady
+                if answer.status != HTTP_OK:
+                    raise ContentsUnavailable(problem=f"it has answered {answer.status}")
+                body = b""
+                async for part in answer.content.iter_chunked(1 << 16):
+                    body += part
+                    if len(body) > MOST_BYTES:
+                        raise ContentsUnavailable(problem=f"they are longer than {MOST_BYTES} bytes")
+                found: Mapping[str, Any] = json.loads(body)
+                return found
+        except (aiohttp.ClientError, TimeoutError) as error:
+            # Its text has the address, with the signature.
+            raise ContentsUnavailable(problem=type(error).__name__) from None
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        await self._session.close()

@@ -34,7 +34,7 @@ logger = logging.getLogger("switchboard.tasks.background")
 
 
 class Deliverer:
-    """Sends notices. `source`: of transcripts and audio, if there is one."""
+    """Sends notices. `source`: of transcripts and audio."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Deliverer:
         store: NoticeStore,
         tenants: TenantReader,
         sender: Sender,
-        source: CallContents | None = None,
+        source: CallContents,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -119,7 +119,7 @@ class Deliverer:
     async def _contents(self, notice: Notice, table: NoticesTable) -> Mapping[str, Any]:
         """Return what the tenant wants to have beside the record. Raises ContentsNotReady while it may still come."""
         record = notice.data.get("record")
-        if record is None or not table.include or self._source is None:
+        if record is None or not table.include:
             return {}
         call = EndedCall(notice.tenant, notice.sid, int(record["steps"].get("opened", 0)), notice.occurred_ms)
         try:
@@ -130,7 +130,7 @@ class Deliverer:
                 raise
             return {}
         except Exception as error:  # noqa: BLE001 - whatever a source may raise; the notice has its record
-            problem = type(error).__name__
+            problem = str(error) if isinstance(error, SwitchboardError) else type(error).__name__
             logger.warning("contents of a notice not there", extra=_fields(notice) | {"problem": problem})
             return {}
         return {name: found[name] for name in table.include if name in found}

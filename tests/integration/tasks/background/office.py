@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from ops.commands.tenants.declaration import Declared
 from ops.commands.tenants.plan import Planner
 from pipeline.options import Secret
+from tasks.background.notices.contents import ConsoleContents
 from tasks.background.notices.delivery import Deliverer
 from tasks.background.notices.notice import Delivery, Notice
 from tasks.background.notices.scheduler import Scheduler
@@ -62,7 +63,8 @@ class Office:
         store = NoticeStore(redis, settings.notices)
         tenants = TenantReader(redis, settings.tiers.names, RecordSigner(Encryption(settings)))
         sender = Sender(settings.notices)
-        deliverer = Deliverer(settings, store, tenants, sender, source)
+        console = ConsoleContents(settings)
+        deliverer = Deliverer(settings, store, tenants, sender, source or console)
         sent: list[Delivery] = []
 
         async def publish(due: Sequence[Delivery]) -> None:
@@ -73,6 +75,7 @@ class Office:
             yield cls(redis, settings, RoomStore(redis), store, scheduler, deliverer, sender, sent)
         finally:
             await sender.aclose()
+            await console.aclose()
 
     async def declare(self, *secrets: str, more: dict[str, Any] | None = None, **urls: str) -> None:
         """Declare tenants with these addresses of their backends, as `switchboard tenants apply` does."""

@@ -9,8 +9,7 @@ import pytest
 
 from tasks.background.notices import NoticeState, contents
 from tasks.background.notices.contents import ContentsNotReady, EndedCall
-from tasks.errors import InvalidSetting
-from tests.integration.tasks.background.office import Office, settings_with
+from tests.integration.tasks.background.office import Office
 from tests.support.backend import Backend
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -43,11 +42,7 @@ class Source:
         return answer
 
 
-def good_source() -> Source:
-    return Source()
-
-
-async def ended_data(office: Office, acme: Backend, source: Source) -> dict[str, Any]:
+async def ended_data(office: Office, acme: Backend, source: Source | None) -> dict[str, Any]:
     async with Office.open(office.redis, source=source) as worker:
         await worker.declare(acme=acme.url, more={"include": ["transcript", "audio"]})
         fields: dict[Any, Any] = {**ENDED, **MORE}
@@ -89,10 +84,11 @@ async def test_a_notice_is_sent_without_contents_that_do_not_come(
     assert "transcript" not in data
 
 
-async def test_a_source_that_cannot_be_loaded_is_named() -> None:
-    module = "tests.integration.tasks.background.test_contents"
-    assert contents.load(settings_with().notices) is None
-    assert contents.load(settings_with(SWITCHBOARD_NOTICE_CONTENTS=f"{module}:good_source").notices) is not None
-    for wrong in ("no.such.module:x", f"{module}:Nothing", "builtins:dict"):
-        with pytest.raises(InvalidSetting, match="SWITCHBOARD_NOTICE_CONTENTS"):
-            contents.load(settings_with(SWITCHBOARD_NOTICE_CONTENTS=wrong).notices)
+async def test_without_the_address_of_the_console_a_notice_has_its_record_alone_and_the_log_names_the_setting(
+    office: Office, acme: Backend, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = await ended_data(office, acme, None)
+    assert data["record"]["state"] == "cancelled"
+    assert not {"transcript", "audio"} & data.keys()
+    (line,) = [each for each in caplog.records if each.message == "contents of a notice not there"]
+    assert "SWITCHBOARD_CONSOLE_URL" in line.__dict__["problem"]

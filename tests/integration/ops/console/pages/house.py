@@ -154,7 +154,7 @@ async def fill(house: House) -> None:
     )
     source = Source("acme", RECORDED, 1)
     await house.archive.store.begin(source)
-    await house.archive.store.put_audio(source, _once(ogg()), began_ms=begin)
+    await house.archive.store.put_audio(source, once(ogg()), began_ms=begin)
     await house.archive.store.put_session(source, summary={}, transcript=transcript(begin / 1000))
 
 
@@ -213,6 +213,6 @@ def ogg(seconds: float = 4.0) -> bytes:
     return content.getvalue()
 
 
-async def _once(content: bytes) -> AsyncIterator[bytes]:
+async def once(content: bytes) -> AsyncIterator[bytes]:
     await asyncio.sleep(0)
     yield content

@@ -19,6 +19,8 @@ PAGES = (
     "/tenants",
     "/tenants/acme",
     "/dead-letters",
+    "/notices",
+    "/notices?tenant=acme",
     "/now/rooms/RM_one",
 )
 OPERATING = ("/try", "/audit", "/now/rooms/RM_one/end", "/now/rooms/RM_one/move")

@@ -23,6 +23,8 @@ PAGES = (
     "/tenants",
     "/tenants/acme",
     "/dead-letters",
+    "/notices",
+    "/notices?tenant=acme",
     "/try",
     "/audit",
     "/sign-in",
