@@ -12,7 +12,9 @@ from ops.stack.background import BackgroundWorker
 from ops.stack.console import Console
 from ops.stack.ports import HOST
 from ops.stack.records import RecordWriterProcess
+from tasks.rooms.record_lag import read_lag
 from tests.support.backend import SECRET, Backend, answer, backend
+from tests.support.waiting import until
 
 GONE = 410
 
@@ -42,6 +44,12 @@ class AfterCalls:
             await console.start()
             # It makes the group of the stream, without which nobody could lag behind.
             await writer.start()
+            async with stack.redis.client() as client:
+
+                async def group_is_there() -> bool:
+                    return await read_lag(client) is not None
+
+                await until(group_is_there)
             await writer.stop()
             yield cls(writer, background, backends[0])
 
