@@ -96,8 +96,8 @@ async def _talk(caller: Caller, result: CaseResult) -> None:
     asked = await caller.say(utterance(QUESTION))
     since, deadline = asked.end, caller.clock.now() + SPEECH_SECONDS
     with suppress(CallError):
-        # On a busy machine the audio may pause within its first word, before there is anything to recognise.
-        while not result.after_question and (left := deadline - caller.clock.now()) > 0:
+        # On a busy machine the audio may pause within a text, or before there is anything to recognise.
+        while TEXTS.keys().isdisjoint(result.after_question) and (left := deadline - caller.clock.now()) > 0:
             await caller.listener.wait_for_sound(since, min(left, ANSWERED_SECONDS))
             await caller.listener.wait_for_silence(QUIET_SECONDS, left)
             since = caller.clock.now()

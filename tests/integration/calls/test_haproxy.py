@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
@@ -97,6 +98,12 @@ async def test_with_no_receiver_ready_a_telephone_goes_on_ringing_for_a_while(
         assert instructions(over) == (["Hangup"], None)
     finally:
         await redis_server.start()
+
+    async def a_receiver_is_ready() -> bool:
+        # An unsigned webhook.
+        return (await balanced.webhooks.send("POST", "/livekit/webhook", b"", {})).status == HTTPStatus.UNAUTHORIZED
+
+    await until(a_receiver_is_ready)
 
 
 SENDERS, ADDRESSES = 4200, 20
