@@ -92,11 +92,11 @@ async def _again_and_again(tenants: Sequence[str], options: ProbeOptions, *, eve
     metrics = ProbeMetrics()
 
     async def call() -> None:
-        async with Prober.open(options, LogReport()) as prober:
+        async with Prober.open(options, LogReport(metrics)) as prober:
             while True:
                 began = time.monotonic()
                 for tenant in tenants:
-                    metrics.record(await prober.probe(tenant))
+                    await prober.probe(tenant)
                 await asyncio.sleep(max(0.0, began + every - time.monotonic()))
 
     with metrics.serve(port):

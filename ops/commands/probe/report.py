@@ -6,6 +6,7 @@ import json
 import logging
 from typing import Protocol
 
+from ops.commands.probe.metrics import ProbeMetrics
 from ops.commands.probe.result import ProbeResult, Step
 
 STEP_WIDTH = 12
@@ -47,13 +48,20 @@ class JsonReport:
 
 
 class LogReport:
-    """A line of the log for each call: of a process that goes on, whose lines are read beside those of the others."""
+    """A line of the log for each call, and its metrics: of a process that goes on.
+
+    The metrics are those of this call by the time that its line can be read.
+    """
+
+    def __init__(self, metrics: ProbeMetrics) -> None:
+        self._metrics = metrics
 
     def step(self, tenant: str, step: Step, seconds: float) -> None:
         """Log nothing: the call's line has all steps."""
 
     def end(self, result: ProbeResult) -> None:
-        """Log the call. What the agent said is not logged."""
+        """Record the call, and log it. What the agent said is not logged."""
+        self._metrics.record(result)
         seconds = {step.value: round(took, 3) for step, took in result.steps.items()}
         fields = {"tenant": result.tenant, "sid": result.sid, "seconds": seconds}
         if result.success:
