@@ -19,6 +19,7 @@ from ops.stack.ports import HOST, PortPicker
 from tests.support.certificates import Authority
 from tests.support.shipped_haproxy import shipped_haproxy
 from tests.support.shipped_nginx import shipped_nginx
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -91,19 +92,27 @@ async def test_what_is_signed_is_passed_on_byte_by_byte(balancer: Balancer) -> N
     assert got.body == BODY
 
 
+async def logged(balancer: Balancer, text: str) -> None:
+    """Wait for it: a balancer logs a request when it has sent the answer."""
+
+    async def found() -> bool:
+        return text in balancer.log.read_text(encoding="utf-8")
+
+    await until(found)
+
+
 async def test_the_ids_of_a_request_and_of_a_trace_pass_and_are_in_the_log(balancer: Balancer) -> None:
     got = await balancer.send(X_Request_Id="from-the-client", traceparent=TRACE, tracestate="vendor=1")
 
     assert got.headers.getall("X-Request-Id") == ["from-the-client"]  # type: ignore[attr-defined]
     assert (got.headers["traceparent"], got.headers["tracestate"]) == (TRACE, "vendor=1")
-    assert "from-the-client" in balancer.log.read_text(encoding="utf-8")
+    await logged(balancer, "from-the-client")
 
 
 async def test_a_request_without_an_id_gets_one_of_its_own_that_is_in_the_log(balancer: Balancer) -> None:
     ids = {(await balancer.send()).headers["X-Request-Id"] for _ in range(2)}
 
     assert len(ids) == 2
-    log = balancer.log.read_text(encoding="utf-8")
     for each in ids:
         assert re.fullmatch(r"[0-9a-f-]{32,36}", each)
-        assert each in log
+        await logged(balancer, each)
