@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from tasks.rooms import keys
-from tasks.rooms.records import ROOM_FIELDS, Room, readable_room, room_of_values
+from tasks.rooms.records import LISTED_FIELDS, Room, room_of_values
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -57,9 +57,9 @@ class OpenRooms:
         """Return those of these rooms that Redis has, open or over, in this order."""
         async with self.redis.pipeline(transaction=False) as pipe:
             for sid in sids:
-                pipe.hmget(keys.room(sid), ROOM_FIELDS)
+                pipe.hmget(keys.room(sid), LISTED_FIELDS)
             answers = await pipe.execute(raise_on_error=False)
-        rooms = (_room(sid, answer) for sid, answer in zip(sids, answers, strict=True))
+        rooms = (room_of_values(sid, LISTED_FIELDS, answer) for sid, answer in zip(sids, answers, strict=True))
         return [room for room in rooms if room is not None]
 
     async def concurrency(self, tenants: Collection[str]) -> list[Concurrency]:
@@ -91,12 +91,6 @@ class OpenRooms:
         sids = sorted({member.rpartition("\0")[2] for group in members for member in group})
         scores: Any = await cast("Any", self.redis.zmscore(keys.ROOMS, sids)) if sids else []
         return {sid: int(ms) for sid, ms in zip(sids, scores, strict=True) if ms is not None}
-
-
-def _room(sid: str, answer: Any) -> Room | None:
-    if isinstance(answer, Exception):
-        return readable_room(sid, answer)
-    return room_of_values(sid, ROOM_FIELDS, answer)
 
 
 def _bounds(group: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Self
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PART = 250
 """Rooms that one script reads. Redis does nothing else meanwhile, for about 1 ms."""
+MOST_PARTS = 80
+"""The parts of a page that is written every second."""
 _FIELDS = (
     *("state", "name", "tenant", "tier", "number", "attempt", "worker", "arrived", "opened", "at:claimed"),
     *("at:first_audio", "handed_over", "reason"),
@@ -86,21 +88,18 @@ class RoomOverview:
 
     async def read(self) -> list[OpenRoom]:
         """Return every open room, the oldest first. Raises `redis.RedisError` or `OSError` when Redis is away."""
-        rows = [row async for row in self.rows(_FIELDS)]
+        rows = [row async for row in self._rows(_FIELDS, range(MOST_PARTS))]
         positions = _positions(rows)
         return [OpenRoom.read(row, positions.get(str(row[0]))) for row in rows]
 
     async def rooms(self) -> list[Room]:
         """Return every open room, the oldest first, with all that `Room` has of it. Raises as `read` does."""
-        rows = self.rows(ROOM_FIELDS)
+        rows = self._rows(ROOM_FIELDS, count())
         return [room async for sid, *values in rows if (room := room_of_values(str(sid), ROOM_FIELDS, values))]
 
-    async def rows(self, fields: Sequence[str]) -> AsyncIterator[Sequence[Field]]:
-        """Yield the sid and these fields of every open room, the oldest first. The first field is `state`.
-
-        A room that ends between two parts moves the others up by one, so one may be missed, until next time.
-        """
-        for number in count():
+    async def _rows(self, fields: Sequence[str], parts: Iterable[int]) -> AsyncIterator[Sequence[Field]]:
+        # A room that ends between two parts moves the others up by one, so one may be missed, until next time.
+        for number in parts:
             listed, encoded = await self._list_rooms(*fields, first=number * self._part, most=self._part)
             for row in json.loads(encoded):
                 yield row

@@ -11,13 +11,15 @@ from redis.exceptions import ResponseError
 from tasks.rooms.states import State
 
 _STEP = "at:"
-ROOM_FIELDS = (
+LISTED_FIELDS = (
     *("state", "name", "tenant", "tier", "queue", "attempt", "worker", "pid", "reason", "handed_over", "arrived"),
-    *("opened", "claimant", "agent_metadata", "ended_by", "public_reason", "trace", "number"),
+    *("opened", "claimant", "ended_by", "public_reason", "number"),
     *("at:room_started", "at:received", "at:waiting", "at:queued", "at:claimed", "at:connecting", "at:joined"),
     *("at:published", "at:first_audio", "at:lost"),
 )
-"""What `Room` reads of an open room's hash: all but the message, the usage and the turns, which are long."""
+"""What a list shows of an open room: neither what is long, as the message, the usage and the turns, nor encrypted."""
+ROOM_FIELDS = (*LISTED_FIELDS, "agent_metadata", "trace")
+"""All that `Room` reads of an open room's hash."""
 
 
 def read_steps(fields: Mapping[str, str]) -> dict[str, int]:
@@ -104,9 +106,11 @@ def readable_room(sid: str, answer: Mapping[str, str] | Exception) -> Room | Non
         return None
 
 
-def room_of_values(sid: str, fields: Sequence[str], values: Sequence[str | bool | None]) -> Room | None:
-    """Return the room with these values of these fields, of which each may be missing, as `readable_room` does."""
-    found = {name: value for name, value in zip(fields, values, strict=True) if isinstance(value, str)}
+def room_of_values(sid: str, fields: Sequence[str], answer: Sequence[str | bool | None] | Exception) -> Room | None:
+    """Return the room with the values of these fields, of which each may be missing, as `readable_room` does."""
+    if isinstance(answer, Exception):
+        return readable_room(sid, answer)
+    found = {name: value for name, value in zip(fields, answer, strict=True) if isinstance(value, str)}
     return readable_room(sid, found)
 
 
