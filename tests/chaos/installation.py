@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from redis.backoff import NoBackoff
 from ops.stack import Binaries, Stack, StackOptions, Worker, WorkerSpec
 from ops.stack.ports import HOST
 from ops.stack.process import ManagedProcess
-from tasks.rooms import Room, RoomStore
+from tasks.rooms import Intake, Room, RoomStore
 from tests.acceptance.installation import Installation
 from tests.support.waiting import until
 
@@ -24,6 +25,10 @@ SLOTS = 6
 CONNECTIONS = 8
 DRAIN_SECONDS = 5
 REPAIR_SECONDS = 60.0
+INTAKE_SECONDS = 30.0
+LATER = "later"
+"""The name of the load of all workers that a scenario adds."""
+LOW_LOAD, FULL_LOAD = "0.1", "1.0"
 
 
 class Cuttable(Protocol):
@@ -45,7 +50,10 @@ class HostNetwork(Cuttable, Protocol):
 
 
 class ChaosInstallation(Installation):
-    """An installation. `folder`: files there make a talker hang. `network`: that of the other host, if any."""
+    """An installation. `network`: that of the other host, if any.
+
+    `folder`: files there make a talker hang, and are the loads that the workers see.
+    """
 
     def __init__(self, stack: Stack, rooms: RoomStore, folder: Path) -> None:
         super().__init__(stack, rooms)
@@ -64,14 +72,41 @@ class ChaosInstallation(Installation):
         """Return these rooms, as Redis has them."""
         return [room for sid in sids if (room := await self.rooms.get(sid))]
 
+    @asynccontextmanager
+    async def full(self, name: str) -> AsyncIterator[None]:
+        """Give the worker of this name a load with which it takes no call, until the end of the block."""
+        load = _load_file(self.folder, name)
+        load.write_text(FULL_LOAD)
+        try:
+            await until(lambda: self._has_intake(name, Intake.LOAD), INTAKE_SECONDS)
+            yield
+        finally:
+            load.write_text(LOW_LOAD)
+        await until(lambda: self._has_intake(name, Intake.OPEN), INTAKE_SECONDS)
+
+    async def _has_intake(self, name: str, intake: Intake) -> bool:
+        node = self.stack.workers[name].node
+        return any(worker.node == node and worker.state == intake for worker in await self.rooms.list_workers())
+
     async def repair(self) -> None:
-        """Start all stopped parts, and wait until all calls are over and all slots are idle. Raises TimeoutError."""
+        """Start all parts that are down, and wait until no call is left and all slots are idle. Raises TimeoutError.
+
+        A worker whose calls failed takes one at a time until one goes well, so it is replaced by one without a past.
+        """
+        await self._start_all()
+        await self.all_calls_over(REPAIR_SECONDS)
+        failing = {worker.node for worker in await self.rooms.list_workers() if worker.problem}
+        for worker in self.stack.workers.values():
+            if worker.node in failing:
+                await worker.stop()
+        await self._start_all()
+        await until(self._is_idle, REPAIR_SECONDS)
+
+    async def _start_all(self) -> None:
         down = [part for part in (*self.stack.receivers, *self.stack.workers.values()) if not part.running]
         async with asyncio.TaskGroup() as starting:
             for part in down:
                 starting.create_task(part.start())
-        await self.all_calls_over(REPAIR_SECONDS)
-        await until(self._is_idle, REPAIR_SECONDS)
 
     async def _is_idle(self) -> bool:
         pids = {worker.pid for worker in self.stack.workers.values()}
@@ -99,20 +134,23 @@ async def start_installation(
     """Start an installation with these workers. Redis and livekit-server listen on `host`, or that on another one."""
     folder = directory / "faults"
     folder.mkdir(parents=True)
-    # A fixed load: the machine's own must not decide which worker takes a call.
-    load = directory / "load"
-    load.write_text("0.1")
+    # A fixed load for each: the machine's own must not decide which worker takes a call.
+    loads = {name: _load_file(folder, name) for name in (LATER, *(spec.name for spec in workers))}
+    for load in loads.values():
+        load.write_text(LOW_LOAD)
     options = StackOptions(
         directory=directory,
         binaries=binaries,
-        workers=tuple(workers),
+        workers=tuple(
+            replace(spec, env={**spec.env, "SWITCHBOARD_LOAD_FILE": str(loads[spec.name])}) for spec in workers
+        ),
         tenants=HERE / "tenants.toml",
         env={
             "SWITCHBOARD_TIERS": "premium,alone",
             "SWITCHBOARD_EMPTY_GRACE_SECONDS": "1",
             "SWITCHBOARD_JOIN_TIMEOUT_SECONDS": "10",
             "SWITCHBOARD_DRAIN_SECONDS": str(DRAIN_SECONDS),
-            "SWITCHBOARD_LOAD_FILE": str(load),
+            "SWITCHBOARD_LOAD_FILE": str(loads[LATER]),
             "SWITCHBOARD_CALL_CORES": "0",
             "CHAOS_FOLDER": str(folder),
         },
@@ -127,3 +165,7 @@ async def start_installation(
         client = Redis.from_url(stack.redis_url, decode_responses=True, retry=retry, max_connections=CONNECTIONS)
         async with client:
             yield ChaosInstallation(stack, RoomStore(client), folder)
+
+
+def _load_file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.load"

@@ -17,7 +17,7 @@ from typing import Self
 from ops.stack import Binaries, WorkerSpec
 from tests.chaos.installation import SLOTS, ChaosInstallation, start_installation
 
-FAR = "far"
+NEAR, FAR = "near", "far"
 
 
 class NotPermitted(Exception):
@@ -128,7 +128,7 @@ async def two_hosts(binaries: Binaries, directory: Path) -> AsyncIterator[ChaosI
     """Start an installation with a worker on this machine and one on another host. Raises NotPermitted."""
     async with Network.create() as network:
         workers = [
-            WorkerSpec("near", ("premium",), slots=SLOTS),
+            WorkerSpec(NEAR, ("premium",), slots=SLOTS),
             WorkerSpec(FAR, ("premium",), slots=SLOTS, command_prefix=network.command_prefix),
         ]
         async with start_installation(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 
-from tests.chaos.conversation import ObservedCall, start_call
-from tests.chaos.installation import SLOTS, ChaosInstallation, Cuttable
-from tests.chaos.network import FAR
+from tests.chaos.conversation import start_call
+from tests.chaos.installation import ChaosInstallation, Cuttable
+from tests.chaos.network import FAR, NEAR
 from tests.chaos.scenario import Outcome, Variation
 from tests.chaos.scenarios.children import OVERLAP_SECONDS, is_gone
 
@@ -41,14 +41,9 @@ async def _cut(installation: ChaosInstallation, variation: Variation, link: Cutt
     outcome = Outcome()
     node = installation.stack.workers[FAR].node
     async with AsyncExitStack() as stack:
-        far: list[ObservedCall] = []
-        for _ in range(SLOTS):
-            call = await stack.enter_async_context(start_call(installation, "talker"))
-            if call.room.worker == node:
-                far.append(call)
-            if len(far) == FAR_CALLS:
-                break
-        assert far, "all calls went to the near worker"
+        async with installation.full(NEAR):
+            far = [await stack.enter_async_context(start_call(installation, "talker")) for _ in range(FAR_CALLS)]
+        assert {call.room.worker for call in far} == {node}
         await asyncio.sleep(variation.delay(5))
         for call in far:
             call.mark_fault()
