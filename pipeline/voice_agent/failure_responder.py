@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import time
 from typing import Any
 
-from livekit.agents import AgentSession, ErrorEvent, JobContext
+from livekit.agents import AgentSession, ErrorEvent, JobContext, SpeechCreatedEvent
+from livekit.agents.voice import SpeechHandle
 
 from pipeline.errors import PipelineError
 from pipeline.failure_log import FailureLog, in_one_line
@@ -27,6 +29,9 @@ class FailureResponder:
 
     A session's error does not say which provider has failed, nor whether its fallbacks have failed, too. `failures`
     does.
+
+    A reply is often generated before the caller's turn has ended, and is not spoken until then. When it has failed, the
+    apology takes its place. Said at once it would be cut off by the caller's next word, or by the end of the turn.
     """
 
     def __init__(
@@ -38,7 +43,10 @@ class FailureResponder:
         self._failures = failures
         self._last_failure_at = float("-inf")
         self._goodbye: asyncio.Task[None] | None = None
+        self._replies: set[SpeechHandle] = set()
+        self._failed_replies: set[SpeechHandle] = set()
         session.on("error", self._on_error)
+        session.on("speech_created", self._on_speech_created)
 
     def _on_error(self, event: ErrorEvent) -> None:
         if getattr(event.error, "recoverable", False) or self._goodbye is not None:
@@ -52,8 +60,25 @@ class FailureResponder:
             self._failures.fatal = ProviderRefused(error=in_one_line(event.error))
             phrase = None if kind == "tts" else self._options.refused_phrase
             self._goodbye = asyncio.create_task(self._say_goodbye(phrase))
+        elif kind == "llm" and self._replies:
+            self._failed_replies |= self._replies
         elif kind != "tts":
             self.apologise()
+
+    def _on_speech_created(self, event: SpeechCreatedEvent) -> None:
+        if event.source != "say":
+            self._replies.add(event.speech_handle)
+            event.speech_handle.add_done_callback(self._on_reply_done)
+
+    def _on_reply_done(self, reply: SpeechHandle) -> None:
+        self._replies.discard(reply)
+        failed = reply in self._failed_replies
+        self._failed_replies.discard(reply)
+        # An interrupted one has been superseded: the caller goes on speaking, and gets another reply.
+        if failed and not reply.interrupted and self._goodbye is None:
+            # Raised by a session that is closing.
+            with contextlib.suppress(RuntimeError):
+                self.apologise()
 
     def apologise(self) -> None:
         """Say the tenant's `trouble_phrase`, unless there was a failure just before."""

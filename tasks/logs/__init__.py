@@ -23,7 +23,7 @@ from tasks.logs.format import JsonFormatter
 __all__ = ["JsonFormatter", "add_fields", "set_request_fields", "set_up"]
 
 # At INFO these libraries log each call's participants, or each request's address.
-_QUIET = ("livekit", "livekit.agents", "httpx", "kombu", "amqp")
+_QUIET = ("livekit", "livekit.agents", "httpx", "httpx2", "kombu", "amqp")
 
 
 def set_up(level: str, process: str = "") -> None:

@@ -13,11 +13,15 @@ KINDS: tuple[Kind, ...] = ("stt", "llm", "tts")
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A case: the first provider of this kind fails with `fault`."""
+    """A case: the first provider of this kind fails with `fault`.
+
+    `endpointing_seconds`: the shortest silence that ends the caller's turn; None for the default.
+    """
 
     kind: Kind
     fault: Fault
     fallback: bool
+    endpointing_seconds: float | None = None
 
     @property
     def name(self) -> str:

@@ -37,7 +37,14 @@ class TenantProviders:
         return {"stt": self.deepgram, "llm": self.openai, "tts": self.elevenlabs}[kind]
 
     def table(
-        self, name: str, tier: str, *, fallbacks: frozenset[Kind] = frozenset(), model: str = "m", voice: str = "v"
+        self,
+        name: str,
+        tier: str,
+        *,
+        fallbacks: frozenset[Kind] = frozenset(),
+        model: str = "m",
+        voice: str = "v",
+        endpointing_seconds: float | None = None,
     ) -> str:
         """Return the tenant's table, as TOML."""
         key = f'key = "file:{self.key_file}"'
@@ -59,6 +66,8 @@ class TenantProviders:
             lines.append(f"[tenants.{name}.{kind}]\n{table}")
             if kind in fallbacks:
                 lines.append(f"[[tenants.{name}.{kind}.fallbacks]]\n{fallback_tables[kind]}")
+        if endpointing_seconds is not None:
+            lines.append(f"[tenants.{name}.turn]\nmin_endpointing_delay_seconds = {endpointing_seconds}")
         return "\n".join(lines) + "\n"
 
 

@@ -75,7 +75,8 @@ async def run_case(installation: Installation, case: Case, directory: Path, *, t
     result = CaseResult(case.name)
     async with tenant_providers(directory, case.name) as providers:
         fallbacks = frozenset({case.kind} if case.fallback else ())
-        async with installation.more_tenants(providers.table(case.name, tier, fallbacks=fallbacks)):
+        table = providers.table(case.name, tier, fallbacks=fallbacks, endpointing_seconds=case.endpointing_seconds)
+        async with installation.more_tenants(table):
             providers.primary(case.kind).fault = case.fault
             async with installation.call(case.name) as caller:
                 sid, name = caller.room_sid, caller.room.name

@@ -5,7 +5,10 @@ import io
 import json
 import logging
 import sys
+from typing import Any
 
+import httpx
+import httpx2
 import pytest
 
 from tasks import logs
@@ -96,3 +99,19 @@ def test_a_record_that_cannot_be_formatted_is_a_line_of_json(capsys: pytest.Capt
         root.handlers[:] = handlers
     (text,) = capsys.readouterr().err.splitlines()
     assert json.loads(text)["message"] == "record could not be logged"
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_the_requests_to_providers_are_not_logged(library: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    handlers = root.handlers[:]
+    logs.set_up("INFO")
+    try:
+        transport = library.MockTransport(lambda _: library.Response(200))
+        with library.Client(transport=transport, trust_env=False) as client:
+            client.get("https://provider.example/v1?token=secret")
+        logging.getLogger("x").info("the handler works")
+    finally:
+        root.handlers[:] = handlers
+    assert "the handler works" in (err := capsys.readouterr().err)
+    assert "provider.example" not in err
