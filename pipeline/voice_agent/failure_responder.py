@@ -31,7 +31,7 @@ class FailureResponder:
     does.
 
     A reply is often generated before the caller's turn has ended, and is not spoken until then. When it has failed, the
-    apology takes its place. Said at once it would be cut off by the caller's next word, or by the end of the turn.
+    reaction takes its place: said at once it would be cut off by the caller's next word, or by the end of the turn.
     """
 
     def __init__(
@@ -56,12 +56,19 @@ class FailureResponder:
             return
         options = {"stt": self._options.stt, "llm": self._options.llm, "tts": self._options.tts}[kind]
         if self._failures.all_refused(kind, 1 + len(options.fallbacks)):
-            # livekit-agents would go on for some more turns, in all of which the caller would hear nothing.
             self._failures.fatal = ProviderRefused(error=in_one_line(event.error))
+            # Otherwise the next refusals would close the session before the phrase is spoken.
+            self._session.conn_options.max_unrecoverable_errors = sys.maxsize
+        if kind == "llm" and self._replies:
+            self._failed_replies |= self._replies
+        else:
+            self._react(kind)
+
+    def _react(self, kind: Kind) -> None:
+        if isinstance(self._failures.fatal, ProviderRefused):
+            # livekit-agents would go on for some more turns, in all of which the caller would hear nothing.
             phrase = None if kind == "tts" else self._options.refused_phrase
             self._goodbye = asyncio.create_task(self._say_goodbye(phrase))
-        elif kind == "llm" and self._replies:
-            self._failed_replies |= self._replies
         elif kind != "tts":
             self.apologise()
 
@@ -78,7 +85,7 @@ class FailureResponder:
         if failed and not reply.interrupted and self._goodbye is None:
             # Raised by a session that is closing.
             with contextlib.suppress(RuntimeError):
-                self.apologise()
+                self._react("llm")
 
     def apologise(self) -> None:
         """Say the tenant's `trouble_phrase`, unless there was a failure just before."""
@@ -88,8 +95,6 @@ class FailureResponder:
         self._last_failure_at = now
 
     async def _say_goodbye(self, phrase: str | None) -> None:
-        # Otherwise the next refusals would close the session before the phrase is spoken.
-        self._session.conn_options.max_unrecoverable_errors = sys.maxsize
         try:
             if phrase:
                 async with asyncio.timeout(GOODBYE_TIMEOUT_SECONDS):
