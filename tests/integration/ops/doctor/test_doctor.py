@@ -107,7 +107,7 @@ async def test_the_clocks_that_are_known_are_compared_where_the_receivers_notes_
 ) -> None:
     prefixes = ("switchboard:[^w]", "switchboard:worker", "premium", "free", "unacked", "_kombu")
     patterns = [f"~{prefix}*" for prefix in prefixes]
-    await healthy.redis.execute_command("ACL", "SETUSER", "blind", "on", ">pw", "+@all", "&*", *patterns)
+    await cast("Any", healthy.redis).execute_command("ACL", "SETUSER", "blind", "on", ">pw", "+@all", "&*", *patterns)
     try:
         server = urlsplit(healthy.env["REDIS_URL"]).netloc.rpartition("@")[2]
         examined = await healthy.examine(REDIS_URL=f"redis://blind:pw@{server}/0")
