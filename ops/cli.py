@@ -144,7 +144,8 @@ def drain(worker: str, *, now: bool, wait: bool) -> None:
     "--webhook-seconds",
     default=10.0,
     show_default=True,
-    type=click.FloatRange(1),
+    # The check itself has 30 s.
+    type=click.FloatRange(1, 25),
     help="Time that a webhook has to arrive.",
 )
 @click.option(

@@ -112,6 +112,14 @@ class LiveKitClient:
         request = api.ListParticipantsRequest(room=room)
         return list((await self._answer(self._api.room.list_participants(request))).participants)
 
+    async def list_callers(self, room: str) -> list[models.ParticipantInfo]:
+        """Return the callers in the room with this name; none if it is gone. Raises LiveKitUnreachable."""
+        try:
+            return [participant for participant in await self.list_participants(room) if is_caller(participant)]
+        except LiveKitRequestFailed:
+            # The room is gone, or the next look will find out.
+            return []
+
     async def list_dispatches(self, room: str) -> list[AgentDispatch]:
         """Return the explicit dispatches of the room with this name: those that name an agent."""
         listed = await self._answer(self._api.agent_dispatch.list_dispatch(room))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import time
 from collections import Counter
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from ops.commands import terminal
 from tasks.redis_client import connect
 from tasks.rooms import Room, RoomStore, State, WorkerStatus
 from tasks.settings import RedisSettings
+from tasks.settings.process import now_ms
 
 ROOM_COLUMNS = ("room", "state", "tenant", "tier", "worker", "pid", "attempt", "position", "age", "reason")
 WORKER_COLUMNS = ("worker", "queues", "state", "calls", "spares", "slots", "load", "reserved")
@@ -95,7 +95,7 @@ async def read_view(settings: RedisSettings, *, everything: bool, only_workers: 
             rooms = await store.list_all() if everything else await store.list_open()
         workers = await store.list_workers()
     rooms.sort(key=lambda room: next(iter(room.steps_ms.values()), 0))
-    return View(int(time.time() * 1000), tuple(rooms), tuple(workers))
+    return View(now_ms(), tuple(rooms), tuple(workers))
 
 
 def as_object(view: View) -> dict[str, object]:

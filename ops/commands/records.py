@@ -7,7 +7,6 @@ import logging
 import os
 import secrets
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,6 +26,7 @@ from tasks.records.writer import RecordWriter
 from tasks.redis_client import connect
 from tasks.settings import DatabaseSettings, LogSettings, RedisSettings, warn_of_unknown_settings
 from tasks.settings.environment import Group, read_groups
+from tasks.settings.process import process_name
 
 STANDING_SECONDS = 60.0
 """The time without a round of the writer after which `/healthz` answers 503. An outage is no reason for that."""
@@ -56,7 +56,7 @@ def run(*, host: str, port: int) -> None:
 
 async def _serve(settings: WriterSettings, *, host: str, port: int) -> None:
     await _create_if_missing(settings.database)
-    name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    name = f"{process_name()}:{secrets.token_hex(4)}"
     async with connect(settings.redis, undecodable="replace") as redis, Database.open(settings.database) as database:
         writer = RecordWriter(RecordStream(redis, name), database, redis=settings.redis.server)
         await serve(_create_app(writer), host=host, port=port)

@@ -23,6 +23,7 @@ from sqlalchemy import Row, Select, insert, select
 from tasks.errors import SwitchboardError
 from tasks.records import Database
 from tasks.records.models import AuditEntry
+from tasks.settings.process import now_ms
 
 RETRY_SECONDS = 5.0
 MOST_UNWRITTEN = 10_000
@@ -141,4 +142,4 @@ class Audit:
             "client": entry.client,
         }
         logger.info("operator's action", extra=fields)
-        return {"id": secrets.token_hex(16), "at_ms": time.time_ns() // 1_000_000, **fields}
+        return {"id": secrets.token_hex(16), "at_ms": now_ms(), **fields}

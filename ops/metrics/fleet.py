@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from redis.exceptions import ResponseError
 
@@ -12,6 +12,7 @@ from ops.metrics import catalogue
 from ops.metrics.records import show_records
 from ops.metrics.series import Series
 from tasks.background.notices import keys as notice_keys
+from tasks.background.notices.state import read_state
 from tasks.rooms import Intake, RoomCensus, SweepName, WorkerStatus, keys
 from tasks.rooms.counters import UploadOutcome
 
@@ -94,17 +95,11 @@ class Fleet:
             _show_counter(series, name, number)
 
     async def _show_notices(self, series: Series) -> None:
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.xlen(keys.NOTICE_EVENTS)
-            pipe.xrange(keys.NOTICE_EVENTS, count=1)
-            pipe.time()
-            pipe.hlen(notice_keys.BACKENDS_DISABLED)
-            pipe.hgetall(notice_keys.COUNTERS)
-            events, oldest, (seconds, _), disabled, counters = await pipe.execute()
-        age = seconds - int(oldest[0][0].partition("-")[0]) / 1000 if oldest else 0.0
-        series.set(catalogue.NOTICE_EVENTS, value=events)
-        series.set(catalogue.NOTICE_OLDEST_EVENT, value=max(0.0, age))
-        series.set(catalogue.NOTICE_BACKENDS_DISABLED, value=disabled)
+        state = await read_state(self._redis)
+        counters = await cast("Any", self._redis).hgetall(notice_keys.COUNTERS)
+        series.set(catalogue.NOTICE_EVENTS, value=state.events)
+        series.set(catalogue.NOTICE_OLDEST_EVENT, value=state.oldest_seconds)
+        series.set(catalogue.NOTICE_BACKENDS_DISABLED, value=len(state.disabled))
         for result in catalogue.NOTICE_RESULTS:
             series.set(catalogue.NOTICE_TRIES, result, value=int(counters.get(f"tries:{result}", 0)))
         for outcome in catalogue.NOTICE_OUTCOMES:

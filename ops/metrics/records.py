@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 async def show_records(series: Series, redis: Redis) -> None:
-    """Show the stream. Without a group nobody has begun to write records, and there is nothing to lag behind."""
-    lag = await read_lag(redis)
+    """Show the stream, if a writer has begun, or if the receivers name a database: then one should have."""
+    is_wanted = bool(await cast("Any", redis).hexists(keys.INSTALLATION, keys.DATABASE_NAMED))
+    lag = await read_lag(redis, is_wanted=is_wanted)
     if lag is None:
         return
     series.set(catalogue.RECORDS_UNWRITTEN, value=lag.unwritten_seconds)

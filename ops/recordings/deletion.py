@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from sqlalchemy import delete, select, update
@@ -11,6 +10,7 @@ from ops.recordings.object_store import ObjectStore
 from ops.recordings.store import folder
 from tasks.records import Database
 from tasks.records.models import LogEntry, RecordedAttempt, Span, TranscriptEntry
+from tasks.settings.process import now_ms
 
 CONTENT = (
     "audio_path",
@@ -44,7 +44,7 @@ class Deletion:
         for tenant in {row.tenant for row in rows}:
             await self._objects.delete_below(folder(tenant, sid))
         async with self._database.transaction() as connection:
-            values = {**dict.fromkeys(CONTENT), "erased_ms": int(time.time() * 1000)}
+            values = {**dict.fromkeys(CONTENT), "erased_ms": now_ms()}
             await connection.execute(update(RecordedAttempt).where(RecordedAttempt.sid == sid).values(values))
             for table in (TranscriptEntry, Span, LogEntry):
                 await connection.execute(delete(table).where(table.sid == sid))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 
 from ops.recordings.deletion import Deletion
 from tasks.errors import SwitchboardError
+from tasks.settings.process import now_ms
 
 EVERY_SECONDS = 3600.0
 RETRY_SECONDS = 60.0
@@ -39,7 +39,7 @@ class Expiry:
         while True:
             pause = EVERY_SECONDS
             try:
-                await self.delete_expired(int(time.time() * 1000))
+                await self.delete_expired(now_ms())
             except SwitchboardError as error:
                 logger.warning("expired recordings not deleted", extra={"error": str(error)})
                 pause = RETRY_SECONDS

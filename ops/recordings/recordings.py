@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -29,6 +28,7 @@ from ops.recordings.store import owner
 from ops.recordings.tenant_keys import TenantKeys
 from tasks.records import Database
 from tasks.records.models import Attempt, LogEntry, RecordedAttempt, Span, TranscriptEntry
+from tasks.settings.process import now_ms
 
 PARTS = ("audio", "transcript", "traces", "logs")
 ARRIVAL_MS = 120_000
@@ -146,7 +146,7 @@ class _Reading:
         erased = recorded is not None and recorded.erased_ms is not None
         expected = () if ended is None or erased else _expected(ended)
         absent = tuple(part for part in expected if not there[part])
-        waiting = ended is not None and time.time() * 1000 - ended.ended_ms < ARRIVAL_MS
+        waiting = ended is not None and now_ms() - ended.ended_ms < ARRIVAL_MS
         summary = None if recorded is None else recorded.content
         return AttemptRecording(
             attempt=number,

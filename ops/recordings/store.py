@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import secrets
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -23,6 +22,7 @@ from ops.recordings.ogg import OggLength
 from ops.recordings.tenant_keys import TenantKeys
 from tasks.records import Database
 from tasks.records.models import Call, LogEntry, RecordedAttempt, Span, TranscriptEntry
+from tasks.settings.process import now_ms
 
 Table = Literal["transcript", "summary", "spans", "logs"]
 
@@ -107,7 +107,7 @@ class RecordingStore:
             for position, entry in enumerate(transcript or ())
         ]
         if transcript is not None:
-            values["transcript_ms"] = _now_ms()
+            values["transcript_ms"] = now_ms()
         async with self._database.transaction() as connection:
             await _note(connection, source)
             await connection.execute(update(RecordedAttempt).where(*_kept(source)).values(values))
@@ -170,11 +170,11 @@ def _kept(source: Source) -> tuple[Any, ...]:
 
 async def _note(connection: AsyncConnection, source: Source) -> None:
     # First of all: a transaction of SQLite that has read something cannot always go on to write.
-    row = _row(source) | {"tenant": source.tenant, "received_ms": _now_ms()}
+    row = _row(source) | {"tenant": source.tenant, "received_ms": now_ms()}
     await insert_missing(connection, RecordedAttempt, [row])
     # The call may have been erased before any of this attempt arrived.
     call_erased = exists().where(Call.sid == source.sid, Call.erased_ms.is_not(None))
-    await connection.execute(update(RecordedAttempt).where(*_kept(source), call_erased).values(erased_ms=_now_ms()))
+    await connection.execute(update(RecordedAttempt).where(*_kept(source), call_erased).values(erased_ms=now_ms()))
 
 
 async def _insert(
@@ -188,7 +188,3 @@ async def _insert(
 def _digest(source: Source, line: Mapping[str, Any]) -> str:
     content = json.dumps([source.sid, source.attempt, line], sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:32]
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import secrets
-import time
 
 from sqlalchemy import select, update
 
@@ -19,6 +18,7 @@ from tasks.encryption import DecryptionFailed, Encryption
 from tasks.errors import SwitchboardError
 from tasks.records import Database
 from tasks.records.models.recordings import TenantKey
+from tasks.settings.process import now_ms
 
 KEY_BYTES = 32
 FIRST = 1
@@ -88,7 +88,7 @@ class TenantKeys:
             "tenant": tenant,
             "number": FIRST,
             "encrypted": self._encryption.encrypt(_owner(tenant), key).decode(),
-            "created_ms": int(time.time() * 1000),
+            "created_ms": now_ms(),
         }
         async with self._database.transaction() as connection:
             await insert_missing(connection, TenantKey, [row])

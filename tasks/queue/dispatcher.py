@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ from tasks.rooms import CloseResult, Limits, OpenResult, RoomStore, save_trace
 from tasks.rooms.numbers import CallerNumbers
 from tasks.rooms.webhook_check import WebhookCheck
 from tasks.settings import Settings
+from tasks.settings.process import now_ms, process_name
 from tasks.tenants import Tenant, TenantReader
 
 logger = logging.getLogger("switchboard.tasks.queue")
@@ -205,7 +204,7 @@ class Dispatcher:
 
     async def note_webhook(self, room: str, event: str) -> None:
         """Note that a webhook of a room of `switchboard doctor`, with this name, has arrived here."""
-        note = WebhookCheck(self._rooms.redis, room).note(event, receiver=_this_process(), received_ms=_now_ms())
+        note = WebhookCheck(self._rooms.redis, room).note(event, receiver=process_name(), received_ms=now_ms())
         await self._within_deadline(note)
 
     async def tenant(self, tenant: str) -> Tenant:
@@ -240,7 +239,7 @@ class Dispatcher:
     async def _open(
         self, room: RoomInfo, span: tracing.OpenSpan, *, replay: bool, explicit: ExplicitDispatch | None
     ) -> DispatchResult:
-        received_at_ms = _now_ms()
+        received_at_ms = now_ms()
         tenant = await self._find_tenant(room, replay=replay)
         if isinstance(tenant, NoTenant | UnknownTenantInName):
             if await self._waits_for_tenant(room):
@@ -321,7 +320,7 @@ class Dispatcher:
         A room that a join has created has no metadata until its backend sets it, and no webhook says so. Redis measures
         the wait, so that it survives this receiver, and the reconciler looks at the room until then.
         """
-        waited_ms = await self._rooms.waitlist.await_tenant(room.sid, room.name)
+        waited_ms = await self._rooms.waitlist.await_tenant(room.sid, room.name, ended_before_ms=room.joined_at_ms)
         return waited_ms is not None and waited_ms < self._settings.tenants.wait_seconds * 1000
 
     async def _tenant_of(self, room: RoomInfo, *, last: bool) -> Tenant:
@@ -346,9 +345,13 @@ class Dispatcher:
         return await self._tenants.get(default)
 
     async def _refuse(self, room: RoomInfo, error: SwitchboardError) -> DispatchResult:
+        written = await self._rooms.dead_letter(
+            room.sid, attempt=None, name=room.name, ended_before_ms=room.joined_at_ms, reason=str(error)
+        )
+        if not written:
+            return DispatchResult.KNOWN
         logger.warning("room cannot be answered", extra={"sid": room.sid, "reason": type(error).__name__})
-        written = await self._rooms.dead_letter(room.sid, attempt=None, name=room.name, reason=str(error))
-        return DispatchResult.DEAD if written else DispatchResult.KNOWN
+        return DispatchResult.DEAD
 
     async def _written(self, action: Awaitable[T], *, observed: bool = True) -> T:
         """Return the result of an action that writes, which ends an outage."""
@@ -366,11 +369,3 @@ class Dispatcher:
         finally:
             if observed and self._observe is not None:
                 self._observe(time.monotonic() - began)
-
-
-def _this_process() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from livekit.protocol import models
 
-from tasks.livekit_api import LiveKitClient, LiveKitError, LiveKitRequestFailed, created_at_ms, is_caller
+from tasks.livekit_api import LiveKitClient, LiveKitError, created_at_ms
 from tasks.queue.dispatcher import Dispatching, DispatchResult, RoomInfo
 from tasks.queue.routing import called_number
 from tasks.reconcile.absent_agents import AbsentAgents
@@ -17,6 +17,7 @@ from tasks.reconcile.failures import Failures
 from tasks.reconcile.missing_rooms import MissingRooms
 from tasks.rooms import EndedBy, Repairs, RoomStore, RoomSummary, State, SweepName
 from tasks.settings import LivekitSettings
+from tasks.settings.process import now_ms
 
 SWEEP = "LiveKit sync"
 
@@ -80,7 +81,7 @@ class LiveKitSync:
         Returns whether the next sweep should be soon: a room is unknown, but so new that its webhook may be on the way,
         or an agent is absent.
         """
-        asked_ms = time.time_ns() // 1_000_000
+        asked_ms = now_ms()
         deadline_seconds = self._config.deadline_seconds
         try:
             async with LiveKitClient.from_settings(self._livekit, deadline_seconds=deadline_seconds) as livekit:
@@ -109,7 +110,7 @@ class LiveKitSync:
         deadline = time.monotonic() + self._config.budget_seconds
         async for room, reason in self._unanswered(unknown, asked_ms):
             with self._failures.of_room("unannounced rooms", room.sid):
-                if callers := await _callers(room, livekit):
+                if callers := await livekit.list_callers(room.name):
                     number = next(filter(None, map(called_number, callers)), None)
                     info = RoomInfo(room.sid, room.name, room.metadata, created_at_ms(room), asked_ms, number)
                     result = await self._dispatcher.open(info)
@@ -156,15 +157,3 @@ class LiveKitSync:
 
     def _is_new(self, room: models.Room, asked_ms: int) -> bool:
         return created_at_ms(room) >= asked_ms - self._config.announced_ms
-
-
-async def _callers(room: models.Room, livekit: LiveKitClient) -> list[models.ParticipantInfo]:
-    """Return the callers in the room, by the list of participants, which the server keeps up to date.
-
-    Raises LiveKitUnreachable.
-    """
-    try:
-        return [participant for participant in await livekit.list_participants(room.name) if is_caller(participant)]
-    except LiveKitRequestFailed:
-        # The room is gone, or the next sweep will find out.
-        return []

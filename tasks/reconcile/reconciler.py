@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -28,6 +26,7 @@ from tasks.reconcile.wait_notifier import WaitNotifier
 from tasks.redis_client import Outage, connect
 from tasks.rooms import Counters, Repairs, RoomStore
 from tasks.settings import Settings
+from tasks.settings.process import process_name
 from tasks.tenants import TenantReader
 
 logger = logging.getLogger("switchboard.tasks.reconcile")
@@ -88,7 +87,7 @@ class Reconciler:
         self._livekit_sweeps = [{"LiveKit sync": self._sync_if_due}, *livekit_sweeps]
         self._config = config
         # Host and pid tell operators which process is the leader; the rest makes the name unique.
-        self._name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex}"
+        self._name = f"{process_name()}:{uuid.uuid4().hex}"
         self._stopping = asyncio.Event()
         self._failures = Failures()
         self._running: dict[int, asyncio.Task[None]] = {}

@@ -1,4 +1,8 @@
-"""The leading receiver's settings, published for the workers to compare theirs with: see `tasks.settings.shared`."""
+"""The leading receiver's settings, published for the workers to compare theirs with: see `tasks.settings.shared`.
+
+Beside them it says whether a database is named, never which: the exporter, which must not know its password, tells by
+this whether records should be written.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ class SettingsPublisher:
     def __init__(self, rooms: RoomStore, settings: Settings) -> None:
         self._redis = rooms.redis
         self._shared = shared_settings(settings)
+        self._database_is_named = "url" in settings.database.model_fields_set
         self._published_at = float("-inf")
 
     async def sweep(self) -> None:
@@ -30,6 +35,10 @@ class SettingsPublisher:
     async def publish(self) -> None:
         """Publish the settings now. Raises RedisError or OSError."""
         async with self._redis.pipeline(transaction=True) as pipe:
+            # A receiver that led before may have named one.
+            pipe.delete(keys.INSTALLATION)
             pipe.hset(keys.INSTALLATION, mapping=cast("Any", self._shared | {"digest": digest(self._shared)}))
+            if self._database_is_named:
+                pipe.hset(keys.INSTALLATION, keys.DATABASE_NAMED, "1")
             pipe.pexpire(keys.INSTALLATION, EXPIRE_MS)
             await pipe.execute()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from livekit.protocol import models
 
-from tasks.livekit_api import LiveKitClient, LiveKitError, LiveKitRequestFailed, created_at_ms, is_caller
+from tasks.livekit_api import LiveKitClient, LiveKitError, created_at_ms
 from tasks.queue.dispatcher import Dispatching, DispatchResult, RoomInfo
 from tasks.queue.routing import RoomMetadata, called_number
 from tasks.reconcile.failures import Failures
@@ -103,19 +103,12 @@ class TenantlessRooms:
         if metadata.tenant is None and metadata.answered is None:
             if room.waited_ms < self._wait_ms:
                 return False
-            callers = await _callers(livekit, room.name)
+            callers = await livekit.list_callers(room.name)
             if not callers:
                 return True
             number = next(filter(None, map(called_number, callers)), None)
-        info = RoomInfo(room.sid, room.name, listed.metadata, created_at_ms(listed), called_number=number)
+        # It waits since a caller came back, if it was known before.
+        info = RoomInfo(room.sid, room.name, listed.metadata, created_at_ms(listed), room.since_ms, number)
         result = await self._dispatcher.open(info)
         self._repairs[SweepName.TENANTLESS_ROOMS] += result in {DispatchResult.QUEUED, DispatchResult.WAITING}
         return result is not DispatchResult.NO_TENANT_YET
-
-
-async def _callers(livekit: LiveKitClient, name: str) -> list[models.ParticipantInfo]:
-    """Return the callers in the room; none if it is gone. Raises LiveKitUnreachable."""
-    try:
-        return list(filter(is_caller, await livekit.list_participants(name)))
-    except LiveKitRequestFailed:
-        return []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from typing import Any
 
@@ -23,6 +22,7 @@ from tasks.records.results import (
 )
 from tasks.records.selection import Query, after_cursor, apply_filter
 from tasks.rooms import AttemptEnding, CallState, EndedBy, LossCause
+from tasks.settings.process import now_ms
 
 ALL = CallFilter()
 
@@ -103,7 +103,7 @@ class RecordStore:
             for row in rows:
                 if row.erased_ms is None:
                     erased = update(Call).where(Call.sid == row.sid, Call.opened_ms == row.opened_ms)
-                    await connection.execute(erased.values(name="", number=None, erased_ms=int(time.time() * 1000)))
+                    await connection.execute(erased.values(name="", number=None, erased_ms=now_ms()))
         return tuple(map(_call, rows))
 
 

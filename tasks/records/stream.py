@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from tasks.redis_client import LivenessKey
 from tasks.rooms import keys
 
 BATCH = 200
@@ -43,6 +44,8 @@ class RecordStream:
     def __init__(self, redis: Redis, writer: str) -> None:
         self._redis = cast("Any", redis)
         self._writer = writer
+        # Redis knows a member of a group only once it was given an entry.
+        self.liveness = LivenessKey(redis, keys.RECORD_WRITER, writer, expire_ms=keys.RECORD_WRITER_MS)
         self._cursor = "0-0"
 
     async def create_group(self) -> None:
@@ -52,10 +55,6 @@ class RecordStream:
         except ResponseError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise
-
-    async def beat(self) -> None:
-        """Say that a writer is at work. Redis knows a member of a group only once it was given an entry."""
-        await self._redis.set(keys.RECORD_WRITER, self._writer, px=keys.RECORD_WRITER_MS)
 
     async def read_new(self) -> list[Entry]:
         """Return entries that no writer has read yet; waits a second for some."""

@@ -31,9 +31,8 @@ from tasks.records.insertion import insert_records, reject_entry
 from tasks.records.models import RejectedEntry
 from tasks.records.stream import Entry, RecordStream, says_no_group
 from tasks.redis_client import Outage
+from tasks.settings.process import now_ms
 
-BEAT_SECONDS = 5.0
-"""The time between two of its heartbeats."""
 CLAIM_SECONDS = 10.0
 """The time between two looks for entries of writers that have died."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 15.0
@@ -72,7 +71,6 @@ class RecordWriter:
         self._stopping = asyncio.Event()
         self._claimed_at = float("-inf")
         self._problems: set[str] = set()
-        self._beat_at = float("-inf")
         self.turned_at = time.monotonic()
         """When it last came round, for a health check: an outage is no reason for a restart, a loop that stands is."""
 
@@ -92,7 +90,7 @@ class RecordWriter:
         while not self._stopping.is_set():
             self.turned_at = time.monotonic()
             try:
-                await self._beat()
+                await self._stream.liveness.renew()
                 entries = await self._next()
                 if entries:
                     await self._until_done(partial(self._write, entries))
@@ -109,11 +107,6 @@ class RecordWriter:
                 await pause.take()
         with suppress(RedisError, OSError):
             await self._stream.leave()
-
-    async def _beat(self) -> None:
-        if time.monotonic() - self._beat_at > BEAT_SECONDS:
-            await self._stream.beat()
-            self._beat_at = time.monotonic()
 
     async def _next(self) -> list[Entry]:
         if time.monotonic() - self._claimed_at > CLAIM_SECONDS:
@@ -143,7 +136,7 @@ class RecordWriter:
                 await pause.take()
                 self.turned_at = time.monotonic()
                 with suppress(RedisError, OSError):
-                    await self._beat()
+                    await self._stream.liveness.renew()
             else:
                 self._report("")
                 return
@@ -188,7 +181,7 @@ class RecordWriter:
                 "problem": problems[entry.id].encode(errors="replace").decode().replace("\0", "\ufffd"),
                 # As JSON of ASCII alone: nothing in it can be refused again.
                 "fields": entry.fields,
-                "rejected_ms": int(time.time() * 1000),
+                "rejected_ms": now_ms(),
             }
             async with self._database.transaction() as connection:
                 await reject_entry(connection, values)

@@ -2,6 +2,7 @@
 
     clients        clients for an event loop and for a process without one, and the deadline
     connections    connections that leave a server which takes no writes
+    liveness_key   a key that exists while a process of some kind is at work
     outage         one line in the log when Redis fails, and one when it answers again
 
 An error reply is an outage like silence, and is waited out in the same way. Redis may refuse a request (READONLY, OOM,
@@ -13,6 +14,7 @@ connected.
 from __future__ import annotations
 
 from tasks.redis_client.clients import connect, connect_blocking, sentinel_options, within_deadline
+from tasks.redis_client.liveness_key import LivenessKey
 from tasks.redis_client.outage import Outage
 
-__all__ = ["Outage", "connect", "connect_blocking", "sentinel_options", "within_deadline"]
+__all__ = ["LivenessKey", "Outage", "connect", "connect_blocking", "sentinel_options", "within_deadline"]

@@ -41,8 +41,9 @@ bytes to it, a queue is the name of a list, and limits and lifetimes are passed 
     dead        a dead letter says why it could not be answered; an operator can open it again with a replay
 
 The first three are open. A room that is opened again goes on with the next attempt, and with the count of failed
-attempts at zero. A room that cannot be opened at all (its tenant is unknown) is dead from the beginning, and is opened
-by a later event if it then can be. One that names no tenant waits for one before that, in no state: it is `tenantless`.
+attempts at zero. A room for which no tenant is found (it is unknown, or gone when a caller comes back) is dead without
+a further attempt, and is opened by a later event if it then can be. One that names no tenant waits for one before that:
+it is `tenantless`.
 
 # Guarantees
 

@@ -24,10 +24,11 @@ class StreamLag:
     length: int
 
 
-async def read_lag(redis: Redis) -> StreamLag | None:
+async def read_lag(redis: Redis, *, is_wanted: bool = False) -> StreamLag | None:
     """Return the lag, or None if no writer has ever begun: nobody lags behind then.
 
-    Raises `redis.RedisError` or `OSError`.
+    `is_wanted`: the records are to be in a database, so that without a writer all of the stream is unwritten. Raises
+    `redis.RedisError` or `OSError`.
     """
     client = cast("Any", redis)
     async with client.pipeline(transaction=False) as pipe:
@@ -37,15 +38,18 @@ async def read_lag(redis: Redis) -> StreamLag | None:
         (seconds, micros), exists, first = await pipe.execute()
     groups = await client.xinfo_groups(keys.CALLS) if exists else []
     group = next((group for group in groups if group["name"] == keys.RECORD_WRITERS), None)
-    if group is None:
-        return None
-    async with client.pipeline(transaction=False) as pipe:
-        pipe.xrange(keys.CALLS, min=f"({group['last-delivered-id']}", count=1)
-        pipe.xpending(keys.CALLS, keys.RECORD_WRITERS)
-        pipe.xlen(keys.CALLS)
-        unread, pending, length = await pipe.execute()
     now_ms = seconds * 1000 + micros // 1000
-    oldest = [entry for entry, _ in unread] + [pending["min"] for _ in range(bool(pending["pending"]))]
+    if group is None:
+        if not is_wanted:
+            return None
+        length, oldest = await client.xlen(keys.CALLS), [entry for entry, _ in first]
+    else:
+        async with client.pipeline(transaction=False) as pipe:
+            pipe.xrange(keys.CALLS, min=f"({group['last-delivered-id']}", count=1)
+            pipe.xpending(keys.CALLS, keys.RECORD_WRITERS)
+            pipe.xlen(keys.CALLS)
+            unread, pending, length = await pipe.execute()
+        oldest = [entry for entry, _ in unread] + [pending["min"] for _ in range(bool(pending["pending"]))]
     return StreamLag(
         unwritten_seconds=max((_age(entry, now_ms) for entry in oldest), default=0.0),
         kept_seconds=_age(first[0][0], now_ms) if first else 0.0,

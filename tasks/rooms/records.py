@@ -156,10 +156,11 @@ class RoomSummary:
 
 @dataclass(frozen=True, slots=True)
 class TenantlessRoom:
-    """A room that waits for a tenant."""
+    """A room that waits for a tenant, since `since_ms` (unix ms by Redis' clock)."""
 
     sid: str
     name: str
+    since_ms: int
     waited_ms: int
 
 

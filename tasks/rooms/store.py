@@ -88,7 +88,7 @@ class RoomStore:
     ) -> OpenResult:
         """Open a room, and put its Celery message onto its queue or onto the waitlist, unless the room is known.
 
-        A room that is dead because it could not be opened counts as unknown. `replay`: open it also if it is dead.
+        A room that is dead because no tenant was found for it counts as unknown. `replay`: open it also if it is dead.
         `ended_before_ms`: open it also if its callers ended it before this (unix ms). Such a room may have had
         attempts; `attempt`, which `message` is for, has to be one more. `number`: the caller's. `agent_metadata`:
         encrypted. Without one of the two, the room keeps what it has, or what `save_agent_metadata` has saved.
@@ -295,10 +295,7 @@ class RoomStore:
         await self.redis.zrem(keys.LEASES, sid)
 
     async def hold_leadership(self, candidate: str, term_ms: int) -> tuple[bool, int]:
-        """Become the leader of the reconcilers, or stay it, for a term from now.
-
-        Returns whether this one leads, and Redis' time (unix ms).
-        """
+        """Become or stay the reconcilers' leader, for a term. Returns whether it is, and Redis' time (unix ms)."""
         leads, now_ms = await self._hold_leadership(candidate=candidate, term_ms=term_ms)
         return bool(leads), int(now_ms)
 
@@ -309,13 +306,14 @@ class RoomStore:
         attempt: int | None,
         reason: str,
         name: str = "",
+        ended_before_ms: int | None = None,
         claimant: str = "",
         metrics: AttemptMetrics = NO_METRICS,
     ) -> bool:
         """Write a dead letter for a room that cannot be answered, and end it.
 
-        `attempt` is None for a room that was never opened, which alone needs a `name`. Returns False if such a room is
-        known already, or if the attempt is stale.
+        `attempt` is None for a room for which no tenant was found. It alone needs a `name`, and `ended_before_ms` as in
+        `open`. Returns False if such a room is known already, or if the attempt is stale.
         """
         written = await self._dead_letter_room(
             room_key=keys.room(sid),
@@ -324,6 +322,7 @@ class RoomStore:
             attempt=attempt,
             claimant=claimant,
             name=name,
+            ended_before_ms=ended_before_ms,
             reason=reason,
             public_reason=PublicReason.UNAVAILABLE,
             over_ms=keys.OVER_ROOM_MS,

@@ -115,14 +115,20 @@ class WaitList:
         """
         return bool(await self._clear_notification(sid=sid, listed_ms=since_ms))
 
-    async def await_tenant(self, sid: str, name: str) -> int | None:
-        """Let a room that names no tenant wait for one. Returns for how many ms it has; None if the room is known."""
-        waited_ms = int(await self._await_tenant(room_key=keys.room(sid), sid=sid, name=name))
+    async def await_tenant(self, sid: str, name: str, *, ended_before_ms: int | None = None) -> int | None:
+        """Let a room that names no tenant wait for one. Returns for how many ms it has; None if the room is known.
+
+        `ended_before_ms`: let it wait also if its callers ended it before this (unix ms).
+        """
+        waited_ms = int(
+            await self._await_tenant(room_key=keys.room(sid), sid=sid, name=name, ended_before_ms=ended_before_ms)
+        )
         return None if waited_ms < 0 else waited_ms
 
     async def list_tenantless(self, limit: int) -> list[TenantlessRoom]:
         """List rooms that wait for a tenant, the longest wait first."""
-        return [TenantlessRoom(sid, name, int(ms)) for sid, name, ms in await self._list_tenantless(most=limit)]
+        listed = await self._list_tenantless(most=limit)
+        return [TenantlessRoom(sid, name, int(since), int(waited)) for sid, name, since, waited in listed]
 
     async def forget_tenantless(self, room: TenantlessRoom) -> None:
         """Take a room from those that wait for a tenant."""

@@ -10,6 +10,7 @@
     memory         the memory that this process may use, and what is free of it
     capacity       the calls that a worker of this host can have, from memory and open files
     cgroup         the cgroups of this process, whose limits `cpu` and `memory` read
+    process        the name of this process, and its clock
     unknown        variables that look like settings and are none
     redis_url      the URL of Redis, read once for all clients
     shared         the settings that receivers and workers must have in common

@@ -36,6 +36,15 @@ def digest(shared: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(dict(shared), sort_keys=True).encode()).hexdigest()[:16]
 
 
+def differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> list[str]:
+    """Return a phrase for each shared setting that the receivers have differently. They may publish fewer."""
+    return [
+        f"{name} is another" if name == FINGERPRINTED else f"{name} is {value} here and {theirs[name]} there"
+        for name, value in ours.items()
+        if name in theirs and theirs[name] != value
+    ]
+
+
 def _fingerprint(key: str, secret: str) -> str:
     # Slow on purpose: Redis must not be a place where a weak secret is guessed.
     return hashlib.scrypt(secret.encode(), salt=_SALT + key.encode(), n=2**14, r=8, p=1, dklen=8).hex()

@@ -25,6 +25,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.util.types import AttributeValue
 
+from tasks.settings.process import process_name
 from tasks.tracing.traceparent import TraceParent
 
 SIP = "lk.sip."
@@ -157,7 +158,7 @@ class Tracing:
                     "service.name": os.environ.get("OTEL_SERVICE_NAME", "").strip() or service,
                     "service.namespace": "switchboard",
                     "service.version": version,
-                    "service.instance.id": f"{socket.gethostname()}:{os.getpid()}",
+                    "service.instance.id": process_name(),
                     "host.name": socket.gethostname(),
                     "process.pid": os.getpid(),
                 }

@@ -36,6 +36,8 @@ def _run(*command: str) -> None:
     env = uv_environment(os.environ, pip_settings())
     try:
         subprocess.run(command, env=env, check=True, capture_output=True, text=True, timeout=TIMEOUT_SECONDS)
+    except OSError as error:
+        raise SetupError(f"OpenRTC could not be installed: {error}") from error
     except subprocess.CalledProcessError as error:
         raise SetupError(f"OpenRTC could not be installed: {error.stderr.strip()}") from error
     except subprocess.TimeoutExpired as error:

@@ -28,8 +28,9 @@ async def livekit_server(
     *,
     kind: type[LiveKitServer] = LiveKitServer,
     webhook_url: str = "",
+    key_pair: tuple[str, str] | None = None,
 ) -> AsyncIterator[LiveKitServer]:
-    """Run a livekit-server. Raises StackError."""
+    """Run a livekit-server, with a key and a secret of its own if none are given. Raises StackError."""
     server = kind(
         directory,
         environment.inherited(),
@@ -39,6 +40,8 @@ async def livekit_server(
         udp_port=ports.pick(),
         webhook_url=webhook_url,
     )
+    if key_pair is not None:
+        server.api_key, server.api_secret = key_pair
     try:
         await server.start()
         yield server

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from ops.commands.doctor.finding import Finding, NotChecked, error, ok, warning
 from ops.commands.doctor.installation import Installation
@@ -32,8 +33,10 @@ async def clocks(installation: Installation) -> AsyncIterator[Finding]:
         except NotChecked:
             missing.append(name)
     if REDIS in read and LIVEKIT in read:
-        for noted in (await installation.noted_webhooks())[:1]:
-            read[f"receiver {noted.receiver}"] = noted.received_ms - noted.noted_ms + read[REDIS]
+        # Without one, the check of the webhooks says why.
+        with suppress(NotChecked):
+            for noted in (await installation.noted_webhooks())[:1]:
+                read[f"receiver {noted.receiver}"] = noted.received_ms - noted.noted_ms + read[REDIS]
     if len(read) == 1:
         raise NotChecked(f"neither {REDIS} nor {LIVEKIT} tells its time")
     for finding in judge(read):

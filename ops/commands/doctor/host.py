@@ -38,7 +38,9 @@ async def open_files(installation: Installation) -> AsyncIterator[Finding]:
     limit, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     slots = _wanted_slots(installation)
     needed = max(FILES_OF_A_RECEIVER, FILES_OF_A_WORKER + slots * FILES_OF_A_SLOT)
-    if limit == resource.RLIM_INFINITY or limit >= needed:
+    if limit == resource.RLIM_INFINITY:
+        yield ok(f"no limit; {slots} slots need {needed}")
+    elif limit >= needed:
         yield ok(f"{limit} open files; {slots} slots need {needed}")
     else:
         raised = f"LimitNOFILE={needed} in systemd, `ulimits: nofile` in compose, or ulimit -n {needed}"

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from ops.commands.doctor.finding import Finding, error, ok, warning
 from ops.commands.doctor.installation import Installation
 from ops.commands.doctor.tenants import stored_tenants
-from tasks.background.notices import NoticeStore
+from tasks.background.notices.state import read_state
 
 LATE_SECONDS = 120.0
 """As the alert SwitchboardNoticesNotSent has it."""
@@ -23,8 +23,7 @@ async def notices(installation: Installation) -> AsyncIterator[Finding]:
     if not wanted:
         yield ok("no tenant wants any")
         return
-    store = NoticeStore(installation.redis, installation.settings.notices)
-    state = await installation.ask_redis(store.state())
+    state = await installation.ask_redis(read_state(installation.redis))
     waiting = f"{state.events} events wait, the oldest for {state.oldest_seconds:.0f} s"
     if not state.is_alive:
         yield error(f"no background worker runs, and {len(wanted)} tenants want notices: {waiting}", START)

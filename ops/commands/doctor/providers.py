@@ -19,7 +19,7 @@ from ops.commands.tenants.validation import parse
 from pipeline.errors import PipelineError
 from pipeline.options import Kind
 from tasks.encryption import DecryptionFailed, Encryption, SignatureState
-from tasks.errors import KeyUnreadable, SwitchboardError
+from tasks.errors import InvalidSetting, KeySourceUnavailable, KeyUnreadable
 from tasks.tenants import key_source
 from tasks.tenants.admin import StoredTenant
 from tasks.tenants.key_cipher import ProviderKeyCipher
@@ -39,6 +39,7 @@ RESTRICTED = (
     "missing_scope",
     "insufficient_permission",
 )
+SOURCE = "correct the reference in the tenants file, or SWITCHBOARD_KEY_SOURCE and what it needs, here and at workers"
 REACH = "open the way from the workers' hosts to it: DNS, firewall, proxy; or correct its base_url"
 
 
@@ -60,8 +61,10 @@ async def providers(installation: Installation) -> AsyncIterator[Finding]:
     stored = await stored_tenants(installation)
     if not stored:
         raise NotChecked("there is no tenant")
-    targets = [target async for target in _targets(installation, stored)]
-    if not targets:
+    targets, problems = await _targets(installation, stored)
+    for problem in problems:
+        yield problem
+    if not targets and not problems:
         yield ok("no tenant has a provider on another host")
     limit = asyncio.Semaphore(AT_ONCE)
 
@@ -78,11 +81,18 @@ async def providers(installation: Installation) -> AsyncIterator[Finding]:
             each.cancel()
 
 
-async def _targets(installation: Installation, stored: Mapping[str, StoredTenant]) -> AsyncIterator[Target]:
-    """Yield each provider with each key, once."""
+async def _targets(
+    installation: Installation, stored: Mapping[str, StoredTenant]
+) -> tuple[list[Target], list[Finding]]:
+    """Return each provider with each key, once, and what is wrong with the key source."""
     cipher = ProviderKeyCipher(Encryption(installation.settings))
-    source = key_source.load(installation.settings)
     targets: dict[tuple[str, str, str], Target] = {}
+    problems: list[Finding] = []
+    try:
+        source = key_source.load(installation.settings)
+    except InvalidSetting as problem:
+        source = None
+        problems.append(error(str(problem), SOURCE))
     for name, tenant in stored.items():
         # A key goes nowhere that `switchboard tenants apply` has not written.
         parsed, _ = parse(name, dict(tenant.record))
@@ -93,15 +103,22 @@ async def _targets(installation: Installation, stored: Mapping[str, StoredTenant
             try:
                 key = await _key(cipher, source, tenant, name, path, table.key)
                 request = request_for(cast("Kind", path.partition(".")[0]), table.provider, table.base_url, key)
-            except (DecryptionFailed, KeyError, PipelineError, SwitchboardError):
+            except (DecryptionFailed, KeyError, PipelineError):
                 # Other checks say so.
                 continue
+            except KeyUnreadable as problem:
+                # Of a source that cannot be loaded one finding is enough.
+                if source is not None or not problems:
+                    problems.append(error(str(problem), SOURCE))
+                continue
+            except KeySourceUnavailable as problem:
+                # It is waited for at each key, and the check has a deadline.
+                return list(targets.values()), [*problems, error(str(problem), SOURCE)]
             if request is not None:
                 identity = (table.provider, request.url, key or "")
                 target = targets.setdefault(identity, Target(table.provider, request))
                 target.tables.append(f"{name}.{path}")
-    for target in targets.values():
-        yield target
+    return list(targets.values()), problems
 
 
 async def _key(
@@ -117,11 +134,12 @@ async def _key(
         return None
     if reference.startswith(ENCRYPTED):
         return cipher.decrypt(name, path, tenant.encrypted_keys[path])
+    field = f"{path}.key"
     scheme, _, location = reference.partition(":")
     if source is None or source.scheme != scheme:
         problem = f"no key source for {scheme}:…; set SWITCHBOARD_KEY_SOURCE"
-        raise KeyUnreadable(tenant=name, field=path, problem=problem)
-    return await key_source.read(source, location, tenant=name, field=path)
+        raise KeyUnreadable(tenant=name, field=field, problem=problem)
+    return await key_source.read(source, location, tenant=name, field=field)
 
 
 async def _ask(http: aiohttp.ClientSession, target: Target) -> Finding:

@@ -54,6 +54,11 @@ _PROBLEMS = (
     ),
     (r"max number of clients", "has as many clients as it may have", "raise maxclients, and its limit of open files"),
     (
+        r"WRONG_VERSION_NUMBER|wrong version number|record layer failure",
+        "does not speak TLS at this port",
+        "begin REDIS_URL with redis://, or name the port of Redis' that speaks TLS (tls-port)",
+    ),
+    (
         r"certificate|SSL",
         "is reached, but its certificate is not accepted",
         "give the authority in REDIS_URL (?ssl_ca_certs=/path), and use the name that is in the certificate",

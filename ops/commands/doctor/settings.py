@@ -9,7 +9,7 @@ from ops.commands.doctor.finding import Finding, error, ok, warning
 from ops.commands.doctor.installation import Installation
 from tasks.rooms import keys
 from tasks.settings import unknown_settings
-from tasks.settings.shared import FINGERPRINTED, shared_settings
+from tasks.settings.shared import differences, shared_settings
 
 
 async def settings(installation: Installation) -> AsyncIterator[Finding]:
@@ -32,13 +32,9 @@ async def receivers(installation: Installation) -> AsyncIterator[Finding]:
         cure = "start receivers: uvicorn --factory webhooks.app:create_app. If some run, their log says what they lack"
         yield error("no receiver reconciles: what crashes now is not answered again", cure)
         return
-    differences = [
-        f"{name} is another" if name == FINGERPRINTED else f"{name} is {value} here and {theirs[name]} there"
-        for name, value in shared_settings(installation.settings).items()
-        if name in theirs and theirs[name] != value
-    ]
-    if differences:
+    different = differences(shared_settings(installation.settings), theirs)
+    if different:
         cure = "give this process and the receivers the same, and restart what had the wrong one"
-        yield error(f"the receivers have other settings: {'; '.join(differences)}", cure)
+        yield error(f"the receivers have other settings: {'; '.join(different)}", cure)
     else:
         yield ok("one leads, with the same settings as here")

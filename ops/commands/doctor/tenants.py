@@ -53,6 +53,8 @@ async def encryption(installation: Installation) -> AsyncIterator[Finding]:
             "SWITCHBOARD_ENCRYPTION_KEYS is not set: the key is derived from LIVEKIT_API_SECRET, and lost with it",
             "set it for workers and for switchboard tenants apply, and keep a copy; receivers need none",
         )
+    if not stored:
+        raise NotChecked("there is no tenant whose keys could be decrypted")
     broken = {name for name, tenant in stored.items() if tenant.signature is SignatureState.BROKEN}
     if broken:
         yield error(f"signed with another encryption key: {_names(broken)}. None of their calls is answered", SAME_KEYS)
@@ -72,8 +74,6 @@ async def encryption(installation: Installation) -> AsyncIterator[Finding]:
     if not broken and not unreadable and not later and settings.tenants.encryption_keys is not None:
         count = sum(len(tenant.encrypted_keys) for tenant in stored.values())
         yield ok(f"every tenant is signed, and every provider key can be decrypted ({count})")
-    if not stored:
-        raise NotChecked("there is no tenant whose keys could be decrypted")
 
 
 def unreadable_keys(name: str, tenant: StoredTenant, cipher: ProviderKeyCipher) -> Iterable[str]:

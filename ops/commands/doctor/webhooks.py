@@ -65,6 +65,9 @@ async def _send(installation: Installation, url: str, text: str) -> Finding:
     if status == HTTPStatus.UNAUTHORIZED:
         cure = "give the receivers the same LIVEKIT_API_KEY and LIVEKIT_API_SECRET as this process has"
         return error(f"{text}: {url} refuses our signature", cure)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        cure = "see the receivers' log: they do not reach their Redis; or none is up behind the load balancer"
+        return error(f"{text}: {url} answers with 503", cure)
     cure = "send webhooks to /livekit/webhook of the receivers, or to a load balancer that passes it on"
     return error(f"{text}: {url} answers with {status}, which is not what a receiver answers", cure)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection
 from statistics import median
 from typing import Annotated
@@ -19,6 +18,7 @@ from ops.recordings.object_store import RecordingNotFound
 from ops.recordings.results import AudioPart, RecordedCall
 from tasks.records import CallDetails
 from tasks.rooms import Room
+from tasks.settings.process import now_ms
 
 NO_RECORDING = "There is no such recording. It was never made, or it was deleted."
 
@@ -92,7 +92,7 @@ def _show_room(request: Request, viewer: Visit, room: Room) -> Response:
         room=room,
         events=events,
         began_ms=events[0].at_ms if events else 0,
-        now_ms=time.time_ns() // 1_000_000,
+        now_ms=now_ms(),
         trace_url=viewer.console.trace_url(room.trace),
     )
 

@@ -22,6 +22,7 @@ from ops.console.rendering import choices
 from ops.console.sign_in.operators import Role
 from tasks.rooms import CallOperations, EndRequestResult, Intake, Room, State
 from tasks.rooms.explanation import Explanation, explain
+from tasks.settings.process import now_ms
 
 LONGEST_TEXT = 200
 UNANSWERED = frozenset({State.WAITING, State.QUEUED})
@@ -57,7 +58,7 @@ async def show(request: Request, viewer: Viewer, wanted: Wanted) -> Response:
         parts=view.parts,
         rows=stream.shown(view.rows.values(), wanted),
         stream=f"{view.epoch}-{view.version}",
-        now_ms=time.time_ns() // 1_000_000,
+        now_ms=now_ms(),
         tenants=choices([*(room.tenant for room in rooms), wanted.tenant]),
         tiers=choices([*viewer.console.settings.tiers.names, wanted.tier]),
     )

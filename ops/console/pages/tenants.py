@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from ops.console.tenant_list import list_tenants
 from tasks.errors import SwitchboardError, TenantInvalid, UnknownTenant
 from tasks.records import CallFilter, TenantUsage
 from tasks.rooms import AttemptEnding, State
+from tasks.settings.process import now_ms
 from tasks.tenants import ProviderTable, Tenant, TenantReader
 from tasks.tenants.tenant import KINDS
 
@@ -53,8 +53,8 @@ async def show_all(request: Request, viewer: Viewer) -> Response:
     failures: Counter[str] = Counter()
     problem = ""
     try:
-        usage = {each.tenant: each for each in await console.records.usage(since_ms=_month_ms(), until_ms=_now_ms())}
-        for each in await count_failures(console.database, since_ms=_now_ms() - DAY_MS):
+        usage = {each.tenant: each for each in await console.records.usage(since_ms=_month_ms(), until_ms=now_ms())}
+        for each in await count_failures(console.database, since_ms=now_ms() - DAY_MS):
             failures[each.tenant] += each.times
     except SwitchboardError as error:
         # Limits and calls are in Redis, and are what is asked for while something is wrong.
@@ -72,8 +72,8 @@ async def show(request: Request, viewer: Viewer, name: str) -> Response:
     tenant, invalid = await _read(console, name)
     await console.live.refresh()
     running, waiting = _open_rooms(console)
-    since_ms = _now_ms() - 7 * DAY_MS
-    usage = await console.records.usage(since_ms=_month_ms(), until_ms=_now_ms(), tenant=name)
+    since_ms = now_ms() - 7 * DAY_MS
+    usage = await console.records.usage(since_ms=_month_ms(), until_ms=now_ms(), tenant=name)
     lost = await console.records.list_calls(
         CallFilter(tenant=name, ending=AttemptEnding.LOST, since_ms=since_ms), limit=10
     )
@@ -143,10 +143,6 @@ def _table(record: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
 
 def _provider(table: ProviderTable) -> str:
     return " ".join(filter(None, (table.provider, table.model, table.voice, table.language)))
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _month() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
@@ -15,6 +14,7 @@ from ops.console.errors import ActionFailed, NotFound
 from ops.console.sign_in.operators import Role
 from ops.console.tenant_list import list_tenants
 from tasks.errors import SwitchboardError
+from tasks.settings.process import now_ms
 from webhooks.caller_token import TokenSigner
 
 WAIT_SECONDS = 60
@@ -76,6 +76,6 @@ async def follow(operator: Acting, sid: str) -> Response:
             "reason": room.reason,
             "attempt": room.attempt,
             "steps": steps,
-            "age_ms": time.time_ns() // 1_000_000 - first,
+            "age_ms": now_ms() - first,
         }
     )

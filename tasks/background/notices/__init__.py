@@ -3,6 +3,7 @@
     store       `NoticeStore`: a method for each action on notices, and the reads of operators and of the console
     notice      a notice, a try, a backend, typed
     keys        names and lifetimes of the Redis keys
+    state       whether notices are made, and what waits for that
     events      from an event of a call to its notice
     scheduler   makes notices of events, and sends what is due to the queue
     delivery    one try of a notice

@@ -20,6 +20,7 @@ from tasks.background.notices.signature import signature_headers
 from tasks.background.notices.store import NoticeStore
 from tasks.errors import SwitchboardError, UnknownTenant
 from tasks.settings import Settings
+from tasks.settings.process import now_ms
 from tasks.tenants import TenantReader
 from tasks.tenants.notices_table import NoticesTable
 
@@ -66,7 +67,7 @@ class Deliverer:
         except Exception as error:
             # One that always fails must not be tried for ever.
             logger.exception("notice not sent", extra=_fields(notice))
-            failed = TryResult(_now_ms(), 0, problem=f"a fault of Switchboard's: {type(error).__name__}")
+            failed = TryResult(now_ms(), 0, problem=f"a fault of Switchboard's: {type(error).__name__}")
             return await self._failed(delivery, notice, Answer(failed), url="")
 
     async def _try(self, delivery: Delivery, notice: Notice) -> str:
@@ -105,14 +106,14 @@ class Deliverer:
             attempt=answer.result,
             delay_ms=delay_ms,
             is_test=notice.is_test,
-            disabled=Disabled(_now_ms(), reason, url),
+            disabled=Disabled(now_ms(), reason, url),
         )
 
     async def _unreadable(self, delivery: Delivery, notice: Notice, error: SwitchboardError) -> str:
         """Wait until the tenant can be read here; an operator who tests is told at once."""
         logger.error("notice not sent", extra=_fields(notice) | {"problem": str(error)})
         if notice.is_test:
-            failed = TryResult(_now_ms(), 0, problem=str(error))
+            failed = TryResult(now_ms(), 0, problem=str(error))
             return await self._finish(delivery, "failed", attempt=failed, is_test=True)
         return await self._finish(delivery, "postponed", delay_ms=round(UNREADABLE_SECONDS * 1000))
 
@@ -126,7 +127,7 @@ class Deliverer:
             async with asyncio.timeout(contents.SECONDS):
                 found = await self._source.read(call, table.include)
         except ContentsNotReady:
-            if _now_ms() - notice.occurred_ms < contents.WAIT_SECONDS * 1000:
+            if now_ms() - notice.occurred_ms < contents.WAIT_SECONDS * 1000:
                 raise
             return {}
         except Exception as error:  # noqa: BLE001 - whatever a source may raise; the notice has its record
@@ -171,7 +172,3 @@ def _fields(notice: Notice) -> dict[str, str]:
 
 def _shown(result: TryResult) -> dict[str, object]:
     return {"status": result.status, "latency_ms": result.latency_ms, "problem": result.problem}
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -95,19 +95,6 @@ class Delivery(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class NoticesState:
-    """The state of all notices: whether a background worker makes them, and the events that wait for one.
-
-    `disabled`: the tenants whose backends are.
-    """
-
-    is_alive: bool
-    events: int
-    oldest_seconds: float
-    disabled: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
 class Disabled:
     """A backend that is disabled: since when (unix ms), why, and the address that it had."""
 

@@ -14,13 +14,15 @@ from typing import Any, cast
 
 from redis.exceptions import RedisError
 
+from tasks.background.notices import keys
 from tasks.background.notices.events import ATTEMPT, CALL, attempt_of, notice_of
 from tasks.background.notices.notice import TEST, Delivery
 from tasks.background.notices.store import Event, NoticeStore
 from tasks.errors import TenantInvalid, UnknownTenant
-from tasks.redis_client import Outage
+from tasks.redis_client import LivenessKey, Outage
 from tasks.settings import Settings
 from tasks.settings.groups import BACKGROUND_QUEUE
+from tasks.settings.process import process_name
 from tasks.tenants import TenantReader
 from tasks.tenants.notices_table import NoticesTable
 
@@ -28,8 +30,6 @@ TICK_MS, BUSY_MS = 1000, 50
 """The longest time between two looks at what is due, and the time while there is much."""
 EVENTS = 100
 """Events that are read at once."""
-BEAT_SECONDS = 5.0
-"""The time between two of its heartbeats."""
 SWEEP_SECONDS = 60.0
 """The time between two looks at disabled backends whose table may have changed."""
 OUTAGE_SECONDS = 1.0
@@ -57,7 +57,7 @@ class Scheduler:
         self._publish = publish
         self._mark = mark
         self._outage = Outage(settings.redis.server, logger)
-        self._beat_at = float("-inf")
+        self._liveness = LivenessKey(store.redis, keys.SCHEDULER, process_name(), expire_ms=keys.SCHEDULER_MS)
         self._swept_at = float("-inf")
         self._stopped = False
 
@@ -87,7 +87,7 @@ class Scheduler:
 
     async def turn(self, *, wait_ms: int = 0) -> int:
         """Make notices of new events, and send what is due to the queue. Returns how many deliveries that were."""
-        await self._beat()
+        await self._liveness.renew()
         for event in await self._store.read_events(EVENTS, wait_ms=wait_ms):
             await self._take(event)
         await self._sweep()
@@ -131,11 +131,6 @@ class Scheduler:
             # It may be mended before the notice is given up.
             return True
         return table is not None and kind in table.events
-
-    async def _beat(self) -> None:
-        if time.monotonic() - self._beat_at > BEAT_SECONDS:
-            await self._store.beat()
-            self._beat_at = time.monotonic()
 
     async def _sweep(self) -> None:
         """Enable the backends whose address has changed, and forget those that are none any more."""

@@ -24,6 +24,7 @@ from tasks.background.notices.address import REFUSED, require_allowed
 from tasks.background.notices.notice import TryResult
 from tasks.settings import NoticeSettings
 from tasks.settings.notices import Network
+from tasks.settings.process import now_ms
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 10.0
 """Timeouts of the connection with its TLS, and between two parts of the answer; within the time for the try."""
@@ -85,7 +86,7 @@ class Sender:
 
     async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send a request. Never raises for what a backend does, and returns within the time for a try."""
-        at_ms, began = time.time_ns() // 1_000_000, time.monotonic()
+        at_ms, began = now_ms(), time.monotonic()
         status, retry_after, problem, content = None, None, "", bytearray()
         try:
             async with asyncio.timeout(self._seconds):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,12 +14,12 @@ from tasks.background.notices.notice import (
     Delivery,
     Disabled,
     Notice,
-    NoticesState,
     NoticeState,
     TryResult,
 )
 from tasks.rooms.keys import NOTICE_EVENTS, NOTICE_EVENTS_LENGTH
 from tasks.rooms.scripts import Script
+from tasks.settings.process import now_ms
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -65,10 +64,6 @@ class NoticeStore:
             return cast("list[Event]", await self.redis.xrange(NOTICE_EVENTS, count=limit))
         read: Any = await self.redis.xread({NOTICE_EVENTS: "0-0"}, count=limit, block=wait_ms)
         return cast("list[Event]", read[0][1] if read else [])
-
-    async def beat(self) -> None:
-        """Say that a scheduler is at work."""
-        await self.redis.set(keys.SCHEDULER, int(time.time() * 1000), px=keys.SCHEDULER_MS)
 
     async def drop_event(self, event: str) -> None:
         """Remove an event that no notice is made of."""
@@ -214,7 +209,7 @@ class NoticeStore:
         async with self.redis.pipeline(transaction=False) as pipe:
             for tenant in tenants:
                 pipe.hgetall(keys.backend(tenant))
-                pipe.zcount(keys.log(tenant), int(time.time() * 1000) - keys.KEEP_MS, "+inf")
+                pipe.zcount(keys.log(tenant), now_ms() - keys.KEEP_MS, "+inf")
                 pipe.zcard(keys.done(tenant))
             answers = await pipe.execute()
         parts = zip(tenants, answers[::3], answers[1::3], answers[2::3], strict=True)
@@ -222,18 +217,6 @@ class NoticeStore:
             Backend.read(tenant, fields, max(0, kept - done), disabled.get(tenant))
             for tenant, fields, kept, done in parts
         ]
-
-    async def state(self) -> NoticesState:
-        """Return whether notices are made, and what waits for one."""
-        async with self.redis.pipeline(transaction=False) as pipe:
-            pipe.exists(keys.SCHEDULER)
-            pipe.xlen(NOTICE_EVENTS)
-            pipe.xrange(NOTICE_EVENTS, count=1)
-            pipe.time()
-            pipe.hkeys(keys.BACKENDS_DISABLED)
-            alive, events, oldest, (seconds, _), disabled = await pipe.execute()
-        age = seconds - int(oldest[0][0].partition("-")[0]) / 1000 if oldest else 0.0
-        return NoticesState(bool(alive), events, max(0.0, age), frozenset(disabled))
 
     async def disabled(self) -> dict[str, Disabled]:
         """Return the disabled backends by their tenants."""

@@ -2,14 +2,16 @@
 --
 -- KEYS  room_key (hash), tenantless_key (zset)
 -- ARGV  sid, name
--- Returns the ms that it has waited, or -1 if the room is known, and so waits for none.
+--       ended_before_ms       let it wait also if its callers have ended it before this, unix ms; or ''
+-- Returns the ms that it has waited, or -1 if the room is known otherwise, and so waits for none.
 
 local room_key, tenantless_key = unpack(KEYS)
-local sid, name = unpack(ARGV)
+local sid, name, ended_before_ms = unpack(ARGV)
 
+--- @include "lib/announced"
 --- @include "lib/clock"
 
-if redis.call('EXISTS', room_key) == 1 then
+if not read_announced(room_key, ended_before_ms).unanswered then
   return -1
 end
 local member = sid .. '\0' .. name

@@ -3,7 +3,7 @@
 --
 -- A room that is over can be opened again where its caller has come back or an operator replays its dead letter: as the
 -- next attempt, so that all writes of earlier ones stay stale, and with the count of failed attempts at zero. A room that
--- is dead because it could not be opened needs neither: its tenant is known by now.
+-- is dead because no tenant was found for it needs neither: its tenant is known by now.
 --
 -- Where its tenant has as many waiting rooms as it may have, a room is refused: it is over, its callers are notified
 -- that their tenant is busy, and there is a call record of it but no dead letter. It is soon forgotten. If very many
@@ -43,24 +43,20 @@ local sid, name, tenant, tier, queue, message, started_at_ms, received_at_ms, at
   over_ms, calls_length, notice_events_length = unpack(ARGV)
 
 --- @include "lib/admission"
+--- @include "lib/announced"
 --- @include "lib/finish_room"
 --- @include "lib/records"
 
 -- They are notified by the reconciler, some thirty rooms a second.
 local MOST_TO_NOTIFY = 1000
 
-local state, attempts, ended_ms, ended_by, refused =
-  read_room(room_key, 'state', 'attempt', 'at:ended', 'ended_by', 'refused')
-attempts, ended_ms = tonumber(attempts or '') or 0, tonumber(ended_ms or '') or 0
-local never_opened = attempts == 0 and not refused
-local replayed = state == 'dead' and (replay == '1' or never_opened)
-local left = state == 'ended' and ended_by == 'callers' or state == 'dead' and refused
-local joined_later = ended_before_ms ~= '' and ended_ms < tonumber(ended_before_ms)
-if state and not replayed and not (left and joined_later) then
-  if joined_later and (ended_by == 'limit' or ended_by == 'operator') then
+local room = read_announced(room_key, ended_before_ms)
+local attempts = room.attempts
+if not (room.unanswered or room.unopened or room.state == 'dead' and replay == '1') then
+  if room.uninformed then
     redis.call('ZADD', notify_key, now_ms, sid)
   end
-  return state == 'dead' and refused and 'busy' or 'known'
+  return room.refused and 'busy' or 'known'
 end
 if tonumber(attempt) ~= attempts + 1 then
   return 'stale'

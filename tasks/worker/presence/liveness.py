@@ -31,7 +31,7 @@ class Liveness:
 
     def mark(self) -> None:
         """Write the time. One write of always the same length, so that a reader never sees a part."""
-        os.pwrite(self._file, f"{_now_ms():020d} {self._node}\n".encode(), 0)
+        os.pwrite(self._file, f"{_uptime_ms():020d} {self._node}\n".encode(), 0)
 
 
 def seconds_since_mark(node: str, parent: Path | None = None) -> float | None:
@@ -48,9 +48,9 @@ def seconds_since_mark(node: str, parent: Path | None = None) -> float | None:
             continue
         if marked == node:
             marks.append(int(at))
-    return (_now_ms() - max(marks)) / 1000 if marks else None
+    return (_uptime_ms() - max(marks)) / 1000 if marks else None
 
 
-def _now_ms() -> int:
+def _uptime_ms() -> int:
     # Never rounded up: a mark would be of the future.
     return int(time.monotonic() * 1000)

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from tasks.rooms import keys
 from tasks.settings import Settings
-from tasks.settings.shared import FINGERPRINTED, shared_settings
+from tasks.settings.shared import differences, shared_settings
 from tasks.worker.presence.heartbeat import Heartbeat
 from tasks.worker.presence.node_name import NodeNameTaken
 
@@ -74,8 +74,4 @@ class WorkerPresence:
     def _find_differences(self) -> list[str]:
         """Return a phrase for each setting that the receivers have differently. Raises RedisError or OSError."""
         theirs = cast("dict[str, str]", cast("Any", self._redis.hgetall(keys.INSTALLATION)))
-        return [
-            f"{name} is another" if name == FINGERPRINTED else f"{name} is {value} here and {theirs[name]} there"
-            for name, value in self._shared.items()
-            if name in theirs and theirs[name] != value
-        ]
+        return differences(self._shared, theirs)

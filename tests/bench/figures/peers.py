@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,8 @@ async def _measure_peer(peer: Peer, pairs: Pairs, size: Size) -> Measured | str:
             await wait_until_settled([side])
             return await measure_side(side, size, shared_process=peer.shared_process)
     except Exception as error:  # noqa: BLE001 - a peer that does not work must not hide the others
+        # The table has room for its type alone.
+        traceback.print_exc()
         return type(error).__name__
 
 

@@ -34,6 +34,7 @@ from tasks.tenants.api_keys import Scope
 from tests.integration.tasks.background.office import Office
 from tests.support import redis_with_tls
 from tests.support.backend import backend
+from tests.support.rooms import open_some_room
 from tests.support.tenants import declare, signer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -85,17 +86,7 @@ async def declared(users: Users) -> Users:
 
 
 async def open_room(redis: Redis, sid: str, *, notices: bool = False) -> None:
-    await RoomStore(redis).open(
-        sid=sid,
-        name=f"call-acme-{sid}",
-        tenant="acme",
-        tier="premium",
-        queue="premium",
-        message=b"{}",
-        started_at_ms=None,
-        received_at_ms=1,
-        notices=notices,
-    )
+    await open_some_room(RoomStore(redis), sid, notices=notices)
 
 
 async def test_receivers_and_workers_do_all_that_they_have_to(declared: Users) -> None:
@@ -138,7 +129,7 @@ async def test_receivers_and_workers_do_all_that_they_have_to(declared: Users) -
     assert await operator.list_call_records()
     stream = RecordStream(declared["records"], "one")
     await stream.create_group()
-    await stream.beat()
+    await stream.liveness.renew()
     await stream.acknowledge(await stream.read_new())
     assert await stream.claim_left() == []
     await stream.count_rejected(1)

@@ -17,6 +17,7 @@ from tasks.records import Database
 from tasks.rooms import RoomStore
 from tests.support import databases
 from tests.support.databases import USAGE, attempt_entry, call_entry, write
+from tests.support.rooms import open_some_room
 
 MONTH = "2026-09"
 FAILURE = {"type": "provider_failure", "kind": "llm", "index": 0, "provider": "openai", "error": "503", "count": 2}
@@ -40,16 +41,7 @@ async def calls(
                 call_entry("RM_2", tenant="bolt", attempts=0, state="dead", outcome="no such agent", ended_by="limit"),
             ],
         )
-    await rooms.open(
-        sid="RM_3",
-        name="call-acme-RM_3",
-        tenant="acme",
-        tier="premium",
-        queue="premium",
-        message=b"{}",
-        started_at_ms=None,
-        received_at_ms=1,
-    )
+    await open_some_room(rooms, "RM_3")
     await rooms.claim("RM_3", 1, claimant="a", worker="one@host", pid=7)
 
 

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from ops.cli import main
 from tasks.rooms import Intake, Limits, LossCause, RoomStore, WorkerStatus, keys
+from tests.support.rooms import open_some_room
 
 BUSY_WORKER = WorkerStatus(
     "one@host", ("premium",), slots=2, idle=1, load=0.9, reserved=0.1, state=Intake.LOAD, pid=1, busy=1
@@ -36,15 +37,11 @@ async def causes(room: str) -> list[str]:
 
 
 async def open_room(rooms: RoomStore, number: int, limits: Limits | None = None) -> None:
-    await rooms.open(
-        sid=f"RM_{number}",
+    await open_some_room(
+        rooms,
+        f"RM_{number}",
         name=f"call-acme-{number}",
-        tenant="acme",
-        tier="premium",
-        queue="premium",
         message=f"message {number}".encode(),
-        started_at_ms=None,
-        received_at_ms=1,
         limits=limits or Limits(),
     )
 

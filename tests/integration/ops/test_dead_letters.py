@@ -11,6 +11,7 @@ from livekit.protocol import models
 from tasks.rooms import ClaimRefusal, RoomStore, State
 from tests.support.command import switchboard
 from tests.support.fake_livekit_api import FakeLiveKitApi
+from tests.support.rooms import open_some_room
 from tests.support.tenants import declare
 
 NAME = "call-acme-1"
@@ -30,16 +31,7 @@ async def dead(env: Mapping[str, str], *arguments: str) -> tuple[int | None, str
 
 async def die(rooms: RoomStore, sid: str, reason: str) -> str:
     """Open a room and make it a dead letter. Return the id of the letter."""
-    await rooms.open(
-        sid=sid,
-        name=NAME,
-        tenant="acme",
-        tier="premium",
-        queue="premium",
-        message=b"",
-        started_at_ms=1000,
-        received_at_ms=2000,
-    )
+    await open_some_room(rooms, sid, name=NAME, started_at_ms=1000, received_at_ms=2000)
     await rooms.redis.delete("premium")
     assert not isinstance(await rooms.claim(sid, 1, claimant="a", worker="celery@one", pid=7), ClaimRefusal)
     assert await rooms.dead_letter(sid, attempt=1, reason=reason)

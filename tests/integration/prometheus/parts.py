@@ -6,6 +6,7 @@ from tests.integration.prometheus.healthy import (
     BACKENDS_DISABLED,
     FAILED_UPLOADS,
     IN_STREAM,
+    KEPT,
     LAST_TICK,
     LOST_RECORDS,
     OLDEST_EVENT,
@@ -138,6 +139,11 @@ PARTS = [
             "8m": ("SwitchboardRecordsNotWritten",),
             "59m": ("SwitchboardRecordsNotWritten",),
         },
+    ),
+    Scenario(
+        "no writer has ever begun, and a receiver that names a database begins to lead",
+        {UNWRITTEN: f"_x8 4000+15x{SCRAPES}", KEPT: f"_x8 4000+15x{SCRAPES}", IN_STREAM: f"_x8 400+0x{SCRAPES}"},
+        {"2m": (), "3m30s": (), "4m30s": ("SwitchboardRecordsNotWritten",), "20m": ("SwitchboardRecordsNotWritten",)},
     ),
     Scenario(
         "records have not been written for more than half of the time that the stream keeps them",

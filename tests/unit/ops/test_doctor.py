@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -149,6 +150,7 @@ def test_a_worker_is_judged_by_its_queues_its_state_and_its_settings() -> None:
         ("BUSY Redis is busy running a script.", "script"),
         ("invalid username-password pair or user is disabled.", "password"),
         ("max number of clients reached", "clients"),
+        ("Error 1 connecting to redis:6379. [SSL: WRONG_VERSION_NUMBER] wrong version number.", "TLS"),
         ("Error 111 connecting to redis:6379. Connection refused.", "cannot be connected to"),
     ],
 )
@@ -243,6 +245,8 @@ async def test_too_few_open_files_for_the_slots_are_an_error(monkeypatch: pytest
     assert (found.state, found.text) == (State.ERROR, "1024 open files, and 100 slots need 1728")
     monkeypatch.setattr("resource.getrlimit", lambda _: (65536, 65536))
     assert [finding.state async for finding in host.open_files(installation)] == [State.OK]
+    monkeypatch.setattr("resource.getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert [finding.text async for finding in host.open_files(installation)] == ["no limit; 100 slots need 1728"]
 
 
 def test_writers_of_records_are_judged_by_whether_one_runs_and_by_what_waits() -> None:

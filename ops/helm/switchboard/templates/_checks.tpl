@@ -1,6 +1,6 @@
 {{/* Values that fit no schema, because each alone is right. Included once, by the receivers. */}}
 {{- define "switchboard.checks" -}}
-{{- $secret := list "LIVEKIT_API_KEY" "LIVEKIT_API_SECRET" "REDIS_URL" "SWITCHBOARD_ENCRYPTION_KEYS" "SWITCHBOARD_FLOWER_PASSWORD" "SWITCHBOARD_FLOWER_COOKIE_SECRET" -}}
+{{- $secret := list "LIVEKIT_API_KEY" "LIVEKIT_API_SECRET" "REDIS_URL" "SWITCHBOARD_DATABASE_URL" "SWITCHBOARD_ENCRYPTION_KEYS" "SWITCHBOARD_FLOWER_PASSWORD" "SWITCHBOARD_FLOWER_COOKIE_SECRET" -}}
 {{- $derived := dict "LIVEKIT_URL" "livekit.url" "SWITCHBOARD_SLOTS" "workers.callsPerPod" "SWITCHBOARD_DRAIN_SECONDS" "workers.drainSeconds" "SWITCHBOARD_CALL_MEMORY_MB" "workers.memory.callMb" "SWITCHBOARD_CALL_MEMORY_LIMIT_MB" "workers.memory.callLimitMb" -}}
 {{- $names := keys .Values.settings -}}
 {{- range .Values.extraEnv }}{{ $names = append $names .name }}{{ end -}}

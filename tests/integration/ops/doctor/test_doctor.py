@@ -18,7 +18,6 @@ from cryptography.fernet import Fernet
 from ops.commands.doctor.checks import CHECKS
 from ops.commands.doctor.finding import State
 from ops.stack import Binaries, environment
-from ops.stack.livekit import LiveKitServer
 from ops.stack.ports import HOST, PortPicker
 from ops.stack.redis import RedisServer
 from tasks.tenants import keys as tenant_keys
@@ -103,25 +102,30 @@ async def test_a_clock_that_is_20_seconds_off_is_named(healthy: Healthy) -> None
     assert "NTP" in found["cure"]
 
 
+async def test_the_clocks_that_are_known_are_compared_where_the_receivers_notes_may_not_be_read(
+    healthy: Healthy,
+) -> None:
+    prefixes = ("switchboard:[^w]", "switchboard:worker", "premium", "free", "unacked", "_kombu")
+    patterns = [f"~{prefix}*" for prefix in prefixes]
+    await cast("Any", healthy.redis).execute_command("ACL", "SETUSER", "blind", "on", ">pw", "+@all", "&*", *patterns)
+    try:
+        server = urlsplit(healthy.env["REDIS_URL"]).netloc.rpartition("@")[2]
+        examined = await healthy.examine(REDIS_URL=f"redis://blind:pw@{server}/0")
+    finally:
+        await healthy.redis.acl_deluser("blind")
+    assert [finding.state for finding in examined["webhooks"]] == [State.NOT_CHECKED]
+    (clocks,) = examined["clocks"]
+    assert (clocks.state, clocks.text.startswith("this host, Redis, the LiveKit server: ")) == (State.OK, True)
+
+
 @asynccontextmanager
 async def livekit_that_sends_to_nobody(healthy: Healthy, binaries: Binaries, directory: Path) -> AsyncIterator[str]:
     """A LiveKit server with the installation's key and a wrong address of the receivers. Yields its URL."""
     ports = PortPicker()
-    server = LiveKitServer(
-        directory,
-        environment.inherited(),
-        binary=str(binaries.livekit),
-        port=ports.pick(),
-        tcp_port=ports.pick(),
-        udp_port=ports.pick(),
-        webhook_url=f"http://{HOST}:{ports.pick()}/livekit/webhook",
-    )
-    server.api_key, server.api_secret = healthy.env["LIVEKIT_API_KEY"], healthy.env["LIVEKIT_API_SECRET"]
-    await server.start()
-    try:
+    nobody = f"http://{HOST}:{ports.pick()}/livekit/webhook"
+    key_pair = healthy.env["LIVEKIT_API_KEY"], healthy.env["LIVEKIT_API_SECRET"]
+    async with livekit_server(binaries, directory, ports, webhook_url=nobody, key_pair=key_pair) as server:
         yield server.url
-    finally:
-        await server.stop()
 
 
 async def test_a_wrong_address_of_the_receivers_shows_as_a_webhook_that_does_not_arrive(

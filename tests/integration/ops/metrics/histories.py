@@ -23,6 +23,7 @@ from tasks.rooms import (
     keys,
 )
 from tasks.rooms.counters import UploadOutcome
+from tests.support.rooms import open_some_room
 
 STARTED_MS = 1000
 """Of `room_started`, before the receiver has it: LiveKit's clock."""
@@ -56,12 +57,11 @@ class Histories:
 
     async def open(self, sid: str, tenant: str, *, attempt: int = 1, limits: Limits | None = None) -> OpenResult:
         now_ms = await self._now_ms()
-        return await self._rooms.open(
-            sid=sid,
-            name=f"call-{tenant}-{sid}",
+        return await open_some_room(
+            self._rooms,
+            sid,
             tenant=tenant,
             tier=TIERS[tenant],
-            queue=TIERS[tenant],
             message=sid.encode(),
             started_at_ms=now_ms - STARTED_MS,
             received_at_ms=now_ms,

@@ -16,6 +16,7 @@ from tasks.rooms import Intake, RoomStore, SweepName, keys
 from tests.integration.ops.metrics.conftest import ExporterMaker
 from tests.integration.ops.metrics.histories import Histories, Seconds, all_histories, beat, worker
 from tests.integration.ops.metrics.scrape import Labels, Scrape, labels, scrape
+from tests.support.rooms import open_some_room
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -287,15 +288,11 @@ async def test_a_room_that_was_opened_again_has_waited_since_then(exporter: Expo
     first = histories.seconds.first_audio["RM_again"]
     ended = await rooms.get("RM_again")
     assert ended is not None
-    await rooms.open(
-        sid="RM_again",
+    await open_some_room(
+        rooms,
+        "RM_again",
         name="call-acme-again",
-        tenant="acme",
-        tier="premium",
-        queue="premium",
-        message=b"x",
         started_at_ms=ended.steps_ms["room_started"] - 3_600_000,
-        received_at_ms=1,
         attempt=2,
         ended_before_ms=ended.steps_ms["ended"] + 1,
     )

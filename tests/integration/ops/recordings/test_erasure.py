@@ -22,6 +22,7 @@ from tasks.records.insertion import insert_records
 from tasks.rooms import RoomStore, keys
 from tasks.settings import Settings
 from tests.support import databases
+from tests.support.rooms import open_some_room
 
 NUMBER = "+4930123456"
 
@@ -118,16 +119,7 @@ async def test_all_calls_of_a_number_are_erased_and_their_bare_records_stay(
 
 async def test_a_call_that_goes_on_is_not_erased(settings: Settings, rooms: RoomStore) -> None:
     now = 1_790_000_000_000
-    await rooms.open(
-        sid="RM_1",
-        name="call-acme-1",
-        tenant="acme",
-        tier="premium",
-        queue="premium",
-        message=b"{}",
-        started_at_ms=now,
-        received_at_ms=now,
-    )
+    await open_some_room(rooms, name="call-acme-1", started_at_ms=now, received_at_ms=now)
     status, said = await in_thread("--sid", "RM_1", "--yes")
     assert status == 1
     assert "still going on" in said

@@ -9,6 +9,7 @@ import pytest
 from tasks.rooms import AttemptMetrics, EndedBy, Limits, LossCause, RoomStore, keys
 from tests.integration.tasks.background.office import Office
 from tests.support.backend import Backend
+from tests.support.rooms import open_some_room
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -20,13 +21,10 @@ SECOND = (
 
 
 async def open_room(rooms: RoomStore, *, sid: str = SID, notices: bool = True, limits: Limits | None = None) -> None:
-    await rooms.open(
-        sid=sid,
+    await open_some_room(
+        rooms,
+        sid,
         name="call-acme-1",
-        tenant="acme",
-        tier="premium",
-        queue="premium",
-        message=b"1",
         started_at_ms=1000,
         received_at_ms=2000,
         notices=notices,

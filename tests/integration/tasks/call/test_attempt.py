@@ -24,6 +24,7 @@ from tasks.call.scoreboard import Scoreboard
 from tasks.rooms import RoomStore, State
 from tasks.settings import Settings
 from tasks.tenants import Tenant
+from tests.support.rooms import open_some_room
 from tests.support.waiting import until
 
 Run = Callable[[], Coroutine[Any, Any, str]]
@@ -111,16 +112,7 @@ async def run(
     """Answer the room RM_1, which is queued, in its first attempt. `rooms` stays open for the test."""
     monkeypatch.setenv("SWITCHBOARD_LEASE_RENEW_MS", "50")
     monkeypatch.setenv("SWITCHBOARD_REDIS_DEADLINE_SECONDS", "0.2")
-    await rooms.open(
-        sid="RM_1",
-        name="call-acme-1",
-        tenant="acme",
-        tier="premium",
-        queue="premium",
-        message=b"",
-        started_at_ms=None,
-        received_at_ms=0,
-    )
+    await open_some_room(rooms, name="call-acme-1")
 
     async def answer() -> str:
         redis = redis_server.client()

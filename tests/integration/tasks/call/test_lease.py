@@ -13,22 +13,14 @@ from tasks.call.ending import Ended, Ending, Lost, Unanswerable
 from tasks.call.lease import Lease
 from tasks.rooms import AttemptMetrics, ClaimRefusal, EndedBy, RenewResult, Room, RoomStore, State, keys
 from tasks.settings import Settings
+from tests.support.rooms import open_some_room
 from tests.support.waiting import until
 
 OVER = Ended("room empty", EndedBy.CALLERS)
 
 
 async def claimed(rooms: RoomStore) -> Room:
-    await rooms.open(
-        sid="RM_1",
-        name="n",
-        tenant="acme",
-        tier="premium",
-        queue="premium",
-        message=b"",
-        started_at_ms=None,
-        received_at_ms=0,
-    )
+    await open_some_room(rooms)
     room = await rooms.claim("RM_1", 1, claimant="a", worker="w", pid=1)
     assert not isinstance(room, ClaimRefusal)
     return room

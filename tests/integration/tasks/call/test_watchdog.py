@@ -21,6 +21,7 @@ from tasks.rooms import CallOperations, OpenResult, RenewResult, Room, RoomStore
 from tasks.rooms import EndedBy as RoomEndedBy
 from tasks.settings import Settings
 from tests.integration.tasks.call.test_lease import claimed
+from tests.support.rooms import open_some_room
 from tests.support.waiting import until
 
 SHORT, LONG = "1", "3600"
@@ -228,17 +229,7 @@ async def test_only_the_first_ending_is_written(rooms: RoomStore, limits: Callab
 
 
 async def open_made(rooms: RoomStore, *, joined_at_ms: int | None = None) -> OpenResult:
-    return await rooms.open(
-        sid="RM_2",
-        name="n",
-        tenant="acme",
-        tier="premium",
-        queue="premium",
-        message=b"m",
-        started_at_ms=None,
-        received_at_ms=0,
-        ended_before_ms=joined_at_ms,
-    )
+    return await open_some_room(rooms, "RM_2", ended_before_ms=joined_at_ms)
 
 
 async def test_a_room_that_joining_has_made_is_answered_by_nobody_until_a_caller_joins_it(

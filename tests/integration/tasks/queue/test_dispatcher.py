@@ -13,6 +13,7 @@ from tasks.errors import UnknownTenantInName
 from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
 from tasks.rooms import ClaimRefusal, CloseResult, OpenResult, Room, RoomStore, State
 from tasks.settings import Settings
+from tests.support.rooms import open_some_room
 from tests.support.tenants import declare
 
 SID, NAME = "RM_1", "call-acme-1"
@@ -143,17 +144,6 @@ async def test_a_room_that_finished_while_its_caller_was_coming_back_stays_close
 async def test_the_dispatcher_tries_again_where_the_room_is_stale(dispatcher: Dispatcher, rooms: RoomStore) -> None:
     await dispatcher.open(RoomInfo(SID, NAME))
     await call(rooms, 1)
-    opened = await rooms.open(
-        sid=SID,
-        name=NAME,
-        tenant="acme",
-        tier="premium",
-        queue="premium",
-        message=b"of an attempt that was",
-        started_at_ms=None,
-        received_at_ms=0,
-        attempt=1,
-        ended_before_ms=FAR_MS,
-    )
+    opened = await open_some_room(rooms, SID, name=NAME, message=b"of an attempt that was", ended_before_ms=FAR_MS)
     assert opened is OpenResult.STALE
     assert await dispatcher.open(RoomInfo(SID, NAME, joined_at_ms=FAR_MS)) is DispatchResult.QUEUED

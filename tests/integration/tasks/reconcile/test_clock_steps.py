@@ -23,6 +23,7 @@ from tasks.rooms import ClaimRefusal, Limits, Room, RoomStore, State, keys
 from tasks.settings import TierSettings
 from tasks.tenants import TenantReader
 from tests.support.redis_with_tls import missing
+from tests.support.rooms import open_some_room
 from tests.support.waiting import until
 
 LIBRARY = "/usr/lib/*/faketime/libfaketime.so.1"
@@ -100,17 +101,7 @@ async def reconciling(rooms: RoomStore) -> AsyncIterator[None]:
 
 
 async def open_room(rooms: RoomStore, sid: str, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
-    await rooms.open(
-        sid=sid,
-        name=sid,
-        tenant="acme",
-        tier="premium",
-        queue="premium",
-        message=sid.encode(),
-        started_at_ms=None,
-        received_at_ms=0,
-        limits=limits,
-    )
+    await open_some_room(rooms, sid, name=sid, message=sid.encode(), limits=limits)
 
 
 async def claim(rooms: RoomStore, sid: str) -> None:

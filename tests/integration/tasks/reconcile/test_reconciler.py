@@ -13,6 +13,7 @@ from tasks.reconcile import Reconciler
 from tasks.reconcile.reconciler import ReconcilerConfig, Sweep
 from tasks.reconcile.rescuer import Rescuer, RescuerConfig
 from tasks.rooms import ClaimRefusal, RenewResult, Repairs, RoomStore, State, SweepName, keys
+from tests.support.rooms import open_some_room
 from tests.support.waiting import until
 
 LEASE_MS = 50
@@ -51,16 +52,7 @@ def reconciler(
 
 
 async def run_call(rooms: RoomStore, sid: str = "RM_1") -> None:
-    await rooms.open(
-        sid=sid,
-        name="n",
-        tenant="acme",
-        tier="premium",
-        queue="premium",
-        message=b"the first attempt",
-        started_at_ms=None,
-        received_at_ms=0,
-    )
+    await open_some_room(rooms, sid, message=b"the first attempt")
     assert not isinstance(await rooms.claim(sid, 1, claimant="a", worker="w", pid=1), ClaimRefusal)
     await rooms.redis.delete("premium")
 

@@ -9,6 +9,7 @@ from tasks.records.directory import CallDirectory
 from tasks.rooms import Limits, Room, RoomStore, State, keys
 from tasks.rooms.open_rooms import Concurrency, OpenRooms
 from tests.support.databases import attempt_entry, call_entry, write
+from tests.support.rooms import open_some_room
 
 
 @pytest.fixture
@@ -17,17 +18,7 @@ def directory(rooms: RoomStore, store: RecordStore) -> CallDirectory:
 
 
 async def open_room(rooms: RoomStore, sid: str, opened_ms: int, *, tenant: str = "acme", limit: int = 9) -> None:
-    await rooms.open(
-        sid=sid,
-        name=f"call-{tenant}-{sid}",
-        tenant=tenant,
-        tier="premium",
-        queue="premium",
-        message=b"{}",
-        started_at_ms=None,
-        received_at_ms=1,
-        limits=Limits(tenant=limit),
-    )
+    await open_some_room(rooms, sid, tenant=tenant, limits=Limits(tenant=limit))
     await rooms.redis.hset(keys.room(sid), "opened", opened_ms)
     await rooms.redis.zadd(keys.ROOMS, {sid: opened_ms})
 

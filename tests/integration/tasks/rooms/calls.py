@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tasks.rooms import ClaimRefusal, LossCause, OpenResult, RenewResult, RequeueResult, Room, RoomStore, State, keys
+from tests.support.rooms import open_some_room
 
 SID = "RM_1"
 QUEUE = "premium"
@@ -23,11 +24,10 @@ async def open_room(
     ended_before_ms: int | None = None,
     content: bytes | None = None,
 ) -> OpenResult:
-    return await rooms.open(
-        sid=sid,
+    return await open_some_room(
+        rooms,
+        sid,
         name="call-acme-1",
-        tenant="acme",
-        tier="premium",
         queue=QUEUE,
         message=message(attempt) if content is None else content,
         started_at_ms=1000,

@@ -23,6 +23,8 @@ QUEUED_MS_AGO = 60_000
 
 # Mostly the room's own attempt, sometimes an earlier one or one that has not been.
 attempt_offset = st.sampled_from([0, 0, 0, 0, -1, 1])
+LATER_MS = [None, -1, 0, 1, 1]
+"""When a caller joins, after the end of the room; None if nobody does."""
 any_room = st.integers(0, 3)
 any_one = st.integers(0, 7)
 
@@ -57,7 +59,7 @@ class RoomMachine(World):
                 self._open(self.model.rooms[sid], 1)
 
     @knows(State.CANCELLED, State.ENDED, State.DEAD)
-    @rule(which=any_one, replay=st.booleans(), later_ms=st.sampled_from([None, -1, 0, 1, 1]), other=attempt_offset)
+    @rule(which=any_one, replay=st.booleans(), later_ms=st.sampled_from(LATER_MS), other=attempt_offset)
     def open_again(self, which: int, later_ms: int | None, other: int, *, replay: bool) -> None:
         room = self._some(which, State.CANCELLED, State.ENDED, State.DEAD)
         self._open(room, max(1, room.attempt + 1 + other), later_ms=later_ms, replay=replay)
@@ -75,7 +77,7 @@ class RoomMachine(World):
                 received_at_ms=0,
                 attempt=attempt,
                 replay=replay,
-                ended_before_ms=None if later_ms is None else self._ended_ms(room) + later_ms,
+                ended_before_ms=self._joined_ms(room, later_ms),
                 limits=self.limits_of(room),
             )
         )
@@ -85,9 +87,10 @@ class RoomMachine(World):
         )
         self._same("open", opened, expected)
 
-    def _ended_ms(self, room: RoomModel) -> int:
+    def _joined_ms(self, room: RoomModel, later_ms: int | None) -> int | None:
+        """Return the time that is so much later than the room's end, which may not have been."""
         known = self.do(self._store.get(room.sid))
-        return known.steps_ms.get("ended", 0) if known else 0
+        return None if later_ms is None else later_ms + (known.steps_ms.get("ended", 0) if known else 0)
 
     @knows(State.RUNNING)
     @rule(which=any_one, missing=st.booleans())
@@ -112,8 +115,7 @@ class RoomMachine(World):
                 done = self.do(self._store.return_message(room.sid, attempt))
                 self._same("return message", done, self.model.return_message(room, attempt))
         elif event == "no tenant":
-            done = self.do(self._store.dead_letter(room.sid, attempt=None, name="n", reason=event))
-            self._same("dead letter, never opened", done, self.model.dead_letter(room, None))
+            self._find_no_tenant(room, LATER_MS[attempt])
         elif event == "room seen":
             self._open(room, attempt, later_ms=1, replay=True)
         elif event == "written late":
@@ -122,6 +124,15 @@ class RoomMachine(World):
             self._same("request end", self.do(self._operations.end(room.sid)), self.model.request_end(room))
         elif not room.waits(attempt):
             self._claim(room, attempt, "without a message")
+
+    def _find_no_tenant(self, room: RoomModel, later_ms: int | None) -> None:
+        joined_ms = self._joined_ms(room, later_ms)
+        done = self.do(
+            self._store.dead_letter(room.sid, attempt=None, name="n", ended_before_ms=joined_ms, reason="no tenant")
+        )
+        after_its_end = later_ms is not None and later_ms > 0
+        expected = self.model.dead_letter_without_a_tenant(room, after_its_end=after_its_end)
+        self._same("dead letter without a tenant", done, expected)
 
     def _write_late(self, room: RoomModel, attempt: int) -> None:
         if room.runs(attempt):

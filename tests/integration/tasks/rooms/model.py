@@ -38,8 +38,8 @@ class RoomModel:
 
     `notified`: its callers know that they wait. `arrived`: the order in which rooms began to wait. `failures`: attempts
     in a row that failed quickly. `delayed`: its message is held back. `lost`: it had a call, which was lost. `claims`:
-    the attempts that its call has had. `unwanted`: an operator has asked to end it; `moving`: to hand it over. `usage`,
-    `turns`: what the attempt that runs has told of itself.
+    the attempts that its call has had. `unopened`: it is dead because it had no tenant. `unwanted`: an operator has
+    asked to end it; `moving`: to hand it over. `usage`, `turns`: what the attempt that runs has told of itself.
     """
 
     sid: str
@@ -59,6 +59,7 @@ class RoomModel:
     delayed: bool = False
     lost: bool = False
     claims: int = 0
+    unopened: bool = False
     unwanted: bool = False
     moving: bool = False
     usage: str = "[]"
@@ -131,9 +132,8 @@ class Model:
     def open(
         self, room: RoomModel, attempt: int, *, replay: bool, after_its_end: bool, limits: Limits | None = None
     ) -> OpenResult:
-        replayed = room.state is State.DEAD and (replay or (not room.attempt and not room.refused))
-        back = ((room.state is State.ENDED and not room.unwanted) or room.refused) and after_its_end
-        if room.state is not None and not replayed and not back:
+        replayed = room.unopened or (room.state is State.DEAD and replay)
+        if not replayed and not self._is_unanswered(room, after_its_end=after_its_end):
             if (room.state is State.DEAD or room.unwanted) and after_its_end:
                 self.to_notify.add(room.sid)
             return OpenResult.BUSY if room.refused else OpenResult.KNOWN
@@ -156,6 +156,10 @@ class Model:
         self.to_notify.add(room.sid)
         return OpenResult.BUSY
 
+    def _is_unanswered(self, room: RoomModel, *, after_its_end: bool) -> bool:
+        left = (room.state is State.ENDED and not room.unwanted) or room.refused
+        return room.state is None or (left and after_its_end)
+
     def return_message(self, room: RoomModel, attempt: int) -> bool:
         returned = room.waits(attempt) and not room.delayed
         if returned:
@@ -172,7 +176,7 @@ class Model:
     def claim(self, room: RoomModel, attempt: int, claimant: str) -> ClaimRefusal | None:
         if room.state is None:
             return ClaimRefusal.UNKNOWN
-        if attempt != room.attempt or not room.attempt:
+        if attempt != room.attempt or not (room.attempt or room.refused):
             return ClaimRefusal.STALE
         if room.state is State.RUNNING and claimant != room.claimant:
             return ClaimRefusal.TAKEN
@@ -283,19 +287,28 @@ class Model:
             self.queue.append((sid, self.rooms[sid].attempt))
         return due
 
-    def dead_letter(self, room: RoomModel, attempt: int | None, *, usage: str = "", turns: str = "") -> bool:
-        if room.state is not None if attempt is None else not room.runs(attempt):
-            if attempt is None and room.state is State.DEAD:
-                self.to_notify.add(room.sid)
+    def dead_letter(self, room: RoomModel, attempt: int, *, usage: str = "", turns: str = "") -> bool:
+        if not room.runs(attempt):
             return False
         room.tells(usage, turns)
-        if attempt is not None:
-            self._write_attempt(room, "dead", uncounted=room.uncounted)
+        self._write_attempt(room, "dead", uncounted=room.uncounted)
+        self._die(room, attempt)
+        return True
+
+    def dead_letter_without_a_tenant(self, room: RoomModel, *, after_its_end: bool) -> bool:
+        if not self._is_unanswered(room, after_its_end=after_its_end):
+            if room.state is State.DEAD or (room.unwanted and room.over and after_its_end):
+                self.to_notify.add(room.sid)
+            return False
+        self.rooms[room.sid] = unopened = RoomModel(room.sid, room.tenant, attempt=room.attempt, unopened=True)
+        self._die(unopened, 0)
+        return True
+
+    def _die(self, room: RoomModel, attempt: int) -> None:
         self.end_room(room, State.DEAD)
         self._write_call(room, "dead", room.usage)
-        self.letters.append((room.sid, attempt or 0))
+        self.letters.append((room.sid, attempt))
         self.to_notify.add(room.sid)
-        return True
 
     def expire_waits(self, tier: str, limit: int) -> list[str]:
         ended = [room for room in self.unanswered() if TENANTS[room.tenant] == tier][:limit]

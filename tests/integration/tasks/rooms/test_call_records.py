@@ -21,6 +21,7 @@ from tasks.rooms import (
 )
 from tasks.rooms.call_records import FURTHEST, PAGE
 from tests.integration.tasks.rooms.calls import QUEUE, SID, claim, dead_letter, end, message, open_room, requeue, run
+from tests.support.rooms import open_some_room
 
 USED = '[{"type": "llm_usage", "output_tokens": 7}]'
 TURNS = '{"replies_ms": [400], "interruptions": 0, "turns": 1}'
@@ -121,17 +122,7 @@ async def test_a_wait_that_has_expired_leaves_a_call_record(rooms: RoomStore) ->
 async def test_a_room_that_is_refused_leaves_a_call_record(rooms: RoomStore) -> None:
     limits = Limits(tenant=0, waiting=0)
     for _ in range(2):
-        opened = await rooms.open(
-            sid=SID,
-            name="n",
-            tenant="acme",
-            tier="premium",
-            queue=QUEUE,
-            message=message(1),
-            started_at_ms=None,
-            received_at_ms=0,
-            limits=limits,
-        )
+        opened = await open_some_room(rooms, SID, queue=QUEUE, message=message(1), limits=limits)
         assert opened is OpenResult.BUSY
     record = await only_call(rooms)
     assert (record.state, record.public_reason, record.attempts) == (CallState.REFUSED, "busy", 0)

@@ -6,22 +6,15 @@ import random
 from collections import Counter
 
 from tasks.rooms import Limits, Room, RoomCensus, RoomStore, State, TierCensus, keys
+from tests.support.rooms import open_some_room
 
 TIERS = ("premium", "standard")
 
 
 async def open_room(rooms: RoomStore, sid: str, tier: str, *, limit: int | None = None, tenant: str = "acme") -> None:
     """Open a room. Its queue need not have the name of its tier."""
-    await rooms.open(
-        sid=sid,
-        name=f"call-{tenant}-{sid}",
-        tenant=tenant,
-        tier=tier,
-        queue="premium",
-        message=sid.encode(),
-        started_at_ms=None,
-        received_at_ms=1,
-        limits=Limits(tenant=limit),
+    await open_some_room(
+        rooms, sid, tenant=tenant, tier=tier, queue="premium", message=sid.encode(), limits=Limits(tenant=limit)
     )
 
 

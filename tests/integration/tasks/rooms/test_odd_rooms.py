@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from tasks.rooms import CloseResult, Limits, OpenResult, RepairCursor, Room, RoomStore, State, keys
+from tests.support.rooms import open_some_room
 
 ODD = "RM_odd"
 MANY = 1000
@@ -18,16 +19,8 @@ WAYS = ["all fields", "a string", "a list", *(f"{how} {field}" for how, field in
 
 
 async def open_of(rooms: RoomStore, sid: str, tenant: str, limit: int | None = None, queue: str = "premium") -> None:
-    await rooms.open(
-        sid=sid,
-        name="n",
-        tenant=tenant,
-        tier="premium",
-        queue=queue,
-        message=f"{sid} 1".encode(),
-        started_at_ms=None,
-        received_at_ms=0,
-        limits=Limits(tenant=limit),
+    await open_some_room(
+        rooms, sid, tenant=tenant, queue=queue, message=f"{sid} 1".encode(), limits=Limits(tenant=limit)
     )
 
 
@@ -159,16 +152,7 @@ async def forgotten_and_opened_again(rooms: RoomStore, way: str) -> None:
     await sweep(rooms)
     assert await rooms.get(ODD) is None
     assert await rooms.look_up([ODD]) == {}
-    opened = await rooms.open(
-        sid=ODD,
-        name="n",
-        tenant="acme",
-        tier="premium",
-        queue="premium",
-        message=b"RM_odd 1 again",
-        started_at_ms=None,
-        received_at_ms=0,
-    )
+    opened = await open_some_room(rooms, ODD, message=b"RM_odd 1 again")
     assert opened is OpenResult.QUEUED
 
 

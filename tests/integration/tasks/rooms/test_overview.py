@@ -6,15 +6,14 @@ import pytest
 
 from tasks.rooms import Limits, Room, RoomStore, State
 from tasks.rooms.overview import RoomOverview
+from tests.support.rooms import open_some_room
 
 
 async def open_of(rooms: RoomStore, number: int, *, limit: int | None = None) -> None:
-    await rooms.open(
-        sid=f"RM_{number}",
+    await open_some_room(
+        rooms,
+        f"RM_{number}",
         name=f"call-acme-{number}",
-        tenant="acme",
-        tier="premium",
-        queue="premium",
         message=b"-" * 2000,
         started_at_ms=1000 + number,
         received_at_ms=1010 + number,

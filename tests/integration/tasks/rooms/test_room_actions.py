@@ -8,18 +8,12 @@ from typing import Any, cast
 from ops.stack.redis import RedisServer
 from tasks.rooms import ClaimRefusal, CloseResult, OpenResult, RenewResult, RequeueResult, Room, RoomStore, State, keys
 from tests.integration.tasks.rooms.calls import record_steps, save_conversation
+from tests.support.rooms import open_some_room
 
 
 async def opened(rooms: RoomStore, sid: str = "RM_1", message: bytes = b"message 1") -> bool:
-    result = await rooms.open(
-        sid=sid,
-        name="call-acme-1",
-        tenant="acme",
-        tier="premium",
-        queue="premium",
-        message=message,
-        started_at_ms=1000,
-        received_at_ms=2000,
+    result = await open_some_room(
+        rooms, sid, name="call-acme-1", message=message, started_at_ms=1000, received_at_ms=2000
     )
     return result is OpenResult.QUEUED
 

@@ -18,6 +18,7 @@ from tasks.rooms import (
     keys,
 )
 from tests.integration.tasks.rooms.calls import QUEUE, queued_messages
+from tests.support.rooms import open_some_room
 
 ONE = Limits(tenant=1)
 BEGIN = RepairCursor()
@@ -26,14 +27,12 @@ BEGIN = RepairCursor()
 async def open_of(
     rooms: RoomStore, sid: str, tenant: str = "acme", *, limits: Limits = ONE, attempt: int = 1, tier: str = "premium"
 ) -> OpenResult:
-    return await rooms.open(
-        sid=sid,
-        name=f"call-{tenant}-{sid}",
+    return await open_some_room(
+        rooms,
+        sid,
         tenant=tenant,
         tier=tier,
         queue=QUEUE,
-        message=f"{sid} {attempt}".encode(),
-        started_at_ms=None,
         received_at_ms=2000,
         attempt=attempt,
         replay=attempt > 1,

@@ -6,6 +6,7 @@ import pytest
 
 from tasks.rooms import Limits, OpenResult, PublicReason, Room, RoomStore, State, keys
 from tests.integration.tasks.rooms.calls import get, queued_messages
+from tests.support.rooms import open_some_room
 
 ONE_CALL = Limits(tenant=1, waiting=2)
 LATER_MS = 10**15
@@ -20,18 +21,8 @@ async def open_of(
     limits: Limits = ONE_CALL,
     ended_before_ms: int | None = None,
 ) -> OpenResult:
-    return await rooms.open(
-        sid=sid,
-        name=f"call-{sid}",
-        tenant=tenant,
-        tier="premium",
-        queue="premium",
-        message=f"{sid} {attempt}".encode(),
-        started_at_ms=None,
-        received_at_ms=0,
-        attempt=attempt,
-        limits=limits,
-        ended_before_ms=ended_before_ms,
+    return await open_some_room(
+        rooms, sid, name=f"call-{sid}", tenant=tenant, attempt=attempt, limits=limits, ended_before_ms=ended_before_ms
     )
 
 

@@ -22,6 +22,7 @@ from tasks.rooms import (
 )
 from tests.integration.tasks.worker.calling import SID, CallingWorker, calling
 from tests.support.command import switchboard
+from tests.support.rooms import open_some_room
 from tests.support.waiting import until
 
 AGENT = """
@@ -98,16 +99,7 @@ async def test_an_operator_moves_a_call_to_another_worker_and_then_ends_it(
 
 @pytest.fixture
 async def waiting(rooms: RoomStore) -> str:
-    await rooms.open(
-        sid="RM_1",
-        name="call-acme-1",
-        tenant="acme",
-        tier="premium",
-        queue="premium",
-        message=b"{}",
-        started_at_ms=None,
-        received_at_ms=1,
-    )
+    await open_some_room(rooms, name="call-acme-1")
     return "RM_1"
 
 

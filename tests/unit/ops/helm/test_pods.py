@@ -49,6 +49,18 @@ def test_a_receiver_serves_until_the_balancers_have_taken_it_out_and_then_has_ti
 
 
 @each_set
+def test_receivers_read_the_records_that_a_writer_writes(values: str) -> None:
+    """A backend asks them for calls that are over."""
+    database = "SWITCHBOARD_DATABASE_URL_FILE"
+    url = {name.rpartition("-")[2]: env(pod).get(database) for name, pod in pods(values).items()}
+    assert url["receivers"] == url.get("records")
+    if url["receivers"] is not None:
+        policies = of_kind(values, "NetworkPolicy")
+        (policy,) = (each for name, each in policies.items() if name.endswith("-receivers"))
+        assert 5432 in {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
+
+
+@each_set
 def test_liveness_asks_no_redis_and_readiness_does(values: str) -> None:
     for pod in workers(values).values():
         probes = container(pod)

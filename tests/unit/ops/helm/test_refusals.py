@@ -15,6 +15,7 @@ SAID = {
     "a setting that follows from another value": "SWITCHBOARD_DRAIN_SECONDS follows from workers.drainSeconds",
     "a secret among the settings": "LIVEKIT_API_SECRET is a secret: name the Secret that has it",
     "a secret among the variables": "REDIS_URL is a secret: name the Secret that has it",
+    "the database's address among the settings": "SWITCHBOARD_DATABASE_URL is a secret: name the Secret that has it",
     "the headers of a collector, which are a secret": "set tracing.existingSecret, as it is a secret",
     "variables of traces without a collector": "tracing.variables without tracing.endpoint",
     "a variable of traces that is none": "'OTLP_ENDPOINT' does not match",

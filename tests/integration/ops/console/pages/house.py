@@ -27,6 +27,7 @@ from tasks.rooms import RoomStore, keys
 from tasks.rooms.records import Limits
 from tasks.settings import Settings
 from tests.support import databases
+from tests.support.rooms import open_some_room
 from tests.support.tenants import SECRET, declare
 
 PASSWORD = "correct horse battery"
@@ -159,13 +160,11 @@ async def fill(house: House) -> None:
 
 
 async def open_room(rooms: RoomStore, sid: str, tenant: str, *, limit: int | None = None) -> None:
-    await rooms.open(
-        sid=sid,
+    await open_some_room(
+        rooms,
+        sid,
         name=f"call-{tenant}-{sid[3:].lower()}",
         tenant=tenant,
-        tier="premium",
-        queue="premium",
-        message=b"{}",
         started_at_ms=OPENED_MS,
         received_at_ms=OPENED_MS,
         limits=Limits(tenant=limit),

@@ -24,6 +24,7 @@ from livekit.protocol.metrics import MetricsRecordingHeader
 
 from tasks.rooms import RoomStore
 from tasks.settings import Settings
+from tests.support.rooms import open_some_room
 
 KEY, SECRET = "key", "a-secret-that-is-long-enough-for-hs256"
 RATE = 48000
@@ -83,16 +84,7 @@ class Sender:
         """Open a room of the tenant's, claim it, and return the job of its first attempt."""
         sid = f"RM_{uuid.uuid4().hex[:12]}"
         now_ms = int(time.time() * 1000)
-        await self.rooms.open(
-            sid=sid,
-            name=f"call-{tenant}-{sid}",
-            tenant=tenant,
-            tier="premium",
-            queue="premium",
-            message=b"{}",
-            started_at_ms=now_ms,
-            received_at_ms=now_ms,
-        )
+        await open_some_room(self.rooms, sid, tenant=tenant, started_at_ms=now_ms, received_at_ms=now_ms)
         await self.rooms.claim(sid, 1, claimant="test", worker="premium@host", pid=1, version="0.1.0")
         return f"{sid}:1"
 
