@@ -18,6 +18,7 @@ from ops.stack.redis import RedisServer
 from tasks.rooms import RoomStore
 from tests import lanes
 from tests.support.key_leaks import leaked_keys
+from tests.support.light_worker import LIGHT
 from tests.support.postgres import Postgres
 from tests.support.tenants import SECRET
 
@@ -106,8 +107,7 @@ def switchboard_env(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) 
         "LIVEKIT_API_KEY": "devkey",
         "LIVEKIT_API_SECRET": SECRET,
         "REDIS_URL": redis_server.url,
-        # Seconds of CPU of each worker's start, for providers that no tenant here has.
-        "SWITCHBOARD_PRELOAD_EXTRAS": "none",
+        **LIGHT,
     }
     for name, value in env.items():
         monkeypatch.setenv(name, value)

@@ -18,7 +18,6 @@ import psutil
 from ops.stack import die_with_parent
 from ops.stack.errors import ProcessDied, ProcessNotReady
 
-PROBE_SECONDS = 0.05
 TAIL_LINES = 15
 
 
@@ -31,6 +30,8 @@ class ManagedProcess(ABC):
 
     ready_seconds: float = 60.0
     """The time to get ready, on a machine that has much else to do. A process that ends is noticed at once."""
+    probe_seconds: float = 0.05
+    """Time between two readiness checks. Longer where a check is costly, or the process takes seconds to start."""
     stop_seconds: float = 5.0
     """Time between SIGTERM and SIGKILL."""
 
@@ -144,7 +145,7 @@ class ManagedProcess(ABC):
             async with asyncio.timeout(self.ready_seconds):
                 # Polled: neither a port nor a heartbeat in Redis can wake this task.
                 while not await self._probe():  # noqa: ASYNC110
-                    await asyncio.sleep(PROBE_SECONDS)
+                    await asyncio.sleep(self.probe_seconds)
         except TimeoutError as error:
             raise ProcessNotReady(name=self.name, seconds=self.ready_seconds, log=self.log, tail=self.tail()) from error
 

@@ -34,6 +34,7 @@ class Worker(ManagedProcess):
     """One worker. SIGTERM drains it: it waits for its calls, for `stop_seconds` at most."""
 
     ready_seconds = 120.0
+    probe_seconds = 0.2
 
     def __init__(self, spec: WorkerSpec, directory: Path, env: Mapping[str, str], *, redis: RedisServer) -> None:
         slots = {} if spec.slots is None else {"SWITCHBOARD_SLOTS": str(spec.slots)}

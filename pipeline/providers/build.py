@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pipeline.options import Kind, ProviderOptions
-from pipeline.providers.registry import ALL_EXTRAS, PROVIDERS
+from pipeline.providers.registry import ALL_EXTRAS, NO_PROVIDERS, PROVIDERS
 from pipeline.providers.validation import is_installed, validated
 
 if TYPE_CHECKING:
@@ -42,10 +42,13 @@ def preload(extras: Iterable[str] = (ALL_EXTRAS,)) -> None:
     """Import the plugins and load the local models, in the process that the children are forked from.
 
     `extras`: import the installed plugins of these extras only. A call imports what is missing by itself, and its
-    caller waits for that. Starts no thread and no event loop, and touches no FFI client: none of them survives a fork.
-    A provider's module may have a `preload` of its own.
+    caller waits for that. With NO_PROVIDERS among them nothing is imported, for workers whose agents use no provider of
+    ours. Starts no thread and no event loop, and touches no FFI client: none of them survives a fork. A provider's
+    module may have a `preload` of its own.
     """
     wanted = set(extras)
+    if NO_PROVIDERS in wanted:
+        return
     preloads: dict[str, Callable[[], None]] = {}
     for provider in PROVIDERS:
         module = import_module(provider.module)

@@ -78,6 +78,8 @@ PROVIDERS = (
 
 ALL_EXTRAS = "all"
 """Every extra, wherever extras are named."""
+NO_PROVIDERS = "nothing"
+"""No provider at all, wherever extras are named: not those either that need no extra."""
 
 _BY_NAME = {(provider.kind, provider.name): provider for provider in PROVIDERS}
 

@@ -55,10 +55,10 @@ class Installation:
     containers: dict[str, Container]
 
     def worker(self, service: str, *, name: str = "") -> Container:
-        # One slot, so that a small machine does not have to prepare more children.
+        # One slot and no provider's plugin, so that a small machine does not have to prepare more.
         load = self.files / "load"
         load.write_text("0", encoding="utf-8")
-        env = {"SWITCHBOARD_SLOTS": "1", "SWITCHBOARD_LOAD_FILE": str(load)}
+        env = {"SWITCHBOARD_SLOTS": "1", "SWITCHBOARD_LOAD_FILE": str(load), "SWITCHBOARD_PRELOAD_EXTRAS": "none"}
         return Container(name or service, services()[service], replace(self.mapping, env=env))
 
     def probe(self) -> Container:

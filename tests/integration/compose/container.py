@@ -44,6 +44,8 @@ class Container(ManagedProcess):
     """One service. It is ready when its health check passes."""
 
     ready_seconds = 60.0
+    # Each check is a process, with an interpreter of its own for most services.
+    probe_seconds = 0.5
     stop_seconds = 15.0
 
     def __init__(self, name: str, service: Service, mapping: HostMapping) -> None:

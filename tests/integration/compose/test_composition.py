@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from pathlib import Path
@@ -54,7 +55,7 @@ def test_it_is_valid_by_the_schema_of_the_compose_specification() -> None:
 
 def test_the_schema_would_notice_a_mistake() -> None:
     schema = json.loads(Path(__file__).with_name("compose-spec.json").read_text(encoding="utf-8"))
-    broken = composition()
+    broken = copy.deepcopy(composition())
     broken["services"]["redis"]["stop_grace_periode"] = "30s"
     with pytest.raises(jsonschema.ValidationError, match="stop_grace_periode"):
         jsonschema.Draft202012Validator(schema).validate(broken)

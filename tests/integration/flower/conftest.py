@@ -19,6 +19,7 @@ from ops.stack.redis import RedisServer
 from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
 from tasks.settings import Settings
 from tests.support.fake_livekit_api import FakeLiveKitApi
+from tests.support.light_worker import LIGHT
 from tests.support.tenants import SECRET, declare
 from tests.support.waiting import until
 
@@ -139,7 +140,7 @@ async def scene(binaries: Binaries, tmp_path_factory: Any) -> AsyncIterator[Scen
             "LIVEKIT_API_KEY": "devkey",
             "LIVEKIT_API_SECRET": SECRET,
             "REDIS_URL": redis.url,
-            "SWITCHBOARD_PRELOAD_EXTRAS": "none",
+            **LIGHT,
             "SWITCHBOARD_QUEUED_PER_TENANT": "10",
         }
         kept = {"FLOWER_PERSISTENT": "true", "FLOWER_DB": str(folder / "tasks")}

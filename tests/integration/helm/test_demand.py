@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ops.helm import chart
 EXPORTER = 'namespace="calls",service="switchboard-exporter"'
 
 
+@cache
 def query(tier: str) -> str:
     """The query of a tier with the values of `production`."""
     text = chart.rendered(chart.VALUES / "production.yaml").read_text(encoding="utf-8")

@@ -27,6 +27,7 @@ from tests.integration.redis import troubles
 from tests.integration.redis.troubles import PASSWORD, ConfiguredServer, Trouble
 from tests.integration.webhooks.sender import KEY, SECRET, Sender, event, new_sid
 from tests.support.fake_livekit_api import FakeLiveKitApi
+from tests.support.light_worker import LIGHT
 from tests.support.switch import Switch
 from tests.support.tenants import declare, signer
 from tests.support.waiting import until
@@ -80,7 +81,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
             "LIVEKIT_API_SECRET": SECRET,
             "SWITCHBOARD_CONNECT_SECONDS": "3600",
             "REDIS_URL": redis.url.replace(f":{redis.port}/", f":{address.port}/"),
-            "SWITCHBOARD_PRELOAD_EXTRAS": "none",
+            **LIGHT,
             "SWITCHBOARD_AGENT": "silent_agents:silent",
             "SWITCHBOARD_LOAD_FILE": str(directory / "load"),
             "SWITCHBOARD_CALL_CORES": "0",

@@ -31,6 +31,7 @@ from tests.integration.webhooks.sender import KEY, SECRET, Sender, event, new_si
 from tests.support import redis_with_tls
 from tests.support.certificates import Authority, Certificate
 from tests.support.command import switchboard
+from tests.support.light_worker import LIGHT
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -122,7 +123,7 @@ async def test_every_process_works_over_tls_with_a_user_that_may_do_no_more_than
         "LIVEKIT_URL": "ws://127.0.0.1:1",
         "LIVEKIT_API_KEY": KEY,
         "LIVEKIT_API_SECRET": SECRET,
-        "SWITCHBOARD_PRELOAD_EXTRAS": "none",
+        **LIGHT,
         "SWITCHBOARD_LOAD_FILE": str(tmp_path / "load"),
         "SWITCHBOARD_CALL_CORES": "0",
     }

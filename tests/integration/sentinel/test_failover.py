@@ -23,6 +23,7 @@ from tests.integration.sentinel.replicated import MASTER, Replicated
 from tests.support import redis_with_tls
 from tests.support.certificates import Authority
 from tests.support.fake_livekit_api import FakeLiveKitApi
+from tests.support.light_worker import LIGHT
 from tests.support.tenants import SECRET, declare
 from tests.support.waiting import until
 
@@ -74,7 +75,7 @@ async def worker(replicated: Replicated, dispatcher: Dispatcher, tmp_path: Path)
     load = tmp_path / "load"
     load.write_text("0")
     env = {"SWITCHBOARD_MAX_ATTEMPTS": "1", "SWITCHBOARD_LOAD_FILE": str(load), "SWITCHBOARD_CALL_CORES": "0"}
-    env["SWITCHBOARD_PRELOAD_EXTRAS"] = "none"
+    env |= LIGHT
     ours = ("SWITCHBOARD_", "LIVEKIT_", "REDIS_")
     given = {name: value for name, value in os.environ.items() if name.startswith(ours)}
     started = Worker(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import cache
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ from tests.unit.conventions.documents import read
 OTHER_PROGRAMS = {"curl", "redis-cli"}
 
 
+@cache
 def alerts() -> dict[str, dict[str, Any]]:
     groups = yaml.safe_load(read("ops/prometheus/rules.yml"))["groups"]
     return {rule["alert"]: rule for group in groups for rule in group["rules"] if "alert" in rule}
@@ -25,6 +27,11 @@ def sections() -> dict[str, str]:
     """The sections of the document, by their headings."""
     _, *parts = re.split(r"^## (.+)\n", read("docs/alerts.md"), flags=re.MULTILINE)
     return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+@cache
+def services() -> set[str]:
+    return set(yaml.safe_load(read("docker-compose.yml"))["services"])
 
 
 def commands() -> list[str]:
@@ -54,11 +61,10 @@ def test_each_command_exists(line: str) -> None:
     if program == "switchboard":
         assert_is_ours(words)
     elif program == "docker":
-        services = yaml.safe_load(read("docker-compose.yml"))["services"]
         named = [word for word in words[2:] if not word.startswith("-") and not re.fullmatch(r"\d+m", word)]
         assert words[0] == "compose"
         assert words[1] in {"ps", "logs", "stop"}
-        assert set(named) <= set(services), line
+        assert set(named) <= services(), line
     else:
         assert program in OTHER_PROGRAMS
 

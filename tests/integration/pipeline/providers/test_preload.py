@@ -67,6 +67,15 @@ def test_recognition_and_synthesis_import_no_livekit_agents() -> None:
     assert ran.returncode == 0
 
 
+def test_a_worker_whose_agents_use_no_provider_of_ours_can_import_none() -> None:
+    code = (
+        "import sys; from pipeline.providers import preload; preload(['nothing']);"
+        "sys.exit(bool({'livekit', 'openai', 'pocketsphinx'} & sys.modules.keys()))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": "."}, check=False)
+    assert ran.returncode == 0
+
+
 # Prints the modules that a first answer has imported, after the answer.
 ANSWERING = """
 import asyncio, sys

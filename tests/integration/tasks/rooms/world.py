@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Awaitable
 from typing import TypeVar
@@ -18,14 +19,41 @@ T = TypeVar("T")
 
 QUEUES = tuple(dict.fromkeys(TENANTS.values()))
 
-_WITHOUT_TTL = """
-local found = {}
+_SETS = {
+    "open": keys.ROOMS,
+    "queued": keys.QUEUED,
+    "leases": keys.LEASES,
+    "to notify": keys.NOTIFY,
+    "permits": keys.PERMITS,
+    "waitlist": keys.WAITLIST,
+    "unanswered": keys.UNANSWERED,
+    "delayed": keys.DELAYED,
+    "eligible": keys.ELIGIBLE,
+}
+_STREAMS = {"calls": keys.CALLS, "dead": keys.DEAD}
+
+# As one string, because redis-py takes longer to parse a reply of many parts than all else here takes together.
+_CONTENTS = """
+local asked, found = cjson.decode(ARGV[1]), {sets = {}, queues = {}, streams = {}, rooms = {}, without_ttl = {}}
+for name, key in pairs(asked.sets) do
+  found.sets[name] = redis.call('ZRANGE', key, 0, -1)
+end
+for _, queue in ipairs(asked.queues) do
+  found.queues[queue] = redis.call('LRANGE', queue, 0, -1)
+end
+for name, key in pairs(asked.streams) do
+  found.streams[name] = redis.call('XRANGE', key, '-', '+')
+end
+for sid, key in pairs(asked.rooms) do
+  found.rooms[sid] = redis.call('HMGET', key, 'state', 'attempt', 'uncounted')
+end
+found.conversations = redis.call('KEYS', asked.conversations)
 for _, key in ipairs(redis.call('KEYS', '*')) do
   if redis.call('PTTL', key) == -1 then
-    table.insert(found, key)
+    table.insert(found.without_ttl, key)
   end
 end
-return found
+return cjson.encode(found)
 """
 
 
@@ -61,6 +89,7 @@ class World(RuleBasedStateMachine):
         super().__init__()
         self._runner = runner
         self._redis = redis
+        self._contents = redis.register_script(_CONTENTS)
         self._store = RoomStore(redis, lease_ms=3_600_000, quick_failure_ms=3_600_000)
         self._operations = CallOperations(redis)
         self._reached = reached
@@ -183,44 +212,34 @@ class World(RuleBasedStateMachine):
 
     async def _in_redis(self) -> tuple[dict[str, list[str]], dict[str, list[str | None]], list[str], list[str]]:
         """Return the contents of keys, the fields of the current rooms, who is eligible, and the keys without a TTL."""
-        async with self._redis.pipeline(transaction=True) as pipe:
-            for names in (
-                keys.ROOMS,
-                keys.QUEUED,
-                keys.LEASES,
-                keys.NOTIFY,
-                keys.PERMITS,
-                keys.WAITLIST,
-                keys.UNANSWERED,
-                keys.DELAYED,
-            ):
-                pipe.zrange(names, 0, -1)
-            for tier in QUEUES:
-                pipe.lrange(tier, 0, -1)
-            pipe.xrange(keys.CALLS)
-            pipe.xrange(keys.DEAD)
-            pipe.keys(keys.conversation("*"))
-            pipe.zrange(keys.ELIGIBLE, 0, -1)
-            pipe.eval(_WITHOUT_TTL, 0)
-            for sid in self._current:
-                pipe.hmget(keys.room(sid), ["state", "attempt", "uncounted"])
-            answers = await pipe.execute()
-        sets, (premium, free, calls, dead, conversations, eligible, without_ttl, *states) = answers[:8], answers[8:]
-        opened, queued, leases, to_notify, permits, waitlist, unanswered, delayed = sets
+        asked = {
+            "sets": _SETS,
+            "queues": QUEUES,
+            "streams": _STREAMS,
+            "rooms": {sid: keys.room(sid) for sid in self._current},
+            "conversations": keys.conversation("*"),
+        }
+        found = json.loads(await self._contents(args=[json.dumps(asked)]))
+        # Lua has one empty table for both of JSON's.
+        sets, queues = ({name: values or [] for name, values in found[kind].items()} for kind in ("sets", "queues"))
+        calls, dead = ([_pairs(fields) for _, fields in found["streams"][name]] for name in _STREAMS)
+        states = {sid: [field or None for field in found["rooms"][sid]] for sid in self._current}
         prefix = keys.conversation("")
         held = {
-            "open": sorted(opened),
-            "queued": sorted(queued),
-            "leases": sorted(leases),
-            "to notify": sorted(to_notify),
-            "permits": sorted(f"{parts[0]} {parts[-1]}" for parts in (permit.split("\0") for permit in permits)),
-            "waitlist": [member.split("\0")[-1] for member in waitlist],
-            "unanswered": sorted(member.split("\0")[-1] for member in unanswered),
-            "delayed": sorted(delayed),
-            "queue premium": premium,
-            "queue free": free,
-            "conversations": sorted(name.removeprefix(prefix) for name in conversations),
-            "records": [recorded(fields) for _, fields in calls],
-            "letters": [f"{fields['sid']} {fields['attempt']}" for _, fields in dead],
+            **{name: sorted(sets[name]) for name in ("open", "queued", "leases", "to notify", "delayed")},
+            "permits": sorted(
+                f"{parts[0]} {parts[-1]}" for parts in (permit.split("\0") for permit in sets["permits"])
+            ),
+            "waitlist": [member.split("\0")[-1] for member in sets["waitlist"]],
+            "unanswered": sorted(member.split("\0")[-1] for member in sets["unanswered"]),
+            **{f"queue {tier}": queues[tier] for tier in QUEUES},
+            "conversations": sorted(name.removeprefix(prefix) for name in found["conversations"]),
+            "records": [recorded(fields) for fields in calls],
+            "letters": [f"{fields['sid']} {fields['attempt']}" for fields in dead],
         }
-        return held, dict(zip(self._current, states, strict=True)), eligible, without_ttl
+        return held, states, sets["eligible"], list(found["without_ttl"])
+
+
+def _pairs(fields: list[str]) -> dict[str, str]:
+    """Return the fields of a stream's entry, which a script is given as names and values in turn."""
+    return dict(zip(fields[::2], fields[1::2], strict=True))

@@ -38,14 +38,25 @@ def load(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def worker_settings() -> dict[str, str]:
+    """More settings of the worker, of modules that have some."""
+    return {}
+
+
+@pytest.fixture
 async def worker(
-    redis_server: RedisServer, switchboard_env: dict[str, str], dispatcher: Dispatcher, tmp_path: Path, load: Path
+    redis_server: RedisServer,
+    switchboard_env: dict[str, str],
+    dispatcher: Dispatcher,
+    tmp_path: Path,
+    load: Path,
+    worker_settings: dict[str, str],
 ) -> AsyncIterator[Worker]:
     spec = WorkerSpec(
         "one",
         ("premium",),
         slots=SLOTS,
-        env={"SWITCHBOARD_LOAD_FILE": str(load), "SWITCHBOARD_CALL_CORES": "0"},
+        env={"SWITCHBOARD_LOAD_FILE": str(load), "SWITCHBOARD_CALL_CORES": "0", **worker_settings},
     )
     env = environment.merged(environment.inherited(), switchboard_env)
     started = Worker(spec, tmp_path, env, redis=redis_server)

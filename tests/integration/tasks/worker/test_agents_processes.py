@@ -85,7 +85,9 @@ async def test_they_work_and_end_with_the_call_even_if_the_child_is_killed_or_th
     async def tells() -> bool:
         return told.exists() and told.read_text().endswith("}")
 
-    async with calling(redis_server, switchboard_env, dispatcher, rooms, tmp_path, AGENT, slots=1) as worker:
+    # With a sidecar, which has to stay.
+    env = {**switchboard_env, "LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE": "1"}
+    async with calling(redis_server, env, dispatcher, rooms, tmp_path, AGENT, slots=1) as worker:
         main = psutil.Process(worker.process.pid)
         await until(tells, 60)
         child = await worker.child()

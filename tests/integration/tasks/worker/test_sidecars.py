@@ -8,10 +8,16 @@ import signal
 from pathlib import Path
 
 import psutil
+import pytest
 
 from ops.stack import Worker
 from tasks.worker import death_signal
 from tests.support.waiting import until
+
+
+@pytest.fixture
+def worker_settings() -> dict[str, str]:
+    return {"LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE": "1"}
 
 
 def processes(worker: Worker) -> list[int]:
