@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 LIGHT = MappingProxyType(
     {
-        # Providers' plugins and the models of `local`, which no call of the test gets as far as to use.
+        # Plugins of providers and the models of `local`, which no call of these tests uses.
         "SWITCHBOARD_PRELOAD_EXTRAS": "nothing",
         # The model of the turn detector, and its sidecar.
         "LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE": "0",

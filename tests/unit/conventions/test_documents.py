@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 import click
 import pytest
 from google.protobuf import json_format
-from livekit import api
+from livekit import agents, api
 
 from ops.cli import main
 from ops.console import keys as console_keys
@@ -65,6 +65,8 @@ def test_every_variable_that_a_document_names_exists() -> None:
     flower = set(FlowerSettings.variables())
     compose = set(re.findall(r"\$\{(\w+)", read("docker-compose.yml")))
     client = set(re.findall(r'_variable\("(\w+)"\)', read("pipeline/runtime/rtc_client.py")))
+    preload = Path(agents.__file__).with_name("ipc") / "_preload.py"
+    client |= set(re.findall(r'^ENV_\w+ = "(\w+)"', preload.read_text(encoding="utf-8"), re.MULTILINE))
     client |= set(re.findall(r'^UPLOAD_ADDRESS = "(\w+)"', read("tasks/call/attempt.py"), re.MULTILINE))
     for path in DOCUMENTS:
         for name in re.findall(r"\b(?:SWITCHBOARD|LIVEKIT|REDIS)_[A-Z_]+\b", path.read_text(encoding="utf-8")):
