@@ -59,9 +59,8 @@ def test_calls_send_their_recordings_to_it_and_background_workers_read_them_ther
 def test_it_lets_in_browsers_by_their_proxy_and_those_who_send_recordings() -> None:
     ((rule,),) = (of_kind("production", "NetworkPolicy")["switchboard-console"]["spec"]["ingress"],)
     namespaces = [each["namespaceSelector"]["matchLabels"] for each in rule["from"] if "namespaceSelector" in each]
-    components = {
-        each["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for each in rule["from"] if "podSelector" in each
-    }
+    labels = [each["podSelector"]["matchLabels"] for each in rule["from"] if "podSelector" in each]
+    components = {each["app.kubernetes.io/component"] for each in labels}
     assert namespaces == [{"kubernetes.io/metadata.name": "ingress-nginx"}]
     assert components == {"worker", "background"}
 
