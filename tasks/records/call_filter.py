@@ -31,12 +31,16 @@ class CallFilter:
     ended_by: EndedBy | None = None
     ending: AttemptEnding | None = None
 
+    @property
+    def excludes_open(self) -> bool:
+        """True if it asks for an end, which an open room has not, nor an attempt that is known to have ended."""
+        return any(each is not None for each in (self.state, self.outcome, self.ended_by, self.ending))
+
     def matches_open(self, room: Room) -> bool:
-        """Return whether an open room matches, which has no end yet, and no attempt that is known to have ended."""
-        if self.state is not None or self.outcome is not None or self.ended_by is not None or self.ending is not None:
-            return False
+        """Return whether an open room matches."""
         return (
-            self.tenant in {None, room.tenant}
+            not self.excludes_open
+            and self.tenant in {None, room.tenant}
             and self.sid in {None, room.sid}
             and (self.since_ms is None or room.opened_ms >= self.since_ms)
             and (self.until_ms is None or room.opened_ms < self.until_ms)

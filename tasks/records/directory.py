@@ -77,7 +77,7 @@ class CallDirectory:
         limit = max(1, min(limit, MOST_CALLS))
         before = None if cursor is None else parse_cursor(cursor)
         found: list[Room | StoredCall] = []
-        if states is None or states:
+        if (states is None or states) and not wanted.excludes_open:
             found += await self._answer(self._open(wanted, states, before, limit + 1))
         more = len(found) > limit
         if recorded:
@@ -115,7 +115,11 @@ class CallDirectory:
         self, wanted: CallFilter, states: frozenset[State] | None, before: tuple[int, str] | None, limit: int
     ) -> list[Room]:
         found: list[Room] = []
-        async for room in self._rooms.newest_first(wanted.tenant, before=before):
+        if wanted.until_ms is not None:
+            end = (wanted.until_ms, "")
+            before = end if before is None else min(before, end)
+        rooms = self._rooms.newest_first(wanted.tenant, before=before, name=wanted.name, number=wanted.number)
+        async for room in rooms:
             if wanted.since_ms is not None and room.opened_ms < wanted.since_ms:
                 break
             if wanted.matches_open(room) and (states is None or room.state in states):

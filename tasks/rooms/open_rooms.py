@@ -6,18 +6,22 @@ rooms alone.
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from tasks.rooms import keys
 from tasks.rooms.records import LISTED_FIELDS, Room, room_of_values
+from tasks.rooms.scripts import Script
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 PART = 100
 """Rooms that are read at a time. More would keep the event loop from everything else."""
+SEARCHED = 500
+"""Rooms that are searched by name or number at a time, of which few are read. More would keep Redis from all else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +42,38 @@ class OpenRooms:
 
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
+        self._find_rooms = Script(redis, "find_rooms")
 
     async def newest_first(
-        self, tenant: str | None = None, *, before: tuple[int, str] | None = None
+        self,
+        tenant: str | None = None,
+        *,
+        before: tuple[int, str] | None = None,
+        name: str | None = None,
+        number: str | None = None,
     ) -> AsyncIterator[Room]:
-        """Yield the open rooms of a tenant, or of all, the newest first. `before`: those after this (opened, sid)."""
+        """Yield the open rooms of a tenant, or of all, the newest first. `before`: those after this (opened, sid).
+
+        `name`, `number`: the whole, or the beginning if it ends with `*`.
+        """
         opened = await (self._opened() if tenant is None else self._opened_of(tenant))
         order = sorted(((ms, sid) for sid, ms in opened.items()), reverse=True)
         if before is not None:
             order = [each for each in order if each < before]
-        for first in range(0, len(order), PART):
-            for room in await self.read([sid for _, sid in order[first : first + PART]]):
+        part = SEARCHED if name or number else PART
+        for first in range(0, len(order), part):
+            for room in await self._find([sid for _, sid in order[first : first + part]], name, number):
                 # It may have ended meanwhile, or have been given to another tenant.
                 if room.state.is_open and tenant in {None, room.tenant}:
                     yield room
 
     async def read(self, sids: Sequence[str]) -> list[Room]:
         """Return those of these rooms that Redis has, open or over, in this order."""
-        async with self.redis.pipeline(transaction=False) as pipe:
-            for sid in sids:
-                pipe.hmget(keys.room(sid), LISTED_FIELDS)
-            answers = await pipe.execute(raise_on_error=False)
-        rooms = (room_of_values(sid, LISTED_FIELDS, answer) for sid, answer in zip(sids, answers, strict=True))
+        return await self._find(sids, None, None) if sids else []
+
+    async def _find(self, sids: Sequence[str], name: str | None, number: str | None) -> list[Room]:
+        encoded = await self._find_rooms(*LISTED_FIELDS, *sids, name=name, number=number, fields=len(LISTED_FIELDS))
+        rooms = (room_of_values(str(sid), LISTED_FIELDS, values) for sid, *values in json.loads(encoded))
         return [room for room in rooms if room is not None]
 
     async def concurrency(self, tenants: Collection[str]) -> list[Concurrency]:

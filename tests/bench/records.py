@@ -31,6 +31,8 @@ from tests.support.databases import OPENED_MS, Fields, attempt_entry, call_entry
 from tests.support.postgres import Postgres
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks" / "records.md"
+HTTP = "\n## Over HTTP\n"
+"""The section of `tests.bench.records_http`."""
 FAULTS = "\n## Calls with faults\n"
 TENANTS = 50
 PERIOD_MS = 62 * 24 * 3600 * 1000
@@ -180,7 +182,8 @@ async def plan(database: Database, statement: str, parameters: Any) -> str:
     return "\n".join(str(row[-1]) for row in rows)
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Return the machine's cores and memory."""
     return f"{psutil.cpu_count()} shared cores with {round(psutil.virtual_memory().total / (1 << 30))} GB"
 
 
@@ -190,7 +193,7 @@ def markdown(calls: int, results: dict[str, tuple[float, list[Measured]]], note:
         "# Queries on the records",
         "",
         (
-            f"{calls:,} calls of {TENANTS} tenants in two months, with three models for each attempt, on {_machine()}. "
+            f"{calls:,} calls of {TENANTS} tenants in two months, with three models for each attempt, on {machine()}. "
             f"Milliseconds in the process that asks, the median and the longest of {RUNS} runs; a page has 50 calls. "
             f"`python -m tests.bench.records` writes this page.{note and f' {note}'}"
         ),
@@ -244,9 +247,9 @@ def main() -> None:
         shown = {kind: {each.name: each.ms for each in measured} for kind, (_, measured) in results.items()}
         options.json.write_text(json.dumps(shown, indent=1), encoding="utf-8")
     if not options.no_page:
-        # What follows is written by hand, from what the two other benchmarks of records print.
-        _, heading, faults = PAGE.read_text(encoding="utf-8").partition(FAULTS)
-        PAGE.write_text(markdown(options.calls, results, options.note) + heading + faults, encoding="utf-8")
+        # What follows is of the other benchmarks of records: one writes its section, of two it is written by hand.
+        _, heading, others = PAGE.read_text(encoding="utf-8").partition(HTTP)
+        PAGE.write_text(markdown(options.calls, results, options.note) + heading + others, encoding="utf-8")
 
 
 if __name__ == "__main__":

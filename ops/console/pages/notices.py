@@ -45,6 +45,8 @@ async def show(
     more = len(found) > SHOWN
     older = urlencode({**fields, "before": found[SHOWN - 1].id}) if more else ""
     backends = await store.backends([name for name in names if tenant in {"", name}])
+    # Those that are not told of their calls first.
+    backends.sort(key=lambda each: (each.disabled is None, not each.failures))
     return viewer.page(
         request,
         "notices/page.html",

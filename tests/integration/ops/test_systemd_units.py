@@ -17,6 +17,7 @@ UNITS = {
     "switchboard-receiver@.service": "8000",
     "switchboard-records.service": "",
     "switchboard-background.service": "",
+    "switchboard-console.service": "",
 }
 
 

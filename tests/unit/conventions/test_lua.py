@@ -13,7 +13,9 @@ from tasks.rooms.scripts import load
 from tests.unit.conventions.source_tree import ROOT
 
 ROOMS = ROOT / "tasks" / "rooms"
-CALLERS = tuple(ROOMS / f"{name}.py" for name in ("store", "waitlist", "census", "numbers", "operations", "overview"))
+CALLERS = tuple(
+    ROOMS / f"{name}.py" for name in ("store", "waitlist", "census", "numbers", "open_rooms", "operations", "overview")
+)
 FILES = sorted((ROOT / "tasks").rglob("*.lua"))
 ACTIONS = sorted(path.stem for path in (ROOMS / "lua").glob("*.lua"))
 LONGEST_LINE = 120

@@ -17,7 +17,7 @@ import yaml
 from uvicorn.main import main as uvicorn_command
 
 from tasks.call.drain import HAND_OVER_SECONDS
-from tasks.settings import Settings
+from tasks.settings import ConsoleSettings, Settings
 from tests.unit.conventions.source_tree import ROOT
 
 MARGIN_SECONDS = 30
@@ -47,7 +47,8 @@ def environment(unit: Path) -> dict[str, str]:
 
 def settings_that_do_not_exist(names: Iterator[str] | list[str]) -> set[str]:
     ours = {name for name in names if not name.startswith("UVICORN_") and name != "QUEUES"}
-    return {name for name in ours if name.removesuffix("_FILE") not in Settings.variables()}
+    known = Settings.variables() | ConsoleSettings.variables()
+    return {name for name in ours if name.removesuffix("_FILE") not in known}
 
 
 @each_unit
@@ -62,8 +63,8 @@ def test_the_environment_of_a_unit_has_settings_that_exist_and_no_secret(unit: P
 
 def test_the_settings_that_all_units_read_exist() -> None:
     lines = (ROOT / "ops" / "systemd" / "switchboard.env").read_text(encoding="utf-8").splitlines()
-    names = [line.partition("=")[0] for line in lines if line and not line.startswith("#")]
-    assert names
+    names = [match[1] for line in lines if (match := re.match(r"(?:# )?([A-Z_]+)=", line))]
+    assert {"LIVEKIT_URL", "SWITCHBOARD_CONSOLE_URL"} <= set(names)
     assert settings_that_do_not_exist(names) == set()
 
 
@@ -72,6 +73,17 @@ def test_a_worker_under_systemd_has_longer_to_stop_than_its_drain() -> None:
     drain = float(environment(unit)["SWITCHBOARD_DRAIN_SECONDS"])
     assert [float(value) for value in directives(unit)["TimeoutStopSec"]] == [drain + MARGIN_SECONDS]
     assert directives(unit)["KillMode"] == ["mixed"]
+
+
+def test_the_console_under_systemd_ends_uploads_keeps_recordings_and_lets_nobody_in_without_tls() -> None:
+    unit = ROOT / "ops" / "systemd" / "switchboard-console.service"
+    variables = environment(unit)
+    finishes = float(variables["UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN"])
+    assert finishes >= Settings.variables()["SWITCHBOARD_UPLOAD_SECONDS"].default
+    assert [float(value) for value in directives(unit)["TimeoutStopSec"]] == [finishes + 5]
+    (folder,) = directives(unit)["StateDirectory"]
+    assert variables["SWITCHBOARD_RECORDINGS_URL"].startswith(f"file:///var/lib/{folder}/")
+    assert variables["UVICORN_HOST"] == "127.0.0.1"
 
 
 def test_one_call_that_takes_all_memory_does_not_stop_the_worker_under_systemd() -> None:
@@ -164,6 +176,7 @@ def test_each_process_on_fly_has_a_machine_and_restarts_and_receivers_alone_have
 
 def test_the_commands_are_those_of_the_composition() -> None:
     receiver, worker = ["uvicorn", "--factory", "webhooks.app:create_app"], ["celery", "-A", "tasks", "worker", "-Q"]
+    console = ["uvicorn", "--factory", "ops.console.app:create_app"]
     background = ["celery", "-A", "tasks.background", "worker", "-Q", "background"]
     commands = {name: shlex.split(command) for name, command in fly()["processes"].items()}
     assert commands.pop("receiver") == receiver
@@ -174,7 +187,8 @@ def test_the_commands_are_those_of_the_composition() -> None:
         (command,) = directives(unit)["ExecStart"]
         program, *arguments = shlex.split(command)
         celery = background if "tasks.background" in arguments else worker
-        wanted = {"celery": celery, "switchboard": ["switchboard", "records"]}.get(Path(program).name, receiver)
+        uvicorn = console if "console" in unit.name else receiver
+        wanted = {"celery": celery, "switchboard": ["switchboard", "records"]}.get(Path(program).name, uvicorn)
         assert [Path(program).name, *arguments][: len(wanted)] == wanted
 
 

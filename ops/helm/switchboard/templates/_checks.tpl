@@ -1,7 +1,10 @@
 {{/* Values that fit no schema, because each alone is right. Included once, by the receivers. */}}
 {{- define "switchboard.checks" -}}
-{{- $secret := list "LIVEKIT_API_KEY" "LIVEKIT_API_SECRET" "REDIS_URL" "SWITCHBOARD_DATABASE_URL" "SWITCHBOARD_ENCRYPTION_KEYS" "SWITCHBOARD_FLOWER_PASSWORD" "SWITCHBOARD_FLOWER_COOKIE_SECRET" -}}
+{{- $secret := list "LIVEKIT_API_KEY" "LIVEKIT_API_SECRET" "REDIS_URL" "SWITCHBOARD_ENCRYPTION_KEYS" "SWITCHBOARD_DATABASE_URL" "SWITCHBOARD_CONSOLE_OPERATORS" "SWITCHBOARD_CONSOLE_OPENID_CLIENT_SECRET" "SWITCHBOARD_FLOWER_PASSWORD" "SWITCHBOARD_FLOWER_COOKIE_SECRET" -}}
 {{- $derived := dict "LIVEKIT_URL" "livekit.url" "SWITCHBOARD_SLOTS" "workers.callsPerPod" "SWITCHBOARD_DRAIN_SECONDS" "workers.drainSeconds" "SWITCHBOARD_CALL_MEMORY_MB" "workers.memory.callMb" "SWITCHBOARD_CALL_MEMORY_LIMIT_MB" "workers.memory.callLimitMb" -}}
+{{- if .Values.console.enabled -}}
+{{- $derived = merge $derived (dict "SWITCHBOARD_CONSOLE_URL" "console.enabled" "SWITCHBOARD_CONSOLE_PUBLIC_URL" "console.publicUrl" "SWITCHBOARD_CONSOLE_OPENID_ISSUER" "console.openid.issuer" "SWITCHBOARD_CONSOLE_OPENID_CLIENT_ID" "console.openid.clientId" "SWITCHBOARD_CONSOLE_OPENID_CLAIM" "console.openid.claim" "SWITCHBOARD_CONSOLE_OPENID_ROLES" "console.openid.roles" "SWITCHBOARD_RECORDINGS_URL" "console.recordings.url" "SWITCHBOARD_RECORDINGS_ENCRYPTED" "console.recordings.encrypted") -}}
+{{- end -}}
 {{- $names := keys .Values.settings -}}
 {{- range .Values.extraEnv }}{{ $names = append $names .name }}{{ end -}}
 {{- range $name := $names -}}
@@ -23,6 +26,7 @@
 {{- if and .Values.tracing.variables (not .Values.tracing.endpoint) -}}
 {{- fail "\ntracing.variables without tracing.endpoint: there would be no traces." -}}
 {{- end -}}
+{{- include "switchboard.consoleChecks" . -}}
 {{- $taken := list -}}
 {{- range $name, $tier := include "switchboard.tiers" . | fromJson -}}
 {{- if and $tier.autoscaling.enabled (not $.Values.exporter.enabled) (not $.Values.prometheus.matchers) -}}

@@ -31,6 +31,8 @@ securityContext:
   runAsUser: 10001
   runAsGroup: 10001
   fsGroup: 10001
+  # Each start would else go through all files of a volume, and let the group read them.
+  fsGroupChangePolicy: OnRootMismatch
   seccompProfile:
     type: RuntimeDefault
 # A name server that is away holds the main process up for each name that it tries. With fewer names and tries that stays
@@ -64,7 +66,7 @@ capabilities:
 {{- end }}
 {{- end -}}
 
-{{/* The secrets of a process, as files: dict "root" . "redisKey" … "livekit" true "encryption" true "database" true "flower" true. */}}
+{{/* The secrets of a process, as files: dict "root" . "redisKey" … "livekit" true "encryption" true "database" true "console" true "flower" true. */}}
 {{- define "switchboard.secrets" -}}
 {{- $values := .root.Values -}}
 - name: secrets
@@ -90,9 +92,21 @@ capabilities:
       {{- end }}
       {{- if .database }}
       - secret:
-          name: {{ required "database.existingSecret has to be set: the name of a Secret with the URL of a PostgreSQL server (or set records.enabled to false)" $values.database.existingSecret }}
+          name: {{ required "database.existingSecret has to be set: the name of a Secret with the URL of a PostgreSQL server (or set records.enabled and console.enabled to false)" $values.database.existingSecret }}
           items:
             - { key: {{ $values.database.key }}, path: database_url }
+      {{- end }}
+      {{- if and .console $values.console.operators.existingSecret }}
+      - secret:
+          name: {{ $values.console.operators.existingSecret }}
+          items:
+            - { key: {{ $values.console.operators.key }}, path: console_operators }
+      {{- end }}
+      {{- if and .console $values.console.openid.existingSecret }}
+      - secret:
+          name: {{ $values.console.openid.existingSecret }}
+          items:
+            - { key: {{ $values.console.openid.clientSecretKey }}, path: console_openid }
       {{- end }}
       {{- if .flower }}
       - secret:
@@ -108,8 +122,8 @@ capabilities:
 {{- end -}}
 
 {{/*
-Variables that every process has, with "livekit" those of the LiveKit server, and with "tracing" those of OpenTelemetry: the
-arguments of secrets.
+Variables that every process has, with "livekit" those of the LiveKit server, with "tracing" those of OpenTelemetry, and with
+"uploads" the console's address for those that send it recordings or read them there: the arguments of secrets.
 */}}
 {{- define "switchboard.environment" -}}
 {{- $values := .root.Values -}}
@@ -124,6 +138,9 @@ arguments of secrets.
 {{- end }}
 {{- if .database }}
 - { name: SWITCHBOARD_DATABASE_URL_FILE, value: /run/secrets/switchboard/database_url }
+{{- end }}
+{{- if and .uploads $values.console.enabled }}
+- { name: SWITCHBOARD_CONSOLE_URL, value: "http://{{ include "switchboard.fullname" .root }}-console.{{ .root.Release.Namespace }}:{{ $values.console.port }}" }
 {{- end }}
 {{- if and .tracing $values.tracing.endpoint }}
 - { name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ $values.tracing.endpoint | quote }} }

@@ -6,7 +6,7 @@ import pytest
 
 from tasks.records import CallFilter, Database, RecordStore
 from tasks.records.directory import CallDirectory
-from tasks.rooms import Limits, Room, RoomStore, State, keys
+from tasks.rooms import EndedBy, Limits, Room, RoomStore, State, keys, open_rooms
 from tasks.rooms.open_rooms import Concurrency, OpenRooms
 from tests.support.databases import attempt_entry, call_entry, write
 from tests.support.rooms import open_some_room
@@ -78,6 +78,59 @@ async def test_open_calls_are_found_by_what_is_known_of_them(
     await write(database, [attempt_entry("RM_1", opened_ms=1000, ending="lost")])
     over = await directory.list_calls(states=frozenset())
     assert [call.sid for call in over.calls] == ["RM_4"]
+
+
+@pytest.mark.parametrize("searched", [1, 2, 500])
+async def test_open_calls_are_searched_in_parts_and_an_odd_key_hides_no_other(
+    rooms: RoomStore, directory: CallDirectory, monkeypatch: pytest.MonkeyPatch, searched: int
+) -> None:
+    monkeypatch.setattr(open_rooms, "SEARCHED", searched)
+    for number in range(1, 6):
+        await open_room(rooms, f"RM_{number}", 1000 * number)
+        await rooms.redis.hset(keys.room(f"RM_{number}"), "number", f"+4930{number % 2}*.")
+    await rooms.redis.delete(keys.room("RM_4"))
+    await rooms.redis.set(keys.room("RM_4"), "no hash", ex=60)
+
+    async def sids(**wanted: str) -> list[str]:
+        page = await directory.list_calls(CallFilter(**wanted), recorded=False)  # type: ignore[arg-type]
+        return [call.sid for call in page.calls]
+
+    assert await sids(number="+49301*") == ["RM_5", "RM_3", "RM_1"]
+    # Only the last star stands for anything.
+    assert await sids(number="+49301*.") == ["RM_5", "RM_3", "RM_1"]
+    assert await sids(number="+4930*.") == []
+    assert await sids(number="*") == ["RM_5", "RM_3", "RM_2", "RM_1"]
+    assert await sids(number="") == []
+    assert await sids(number="+49301*", name="call-acme-RM_3") == ["RM_3"]
+    assert await sids(name="call-acme-RM_*", tenant="acme") == ["RM_5", "RM_3", "RM_2", "RM_1"]
+    assert await sids(name="call-acme-RM_*", tenant="bolt") == []
+    await rooms.redis.delete(keys.room("RM_4"))
+
+
+async def test_what_no_open_call_can_match_is_not_looked_for_in_redis(
+    rooms: RoomStore, database: Database, directory: CallDirectory
+) -> None:
+    await open_room(rooms, "RM_1", 5000)
+    await open_room(rooms, "RM_2", 9000)
+    await write(database, [call_entry("RM_3", opened_ms=4000)])
+
+    async def reads(**wanted: object) -> tuple[list[str], int]:
+        before = await _scripts(rooms)
+        page = await directory.list_calls(CallFilter(**wanted))  # type: ignore[arg-type]
+        return [call.sid for call in page.calls], await _scripts(rooms) - before
+
+    # Redis has the script from then on.
+    await directory.list_calls()
+    assert await reads(outcome="room empty") == (["RM_3"], 0)
+    assert await reads(ended_by=EndedBy.LIMIT) == ([], 0)
+    # Those that are opened later are not read to be left out.
+    assert await reads(until_ms=5000) == (["RM_3"], 0)
+    assert await reads(until_ms=9000) == (["RM_1", "RM_3"], 1)
+
+
+async def _scripts(rooms: RoomStore) -> int:
+    stats = await rooms.redis.info("commandstats")
+    return int(stats.get("cmdstat_evalsha", {"calls": 0})["calls"])
 
 
 async def test_a_call_is_found_in_redis_and_in_the_database_and_by_its_tenant_alone(

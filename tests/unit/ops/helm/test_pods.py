@@ -25,7 +25,7 @@ from tests.unit.ops.helm.objects import (
     workers,
 )
 
-NOT_OURS = ("UVICORN_", "FLOWER_", "OTEL_")
+NOT_OURS = ("UVICORN_", "FLOWER_", "OTEL_", "AWS_", "FORWARDED_ALLOW_IPS")
 LONGEST_SOCKET = 107
 MEASURED_BASE_MB = 571
 """docs/benchmarks/memory.md: an idle worker with two spares."""
@@ -126,10 +126,15 @@ def test_each_process_has_only_the_secrets_that_it_needs(values: str) -> None:
     for name, pod in pods(values).items():
         named = set(env(pod))
         assert "REDIS_URL_FILE" in named
-        calls = "-worker-" in name or name.endswith(("-receivers", "-probe"))
+        calls = "-worker-" in name or name.endswith(("-receivers", "-probe", "-console"))
         decrypts = "-worker-" in name or name.endswith("-background")
+        encrypts = env(pod).get("SWITCHBOARD_RECORDINGS_ENCRYPTED") == "true"
         assert ("LIVEKIT_API_SECRET_FILE" in named) == (calls or decrypts)
-        assert decrypts or "SWITCHBOARD_ENCRYPTION_KEYS_FILE" not in named
+        assert decrypts or encrypts or "SWITCHBOARD_ENCRYPTION_KEYS_FILE" not in named
+        reads_records = name.endswith(("-records", "-console", "-receivers"))
+        assert reads_records or "SWITCHBOARD_DATABASE_URL_FILE" not in named
+        operators = {"SWITCHBOARD_CONSOLE_OPERATORS_FILE", "SWITCHBOARD_CONSOLE_OPENID_CLIENT_SECRET_FILE"}
+        assert name.endswith("-console") == bool(operators & named)
         assert name.endswith("-flower") == ("SWITCHBOARD_FLOWER_PASSWORD_FILE" in named)
 
 
@@ -186,7 +191,10 @@ def test_a_pod_that_its_autoscaler_counts_as_free_has_memory_for_the_call(values
 @each_set
 def test_no_disruption_budget_can_hold_up_the_drain_of_a_node(values: str) -> None:
     budgets = of_kind(values, "PodDisruptionBudget")
-    assert set(budgets) == {name for name in pods(values) if "-worker-" in name or name.endswith("-receivers")}
+    consoles = {name for name, each in of_kind(values, "Deployment").items() if name.endswith("-console")}
+    several = {name for name in consoles if of_kind(values, "Deployment")[name]["spec"]["replicas"] > 1}
+    answering = {name for name in pods(values) if "-worker-" in name or name.endswith("-receivers")}
+    assert set(budgets) == answering | several
     for budget in budgets.values():
         assert "minAvailable" not in budget["spec"]
         assert budget["spec"]["maxUnavailable"] not in (0, "0%")

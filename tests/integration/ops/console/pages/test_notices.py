@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -75,6 +76,35 @@ async def test_a_test_shows_the_answer_of_the_backend(house: House, worker: Offi
         assert (status, "It was taken: 2" in page) == (200, True)
         assert acme.received[-1].kind == "test"
         assert "tested the backend" in (await otto.get("/audit", params={"name": "otto"}))[1]
+
+
+async def test_backends_that_are_not_told_of_their_calls_come_first_and_say_since_when(
+    house: House, worker: Office, acme: Backend
+) -> None:
+    async with backend() as gone, backend() as failing:
+        gone.always, failing.always = answer(410), answer(503, "later")
+        await worker.declare(acme=acme.url, bricks=gone.url, chimes=failing.url, drum=acme.url)
+        for tenant in ("acme", "bricks", "chimes"):
+            await worker.event("started", f"RM_of_{tenant}", tenant)
+        await worker.work_until(lambda: gone.received and failing.received and acme.received)
+        async with house.visitor("bob") as bob:
+            status, page = await bob.get("/notices")
+            shown = page.partition("<h2>Backends</h2>")[2]
+            assert status == 200
+            rows = [row.partition("</tr>")[0] for row in shown.split("<tr>")[2:]]
+            assert [re.findall(r"tenant=(\w+)", row)[0] for row in rows] == ["bricks", "chimes", "acme", "drum"]
+            for row, text in zip(rows, ("disabled", "fails", "takes them", "not told yet"), strict=True):
+                assert text in row
+            assert re.search(r"answered 410: it wants no more, since 20\d\d-", rows[0])
+            assert re.search(r"\d (try|tries in a row), since 20\d\d-", rows[1])
+            # A search that finds nothing because it names no tenant says so.
+            assert "Choose a tenant, too" in (await bob.get("/notices", params={"state": "pending"}))[1]
+            assert "Choose a tenant, too" not in page
+            (notice,) = await worker.notices("chimes")
+            told = (await bob.get(f"/notices/{notice.id}"))[1]
+            assert "answered 503" in told
+            assert "503 answered" not in told
+    await worker.declare(acme=acme.url)
 
 
 async def test_nothing_is_sent_where_there_is_no_backend(house: House, worker: Office) -> None:
