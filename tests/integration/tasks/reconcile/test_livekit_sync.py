@@ -10,11 +10,13 @@ from livekit import api
 from ops.caller.caller import Caller, caller_token
 from ops.stack.livekit import LiveKitServer
 from tasks.queue.dispatcher import Dispatcher, RoomInfo
+from tasks.reconcile.end_notifier import EndNotifier
 from tasks.reconcile.failures import Failures
 from tasks.reconcile.livekit_sync import LiveKitSync, LiveKitSyncConfig
 from tasks.reconcile.missing_rooms import MissingRooms, MissingRoomsConfig
-from tasks.rooms import ClaimRefusal, EndedBy, Repairs, RoomStore, State, SweepName
+from tasks.rooms import ClaimRefusal, EndedBy, Repairs, RoomStore, State, SweepName, keys
 from tasks.settings import Settings
+from tests.support.tenants import declare
 from tests.support.waiting import until
 
 NAME = "call-acme-1"
@@ -87,6 +89,36 @@ async def test_a_room_that_was_left_alone_is_opened_again_when_somebody_is_in_it
     assert room is not None
     assert room.attempt == 2
     assert await rooms.redis.llen("premium") == 1
+
+
+async def test_a_caller_who_is_back_in_a_room_that_has_no_tenant_any_more_reads_why(
+    livekit: LiveKitServer, sync: LiveKitSync, dispatcher: Dispatcher, rooms: RoomStore, settings: Settings
+) -> None:
+    token = caller_token(livekit.api_key, livekit.api_secret, room=NAME, identity="caller")
+    async with Caller.call(livekit.url, token) as caller:
+        await dispatcher.open(RoomInfo(caller.room_sid, NAME))
+        await call_in(rooms, caller, EndedBy.CALLERS)
+        await declare(rooms.redis, "")
+
+        async def dead() -> bool:
+            await sync.sweep()
+            # The time that a room has to name a tenant is over. Redis' clock cannot be set.
+            await rooms.redis.zadd(keys.TENANTLESS, {f"{caller.room_sid}\0{NAME}": 1}, xx=True)
+            room = await rooms.get(caller.room_sid)
+            return room is not None and room.state is State.DEAD
+
+        await until(dead)
+        await sync.sweep()
+        await EndNotifier(rooms, settings.livekit, settings.call).sweep()
+
+        async def told() -> bool:
+            read = dict(caller.room.local_participant.attributes)
+            return read == {"switchboard.state": "ended", "switchboard.reason": "unavailable"}
+
+        await until(told)
+    (letter,) = await rooms.list_dead_letters()
+    assert (letter.sid, "'acme'" in letter.reason) == (caller.room_sid, True)
+    await rooms.redis.delete(keys.TENANTLESS)
 
 
 @pytest.mark.parametrize("ended_by", [EndedBy.AGENT, EndedBy.LIMIT])
