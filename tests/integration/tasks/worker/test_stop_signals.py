@@ -44,7 +44,9 @@ async def goes_on(worker: CallingWorker, child: int) -> None:
 async def test_a_signal_to_the_process_group_begins_a_drain_in_which_the_call_and_its_programs_go_on(
     redis_server: RedisServer, switchboard_env: dict[str, str], dispatcher: Dispatcher, rooms: RoomStore, tmp_path: Path
 ) -> None:
-    async with calling(redis_server, switchboard_env, dispatcher, rooms, tmp_path, STUBBORN) as worker:
+    # With a sidecar, which gets the signals too.
+    env = {**switchboard_env, "LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE": "1"}
+    async with calling(redis_server, env, dispatcher, rooms, tmp_path, STUBBORN) as worker:
         child = await worker.child()
         programs = psutil.Process(child).children()
         others = [process.pid for process in psutil.Process(worker.process.pid).children()]
