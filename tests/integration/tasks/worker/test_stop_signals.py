@@ -8,6 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -33,6 +34,14 @@ async def entrypoint(ctx):
     pass
 """
 STOPS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP]
+
+
+@pytest.fixture(autouse=True)
+def hangup() -> Iterator[None]:
+    """Give SIGHUP its default meaning: under `nohup` workers inherit that it is ignored, and rightly go on then."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 async def goes_on(worker: CallingWorker, child: int) -> None:
