@@ -20,6 +20,7 @@ from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
 from tasks.settings import Settings
 from tests.provider_emulators.openai import OpenAIEmulator
 from tests.support.key_leaks import leaked_keys
+from tests.support.light_worker import LIGHT
 from tests.support.waiting import until
 
 KEY = "the-key-of-acme-which-nobody-may-read"
@@ -78,6 +79,7 @@ async def healthy(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) 
             receivers=1,
             tenants=tenants,
             env={
+                **LIGHT,
                 "SWITCHBOARD_TIERS": "premium,free",
                 "SWITCHBOARD_LOAD_FILE": str(directory / "load"),
                 "SWITCHBOARD_ENCRYPTION_KEYS": Fernet.generate_key().decode(),

@@ -8,6 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -35,6 +36,14 @@ async def entrypoint(ctx):
 STOPS = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP]
 
 
+@pytest.fixture(autouse=True)
+def hangup() -> Iterator[None]:
+    """Give SIGHUP its default meaning: under `nohup` workers inherit that it is ignored, and rightly go on then."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 async def goes_on(worker: CallingWorker, child: int) -> None:
     room = await worker.room()
     assert (room.state, room.attempt, room.pid) == (State.RUNNING, 1, child)
@@ -44,7 +53,9 @@ async def goes_on(worker: CallingWorker, child: int) -> None:
 async def test_a_signal_to_the_process_group_begins_a_drain_in_which_the_call_and_its_programs_go_on(
     redis_server: RedisServer, switchboard_env: dict[str, str], dispatcher: Dispatcher, rooms: RoomStore, tmp_path: Path
 ) -> None:
-    async with calling(redis_server, switchboard_env, dispatcher, rooms, tmp_path, STUBBORN) as worker:
+    # With a sidecar, which gets the signals too.
+    env = {**switchboard_env, "LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE": "1"}
+    async with calling(redis_server, env, dispatcher, rooms, tmp_path, STUBBORN) as worker:
         child = await worker.child()
         programs = psutil.Process(child).children()
         others = [process.pid for process in psutil.Process(worker.process.pid).children()]
