@@ -156,9 +156,8 @@ def cpu_seconds(*processes: psutil.Process) -> float:
 def postmaster(settings: DatabaseSettings) -> psutil.Process:
     """Return the main process of a PostgreSQL server on this machine."""
     port = urlsplit(settings.url.get_secret_value()).port
-    listening = psutil.net_connections("tcp4")
-    waiting = [each for each in listening if each.status == psutil.CONN_LISTEN and each.laddr]
-    (pid,) = {each.pid for each in waiting if each.laddr[1] == port}
+    listening = [each for each in psutil.net_connections("tcp4") if each.status == psutil.CONN_LISTEN]
+    (pid,) = {each.pid for each in listening if getattr(each.laddr, "port", None) == port}
     return psutil.Process(pid)
 
 
