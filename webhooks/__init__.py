@@ -9,6 +9,7 @@ Modules
     signature          the signature of a webhook
     calls              POST /calls: a backend asks for a call
     api                the API of backends: calls, one call and its end, usage, concurrency
+    erasure            POST /calls/{sid}/erasure: a backend asks to erase what is kept of a call
     api_schemas        its queries and responses
     api_views          its responses, made of what Redis and the database have
     conditional        responses with an ETag

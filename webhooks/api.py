@@ -33,6 +33,7 @@ from tasks.records.directory import CallDirectory
 from tasks.records.on_demand import RecordsOnDemand
 from tasks.redis_client import connect, within_deadline
 from tasks.rooms import CallOperations, CallState, EndRequestResult, State
+from tasks.rooms.erasures import ErasureRequests
 from tasks.rooms.open_rooms import OpenRooms
 from tasks.rooms.operations import BY_BACKEND
 from tasks.settings import Settings
@@ -76,6 +77,7 @@ class ApiEndpoint:
     records: RecordsOnDemand
     rooms: OpenRooms
     operations: CallOperations
+    erasures: ErasureRequests
     metrics: Metrics
     rates: CallRates
     redis_seconds: float
@@ -94,6 +96,7 @@ class ApiEndpoint:
                 records=records,
                 rooms=rooms,
                 operations=CallOperations(redis),
+                erasures=ErasureRequests(redis),
                 metrics=metrics,
                 # Who polls must not use up the rate of who makes calls.
                 rates=CallRates(per_second=settings.receiver.calls_per_second, burst=settings.receiver.calls_burst),
@@ -139,14 +142,14 @@ CallsReader = Annotated[Backend, requires(Scope.CALLS_READ)]
 CallsOperator = Annotated[Backend, requires(Scope.CALLS_OPERATE)]
 UsageReader = Annotated[Backend, requires(Scope.USAGE_READ)]
 
-_REFUSALS = {
+REFUSALS = {
     401: "The API key is missing, unknown or expired.",
     403: "The API key has not the scope, or is not for this tenant.",
     422: "A parameter is not valid.",
     429: "More was requested than the rate allows.",
     503: "Redis or the database does not answer now.",
 }
-_UNKNOWN = {404: "There is no such call, or it is not of a tenant of the key."}
+UNKNOWN = {404: "There is no such call, or it is not of a tenant of the key."}
 _UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "Nothing has changed.", "headers": HEADERS}}
 
 
@@ -160,7 +163,7 @@ def _answers(description: str, refusals: dict[int, str]) -> dict[int | str, dict
     "/calls",
     operation_id="listCalls",
     response_model=CallPage,
-    responses=_answers("A page of calls, the newest first: open ones and those that are over.", _REFUSALS),
+    responses=_answers("A page of calls, the newest first: open ones and those that are over.", REFUSALS),
 )
 async def list_calls(
     request: Request,
@@ -172,7 +175,7 @@ async def list_calls(
 
     With `state=live`, and with `waiting`, `queued` or `running`, the database is not asked.
     """
-    endpoint = _admit(request, backend)
+    endpoint = admit(request, backend)
     page = await endpoint.directory.list_calls(
         CallFilter(
             tenant=_tenant(backend.key, query.tenant_id),
@@ -197,15 +200,15 @@ async def list_calls(
     "/calls/{sid}",
     operation_id="getCall",
     response_model=CallDetail,
-    responses=_answers("The call, with its attempts.", _REFUSALS | _UNKNOWN),
+    responses=_answers("The call, with its attempts.", REFUSALS | UNKNOWN),
 )
 async def get_call(request: Request, backend: CallsReader, sid: CallId, if_none_match: IfNoneMatch = None) -> Response:
     """Return a call: its steps, the attempts that have ended, its turns and its usage.
 
     Of a room that was opened again it is the newest call.
     """
-    endpoint = _admit(request, backend)
-    found = await endpoint.directory.get_call(sid, tenant=_only_tenant(backend.key))
+    endpoint = admit(request, backend)
+    found = await endpoint.directory.get_call(sid, tenant=only_tenant(backend.key))
     if found is None or not backend.key.allows(found.tenant):
         raise problems.CallUnknown
     return conditional(api_views.detail(found), if_none_match)
@@ -217,19 +220,19 @@ async def get_call(request: Request, backend: CallsReader, sid: CallId, if_none_
     status_code=202,
     response_model=CallEnd,
     response_description="The call is asked to end, or is over.",
-    responses=problems.documented(_REFUSALS | _UNKNOWN | {409: "The call is over."}),
+    responses=problems.documented(REFUSALS | UNKNOWN | {409: "The call is over."}),
 )
 async def end_call(request: Request, backend: CallsOperator, sid: CallId) -> JSONResponse:
     """End an open call: its agent leaves in order, its callers are told, and after some seconds its room is deleted.
 
     It is not answered again when a caller comes back. A call that is over is not changed by this: 409. To erase what is
-    kept of it is the operator's (`switchboard calls erase`).
+    kept of it: POST /calls/{sid}/erasure.
     """
-    endpoint = _admit(request, backend)
+    endpoint = admit(request, backend)
     tenants = None if backend.key.is_for_every_tenant else backend.key.tenants
     result = await endpoint.redis(endpoint.operations.end(sid, outcome=BY_BACKEND, tenants=tenants))
     if result is EndRequestResult.UNKNOWN:
-        found = await endpoint.directory.get_call(sid, tenant=_only_tenant(backend.key))
+        found = await endpoint.directory.get_call(sid, tenant=only_tenant(backend.key))
         known = found is not None and backend.key.allows(found.tenant)
         raise problems.CallOver if known else problems.CallUnknown
     if result is EndRequestResult.OVER:
@@ -243,7 +246,7 @@ async def end_call(request: Request, backend: CallsOperator, sid: CallId) -> JSO
     "/usage",
     operation_id="getUsage",
     response_model=UsageReport,
-    responses=_answers("The usage of each tenant.", _REFUSALS),
+    responses=_answers("The usage of each tenant.", REFUSALS),
 )
 async def get_usage(
     request: Request,
@@ -255,7 +258,7 @@ async def get_usage(
 
     A call belongs to the month in which it was opened.
     """
-    endpoint = _admit(request, backend)
+    endpoint = admit(request, backend)
     tenant = _tenant(backend.key, query.tenant_id)
     month = query.month or datetime.now(UTC).strftime("%Y-%m")
     since, until = month_bounds(month)
@@ -279,7 +282,7 @@ async def get_usage(
     "/concurrency",
     operation_id="getConcurrency",
     response_model=ConcurrencyReport,
-    responses=_answers("The open calls of each tenant.", _REFUSALS | {404: "There is no such tenant."}),
+    responses=_answers("The open calls of each tenant.", REFUSALS | {404: "There is no such tenant."}),
 )
 async def get_concurrency(
     request: Request,
@@ -288,7 +291,7 @@ async def get_concurrency(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Return how many calls run, are queued and wait now, and the limit of each tenant. The database is not asked."""
-    endpoint = _admit(request, backend)
+    endpoint = admit(request, backend)
     tenant = _tenant(backend.key, query.tenant_id, several=True)
     wanted = {tenant} if tenant else None if backend.key.is_for_every_tenant else backend.key.tenants
     limits = {each.tenant: each for each in await endpoint.redis(declared_limits(endpoint.rooms.redis, wanted))}
@@ -315,7 +318,7 @@ def month_bounds(month: str) -> tuple[datetime, datetime]:
     return datetime(year, number, 1, tzinfo=UTC), datetime(*following, 1, tzinfo=UTC)
 
 
-def _admit(request: Request, backend: Backend) -> ApiEndpoint:
+def admit(request: Request, backend: Backend) -> ApiEndpoint:
     """Return the endpoint, if the rate of the key allows the request. Raises RateExceeded."""
     endpoint: ApiEndpoint = request.app.state.api_endpoint
     endpoint.rates.take("this API key", backend.key.sha256)
@@ -331,13 +334,13 @@ def _tenant(key: ApiKey, named: str | None, *, several: bool = False) -> str | N
         if not key.allows(named):
             raise problems.TenantForbidden
         return named
-    only = _only_tenant(key)
+    only = only_tenant(key)
     if only is None and not key.is_for_every_tenant and not several:
         raise problems.TenantUnnamed
     return only
 
 
-def _only_tenant(key: ApiKey) -> str | None:
+def only_tenant(key: ApiKey) -> str | None:
     """Return the tenant of a key that is for one alone."""
     return next(iter(key.tenants)) if len(key.tenants) == 1 and not key.is_for_every_tenant else None
 

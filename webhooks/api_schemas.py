@@ -178,6 +178,15 @@ class CallEnd(BaseModel):
     )
 
 
+class CallErasure(BaseModel):
+    """The result of a request to erase a call."""
+
+    sid: str
+    state: Literal["requested", "erased"] = Field(
+        description="`requested`: it is erased within seconds while a console runs. `erased`: it was erased before."
+    )
+
+
 class TenantUsage(BaseModel):
     """The usage of a tenant's calls that were opened in a period."""
 

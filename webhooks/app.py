@@ -16,7 +16,7 @@ from tasks.errors import InvalidSetting
 from tasks.queue.dispatcher import Dispatcher, Dispatching
 from tasks.reconcile import Reconciler
 from tasks.settings import Settings, warn_of_unknown_settings
-from webhooks import api, calls, health, livekit, twilio
+from webhooks import api, calls, erasure, health, livekit, twilio
 from webhooks.authentication import Authentication, configured_keys
 from webhooks.body import BodyReader
 from webhooks.call_creator import CallCreator
@@ -102,6 +102,7 @@ def create_app(
     app = DocumentedApp(docs=chosen.receiver.api_docs, lifespan=lifespan)
     app.include_router(calls.router)
     app.include_router(api.router)
+    app.include_router(erasure.router)
     app.include_router(twilio.router)
     app.include_router(livekit.router, include_in_schema=False)
     app.include_router(health.router, include_in_schema=False)

@@ -148,8 +148,15 @@ class CallUnknown(Problem):
     code = "call_unknown"
 
 
+class CallOpen(Problem):
+    """The call goes on, or its record is not written yet, which takes a second or two. Erase it when it is over."""
+
+    status = 409
+    code = "call_open"
+
+
 class CallOver(Problem):
-    """The call is over. What is kept of it is erased by the operator, or when its time is over."""
+    """The call is over. What is kept of it is erased when its time is over, or with the scope `calls:erase`."""
 
     status = 409
     code = "call_over"

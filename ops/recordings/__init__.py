@@ -13,6 +13,7 @@
     object_store    `ObjectStore`: a folder, or a bucket
     expiry          `Expiry`: deletes what its tenant does not keep any longer
     erasure         `Erasure`: erases a call everywhere but for the bare record
+    requested_erasure  `RequestedErasure`: erases the calls that backends have asked to erase
     archive         `Archive`: all of these, opened together
 
 # Use

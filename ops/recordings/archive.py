@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping
@@ -10,14 +11,17 @@ from typing import TYPE_CHECKING, Any, cast
 from redis.exceptions import RedisError
 
 from ops.recordings.deletion import Deletion
+from ops.recordings.erasure import Erasure
 from ops.recordings.expiry import Expiry
 from ops.recordings.object_store import ObjectStore
 from ops.recordings.recordings import Recordings
+from ops.recordings.requested_erasure import RequestedErasure
 from ops.recordings.store import RecordingStore
 from ops.recordings.tenant_keys import TenantKeys
 from tasks.encryption import Encryption
 from tasks.errors import InvalidSetting, RedisUnavailable, SwitchboardError
 from tasks.records import Database
+from tasks.rooms.erasures import ErasureRequests
 from tasks.settings import Settings
 from tasks.tenants import keys as tenant_keys
 
@@ -35,6 +39,7 @@ class Archive:
         if wanted.encrypted and settings.tenants.encryption_keys is None:
             cure = "set SWITCHBOARD_ENCRYPTION_KEYS: recordings would be lost with the LiveKit secret"
             raise InvalidSetting(name="SWITCHBOARD_RECORDINGS_ENCRYPTED", value=True, cure=cure)
+        self._database = database
         self._redis = redis
         objects = ObjectStore(wanted.url)
         self.keys = TenantKeys(database, Encryption(settings), encrypting=wanted.encrypted)
@@ -43,15 +48,24 @@ class Archive:
         self.deletion = Deletion(database, objects)
         self.expiry = Expiry(self.deletion, days=wanted.days, days_by_tenant=self._days_by_tenant)
 
+    @property
+    def requested(self) -> RequestedErasure:
+        """The erasure of the calls that backends have asked to erase."""
+        erasure = Erasure(self._database, self.deletion, self._redis)
+        return RequestedErasure(erasure, ErasureRequests(self._redis))
+
     async def maintain(self) -> None:
-        """Encrypt the tenants' keys with the first encryption key, and delete what has expired, until cancelled."""
+        """Encrypt the tenants' keys with the first encryption key, then delete what has expired or is to be erased.
+
+        Until it is cancelled.
+        """
         try:
             if changed := await self.keys.reencrypt():
                 logger.info("keys of tenants encrypted again", extra={"keys": changed})
         except SwitchboardError as error:
             # Recordings of that tenant cannot be read or added. Others can.
             logger.error("keys of tenants not encrypted again", extra={"error": str(error)})  # noqa: TRY400 - no trace
-        await self.expiry.run()
+        await asyncio.gather(self.expiry.run(), self.requested.run())
 
     async def _days_by_tenant(self) -> Mapping[str, int]:
         try:

@@ -55,12 +55,18 @@ class Erasure:
         self._records = RecordStore(database)
         self._rooms = RoomStore(redis)
 
-    async def erase(self, *, sid: str | None = None, number: str | None = None) -> tuple[ErasedCall, ...]:
-        """Erase the calls of a room, or of a caller's number. A call that still goes on has no number in a record."""
+    async def erase(
+        self, *, sid: str | None = None, number: str | None = None, tenant: str | None = None
+    ) -> tuple[ErasedCall, ...]:
+        """Erase the calls of a room, or of a caller's number. A call that still goes on has no number in a record.
+
+        `tenant`: only calls that have a record of this tenant.
+        """
         if sid is not None:
             await self._require_over(sid)
-        known = {call.sid: call.tenant for call in await self._records.erase(sid=sid, number=number)}
-        sids = sorted(known.keys() if sid is None else known.keys() | {sid})
+        erased = await self._records.erase(sid=sid, number=number, tenant=tenant)
+        known = {call.sid: call.tenant for call in erased}
+        sids = sorted(known.keys() if sid is None or tenant is not None else known.keys() | {sid})
         return tuple([ErasedCall(each, each in known, await self._erase_room(each, known.get(each))) for each in sids])
 
     async def _erase_room(self, sid: str, tenant: str | None) -> bool:

@@ -8,6 +8,7 @@
     store           `RoomStore`: a method for each action on a room, and the reads that operators need
     open_rooms      `OpenRooms`: the open rooms of a tenant, newest first, and how many it has
     operations      `CallOperations`: requests of operators and backends to end a call, or to hand it over
+    erasures        `ErasureRequests`: the calls that backends have asked to erase
     waitlist        `WaitList`: limits, permits and waits
     explanation     the reasons why a room is not answered yet: limits, who holds their permits, each worker's intake
     webhook_check   the proof that webhooks arrive, for `switchboard doctor`

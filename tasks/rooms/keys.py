@@ -19,6 +19,7 @@ ADMISSION = f"{PREFIX}admission"
 UNANSWERED = f"{PREFIX}unanswered"
 NOTIFY = f"{PREFIX}notify"
 TENANTLESS = f"{PREFIX}tenantless"
+ERASURES = f"{PREFIX}erasures"
 WORKERS = f"{PREFIX}worker:"
 INSTALLATION = f"{PREFIX}installation"
 COUNTERS = f"{PREFIX}counters"
@@ -48,6 +49,7 @@ PERMANENT = frozenset(
     {
         *(ROOMS, QUEUED, LEASES, DELAYED, CALLS, NOTICE_EVENTS, DEAD, PERMITS),
         *(WAITLIST, ELIGIBLE, ADMISSION, UNANSWERED, NOTIFY, TENANTLESS, COUNTERS, METRICS),
+        ERASURES,
     }
 )
 

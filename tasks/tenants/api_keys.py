@@ -36,12 +36,13 @@ class Scope(StrEnum):
     """A right of an API key.
 
     CALLS_CREATE: create calls. CALLS_READ: list calls, and what is known of each; concurrency. CALLS_OPERATE: end a
-    call. USAGE_READ: sums of usage.
+    call. CALLS_ERASE: erase what is kept of a call. USAGE_READ: sums of usage.
     """
 
     CALLS_CREATE = "calls:create"
     CALLS_READ = "calls:read"
     CALLS_OPERATE = "calls:operate"
+    CALLS_ERASE = "calls:erase"
     USAGE_READ = "usage:read"
 
 

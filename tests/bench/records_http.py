@@ -1,8 +1,8 @@
 """`python -m tests.bench.records_http`: searches and usage over HTTP, by the API and on the console's pages.
 
-A receiver and a console under uvicorn, on a PostgreSQL server with the records of `tests.bench.records` and a Redis with
-200 open calls. Each request is asked one after the other, and then by four clients at once. Beside the time it has the
-CPU of the server and of the database, which does not depend on what else the machine does. The table goes into
+A receiver and a console under uvicorn, on a PostgreSQL server with the records of `tests.bench.records` and a Redis
+with 200 open calls. Each request is asked one after the other, and then by four clients at once. Beside the time it has
+the CPU of the server and of the database, which depends less on what else the machine does. The table goes into
 docs/benchmarks/records.md.
 """
 
@@ -59,8 +59,8 @@ OK, UNAVAILABLE = 200, 503
 class Asked:
     """A request, and the milliseconds until its response was there. `proof`: what the response has to contain.
 
-    `cpu_ms`: of the server, and of the database, for one request of those that are asked one after the other. `refused`:
-    requests that were answered 503, because Redis or the database did not get its turn within a deadline.
+    `cpu_ms`: of the server, and of the database, for one request of those that are asked one after the other.
+    `refused`: requests that were answered 503, because Redis or the database did not get its turn within a deadline.
     """
 
     name: str
@@ -156,8 +156,8 @@ def cpu_seconds(*processes: psutil.Process) -> float:
 def postmaster(settings: DatabaseSettings) -> psutil.Process:
     """Return the main process of a PostgreSQL server on this machine."""
     port = urlsplit(settings.url.get_secret_value()).port
-    listening = psutil.net_connections("tcp4")
-    (pid,) = {each.pid for each in listening if each.status == psutil.CONN_LISTEN and each.laddr.port == port}
+    listening = [each for each in psutil.net_connections("tcp4") if each.status == psutil.CONN_LISTEN]
+    (pid,) = {each.pid for each in listening if getattr(each.laddr, "port", None) == port}
     return psutil.Process(pid)
 
 
@@ -267,12 +267,12 @@ def markdown(results: dict[str, list[Asked]], memory: dict[str, float], note: st
         HTTP.strip("\n"),
         "",
         (
-            f"`python -m tests.bench.records_http`: the same records on PostgreSQL, {OPEN_CALLS} open calls in Redis, one "
-            f"receiver and one console, each one process of uvicorn, on {machine()}. Milliseconds at the client, on the same "
-            f"machine: {RUNS} requests one after the other, and {CLIENTS * RUNS_OF_A_CLIENT} of {CLIENTS} clients at once. "
-            f"The goals are {CALLS_MS:.0f} ms for calls and {USAGE_MS:.0f} ms for the usage of a month, one request after "
-            f"the other, at the 95th percentile. CPU is that of a request: the server's and the database's."
-            f"{note and f' {note}'}"
+            f"`python -m tests.bench.records_http`: the same records on PostgreSQL, {OPEN_CALLS} open calls in Redis, "
+            f"one receiver and one console, each one process of uvicorn, on {machine()}. Milliseconds at the client, "
+            f"on the same machine: {RUNS} requests one after the other, and {CLIENTS * RUNS_OF_A_CLIENT} of {CLIENTS} "
+            f"clients at once. The goals are {CALLS_MS:.0f} ms for calls and {USAGE_MS:.0f} ms for usage of a month, "
+            "one request after the other, at the 95th percentile. CPU is that of a request: the server's and the "
+            f"database's.{note and f' {note}'}"
         ),
         "",
     ]

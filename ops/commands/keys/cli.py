@@ -22,7 +22,7 @@ def keys() -> None:
     "scopes",
     multiple=True,
     required=True,
-    type=click.Choice(["calls:create", "calls:read", "calls:operate", "usage:read"]),
+    type=click.Choice(["calls:create", "calls:read", "calls:operate", "calls:erase", "usage:read"]),
     help="Right of the key; several if given several times.",
 )
 @click.option("--days", type=click.IntRange(1), help="The key expires after so many days.  [default: never]")

@@ -21,6 +21,7 @@ from ops.stack.receiver import Receiver
 from ops.stack.redis import RedisServer
 from tasks.records import Database
 from tasks.rooms import EndedBy, RoomStore, State
+from tasks.rooms.erasures import ErasureRequest, ErasureRequests
 from tasks.settings import DatabaseSettings
 from tasks.tenants.api_key_store import ApiKeyAdmin
 from tasks.tenants.api_keys import EVERY_TENANT, Scope
@@ -39,6 +40,7 @@ ROUTES = {
     "GET /usage": Scope.USAGE_READ,
     "GET /concurrency": Scope.CALLS_READ,
     "DELETE /calls/RM_old_acme": Scope.CALLS_OPERATE,
+    "POST /calls/RM_old_acme/erasure": Scope.CALLS_ERASE,
 }
 
 
@@ -134,16 +136,17 @@ async def test_a_key_sees_nothing_of_another_tenant(backend: Client, rooms: Room
             refused = await ask(backend, f"GET {route}?tenant_id={other}", of[tenant])
             unknown = await ask(backend, f"GET {route}?tenant_id=nobody", of[tenant])
             assert refused.problem == unknown.problem == (403, "tenant_forbidden", ["tenant_id"])
-        for method in ("GET", "DELETE"):
-            unknown = await ask(backend, f"{method} /calls/RM_nothing", of[tenant])
+        for request in ("GET /calls/{}", "DELETE /calls/{}", "POST /calls/{}/erasure"):
+            unknown = await ask(backend, request.format("RM_nothing"), of[tenant])
             for sid in sids[other]:
-                refused = await ask(backend, f"{method} /calls/{sid}", of[tenant])
+                refused = await ask(backend, request.format(sid), of[tenant])
                 # Not a word differs from the answer about a call that never was.
                 assert (refused.problem, refused.text) == ((404, "call_unknown", []), unknown.text)
     for sid in live.values():
         room = await rooms.get(sid)
         assert room is not None
         assert room.state is State.QUEUED
+    assert await ErasureRequests(rooms.redis).oldest(10) == []
 
 
 @pytest.mark.usefixtures("recorded")
@@ -165,8 +168,9 @@ async def test_each_route_needs_its_scope_and_a_valid_key(
         for key, problem in refusals.items():
             assert (await ask(backend, route, key)).problem == problem, (route, problem)
         for other in set(Scope) - {scope}:
-            assert (await ask(backend, route, keys.without[other])).status in {200, 409}
+            assert (await ask(backend, route, keys.without[other])).status in {200, 202, 409}
     assert (await backend.call({"tenant_id": "acme"}, key=keys.without[Scope.CALLS_CREATE])).status == 403
+    await ErasureRequests(rooms.redis).remove(ErasureRequest("acme", "RM_old_acme"))
 
 
 @pytest.mark.usefixtures("recorded")
@@ -212,6 +216,22 @@ async def test_a_live_call_is_ended_once_and_then_it_is_over(backend: Client, ke
     over = (await ask(backend, f"GET /calls/{running}", keys.acme)).json
     assert (over["state"], over["source"], over["ended_by"]) == ("ended", "live", EndedBy.OPERATOR.value)
     assert {record.outcome for record in await rooms.list_call_records()} == {"ended by a backend"}
+
+
+@pytest.mark.usefixtures("recorded")
+async def test_a_call_is_asked_to_be_erased_once_it_is_over(backend: Client, keys: Keys, rooms: RoomStore) -> None:
+    requests = ErasureRequests(rooms.redis)
+    sid = await create(backend, "acme", keys.acme)
+    assert (await ask(backend, f"POST /calls/{sid}/erasure", keys.acme)).problem == (409, "call_open", [])
+    assert (await ask(backend, f"DELETE /calls/{sid}", keys.acme)).status == 202
+    # Its record, which the writer would bring back, is not written yet.
+    assert (await ask(backend, f"POST /calls/{sid}/erasure", keys.acme)).problem == (409, "call_open", [])
+    assert await requests.oldest(10) == []
+    for key in (keys.acme, keys.both, keys.every):
+        asked = await ask(backend, "POST /calls/RM_old_acme/erasure", key)
+        assert (asked.status, asked.json) == (202, {"sid": "RM_old_acme", "state": "requested"})
+    assert await requests.oldest(10) == [ErasureRequest("acme", "RM_old_acme")]
+    await requests.remove(ErasureRequest("acme", "RM_old_acme"))
 
 
 @pytest.mark.usefixtures("recorded")

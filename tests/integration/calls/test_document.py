@@ -10,7 +10,7 @@ import pytest
 
 from ops.stack import environment
 from tasks.records import Database
-from tasks.rooms import RoomStore
+from tasks.rooms import RoomStore, keys
 from tasks.settings import DatabaseSettings
 from tasks.tenants.api_key_store import ApiKeyAdmin
 from tasks.tenants.api_keys import EVERY_TENANT, Scope
@@ -25,7 +25,14 @@ EXAMPLES = 25
 async def test_the_document_is_served_if_the_operator_enables_it(backend: Client) -> None:
     assert (await backend.send("GET", "/docs", b"", {})).status == 200
     document = (await backend.send("GET", "/openapi.json", b"", {})).json
-    assert set(document["paths"]) == {"/calls", "/calls/{sid}", "/usage", "/concurrency", "/twilio/incoming"}
+    assert set(document["paths"]) == {
+        "/calls",
+        "/calls/{sid}",
+        "/calls/{sid}/erasure",
+        "/usage",
+        "/concurrency",
+        "/twilio/incoming",
+    }
 
 
 async def test_the_responses_keep_to_the_document(
@@ -53,6 +60,10 @@ async def test_the_responses_keep_to_the_document(
     assert await backend.counted("switchboard_call_requests_total", outcome="made") > 10
     for route in ("/calls", "/calls/{sid}", "/usage", "/concurrency"):
         assert await backend.counted("switchboard_api_requests_total", route=route, outcome="ok") > 5, route
+    # Of the two rooms one alone is over.
+    erased = "/calls/{sid}/erasure"
+    assert await backend.counted("switchboard_api_requests_total", route=erased, outcome="ok") > 0
+    await rooms.redis.delete(keys.ERASURES)
     connected = [
         await backend.counted("switchboard_twilio_requests_total", outcome=outcome)
         for outcome in ("connected", "repeated")

@@ -61,8 +61,9 @@ async def test_the_port_for_webhooks_creates_no_calls(balanced: Balanced, path: 
 async def test_calls_are_created_through_the_balancer(balanced: Balanced, rooms: RoomStore) -> None:
     assert (await balanced.calls.call({"tenant_id": "acme"})).status == 201
     # The key is for creating calls alone, as a receiver says of each route of the API.
-    for path in ("/calls", "/calls/RM_1", "/usage", "/concurrency"):
-        answer = await balanced.calls.send("GET", path, b"", {"Authorization": f"Bearer {ACME_KEY}"})
+    reads = [("GET", path) for path in ("/calls", "/calls/RM_1", "/usage", "/concurrency")]
+    for method, path in [*reads, ("POST", "/calls/RM_1/erasure")]:
+        answer = await balanced.calls.send(method, path, b"", {"Authorization": f"Bearer {ACME_KEY}"})
         assert answer.problem == (403, "scope_missing", [])
     assert (await balanced.calls.telephone(incoming())).dialled.startswith("call-acme-")
     assert (await balanced.calls.telephone(incoming(DialCallStatus="busy"), path="/twilio/dialled")).status == 200

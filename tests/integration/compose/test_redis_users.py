@@ -346,5 +346,5 @@ async def test_each_key_of_rooms_is_one_of_receivers_and_of_workers(user: str) -
     """A new key needs a pattern in redis_users.conf."""
     names = {value for value in vars(keys).values() if isinstance(value, str) and value.startswith(keys.PREFIX)}
     names -= {keys.PREFIX, keys.METRICS, keys.RECORD_WRITER}
-    names -= {keys.LEADER, keys.WEBHOOK_CHECK_PREFIX} if user == "worker" else set()
+    names -= {keys.LEADER, keys.WEBHOOK_CHECK_PREFIX, keys.ERASURES} if user == "worker" else set()
     assert {name for name in names if name not in patterns(user) and f"{name}*" not in patterns(user)} == set()

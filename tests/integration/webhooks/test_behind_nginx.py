@@ -105,7 +105,7 @@ async def test_the_port_for_calls_serves_nothing_else(nginx: Client, path: str) 
 
 async def test_calls_reach_a_receiver_by_tls_and_not_without(nginx: Client, rooms: RoomStore) -> None:
     # They know no such key, or no such method; nginx itself does not answer in JSON.
-    for path in ("/calls", "/calls/RM_1", "/usage", "/concurrency"):
+    for path in ("/calls", "/calls/RM_1", "/calls/RM_1/erasure", "/usage", "/concurrency"):
         assert json.loads((await nginx.call(path)).text)
     async with aiohttp.ClientSession() as stranger:
         async with stranger.post(f"http://{HOST}:{nginx.ports.calls}/calls") as plain:

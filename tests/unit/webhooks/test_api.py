@@ -30,10 +30,12 @@ async def test_the_document_has_every_field_and_the_security_schemes() -> None:
     async with app.router.lifespan_context(app):
         document = (await request(app, "GET", "/openapi.json")).json
 
-    assert set(document["paths"]) == {"/calls", "/calls/{sid}", "/usage", "/concurrency", "/twilio/incoming"}
+    of_calls = {"/calls", "/calls/{sid}", "/calls/{sid}/erasure"}
+    assert set(document["paths"]) == of_calls | {"/usage", "/concurrency", "/twilio/incoming"}
     assert document["components"]["schemas"]["CallRequest"]["required"] == ["tenant_id"]
     assert document["paths"]["/calls"]["post"]["security"] == [{"apiKey": []}]
     assert document["paths"]["/calls/{sid}"]["delete"]["security"] == [{"apiKey": []}]
+    assert document["paths"]["/calls/{sid}/erasure"]["post"]["security"] == [{"apiKey": []}]
     assert document["paths"]["/twilio/incoming"]["post"]["security"] == [{"twilioSignature": []}]
     assert set(document["components"]["securitySchemes"]) == {"apiKey", "twilioSignature"}
 

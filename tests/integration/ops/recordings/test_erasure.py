@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from ops.commands.calls.erase import erase
 from ops.recordings.archive import Archive
+from ops.recordings.object_store import RecordingUnavailable
 from ops.recordings.store import Source
 from ops.stack.redis import RedisServer
 from tasks.background.notices import NoticeStore
@@ -20,6 +21,7 @@ from tasks.records import Database, RecordStore
 from tasks.records.entries import read_entry
 from tasks.records.insertion import insert_records
 from tasks.rooms import RoomStore, keys
+from tasks.rooms.erasures import ErasureRequest, ErasureRequests
 from tasks.settings import Settings
 from tests.support import databases
 from tests.support.rooms import open_some_room
@@ -44,6 +46,10 @@ async def settings(redis_server: RedisServer, tmp_path: Path, monkeypatch: pytes
 
 def rooms_with_audio(folder: Path) -> list[str]:
     return [path.parent.name for path in folder.rglob("*.ogg")]
+
+
+def folder_of(folder: Path, sid: str) -> Path:
+    return next(path.parent for path in folder.rglob("*.ogg") if path.parent.name == sid)
 
 
 async def some(content: bytes) -> AsyncIterator[bytes]:
@@ -117,9 +123,56 @@ async def test_all_calls_of_a_number_are_erased_and_their_bare_records_stay(
     assert left == []
 
 
+async def test_what_a_backend_has_asked_for_is_erased_and_nothing_of_another_tenant(
+    settings: Settings, rooms: RoomStore, tmp_path: Path
+) -> None:
+    for sid in ("RM_1", "RM_2"):
+        await recorded_call(settings, rooms, sid, NUMBER)
+    requests = ErasureRequests(rooms.redis)
+    for request in (ErasureRequest("bolt", "RM_2"), ErasureRequest("acme", "RM_1"), ErasureRequest("acme", "RM_1")):
+        await requests.add(request)
+    async with Database.open(settings.database) as database:
+        archive, records = Archive(settings, database, rooms.redis), RecordStore(database)
+        assert await archive.requested.erase_requested() == 2
+        assert await archive.requested.erase_requested() == 0
+        for sid, erased in (("RM_1", True), ("RM_2", False)):
+            call = await records.get_call(sid)
+            assert call is not None
+            assert (call.call.erased_ms is not None, call.call.number is None) == (erased, erased)
+    assert rooms_with_audio(tmp_path) == ["RM_2"]
+    assert await rooms.redis.exists(keys.conversation("RM_2")) == 1
+
+
+async def test_a_request_that_cannot_be_done_now_stays_and_holds_up_no_other(
+    settings: Settings, rooms: RoomStore, tmp_path: Path
+) -> None:
+    for sid in ("RM_1", "RM_2", "RM_3"):
+        await recorded_call(settings, rooms, sid, NUMBER)
+    requests = ErasureRequests(rooms.redis)
+    for sid in ("RM_1", "RM_2", "RM_3"):
+        await requests.add(ErasureRequest("acme", sid))
+        await asyncio.sleep(0.002)
+    # A caller has come back: the room is open again.
+    await open_some_room(rooms)
+    folder = folder_of(tmp_path, "RM_2")
+    folder.rename(tmp_path / "aside")
+    # A loop, which the object store cannot follow.
+    folder.symlink_to(folder)
+    async with Database.open(settings.database) as database:
+        archive = Archive(settings, database, rooms.redis)
+        with pytest.raises(RecordingUnavailable):
+            await archive.requested.erase_requested()
+        assert {request.sid for request in await requests.oldest(10)} == {"RM_1", "RM_2"}
+        folder.unlink()
+        (tmp_path / "aside").rename(folder)
+        await rooms.close("RM_1")
+        assert await archive.requested.erase_requested() == 2
+    assert await requests.oldest(10) == []
+    assert rooms_with_audio(tmp_path) == []
+
+
 async def test_a_call_that_goes_on_is_not_erased(settings: Settings, rooms: RoomStore) -> None:
-    now = 1_790_000_000_000
-    await open_some_room(rooms, name="call-acme-1", started_at_ms=now, received_at_ms=now)
+    await open_some_room(rooms)
     status, said = await in_thread("--sid", "RM_1", "--yes")
     assert status == 1
     assert "still going on" in said

@@ -1,0 +1,66 @@
+"""The erasure of calls that backends have asked for. It runs in the console, which alone has the object store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from redis.exceptions import RedisError
+
+from ops.recordings.erasure import CallOpen, Erasure
+from tasks.errors import SwitchboardError
+from tasks.rooms.erasures import ErasureRequest, ErasureRequests
+
+EVERY_SECONDS = 5.0
+RETRY_SECONDS = 60.0
+AT_ONCE = 20
+
+logger = logging.getLogger("switchboard.ops.console")
+
+
+class RequestedErasure:
+    """Erases what backends have asked for. Several consoles may do so at once: each step may be done again."""
+
+    def __init__(self, erasure: Erasure, requests: ErasureRequests) -> None:
+        self._erasure = erasure
+        self._requests = requests
+
+    async def run(self) -> None:
+        """Erase what is asked for, until cancelled."""
+        while True:
+            pause = EVERY_SECONDS
+            try:
+                if await self.erase_requested() == AT_ONCE:
+                    pause = 0.0
+            except (SwitchboardError, RedisError, OSError) as error:
+                # Redis or the database is away, and all others would fail, too.
+                logger.warning("requested erasures wait", extra={"error": str(error) or type(error).__name__})
+                pause = RETRY_SECONDS
+            await asyncio.sleep(pause)
+
+    async def erase_requested(self) -> int:
+        """Erase the calls of the oldest requests. Returns the number that were erased.
+
+        Raises the error of the last one that failed, which is tried again behind the others.
+        """
+        erased = 0
+        failed: SwitchboardError | None = None
+        for request in await self._requests.oldest(AT_ONCE):
+            try:
+                await self._erasure.erase(sid=request.sid, tenant=request.tenant)
+            except CallOpen:
+                # The room was opened again by a caller who came back. It is erased with that call.
+                await self._requests.defer(request)
+            except SwitchboardError as error:
+                await self._requests.defer(request)
+                failed = error
+            else:
+                await self._finish(request)
+                erased += 1
+        if failed is not None:
+            raise failed
+        return erased
+
+    async def _finish(self, request: ErasureRequest) -> None:
+        await self._requests.remove(request)
+        logger.info("call erased for a backend", extra={"sid": request.sid, "tenant": request.tenant})
