@@ -13,6 +13,10 @@ from ops.setup import wheel
 from ops.setup.errors import SetupError
 from ops.setup.progress import Progress
 
+_QUICK = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
+"""Settings of the compilers' garbage collection: livekit-server takes 129 s of CPU instead of 159. The limit is that of
+one compiler, and the environment may say otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Go:
@@ -52,7 +56,7 @@ def _inside(unpacked: Path) -> Path:
 
 def _go(binary: Path, more: dict[str, str]) -> Go:
     # The Go that was chosen, not one that it downloads in its place; and no C compiler.
-    env = {**os.environ, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", **more}
+    env = {**_QUICK, **os.environ, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", **more}
     said = subprocess.run([binary, "env", "GOFLAGS"], env=env, capture_output=True, text=True, check=False).stdout
     # Without it the cache of modules is read-only, and an unprivileged user cannot delete it.
     env["GOFLAGS"] = f"{said.strip()} -modcacherw".strip()

@@ -70,7 +70,9 @@ class GoProgram:
         built = scratch / self.name
         run(
             [
-                *(str(tool.binary), "build", "-mod=readonly", "-v", "-trimpath", "-ldflags=-s -w"),
+                *(str(tool.binary), "build", "-mod=readonly", "-v", "-trimpath"),
+                # Nobody debugs it. The linker would leave the tables out, too, once they are made.
+                *("-gcflags=all=-dwarf=false", "-ldflags=-s -w"),
                 *("-o", str(built), self.package),
             ],
             env=tool.env,

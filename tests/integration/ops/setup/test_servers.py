@@ -110,7 +110,9 @@ def test_a_livekit_server_is_built_step_by_step_and_nothing_else_is_kept(program
             version) echo go version go1.26.8 linux/amd64;;
             mod) echo '{{"Dir": "{source}"}}';;
             list) echo go: downloading example.com/a v1 >&2; echo a; echo b;;
-            build) echo a >&2; echo b >&2; shift 6; echo built > "$1"; chmod 755 "$1";;
+            build) echo a >&2; echo b >&2
+                while [ "$1" != -o ]; do shift; done
+                echo built > "$2"; chmod 755 "$2";;
         esac""".replace("chmod", "/bin/chmod"),
     )
     heard = Heard()
