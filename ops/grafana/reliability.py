@@ -191,6 +191,12 @@ def _after_calls() -> Row:
                 limits={1: WARNING},
             ),
             number(
+                "Calls to be erased",
+                "Backends have asked for it, and a console does it within seconds.",
+                "max(switchboard_erasures_waiting)",
+                limits={1: WARNING},
+            ),
+            number(
                 "Records lost or not understood",
                 "Since the installation has begun. The writer's log has their ids.",
                 "max(switchboard_records_lost_total) + max(switchboard_records_rejected_total)",

@@ -168,6 +168,9 @@ NOTICE_TRIES = _counter("notice_tries", "result", "Tries to send a notice, deliv
 NOTICES = _counter("notices", "outcome", "Notices that are delivered, given up, or dropped because too many waited.")
 
 UPLOADS = _counter("uploads", "kind outcome", "Uploads of agents to the console.")
+ERASURES_WAITING = _gauge(
+    "erasures_waiting", "", "Calls that backends have asked to erase, and that no console has erased yet."
+)
 
 METRICS = tuple(value for value in tuple(globals().values()) if isinstance(value, Metric))
 """All of them, in the order of this file."""

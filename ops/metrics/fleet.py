@@ -82,7 +82,8 @@ class Fleet:
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.exists(keys.LEADER)
             pipe.hgetall(keys.COUNTERS)
-            leads, counters = await pipe.execute()
+            pipe.zcard(keys.ERASURES)
+            leads, counters, erasures = await pipe.execute()
         series.set(catalogue.RECONCILER_UP, value=int(leads))
         for sweep in SweepName:
             series.set(catalogue.RECONCILER_REPAIRS, sweep.value, value=0)
@@ -91,6 +92,7 @@ class Fleet:
         for uploaded in catalogue.UPLOAD_KINDS:
             for outcome in UploadOutcome:
                 series.set(catalogue.UPLOADS, uploaded, outcome.value, value=0)
+        series.set(catalogue.ERASURES_WAITING, value=erasures)
         for name, number in counters.items():
             _show_counter(series, name, number)
 

@@ -94,6 +94,7 @@ COUNTS: Mapping[str, float] = {
     'notices_total{outcome="given_up"}': 0,
     'notices_total{outcome="dropped"}': 0,
     # The second attempt of acme's call; the first was killed.
+    "erasures_waiting{}": 0,
     'uploads_total{kind="recordings",outcome="taken"}': 1,
     'uploads_total{kind="recordings",outcome="refused"}': 0,
     'uploads_total{kind="recordings",outcome="failed"}': 0,

@@ -66,6 +66,7 @@ REDIS_UP = of_exporter("switchboard_redis_up")
 RECONCILER_UP = of_exporter("switchboard_reconciler_up")
 OLDEST_EVENT = of_exporter("switchboard_notice_oldest_event_seconds")
 BACKENDS_DISABLED = of_exporter("switchboard_notice_backends_disabled")
+ERASURES_WAITING = of_exporter("switchboard_erasures_waiting")
 LAST_TICK = of_exporter("switchboard_reconciler_last_tick_timestamp_seconds")
 UNWRITTEN = of_exporter("switchboard_records_unwritten_seconds")
 KEPT = of_exporter("switchboard_records_kept_seconds")
@@ -91,6 +92,7 @@ def healthy() -> Series:
         UNWANTED_UPLOADS: steady(0),
         OLDEST_EVENT: steady(0.5),
         BACKENDS_DISABLED: steady(0),
+        ERASURES_WAITING: steady(0),
         # Of the receiver that leads, as no other one asks the LiveKit server.
         of_receiver("switchboard_livekit_up"): steady(1),
         of_probe("switchboard_probe_success"): steady(1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.integration.prometheus.healthy import (
     BACKENDS_DISABLED,
+    ERASURES_WAITING,
     FAILED_UPLOADS,
     IN_STREAM,
     KEPT,
@@ -223,6 +224,17 @@ PARTS = [
         {BACKENDS_DISABLED: steps(0, 0, 1, 0, every=2)},
         {"1m": (), "3m": ()},
         near="SwitchboardBackendDisabled",
+    ),
+    Scenario(
+        "no console runs that erases calls",
+        {ERASURES_WAITING: steady(2)},
+        {"25m": (), "40m": ("SwitchboardErasuresWait",)},
+    ),
+    Scenario(
+        "a console was away, and erases what has waited",
+        {ERASURES_WAITING: f"2+0x80 0+0x{SCRAPES}"},
+        {"25m": (), "40m": ()},
+        near="SwitchboardErasuresWait",
     ),
     Scenario(
         "the object store of the recordings is away for some calls",

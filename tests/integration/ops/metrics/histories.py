@@ -23,6 +23,7 @@ from tasks.rooms import (
     keys,
 )
 from tasks.rooms.counters import UploadOutcome
+from tasks.rooms.erasures import ErasureRequest, ErasureRequests
 from tests.support.rooms import open_some_room
 
 STARTED_MS = 1000
@@ -197,6 +198,7 @@ async def all_histories(rooms: RoomStore) -> Seconds:
         await counters.count_upload(kind, outcome)
     await counters.tick(1_700_000_000_500, Repairs({SweepName.LOST_CALLS: 2, SweepName.PERMITS: 3}))
     await notices(rooms)
+    await erasures(rooms)
     await writer(rooms)
     return histories.seconds
 
@@ -205,6 +207,11 @@ async def writer(rooms: RoomStore) -> None:
     """Leave what a writer of records leaves that has written all of them but those that it could not."""
     await rooms.redis.xgroup_create(keys.CALLS, keys.RECORD_WRITERS, id="$")
     await rooms.redis.hset(keys.COUNTERS, mapping={keys.RECORDS_LOST: "2", keys.RECORDS_REJECTED: "1"})
+
+
+async def erasures(rooms: RoomStore) -> None:
+    """Leave a request of a backend that no console has done."""
+    await ErasureRequests(rooms.redis).add(ErasureRequest("acme", "RM_1"))
 
 
 async def notices(rooms: RoomStore) -> None:

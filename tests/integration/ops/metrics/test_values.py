@@ -119,6 +119,7 @@ VALUES: dict[str, dict[Labels, float]] = {
     "notice_backends_disabled": {labels(): 1},
     "notice_tries_total": {labels(result="delivered"): 5, labels(result="failed"): 2},
     "notices_total": {labels(outcome="delivered"): 4, labels(outcome="given_up"): 1},
+    "erasures_waiting": {labels(): 1},
     "uploads_total": {
         labels(kind="recordings", outcome="taken"): 2,
         labels(kind="traces", outcome="refused"): 1,
