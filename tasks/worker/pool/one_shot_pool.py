@@ -151,6 +151,23 @@ class _OneShotAsynPool(AsynPool):
     def shrink(self, n: int = 1) -> None:
         raise ValueError(f"{n} children less would be started again. SWITCHBOARD_SLOTS is how many there may be")
 
+    def flush(self) -> None:
+        """Finish what is half written, as the connection to Redis is lost, and keep all tasks.
+
+        Celery forgets tasks of which no child has said yet that it runs them, as its broker delivers those again. Ours
+        delivers once, and a child that was sent a call runs it: it would count as idle, and be sent another one.
+        """
+        waiting = tuple(self.outbound_buffer)
+        sent = {number: job for number, job in self._cache.items() if not job._accepted}
+        super().flush()
+        self._cache.update(sent)
+        self.outbound_buffer.extend(waiting)
+        for job in sent.values():
+            if job._write_to in self._pool:
+                self._busy_workers.add(job._write_to.inqW_fd)
+            elif job not in waiting:
+                self.outbound_buffer.append(job)
+
     def on_process_alive(self, pid: int) -> None:
         super().on_process_alive(pid)
         for child in self._pool:
