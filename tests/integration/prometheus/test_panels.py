@@ -37,11 +37,15 @@ async def test_no_rule_has_an_error(observed: Observed) -> None:
 
 
 async def test_what_is_wrong_has_an_alert_and_nothing_else_has(observed: Observed) -> None:
-    """Each fires at once here: LiveKit is away, `standard` and the probe have no agent, OpenAI and a backend fail."""
+    """Each fires at once here: LiveKit is away, `standard` and the probe have no agent, OpenAI and a backend fail.
+
+    And no console erases what a backend has asked for.
+    """
     firing = await observed.prometheus.query('ALERTS{alertstate="firing"}')
     names = {(series["metric"]["alertname"], series["metric"].get("tier", "")) for series in firing}
     assert names == {
         ("SwitchboardBackendDisabled", ""),
+        ("SwitchboardErasuresWait", ""),
         ("SwitchboardLiveKitUnreachable", ""),
         ("SwitchboardNobodyIsAnswered", "standard"),
         ("SwitchboardProbeFails", ""),

@@ -196,7 +196,11 @@ async def test_a_forced_drain_hands_the_call_over_and_stops_the_worker(
 async def test_the_command_prints_how_many_calls_are_left(
     busy: Worker, rooms: RoomStore, switchboard_env: dict[str, str]
 ) -> None:
-    status, out, _ = await switchboard(switchboard_env, *drain(busy, "--now", "--wait"))
+    waiting = asyncio.create_task(switchboard(switchboard_env, *drain(busy, "--wait")))
+    await drains(rooms)
+    status, _, _ = await switchboard(switchboard_env, *drain(busy, "--now"))
+    assert status == 0
+    status, out, _ = await waiting
     assert status == 0
     assert f"{busy.node} has 1 call(s) left" in out
     assert out.splitlines()[-1] == f"{busy.node} has stopped"
