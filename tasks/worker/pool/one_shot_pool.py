@@ -4,9 +4,10 @@ There are as many as `tasks.worker.pool.spares` says, and not Celery's fixed num
 
 Celery has a setting for one task a child (`worker_max_tasks_per_child=1`), but its pool offers the next task to the
 child that is about to exit, notices the exit with a timer of 5 s, and has a child wait for a second before it exits.
-Its children end on SIGTERM, even if it was meant for the worker, and may not start processes. Overrides of AsynPool and
-of its children mend all of that. They are internals: the versions are pinned, and
-tests/integration/tasks/worker/test_one_shot_children.py fails when one of them moves.
+Its children end on SIGTERM, even if it was meant for the worker, and may not start processes. A task that was just sent
+is forgotten when the connection to Redis is lost. Overrides of AsynPool and of its children mend all of that. They are
+internals: the versions are pinned, and tests/integration/tasks/worker/test_one_shot_children.py and
+test_lost_connections.py fail when one of them moves.
 """
 
 from __future__ import annotations
