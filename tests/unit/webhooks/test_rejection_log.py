@@ -38,7 +38,9 @@ def test_many_invented_keys_fill_neither_the_log_nor_the_memory(caplog: pytest.L
         clock.now = round_of * 11.0
         for number in range(1000):
             log.record(KeyUnknown(), f"{number}\n" + "x" * 10_000)
-    assert len(caplog.records) <= 3 * (MOST_KEYS + 1)
-    assert all(len(record.__dict__["key"] or "") <= KEY_LENGTH for record in caplog.records)
-    assert all("\n" not in (record.__dict__["key"] or "") for record in caplog.records)
+    # A thread of an earlier test, such as a telemetry exporter's, may log meanwhile.
+    records = [record for record in caplog.records if record.name == "switchboard.webhooks"]
+    assert 0 < len(records) <= 3 * (MOST_KEYS + 1)
+    assert all(len(record.__dict__["key"] or "") <= KEY_LENGTH for record in records)
+    assert all("\n" not in (record.__dict__["key"] or "") for record in records)
     assert len(log._logged_at) + len(log._suppressed) <= 2 * (MOST_KEYS + 1)
