@@ -29,7 +29,7 @@ from tasks.records import (
     SchemaTooNew,
 )
 from tasks.records import TenantUsage as StoredUsage
-from tasks.records.directory import CallDirectory
+from tasks.records.directory import CallDirectory, FoundCall
 from tasks.records.on_demand import RecordsOnDemand
 from tasks.redis_client import connect, within_deadline
 from tasks.rooms import CallOperations, CallState, EndRequestResult, State
@@ -208,10 +208,7 @@ async def get_call(request: Request, backend: CallsReader, sid: CallId, if_none_
     Of a room that was opened again it is the newest call.
     """
     endpoint = admit(request, backend)
-    found = await endpoint.directory.get_call(sid, tenant=only_tenant(backend.key))
-    if found is None or not backend.key.allows(found.tenant):
-        raise problems.CallUnknown
-    return conditional(api_views.detail(found), if_none_match)
+    return conditional(api_views.detail(await find_call(endpoint, backend.key, sid)), if_none_match)
 
 
 @router.delete(
@@ -232,9 +229,8 @@ async def end_call(request: Request, backend: CallsOperator, sid: CallId) -> JSO
     tenants = None if backend.key.is_for_every_tenant else backend.key.tenants
     result = await endpoint.redis(endpoint.operations.end(sid, outcome=BY_BACKEND, tenants=tenants))
     if result is EndRequestResult.UNKNOWN:
-        found = await endpoint.directory.get_call(sid, tenant=only_tenant(backend.key))
-        known = found is not None and backend.key.allows(found.tenant)
-        raise problems.CallOver if known else problems.CallUnknown
+        await find_call(endpoint, backend.key, sid)
+        raise problems.CallOver
     if result is EndRequestResult.OVER:
         raise problems.CallOver
     logger.info("call ended by a backend", extra={"sid": sid, "api_key": backend.key.id})
@@ -325,6 +321,14 @@ def admit(request: Request, backend: Backend) -> ApiEndpoint:
     return endpoint
 
 
+async def find_call(endpoint: ApiEndpoint, key: ApiKey, sid: str) -> FoundCall:
+    """Return a call, open or over. Raises CallUnknown, also if it is not of a tenant of the key."""
+    found = await endpoint.directory.get_call(sid, tenant=_only_tenant(key))
+    if found is None or not key.allows(found.tenant):
+        raise problems.CallUnknown
+    return found
+
+
 def _tenant(key: ApiKey, named: str | None, *, several: bool = False) -> str | None:
     """Return the tenant that is asked about, None for all of the key's. Raises TenantForbidden or TenantUnnamed.
 
@@ -334,13 +338,13 @@ def _tenant(key: ApiKey, named: str | None, *, several: bool = False) -> str | N
         if not key.allows(named):
             raise problems.TenantForbidden
         return named
-    only = only_tenant(key)
+    only = _only_tenant(key)
     if only is None and not key.is_for_every_tenant and not several:
         raise problems.TenantUnnamed
     return only
 
 
-def only_tenant(key: ApiKey) -> str | None:
+def _only_tenant(key: ApiKey) -> str | None:
     """Return the tenant of a key that is for one alone."""
     return next(iter(key.tenants)) if len(key.tenants) == 1 and not key.is_for_every_tenant else None
 

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from tasks.rooms.erasures import ErasureRequest
 from tasks.tenants.api_keys import Scope
 from webhooks import problems
-from webhooks.api import REFUSALS, UNKNOWN, ApiRoute, CallId, admit, only_tenant
+from webhooks.api import REFUSALS, UNKNOWN, ApiRoute, CallId, admit, find_call
 from webhooks.api_schemas import CallErasure
 from webhooks.authentication import Backend, requires
 
@@ -40,9 +40,7 @@ async def erase_call(
     can be brought back.
     """
     endpoint = admit(request, backend)
-    found = await endpoint.directory.get_call(sid, tenant=only_tenant(backend.key))
-    if found is None or not backend.key.allows(found.tenant):
-        raise problems.CallUnknown
+    found = await find_call(endpoint, backend.key, sid)
     if found.record is None or found.record.call.state is None or (found.room is not None and found.room.state.is_open):
         raise problems.CallOpen
     erased = found.record.call.erased_ms is not None

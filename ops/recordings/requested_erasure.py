@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from ops.recordings.erasure import CallOpen, Erasure
 from tasks.errors import SwitchboardError
-from tasks.rooms.erasures import ErasureRequest, ErasureRequests
+from tasks.rooms.erasures import ErasureRequests
 
 EVERY_SECONDS = 5.0
 RETRY_SECONDS = 60.0
@@ -55,12 +55,9 @@ class RequestedErasure:
                 await self._requests.defer(request)
                 failed = error
             else:
-                await self._finish(request)
+                await self._requests.remove(request)
                 erased += 1
+                logger.info("call erased for a backend", extra={"sid": request.sid, "tenant": request.tenant})
         if failed is not None:
             raise failed
         return erased
-
-    async def _finish(self, request: ErasureRequest) -> None:
-        await self._requests.remove(request)
-        logger.info("call erased for a backend", extra={"sid": request.sid, "tenant": request.tenant})
