@@ -92,8 +92,7 @@ class IntakeStep(bootsteps.StartStopStep):
         """Return the worker's part of `inspect stats`. Flower shows the pool's first, so ours are among those."""
         if self._status is None:
             return {}
-        stats = intake_stats(self._status, self._process.drain, len(state.reserved_requests))
-        return {"pool": stats | obj.pool.info}
+        return {"pool": intake_stats(self._status, self._process.drain) | obj.pool.info}
 
     def start(self, consumer: Any) -> None:
         """Guard the new connection, and start the timers."""
