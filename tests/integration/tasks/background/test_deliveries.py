@@ -27,6 +27,7 @@ from tests.support.backend import (
 )
 from tests.support.certificates import Authority
 from tests.support.tenants import declare
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -119,7 +120,13 @@ async def test_nobody_is_connected_to_within_the_network_unless_it_is_allowed(of
         for address in (acme.url, acme.url.replace("127.0.0.1", "localhost"), acme.url.replace("127.0.0.1", "[::1]")):
             await strict.declare(acme=address)
             await strict.event("started", sid=address)
-            await strict.turn()
+
+            async def all_tried() -> bool:
+                await strict.turn()
+                return all(notice.attempts for notice in await strict.notices())
+
+            # The next try of another one may come first.
+            await until(all_tried)
         for notice in await strict.notices():
             assert "SWITCHBOARD_NOTICE_NETWORKS" in notice.attempts[0].problem
             assert notice.state is NoticeState.PENDING

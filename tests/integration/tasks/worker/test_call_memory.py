@@ -13,17 +13,18 @@ from tests.integration.tasks.worker.calling import calling, ends
 from tests.support.waiting import until
 
 LEAK = """
-import multiprocessing, pathlib, time
+import mmap, multiprocessing, os, pathlib, time
 from livekit.agents import AgentServer
 
 FOLDER = pathlib.Path(__file__).parent
 HELD = []
 
 def hold(megabytes):
-    block = bytearray(megabytes << 20)
-    for at in range(0, len(block), 4096):
-        block[at] = 1
-    return block
+    # All at once: it must not be measured half-way. A file in memory is nobody's until it is mapped.
+    file = os.memfd_create("held")
+    for _ in range(megabytes):
+        os.write(file, bytes(1 << 20))
+    return mmap.mmap(file, megabytes << 20, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
 
 def elsewhere(megabytes):
     block = hold(megabytes)
