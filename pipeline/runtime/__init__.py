@@ -10,6 +10,7 @@ when such a name moves.
     sessions                the agent's sessions: the callers they listen to, and what has closed them
     early_join              the join of a room before the agent is ready
     audio_output            the voice agent's audio output, whose track is in the room before the caller is
+    early_transcript        the transcript of what that one says, from the first word on
     recording               livekit-agents' recording of a call: the parts that are wanted, uploaded after the call
     rtc_client              livekit's native client: started, warmed up, its log off
     telemetry               livekit-agents' spans, and the provider that exports them

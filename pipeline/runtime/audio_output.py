@@ -33,11 +33,17 @@ heard later. The room is announced some ms after its first caller's connection h
 class EarlyAudioOutput(_output._ParticipantAudioOutput):
     """The audio output of an agent in the room of `ctx`. Its words wait until a caller listens.
 
-    `announced_at`: see `CallOptions`. `on_failed` is called with the error for which the agent will never be heard.
+    `announced_at`: see `CallOptions`. `on_listened` is called before the first word. `on_failed` is called with the
+    error for which the agent will never be heard.
     """
 
     def __init__(
-        self, ctx: JobContext, *, announced_at: float | None = None, on_failed: Callable[[Exception], None]
+        self,
+        ctx: JobContext,
+        *,
+        announced_at: float | None = None,
+        on_listened: Callable[[], None],
+        on_failed: Callable[[Exception], None],
     ) -> None:
         super().__init__(
             ctx.room,
@@ -47,6 +53,7 @@ class EarlyAudioOutput(_output._ParticipantAudioOutput):
         )
         self._ctx = ctx
         self._announced_at = announced_at
+        self._on_listened = on_listened
         self._on_failed = on_failed
         self._opening = asyncio.create_task(self._open())
 
@@ -88,6 +95,7 @@ class EarlyAudioOutput(_output._ParticipantAudioOutput):
                 # once a caller is visible, it has been given the tracks that were there.
                 await self._wait_for_caller()
             if not self._subscribed_fut.done():
+                self._on_listened()
                 self._subscribed_fut.set_result(None)
 
     async def _caller_is_listed(self) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import numpy as np
 from livekit import api, rtc
 from livekit.protocol.models import ParticipantInfo
 
+from ops.caller.caller import RATE, caller_token
 from ops.caller.recording import is_audible
 from pipeline.runtime.audio_output import PUBLISH_AFTER_SECONDS
 from tests.acceptance.installation import Installation
@@ -90,6 +92,42 @@ async def test_a_recorder_that_is_there_first_is_not_greeted_and_the_caller_is_f
     finally:
         await recorder.disconnect()
         await asyncio.gather(*listening)
+    await running.delete_room(name)
+
+
+async def test_a_caller_whose_microphone_comes_late_reads_the_greeting_from_its_first_word(
+    running: Installation,
+) -> None:
+    # As in a browser that asks for the microphone. An agent that is there first sees a caller with the caller's track.
+    livekit = running.stack.livekit
+    name = await make_room(running)
+    await speaking_place(running, name)
+    caller = rtc.Room()
+    lines: dict[str, str] = {}
+    reading: list[asyncio.Task[None]] = []
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def read(reader: rtc.TextStreamReader) -> None:
+        async for text in reader:
+            lines[reader.info.stream_id] = lines.get(reader.info.stream_id, "") + text
+            begun.set()
+        over.set()
+
+    caller.register_text_stream_handler(
+        "lk.transcription", lambda reader, _: reading.append(asyncio.create_task(read(reader)))
+    )
+    await caller.connect(livekit.url, caller_token(livekit.api_key, livekit.api_secret, room=name, identity="late"))
+    try:
+        await asyncio.wait_for(begun.wait(), 20)
+        # Amid the sentence: the agent sees the caller from now on.
+        microphone = rtc.LocalAudioTrack.create_audio_track("microphone", rtc.AudioSource(RATE, 1))
+        await caller.local_participant.publish_track(microphone)
+        await asyncio.wait_for(over.wait(), 20)
+    finally:
+        await caller.disconnect()
+        await asyncio.gather(*reading)
+    (line,) = lines.values()
+    assert re.sub(r"[^a-z ]", "", line.lower()) == GREETING
     await running.delete_room(name)
 
 
