@@ -78,7 +78,7 @@ PROVIDERS = (
 
 ALL_EXTRAS = "all"
 """Every extra, wherever extras are named."""
-NO_PROVIDERS = "nothing"
+NO_PROVIDERS = "no-providers"
 """No provider at all, wherever extras are named: not those either that need no extra."""
 
 _BY_NAME = {(provider.kind, provider.name): provider for provider in PROVIDERS}

@@ -7,7 +7,7 @@ from types import MappingProxyType
 LIGHT = MappingProxyType(
     {
         # Plugins of providers and the models of `local`, which no call of these tests uses.
-        "SWITCHBOARD_PRELOAD_EXTRAS": "nothing",
+        "SWITCHBOARD_PRELOAD_EXTRAS": "no-providers",
         # The model of the turn detector, and its sidecar.
         "LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE": "0",
     }

@@ -69,7 +69,7 @@ def test_recognition_and_synthesis_import_no_livekit_agents() -> None:
 
 def test_a_worker_whose_agents_use_no_provider_of_ours_can_import_none() -> None:
     code = (
-        "import sys; from pipeline.providers import preload; preload(['nothing']);"
+        "import sys; from pipeline.providers import preload; preload(['no-providers']);"
         "sys.exit(bool({'livekit', 'openai', 'pocketsphinx'} & sys.modules.keys()))"
     )
     ran = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": "."}, check=False)
