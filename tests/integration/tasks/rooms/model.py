@@ -134,7 +134,7 @@ class Model:
     ) -> OpenResult:
         replayed = room.unopened or (room.state is State.DEAD and replay)
         if not replayed and not self._is_unanswered(room, after_its_end=after_its_end):
-            if (room.state is State.DEAD or room.unwanted) and after_its_end:
+            if (room.state is State.DEAD or (room.unwanted and room.over)) and after_its_end:
                 self.to_notify.add(room.sid)
             return OpenResult.BUSY if room.refused else OpenResult.KNOWN
         if attempt != room.attempt + 1:

@@ -143,7 +143,7 @@ class World(RuleBasedStateMachine):
     def redis_holds_what_the_model_holds(self) -> None:
         held, states, eligible, without_ttl = self.do(self._in_redis())
         assert set(without_ttl) <= {*keys.PERMANENT, *QUEUES}
-        assert held == {
+        expected = {
             "open": self.model.sids(State.WAITING, State.QUEUED, State.RUNNING),
             "queued": self.model.sids(State.QUEUED),
             "leases": self.model.sids(State.RUNNING),
@@ -157,6 +157,10 @@ class World(RuleBasedStateMachine):
             "waitlist": [sid for tenant in sorted(TENANTS) for sid in self.model.admission.waitlists[tenant]],
             "unanswered": sorted(self.model.sids(State.WAITING, State.QUEUED)),
         }
+        # Hypothesis leaves out what pytest would say.
+        differences = {name: (held[name], expected[name]) for name in expected if held[name] != expected[name]}
+        assert held.keys() == expected.keys()
+        assert not differences, f"in Redis, in the model: {differences}"
         for sid, (state, *counts) in states.items():
             room = self.model.rooms[sid]
             assert (state, *(int(count or 0) for count in counts)) == (room.state, room.attempt, room.uncounted)
