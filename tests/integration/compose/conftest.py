@@ -19,6 +19,7 @@ from ops.stack.ports import HOST, PortPicker
 from tests.integration.compose.composition import composition, default_file, services
 from tests.integration.compose.container import Container, HostMapping, OneShotContainer
 from tests.support import redis_with_tls
+from tests.support.light_worker import LIGHT
 
 TESTER = "tester"
 # The health checks use these two programs of the images, which this machine may lack.
@@ -55,10 +56,10 @@ class Installation:
     containers: dict[str, Container]
 
     def worker(self, service: str, *, name: str = "") -> Container:
-        # One slot and no provider's plugin, so that a small machine does not have to prepare more.
+        # One slot, no provider's plugin and no turn detector, so that a small machine does not have to prepare more.
         load = self.files / "load"
         load.write_text("0", encoding="utf-8")
-        env = {"SWITCHBOARD_SLOTS": "1", "SWITCHBOARD_LOAD_FILE": str(load), "SWITCHBOARD_PRELOAD_EXTRAS": "none"}
+        env = {"SWITCHBOARD_SLOTS": "1", "SWITCHBOARD_LOAD_FILE": str(load), **LIGHT}
         return Container(name or service, services()[service], replace(self.mapping, env=env))
 
     def probe(self) -> Container:

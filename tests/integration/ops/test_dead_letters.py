@@ -9,7 +9,7 @@ import pytest
 from livekit.protocol import models
 
 from tasks.rooms import ClaimRefusal, RoomStore, State
-from tests.support.command import switchboard
+from tests.support.command import fresh_switchboard, switchboard
 from tests.support.fake_livekit_api import FakeLiveKitApi
 from tests.support.rooms import open_some_room
 from tests.support.tenants import declare
@@ -39,7 +39,7 @@ async def die(rooms: RoomStore, sid: str, reason: str) -> str:
 
 
 async def test_an_empty_list_is_one_line(env: dict[str, str], rooms: RoomStore) -> None:
-    assert await dead(env, "list") == (0, "no dead letters\n", "")
+    assert await fresh_switchboard(env, "dead", "list") == (0, "no dead letters\n", "")
     assert await dead(env, "list", "--json") == (0, "[]\n", "")
 
 

@@ -23,7 +23,7 @@ from ops.stack.redis import RedisServer
 from tasks.tenants import keys as tenant_keys
 from tests.integration.ops.doctor.conftest import KEY, Healthy, wrong
 from tests.provider_emulators.server import Fault
-from tests.support.command import switchboard
+from tests.support.command import fresh_switchboard, switchboard
 from tests.support.livekit_server import livekit_server
 from tests.support.redis_with_tls import missing
 from tests.support.tenants import declare, signer
@@ -35,7 +35,7 @@ FAKETIME = "/usr/lib/*/faketime/libfaketime.so.1"
 
 
 async def test_a_healthy_installation_is_all_ok_and_the_room_of_the_check_is_gone(healthy: Healthy) -> None:
-    status, output, problems = await switchboard(healthy.env, "doctor")
+    status, output, problems = await fresh_switchboard(healthy.env, "doctor")
     assert (status, problems) == (0, ""), output
     lines = output.splitlines()
     assert {line.split()[0] for line in lines[:-2]} == {"ok"}

@@ -16,7 +16,7 @@ from tasks.call.drain import HAND_OVER_SECONDS
 from tasks.queue.dispatcher import Dispatcher
 from tasks.rooms import Intake, Room, RoomStore, State, keys
 from tests.integration.tasks.worker.dispatched import open_rooms
-from tests.support.command import switchboard
+from tests.support.command import fresh_switchboard, switchboard
 from tests.support.fake_livekit_api import FakeLiveKitApi
 from tests.support.tenants import declare
 from tests.support.waiting import until
@@ -69,7 +69,7 @@ def drain(worker: Worker, *options: str) -> tuple[str, ...]:
 async def test_the_command_names_a_worker_that_does_not_answer(
     redis_server: RedisServer, rooms: RoomStore, switchboard_env: dict[str, str]
 ) -> None:
-    status, out, err = await switchboard(switchboard_env, "drain", "nobody@nowhere")
+    status, out, err = await fresh_switchboard(switchboard_env, "drain", "nobody@nowhere")
     assert (status, out) == (1, "")
     assert err == "No worker nobody@nowhere answers. `switchboard ps` lists the workers.\n"
 

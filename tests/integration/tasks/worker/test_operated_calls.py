@@ -21,7 +21,7 @@ from tasks.rooms import (
     keys,
 )
 from tests.integration.tasks.worker.calling import SID, CallingWorker, calling
-from tests.support.command import switchboard
+from tests.support.command import fresh_switchboard, switchboard
 from tests.support.rooms import open_some_room
 from tests.support.waiting import until
 
@@ -51,7 +51,7 @@ async def test_an_operator_moves_a_call_to_another_worker_and_then_ends_it(
 ) -> None:
     async with calling(redis_server, switchboard_env, dispatcher, rooms, tmp_path, AGENT) as worker:
         before = await worker.room()
-        alone = await switchboard({"REDIS_URL": switchboard_env["REDIS_URL"]}, "calls", "move", before.name)
+        alone = await fresh_switchboard({"REDIS_URL": switchboard_env["REDIS_URL"]}, "calls", "move", before.name)
         assert alone[0] == 1
         assert "No other worker can take a call of premium now" in alone[2]
 
