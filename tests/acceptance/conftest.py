@@ -1,4 +1,4 @@
-"""One real installation for all acceptance tests: livekit-server, Redis, receivers, HAProxy, workers, Flower."""
+"""One real installation for all acceptance tests: livekit-server, Redis, receivers, HAProxy, workers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.tenants import declare, signer
 
 HERE = Path(__file__).parent
 GRACE_SECONDS = 1.0
-# Of the tests with providers. The other workers, and those that tests add, start with less CPU.
+# Of the tests with providers. The workers that tests add start with less CPU.
 FALLBACKS = {"SWITCHBOARD_PRELOAD_EXTRAS": "anthropic,cartesia"}
 # Which `switchboard tenants apply` refuses here: what another version, or another configuration, may have applied.
 APPLIED_BY_OTHERS = """
@@ -57,7 +57,6 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
         workers=(
             WorkerSpec("premium", ("premium",), env=FALLBACKS),
             WorkerSpec("standard", ("standard",), env=FALLBACKS),
-            WorkerSpec("free", ("free",)),
         ),
         tenants=HERE / "tenants.toml",
         env={
@@ -72,7 +71,6 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
             "SWITCHBOARD_UPLOAD_SECONDS": "5",
         },
         python_path=(HERE / "agents",),
-        flower=True,
     )
     async with Stack.start(options) as stack, stack.redis.client() as client:
         workers = signer(secret=stack.livekit.api_secret)

@@ -16,6 +16,7 @@ from ops.stack import WorkerSpec
 from tasks.rooms import State
 from tests.acceptance.installation import Installation
 from tests.acceptance.room_timeline import Series
+from tests.support.light_worker import LIGHT
 from tests.support.waiting import until
 from tests.unit.conventions.source_tree import ROOT
 
@@ -62,7 +63,7 @@ class WaitingCaller:
 async def test_twelve_calls_of_a_tenant_run_three_at_a_time_and_in_order_while_others_are_answered_at_once(
     running: Installation, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    specs = [WorkerSpec(name, ("capped",), slots=4) for name in ("capped-one", "capped-two")]
+    specs = [WorkerSpec(name, ("capped",), slots=4, env=LIGHT) for name in ("capped-one", "capped-two")]
     workers = await asyncio.gather(*(running.stack.add_worker(spec) for spec in specs))
     rooms: dict[str, str] = {}
     callers: list[WaitingCaller] = []

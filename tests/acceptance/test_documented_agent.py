@@ -24,6 +24,13 @@ from tests.support.waiting import until
 AGENTS = Path(__file__).parent / "agents"
 KEY = "sk-a-key-for-the-documented-agent"
 QUESTION = "what is the weather in paris"
+TENANT = '[tenants.documented]\ntier = "documented"\nagent = "documented_agent:server"\n'
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+async def tenant(installation: Installation) -> AsyncIterator[None]:
+    async with installation.more_tenants(TENANT):
+        yield
 
 
 @pytest_asyncio.fixture(loop_scope="session")

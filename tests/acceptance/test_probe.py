@@ -87,11 +87,9 @@ async def test_a_tenant_that_does_not_exist_fails_at_once_with_the_reason_of_its
 
 
 async def test_a_tier_without_a_worker_is_named_with_its_queue(running: Installation) -> None:
-    result = await probe(running, "documented", ProbeOptions(first_word_seconds=1.0))
+    result = await probe(running, "brief", ProbeOptions(first_word_seconds=1.0))
     assert result.problem is not None
-    assert result.problem == (
-        "no agent joins within 1 s: no worker takes the queue documented: start one with -Q documented"
-    )
+    assert result.problem == "no agent joins within 1 s: no worker takes the queue short: start one with -Q short"
 
 
 async def test_a_tenant_at_its_limit_is_named_as_such(running: Installation) -> None:

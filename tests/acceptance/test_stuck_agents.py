@@ -12,6 +12,7 @@ import pytest_asyncio
 from ops.stack import Worker, WorkerSpec
 from tasks.rooms import Room, State
 from tests.acceptance.installation import Installation
+from tests.support.light_worker import LIGHT
 from tests.support.waiting import until
 
 LEASE_SECONDS, PAUSE_SECONDS, HANG_SECONDS = 1.5, 3.0, 6.0
@@ -23,6 +24,7 @@ TENANTS = "".join(f'[tenants.{name}]\ntier = "short"\nmax_calls = 1\nagent = "st
 async def worker(installation: Installation) -> AsyncIterator[Worker]:
     """A worker with short limits, in which the pause of an agent is longer than its lease."""
     env = {
+        **LIGHT,
         "SWITCHBOARD_LEASE_TTL_MS": str(round(LEASE_SECONDS * 1000)),
         "SWITCHBOARD_LEASE_RENEW_MS": "500",
         "SWITCHBOARD_HANG_SECONDS": str(HANG_SECONDS),

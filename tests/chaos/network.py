@@ -16,6 +16,7 @@ from typing import Self
 
 from ops.stack import Binaries, WorkerSpec
 from tests.chaos.installation import SLOTS, ChaosInstallation, start_installation
+from tests.support.light_worker import LIGHT
 
 NEAR, FAR = "near", "far"
 
@@ -125,11 +126,14 @@ class Network:
 
 @asynccontextmanager
 async def two_hosts(binaries: Binaries, directory: Path) -> AsyncIterator[ChaosInstallation]:
-    """Start an installation with a worker on this machine and one on another host. Raises NotPermitted."""
+    """Start an installation with a worker on this machine and one on another host. Raises NotPermitted.
+
+    They are for talkers, which use no provider.
+    """
     async with Network.create() as network:
         workers = [
-            WorkerSpec(NEAR, ("premium",), slots=SLOTS),
-            WorkerSpec(FAR, ("premium",), slots=SLOTS, command_prefix=network.command_prefix),
+            WorkerSpec(NEAR, ("premium",), slots=SLOTS, env=LIGHT),
+            WorkerSpec(FAR, ("premium",), slots=SLOTS, env=LIGHT, command_prefix=network.command_prefix),
         ]
         async with start_installation(
             binaries, directory, workers, host=network.redis.address, livekit_host=network.livekit.address
