@@ -62,8 +62,8 @@ def is_agent(participant: rtc.RemoteParticipant) -> bool:
 class Caller:
     """One participant in one room. Times are seconds since it began to connect, unless they say otherwise.
 
-    `low_cpu`: for many callers in one process. A caller then needs half of the CPU, and its times of received sound are
-    exact to 60 ms, not to 10.
+    `low_cpu`: for many callers in one process. A caller then needs two thirds of the CPU, and what waits for a sound
+    notices it up to 60 ms late. What was recorded is still exact to 10 ms.
     """
 
     def __init__(

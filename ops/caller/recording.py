@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
@@ -20,7 +21,7 @@ def is_audible(frame: Samples) -> bool:
 
 
 ONSET_SECONDS = 0.01
-"""The precision with which the beginning of a sound is found in a frame."""
+"""The precision with which a sound is found in a frame, however long the frame is."""
 
 
 class Interval(NamedTuple):
@@ -42,8 +43,8 @@ class Channel:
     def put(self, at: float, frame: Samples) -> None:
         """Add the next frame, which came (or will be heard) at `at`."""
         self._frames.append((at, frame))
-        if self.first_sound is None and is_audible(frame):
-            self.first_sound = at
+        if self.first_sound is None:
+            self.first_sound = next((at + first / self.rate for first, _ in self._loud_pieces(frame)), None)
 
     def aligned_frames(self) -> list[tuple[int, Samples]]:
         """Return each frame with the index of its first sample, without the jitter of the event loop.
@@ -61,11 +62,10 @@ class Channel:
 
     def onset(self, since: float) -> float:
         """Return the time of the first sound that begins after `since`, to ONSET_SECONDS; inf if there is none."""
-        step = round(self.rate * ONSET_SECONDS)
         for begin, frame in self.aligned_frames():
-            for first in range(0, len(frame), step):
+            for first, _ in self._loud_pieces(frame):
                 at = (begin + first) / self.rate
-                if at > since and is_audible(frame[first : first + step]):
+                if at > since:
                     return at
         return float("inf")
 
@@ -79,11 +79,11 @@ class Channel:
 
     def audible_intervals(self, gap: float) -> list[Interval]:
         """Return the intervals with sound. A silence shorter than `gap` seconds does not end an interval."""
-        loud = [
-            Interval(begin / self.rate, (begin + len(frame)) / self.rate)
-            for begin, frame in self.aligned_frames()
-            if is_audible(frame)
-        ]
+        loud: list[Interval] = []
+        for begin, frame in self.aligned_frames():
+            ends = [index for first, piece in self._loud_pieces(frame) for index in (first, first + len(piece))]
+            if ends:
+                loud.append(Interval((begin + ends[0]) / self.rate, (begin + ends[-1]) / self.rate))
         if not loud:
             return []
         cuts = [index for index, (one, two) in enumerate(pairwise(loud), start=1) if two.begin - one.end >= gap]
@@ -91,3 +91,9 @@ class Channel:
             Interval(loud[first].begin, loud[last - 1].end)
             for first, last in zip([0, *cuts], [*cuts, len(loud)], strict=True)
         ]
+
+    def _loud_pieces(self, frame: Samples) -> Iterator[tuple[int, Samples]]:
+        """Yield those pieces of ONSET_SECONDS in which there is a sound, each with the index of its first sample."""
+        step = round(self.rate * ONSET_SECONDS)
+        pieces = ((first, frame[first : first + step]) for first in range(0, len(frame), step))
+        return (piece for piece in pieces if is_audible(piece[1]))

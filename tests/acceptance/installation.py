@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
+import secrets
 import sys
 import tomllib
 import uuid
@@ -21,7 +23,21 @@ from tests.support.waiting import until
 
 ANSWER_SECONDS = 20.0
 TIERS = "premium,standard,free,loaded,documented,thorough,short,capped,hasty"
-"""Of the tenants in `tenants.toml` beside this file."""
+"""Of the tenants in `tenants.toml` beside this file, and of those that tests declare."""
+
+API_KEY = secrets.token_urlsafe()
+"""Of the tenant acme, as NUMBER is."""
+NUMBER = "+15551234567"
+TWILIO_ACCOUNT = f"AC{1:032}"
+TWILIO_TOKEN = secrets.token_urlsafe()
+PUBLIC_URL = "https://calls.example.com"
+FRONT_DOOR = {
+    "SWITCHBOARD_API_KEYS": f"acme=sha256:{hashlib.sha256(API_KEY.encode()).hexdigest()}",
+    "SWITCHBOARD_TWILIO_AUTH_TOKENS": f"{TWILIO_ACCOUNT}={TWILIO_TOKEN}",
+    "SWITCHBOARD_PUBLIC_URL": PUBLIC_URL,
+    "SWITCHBOARD_SIP_URI": "sip:sip.example.com",
+}
+"""Settings of receivers that let a backend and Twilio in."""
 
 
 class Installation:
@@ -43,7 +59,7 @@ class Installation:
         name = room or self.room_name(tenant)
         livekit = self.stack.livekit
         token = caller_token(livekit.api_key, livekit.api_secret, room=name, identity=identity)
-        async with Caller.call(livekit.url, token) as caller:
+        async with Caller.call(livekit.url, token, low_cpu=True) as caller:
             yield caller
 
     @asynccontextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from itertools import combinations, pairwise
 
@@ -93,18 +93,15 @@ class ObservedCall:
     def silences_between_agents(self) -> list[float]:
         """Return the seconds from the last sound of each agent to the first sound of the next."""
         spans = sorted(
-            Interval(intervals[0].begin, intervals[-1].end) for intervals in self._speech().values() if intervals
+            Interval(intervals[0].begin, intervals[-1].end)
+            for intervals in _speech(self._channels).values()
+            if intervals
         )
         return [max(0.0, after.begin - before.end) for before, after in pairwise(spans)]
 
     def doubled_seconds(self) -> float:
         """Return the seconds in which two agents were heard at once."""
-        return sum(
-            max(0.0, min(one.end, two.end) - max(one.begin, two.begin))
-            for first, second in combinations(self._speech().values(), 2)
-            for one in first
-            for two in second
-        )
+        return doubled_seconds(self._channels)
 
     @property
     def _channels(self) -> list[Channel]:
@@ -114,11 +111,22 @@ class ObservedCall:
         others = [channel for channel in self._channels if channel.speaker != self.agent]
         return min((channel.first_sound for channel in others if channel.first_sound is not None), default=None)
 
-    def _speech(self) -> dict[str, list[Interval]]:
-        speech: dict[str, list[Interval]] = {}
-        for channel in self._channels:
-            speech.setdefault(channel.speaker, []).extend(channel.audible_intervals(GAP_SECONDS))
-        return speech
+
+def doubled_seconds(channels: Iterable[Channel]) -> float:
+    """Return the seconds in which two agents were heard at once."""
+    return sum(
+        max(0.0, min(one.end, two.end) - max(one.begin, two.begin))
+        for first, second in combinations(_speech(channels).values(), 2)
+        for one in first
+        for two in second
+    )
+
+
+def _speech(channels: Iterable[Channel]) -> dict[str, list[Interval]]:
+    speech: dict[str, list[Interval]] = {}
+    for channel in channels:
+        speech.setdefault(channel.speaker, []).extend(channel.audible_intervals(GAP_SECONDS))
+    return speech
 
 
 @asynccontextmanager
