@@ -12,7 +12,7 @@ import pytest_asyncio
 from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
 from ops.stack.ports import PortPicker
 from tasks.rooms import RoomStore
-from tests.acceptance.installation import TIERS, Installation
+from tests.acceptance.installation import FRONT_DOOR, TIERS, Installation
 from tests.support.key_leaks import leaked_keys
 from tests.support.tenants import declare, signer
 
@@ -69,6 +69,7 @@ async def installation(binaries: Binaries, tmp_path_factory: pytest.TempPathFact
             # Of two tenants, whose tests start a console there.
             "SWITCHBOARD_CONSOLE_URL": f"http://127.0.0.1:{console_port}",
             "SWITCHBOARD_UPLOAD_SECONDS": "5",
+            **FRONT_DOOR,
         },
         python_path=(HERE / "agents",),
     )

@@ -17,6 +17,7 @@ from livekit import api
 from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
 from tasks.rooms import RoomStore, State
 from tests.acceptance.installation import ANSWER_SECONDS, TIERS, Installation
+from tests.support.light_worker import LIGHT
 from tests.support.signed_webhook import sign
 
 HERE = Path(__file__).parent
@@ -74,7 +75,7 @@ async def test_a_room_that_finished_before_its_task_started_gets_no_agent_and_do
         # Its message went with it.
         assert await running.rooms.redis.llen("loaded") == 0
 
-        worker = await stack.add_worker(WorkerSpec("late", ("loaded",)))
+        worker = await stack.add_worker(WorkerSpec("late", ("loaded",), env=LIGHT))
         try:
             await running.intake(worker, "open")
             assert await running.rooms.get(sid) == room
