@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import time
 import warnings
 from collections.abc import Callable
@@ -20,7 +21,9 @@ from typing import Any
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 from kombu import Connection
+from kombu.asynchronous import get_event_loop
 from kombu.transport.redis import Transport
+from redis.connection import AbstractConnection
 from redis.exceptions import RedisError
 
 from tasks.errors import RedisUnavailable
@@ -39,10 +42,12 @@ _celery_logger = logging.getLogger("celery.worker.consumer.consumer")
 def mend_kombu() -> None:
     """Have kombu count every error of redis-py as a lost connection, and repeat nothing within the event loop.
 
-    Its Sentinel transport inherits the errors.
+    Its Sentinel transport inherits the errors. No closed connection is polled.
     """
     Transport.connection_errors = (*Transport.connection_errors, RedisError)
     Connection.ensure = _once(Connection.ensure)
+    connections: Any = AbstractConnection
+    connections.disconnect = _unpolled(connections.disconnect)
     # It would log each connection, also one that fails at once.
     logging.getLogger("celery.worker.consumer.connection").setLevel(logging.WARNING)
 
@@ -67,6 +72,26 @@ def _once(ensure: Callable[..., Any]) -> Callable[..., Any]:
         return ensure(connection, obj, fun, errback, 0 if max_retries is None else max_retries, *args, **options)
 
     return ensure_once
+
+
+def _unpolled(disconnect: Callable[..., None]) -> Callable[..., None]:
+    """Return `disconnect` of redis-py's connections with an end of their polling, which kombu asks for too late.
+
+    The kernel forgets a closed socket only when each process has closed it, and children have inherited it. Until the
+    last of them ends it is reported as readable, nothing can take it out of the poll any more, and the event loop of
+    the main process turns without a pause: https://github.com/celery/kombu/issues/2214.
+    """
+    owner = os.getpid()
+
+    @functools.wraps(disconnect)
+    def disconnect_unpolled(connection: Any, *args: Any, **options: Any) -> None:
+        hub, sock = get_event_loop(), connection._sock
+        # A child shares the poll of the main process, and has no connection in it.
+        if hub is not None and sock is not None and connection.pid == os.getpid() == owner:
+            hub.remove(sock)
+        disconnect(connection, *args, **options)
+
+    return disconnect_unpolled
 
 
 class PatientConsumer(Consumer):
