@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import wave
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import av
 import numpy as np
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from ops.caller.caller import RATE
 from ops.caller.recording import Samples
@@ -49,29 +49,40 @@ async def shown(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[
     assert status == 0
 
 
-@asynccontextmanager
-async def browsing(
-    shown: dict[str, Any], said: Sequence[Samples] = (), folder: Path | None = None
-) -> AsyncIterator[Page]:
-    """A page of the console's operator, in a browser whose microphone hears what is said."""
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
+    """A browser whose microphone hears the question, from the moment on at which a page opens it."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("chromium is not installed")
-    arguments = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    if folder:
-        write_wav(folder / "said.wav", np.concatenate(said))
-        arguments.append(f"--use-file-for-fake-audio-capture={folder / 'said.wav'}%noloop")
+    # The question again and again: on a busy machine the agent is there later.
+    said = [part for _ in range(5) for part in (silence(6), speech(dialogue.QUESTION))]
+    microphone = tmp_path_factory.mktemp("browser") / "said.wav"
+    write_wav(microphone, np.concatenate([*said, silence(30)]))
+    arguments = [
+        "--no-sandbox",
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-audio-capture={microphone}%noloop",
+    ]
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=arguments)
-        page = await browser.new_page(base_url=shown["console"]["url"], viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(PATIENCE_MS)
-        await page.goto("/sign-in")
-        await page.get_by_label("Name").fill(shown["console"]["user"])
-        await page.get_by_label("Password").fill(shown["console"]["password"])
-        await page.get_by_role("button", name="Sign in").click()
-        await page.get_by_role("link", name="Now").wait_for()
-        yield page
-        await browser.close()
+        started = await playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield started
+        await started.close()
+
+
+@asynccontextmanager
+async def browsing(shown: dict[str, Any], browser: Browser) -> AsyncIterator[Page]:
+    """A page of the console's operator."""
+    page = await browser.new_page(base_url=shown["console"]["url"], viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE_MS)
+    await page.goto("/sign-in")
+    await page.get_by_label("Name").fill(shown["console"]["user"])
+    await page.get_by_label("Password").fill(shown["console"]["password"])
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("link", name="Now").wait_for()
+    yield page
+    await page.close()
 
 
 def silence(seconds: float) -> Samples:
@@ -111,9 +122,9 @@ async def test_three_callers_at_once_over_the_tiers_hear_the_right_answer(shown:
 
 
 async def test_its_calls_are_on_the_console_with_their_words_and_the_recording_has_them_too(
-    shown: dict[str, Any],
+    shown: dict[str, Any], browser: Browser
 ) -> None:
-    async with browsing(shown) as page:
+    async with browsing(shown, browser) as page:
 
         async def all_there() -> bool:
             await page.goto("/calls")
@@ -135,11 +146,9 @@ async def test_its_calls_are_on_the_console_with_their_words_and_the_recording_h
 
 
 async def test_an_operator_tries_a_call_and_sees_what_the_agent_hears_and_how_fast_it_answers(
-    shown: dict[str, Any], tmp_path: Path
+    shown: dict[str, Any], browser: Browser
 ) -> None:
-    # The question again and again: on a busy machine the agent is there later.
-    said = [part for _ in range(5) for part in (silence(6), speech(dialogue.QUESTION))]
-    async with browsing(shown, [*said, silence(30)], tmp_path) as page:
+    async with browsing(shown, browser) as page:
         await page.goto(shown["join"]["link"])
         await page.get_by_role("button", name="Call").click()
         lines = page.locator("#lines")
