@@ -16,7 +16,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-LANES_PER_CORE = 2
+LANES_PER_CORE = 2.5
 MOST_LANES = 8
 LONGEST_FIRST = (
     "tests/chaos/",
@@ -35,7 +35,7 @@ FEW = 2
 
 def count() -> int:
     """Return how many lanes this machine gets."""
-    return min(LANES_PER_CORE * (os.cpu_count() or 1), MOST_LANES)
+    return min(int(LANES_PER_CORE * (os.cpu_count() or 1)), MOST_LANES)
 
 
 class Lanes(LoadScopeScheduling):

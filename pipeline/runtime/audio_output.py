@@ -10,13 +10,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 import aiohttp
 from livekit import api, rtc
-from livekit.agents import JobContext
+from livekit.agents import AgentSession, JobContext
 from livekit.agents.voice.room_io import _output
 
 from pipeline.presence import callers, is_caller
+from pipeline.runtime.early_transcript import transcribe
 
 SAMPLE_RATE = 24000
 LIST_SECONDS = 2.0
@@ -33,16 +35,16 @@ heard later. The room is announced some ms after its first caller's connection h
 class EarlyAudioOutput(_output._ParticipantAudioOutput):
     """The audio output of an agent in the room of `ctx`. Its words wait until a caller listens.
 
-    `announced_at`: see `CallOptions`. `on_listened` is called before the first word. `on_failed` is called with the
-    error for which the agent will never be heard.
+    `session`: the one that speaks. `announced_at`: see `CallOptions`. `on_failed` is called with the error for which
+    the agent will never be heard.
     """
 
     def __init__(
         self,
         ctx: JobContext,
+        session: AgentSession[Any],
         *,
         announced_at: float | None = None,
-        on_listened: Callable[[], None],
         on_failed: Callable[[Exception], None],
     ) -> None:
         super().__init__(
@@ -53,7 +55,7 @@ class EarlyAudioOutput(_output._ParticipantAudioOutput):
         )
         self._ctx = ctx
         self._announced_at = announced_at
-        self._on_listened = on_listened
+        self._session = session
         self._on_failed = on_failed
         self._opening = asyncio.create_task(self._open())
 
@@ -95,7 +97,7 @@ class EarlyAudioOutput(_output._ParticipantAudioOutput):
                 # once a caller is visible, it has been given the tracks that were there.
                 await self._wait_for_caller()
             if not self._subscribed_fut.done():
-                self._on_listened()
+                transcribe(self._session)
                 self._subscribed_fut.set_result(None)
 
     async def _caller_is_listed(self) -> bool:

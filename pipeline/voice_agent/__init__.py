@@ -17,7 +17,6 @@ from livekit.agents import JobContext
 from pipeline.agents import joins_early
 from pipeline.errors import AudioNotPublished
 from pipeline.runtime.audio_output import EarlyAudioOutput
-from pipeline.runtime.early_transcript import transcribe
 from pipeline.userdata import USERDATA_KEY, CallUserdata
 from pipeline.voice_agent.agent import VoiceAgent
 from pipeline.voice_agent.session import ROOM_OPTIONS, build_session
@@ -33,12 +32,7 @@ async def entrypoint(ctx: JobContext) -> None:
         userdata.failures.fatal = AudioNotPublished(error=f"{type(error).__name__}: {error}")
         ctx.shutdown("its audio could not be published")
 
-    audio_output = EarlyAudioOutput(
-        ctx,
-        announced_at=userdata.announced_at,
-        on_listened=lambda: transcribe(session),
-        on_failed=on_failed,
-    )
+    audio_output = EarlyAudioOutput(ctx, session, announced_at=userdata.announced_at, on_failed=on_failed)
     ctx.add_shutdown_callback(audio_output.aclose)
     session.output.audio = audio_output
     await session.start(
