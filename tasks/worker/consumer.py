@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import select
 import time
 import warnings
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 from kombu import Connection
 from kombu.asynchronous import get_event_loop
-from kombu.transport.redis import Transport
+from kombu.transport.redis import MultiChannelPoller, Transport
 from redis.connection import AbstractConnection
 from redis.exceptions import RedisError
 
@@ -42,12 +43,13 @@ _celery_logger = logging.getLogger("celery.worker.consumer.consumer")
 def mend_kombu() -> None:
     """Have kombu count every error of redis-py as a lost connection, and repeat nothing within the event loop.
 
-    Its Sentinel transport inherits the errors. No closed connection is polled.
+    Its Sentinel transport inherits the errors. No closed connection is polled, and none is read that has nothing.
     """
     Transport.connection_errors = (*Transport.connection_errors, RedisError)
     Connection.ensure = _once(Connection.ensure)
     connections: Any = AbstractConnection
     connections.disconnect = _unpolled(connections.disconnect)
+    MultiChannelPoller.on_readable = _if_readable(MultiChannelPoller.on_readable)
     # It would log each connection, also one that fails at once.
     logging.getLogger("celery.worker.consumer.connection").setLevel(logging.WARNING)
 
@@ -92,6 +94,23 @@ def _unpolled(disconnect: Callable[..., None]) -> Callable[..., None]:
         disconnect(connection, *args, **options)
 
     return disconnect_unpolled
+
+
+def _if_readable(on_readable: Callable[[Any, int], None]) -> Callable[[Any, int], None]:
+    """Return `on_readable` of kombu's poller, which does nothing while this number's connection has nothing to read.
+
+    An event may be of an earlier connection with the same number. To read then would stop the event loop: for 5 s, or,
+    of the connection for broadcasts, to which redis-py gives no timeout, until somebody sends one.
+    """
+
+    @functools.wraps(on_readable)
+    def on_readable_indeed(poller: Any, fileno: int) -> None:
+        look = select.poll()
+        look.register(fileno, select.POLLIN)
+        if look.poll(0):
+            on_readable(poller, fileno)
+
+    return on_readable_indeed
 
 
 class PatientConsumer(Consumer):

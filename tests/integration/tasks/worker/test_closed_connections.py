@@ -1,17 +1,20 @@
-"""A connection of the worker's main process that is closed while a child, which has inherited it, lives on."""
+"""Connections of the worker's main process that are closed while a child, which has inherited them, lives on."""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from kombu import Connection, Exchange, Queue
 from kombu.asynchronous import Hub, get_event_loop, set_event_loop
+from kombu.transport.redis import MultiChannelPoller
 from redis.connection import AbstractConnection, ConnectionPool
 
 from ops.stack.redis import RedisServer
-from tasks.worker.consumer import _unpolled
+from tasks.worker.consumer import _if_readable, _unpolled
 
 POLL_SECONDS = 0.1
 
@@ -67,3 +70,28 @@ async def test_a_child_that_closes_it_leaves_the_event_loop_of_its_parent_alone(
     # The parent notices the end of the connection.
     assert hub.poller.poll(POLL_SECONDS)
     connection.disconnect()
+
+
+async def test_an_event_that_is_of_an_earlier_connection_does_not_stop_the_event_loop(
+    redis_server: RedisServer,
+) -> None:
+    heard: list[Any] = []
+    queue = Queue("broadcasts", Exchange("broadcasts", type="fanout"))
+    on_readable = _if_readable(MultiChannelPoller.on_readable)
+    with Connection(redis_server.url) as broker, broker.Consumer(queue, callbacks=[lambda body, _: heard.append(body)]):
+        channel, poller = broker.default_channel, broker.transport.cycle
+        poller._register_LISTEN(channel)
+        # The confirmation of the subscription.
+        channel._receive()
+        number = channel.subclient.connection._sock.fileno()
+
+        reading = threading.Thread(target=on_readable, args=(poller, number), daemon=True)
+        reading.start()
+        reading.join(5)
+        assert not reading.is_alive()
+
+        with broker.Producer() as producer:
+            producer.publish("hello", exchange=queue.exchange)
+        while not heard:
+            on_readable(poller, number)
+        assert heard == ["hello"]
