@@ -94,7 +94,7 @@ async def test_a_wrong_secret_and_an_unknown_api_key_are_told_apart(healthy: Hea
 async def test_a_clock_that_is_20_seconds_off_is_named(healthy: Healthy) -> None:
     library = next(iter(glob(FAKETIME)), None) or str(missing("there is no libfaketime: apt-get install faketime"))  # noqa: PTH207 - one file of the system
     faked = {"LD_PRELOAD": library, "FAKETIME": "+20s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    status, output, _ = await switchboard({**healthy.env, **faked}, "doctor", "--json")
+    status, output, _ = await fresh_switchboard({**healthy.env, **faked}, "doctor", "--json")
     report = json.loads(output)
     (found,) = [finding for finding in report["findings"] if finding["state"] != "ok"]
     assert (status, report["status"], found["check"], found["state"]) == (2, 2, "clocks", "error")
