@@ -23,7 +23,7 @@ from ops.stack.redis import RedisServer
 from tasks.tenants import keys as tenant_keys
 from tests.integration.ops.doctor.conftest import KEY, Healthy, wrong
 from tests.provider_emulators.server import Fault
-from tests.support.command import fresh_switchboard, switchboard
+from tests.support.command import fresh_switchboard
 from tests.support.livekit_server import livekit_server
 from tests.support.redis_with_tls import missing
 from tests.support.tenants import declare, signer
