@@ -157,9 +157,9 @@ class World(RuleBasedStateMachine):
             "waitlist": [sid for tenant in sorted(TENANTS) for sid in self.model.admission.waitlists[tenant]],
             "unanswered": sorted(self.model.sids(State.WAITING, State.QUEUED)),
         }
+        assert held.keys() == expected.keys()
         # Hypothesis leaves out what pytest would say.
         differences = {name: (held[name], expected[name]) for name in expected if held[name] != expected[name]}
-        assert held.keys() == expected.keys()
         assert not differences, f"in Redis, in the model: {differences}"
         for sid, (state, *counts) in states.items():
             room = self.model.rooms[sid]
