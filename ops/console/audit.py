@@ -11,9 +11,8 @@ import asyncio
 import logging
 import secrets
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -67,13 +66,17 @@ class Audit:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._unwritten: deque[dict[str, object]] = deque(maxlen=MOST_UNWRITTEN)
+        self._unwritten: dict[str, dict[str, object]] = {}
         self._wanted = asyncio.Event()
+        self._flushing = asyncio.Lock()
         self._seen: OrderedDict[tuple[str, ...], float] = OrderedDict()
 
     def note(self, entry: Entry) -> None:
         """Add an entry for what an operator has done. It is written soon."""
-        self._unwritten.append(self._row(entry))
+        row = self._row(entry)
+        self._unwritten[str(row["id"])] = row
+        if len(self._unwritten) > MOST_UNWRITTEN:
+            del self._unwritten[next(iter(self._unwritten))]
         self._wanted.set()
 
     async def require(self, entry: Entry) -> None:
@@ -88,7 +91,11 @@ class Audit:
             self._seen.popitem(last=False)
 
     async def newest(self, limit: int = 200, *, subject: str = "", operator: str = "") -> Sequence[Row[Any]]:
-        """Return the newest entries, of one subject or operator if it is given. Raises what `tasks.records` raises."""
+        """Return the newest entries, of one subject or operator if it is given. Raises what `tasks.records` raises.
+
+        Whoever looks after they have done something sees that they did it: what is not written yet is written first.
+        """
+        await self._flush()
         query: Select[*tuple[Any, ...]] = select(AuditEntry.__table__)
         if subject:
             query = query.where(AuditEntry.subject == subject)
@@ -112,17 +119,17 @@ class Audit:
         await self._flush()
 
     async def _flush(self) -> bool:
-        rows = list(self._unwritten)
-        try:
-            if rows:
-                await self._write(rows)
-        except SwitchboardError as error:
-            logger.warning("audit entries not written", extra={"entries": len(rows), "problem": str(error)})
-            return False
-        for _ in rows:
-            with suppress(IndexError):
-                self._unwritten.popleft()
-        return True
+        async with self._flushing:
+            rows = dict(self._unwritten)
+            try:
+                if rows:
+                    await self._write(list(rows.values()))
+            except SwitchboardError as error:
+                logger.warning("audit entries not written", extra={"entries": len(rows), "problem": str(error)})
+                return False
+            for written in rows:
+                self._unwritten.pop(written, None)
+            return True
 
     async def _write(self, rows: Sequence[dict[str, object]]) -> None:
         async with self._database.transaction() as connection:
