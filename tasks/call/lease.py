@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS = 0.5
 LATE = 2
-"""A renewal that comes after more than so many intervals is late. After three the lease may have expired."""
+"""A renewal that comes after more than so many intervals is late. Soon after, the lease may have expired."""
 
 logger = logging.getLogger("switchboard.tasks.call")
 
@@ -84,6 +84,7 @@ class Lease:
         """Renew the lease until it is lost, or an ending is written."""
         last_answer = time.monotonic()
         while not self._ending.is_set():
+            wait = self._renew_seconds
             try:
                 result = await self.renew_once()
                 if time.monotonic() - last_answer > LATE * self._renew_seconds:
@@ -94,6 +95,8 @@ class Lease:
                 kept = time.monotonic() - last_answer < self._outage_seconds
                 result = RenewResult.RENEWED if kept else RenewResult.LOST
                 self._outage.failed(error)
+                # It has used up its deadline already, and the lease is not renewed yet.
+                wait = min(RETRY_SECONDS, wait)
             if self._ending.is_set():
                 return
             if result is not RenewResult.RENEWED:
@@ -101,7 +104,7 @@ class Lease:
             if result is RenewResult.LOST:
                 logger.warning("lease lost; leaving the room", extra={"sid": self._room.sid})
                 return
-            await self._until_next()
+            await self._until_next(wait)
 
     def stop(self) -> None:
         """Have `renew` return once Redis has answered its last request.
@@ -157,8 +160,8 @@ class Lease:
                 self._conversation = None
             return result
 
-    async def _until_next(self) -> None:
+    async def _until_next(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._renew_seconds):
+            async with asyncio.timeout(seconds):
                 await self._wake.wait()
         self._wake.clear()

@@ -20,8 +20,8 @@ FERNET_KEY_BYTES = 32
 LIVEKIT_SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 """The schemes of a LiveKit server's address, each with the one that clients use: they speak WebSocket to it."""
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-RENEWALS = 3
-"""Renewals of a lease within its TTL, at least: one may be late and one may be lost, and the lease still holds."""
+RENEWALS = 2.4
+"""Renewals of a lease within its TTL, at least: one may be lost, and the next one comes before the lease expires."""
 LEAST_TTL_MS = 500
 BACKGROUND_QUEUE = "background"
 """The queue of background workers, beside those of the tiers."""
@@ -183,7 +183,7 @@ class LeaseSettings(Group):
     """The lease of a running call, and the attempts at answering it."""
 
     ttl_ms: int = Field(6000, ge=LEAST_TTL_MS, validation_alias="SWITCHBOARD_LEASE_TTL_MS")
-    renew_ms: int = Field(2000, gt=0, validate_default=True, validation_alias="SWITCHBOARD_LEASE_RENEW_MS")
+    renew_ms: int = Field(2500, gt=0, validate_default=True, validation_alias="SWITCHBOARD_LEASE_RENEW_MS")
     outage_seconds: float = Field(30.0, ge=0, validation_alias="SWITCHBOARD_REDIS_OUTAGE_SECONDS")
     """The time that a running call goes on while Redis is away and its lease cannot be renewed."""
     max_attempts: int = Field(5, gt=0, validation_alias="SWITCHBOARD_MAX_ATTEMPTS")
@@ -193,7 +193,7 @@ class LeaseSettings(Group):
     def _well_within_ttl(cls, value: int, info: ValidationInfo) -> int:
         ttl_ms = info.data.get("ttl_ms")
         if ttl_ms is not None and value * RENEWALS > ttl_ms:
-            raise ValueError(f"it is at most a third of SWITCHBOARD_LEASE_TTL_MS, {ttl_ms // RENEWALS}")
+            raise ValueError(f"it is at most SWITCHBOARD_LEASE_TTL_MS / {RENEWALS}, {ttl_ms / RENEWALS:.0f}")
         return value
 
 

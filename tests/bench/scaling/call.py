@@ -18,6 +18,7 @@ from tasks.encryption import Encryption
 from tasks.queue.dispatcher import RoomInfo
 from tasks.redis_client import connect
 from tasks.rooms import AttemptMetrics, Room, RoomStore, keys
+from tasks.settings.groups import LeaseSettings
 from tasks.tenants import TenantReader
 from tasks.tenants.record_signer import RecordSigner
 from tests.bench.scaling.cost import Cost, measure_each
@@ -36,7 +37,7 @@ class CallProfile:
 
     length: float = 180.0
     sentence_interval: float = 5.0
-    renew_interval: float = 2.0
+    renew_interval: float = LeaseSettings.model_fields["renew_ms"].default / 1000
 
     @property
     def sentences(self) -> int:
@@ -45,13 +46,16 @@ class CallProfile:
 
     @property
     def renewals(self) -> int:
-        """The number of renewals of the lease with nothing else to write. A step or a sentence renews it too."""
+        """The number of renewals of the lease with nothing else to write. A step or a sentence renews it too.
+
+        It is the mean: a sentence ends at any moment of an interval.
+        """
         times = [
             *(0.3, 0.5, 0.7, 1.0),
             *(self.sentence_interval * (number + 1) for number in range(self.sentences)),
             self.length,
         ]
-        return 1 + sum(int((after - before) / self.renew_interval) for before, after in pairwise(times))
+        return 1 + round(sum(max((after - before) / self.renew_interval - 0.5, 0) for before, after in pairwise(times)))
 
 
 @dataclass(frozen=True, slots=True)

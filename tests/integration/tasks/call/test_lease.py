@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from ops.stack.redis import RedisServer
 from tasks.call.ending import Ended, Ending, Lost, Unanswerable
@@ -214,5 +215,30 @@ async def test_a_renewal_that_comes_after_two_intervals_is_counted_as_late(
         return bool(late)
 
     await until(counted)
+    await lease.write(OVER)
+    await asyncio.wait_for(renewing, 5)
+
+
+async def test_a_renewal_that_redis_has_not_answered_is_sent_again_soon(rooms: RoomStore, settings: Settings) -> None:
+    """Its deadline has used up most of an interval, and one interval more would be longer than the lease lasts."""
+    hourly = settings.model_copy(update={"lease": settings.lease.model_copy(update={"renew_ms": 3_600_000})})
+    lease = Lease(rooms, await claimed(rooms), hourly, lambda _: None)
+    renew, tries = rooms.renew, 0
+
+    async def lost_once(*arguments: Any, **named: Any) -> RenewResult:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise RedisTimeout("no answer")
+        return await renew(*arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rooms, "renew", lost_once)
+        renewing = asyncio.create_task(lease.renew())
+
+        async def twice() -> bool:
+            return tries == 2
+
+        await until(twice)
     await lease.write(OVER)
     await asyncio.wait_for(renewing, 5)
