@@ -28,7 +28,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.phase import Phase
 from tasks.call import stacks
@@ -38,6 +38,8 @@ from tasks.redis_client import connect
 from tasks.rooms import AttemptMetrics, RenewResult, RoomStore
 
 if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
     from pipeline.outcome import CallOutcome
     from tasks.call.ending import Ending
     from tasks.call.result import Result
@@ -111,7 +113,7 @@ class Watchdog:
         self._over: Ending | None = None
         self._lease: Lease | None = None
         self._written: asyncio.Task[Result] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._renewing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Start the thread."""
@@ -181,7 +183,11 @@ class Watchdog:
 
     def _run(self) -> None:
         try:
-            self._loop.run_until_complete(self._serve())
+            redis = connect(self._settings.redis)
+            # Before the loop runs: on a busy host the room may be claimed first, and its callback is then the first.
+            self._rooms = RoomStore(redis, lease_ms=self._settings.lease.ttl_ms)
+            self._loop.set_exception_handler(self._on_error)
+            self._loop.run_until_complete(self._serve(redis))
         except Exception:
             # Without it nobody would notice a call that is stuck.
             logger.exception("the watchdog has failed")
@@ -189,9 +195,15 @@ class Watchdog:
         finally:
             self._loop.close()
 
-    async def _serve(self) -> None:
-        redis = connect(self._settings.redis)
-        self._rooms = RoomStore(redis, lease_ms=self._settings.lease.ttl_ms)
+    def _on_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """End the process if a callback has failed. asyncio logs it and goes on, and the call would have no lease."""
+        if "handle" not in context:
+            loop.default_exception_handler(context)
+            return
+        logger.error("the watchdog has failed", exc_info=context.get("exception"))
+        self._exit_process(os.EX_SOFTWARE)
+
+    async def _serve(self, redis: Redis) -> None:
         looking = asyncio.create_task(self._look())
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -204,14 +216,15 @@ class Watchdog:
                 self._lease.stop()
             for task in (looking, stopping):
                 task.cancel()
-            await asyncio.gather(looking, stopping, *self._tasks, return_exceptions=True)
+            waiting = [looking, stopping, *([self._renewing] if self._renewing else ())]
+            await asyncio.gather(*waiting, return_exceptions=True)
             await redis.aclose()
 
     def _begin(self, room: Room) -> None:
         self._lease = Lease(self._rooms, room, self._settings, self._on_result, on_late=self._on_late_renewal)
-        renewing = self._loop.create_task(self._lease.renew())
-        self._tasks.add(renewing)
-        renewing.add_done_callback(self._tasks.discard)
+        self._renewing = self._loop.create_task(self._lease.renew())
+        # If it has failed, the callback does, too.
+        self._renewing.add_done_callback(asyncio.Task.result)
 
     def _on_result(self, result: RenewResult) -> None:
         if result is RenewResult.LOST:

@@ -286,3 +286,28 @@ async def test_the_end_of_a_call_is_written_before_its_recording_is_uploaded(
         assert not await asyncio.to_thread(ended.wait, 2)
         assert await watchdog.end(Ended("another", RoomEndedBy.AGENT)) == "room empty"
     assert len(await rooms.list_call_records()) == 1
+
+
+async def test_a_room_that_is_claimed_before_the_thread_has_begun_is_guarded(
+    rooms: RoomStore, limits: Callable[[str], Settings]
+) -> None:
+    """On a busy host the thread may get its first turn after the claim."""
+    ended = threading.Event()
+    watchdog = Watchdog(limits(""), lambda _: ended.set())
+    watchdog.guard(await claimed(rooms), claimed_at=time.monotonic())
+    watchdog.record_step("joined")
+    async with watchdog:
+        assert await watchdog.end(Ended("room empty", RoomEndedBy.CALLERS)) == "room empty"
+    room = await room_of(rooms)
+    assert (room.state, "joined" in room.steps_ms, ended.is_set()) == (State.ENDED, True, False)
+
+
+async def test_a_renewal_that_fails_with_an_error_of_its_own_ends_the_process(
+    rooms: RoomStore, limits: Callable[[str], Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("tasks.call.lease.Lease.renew", broken)
+    async with guarded(rooms, limits("")) as (_, ended):
+        await happens(ended)
