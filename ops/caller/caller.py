@@ -12,6 +12,7 @@ from typing import Self
 
 import numpy as np
 from livekit import api, rtc
+from livekit.rtc.participant import PublishTrackError
 
 from ops.caller.errors import NoAnswer
 from ops.caller.listener import FRAME_MS, Listener
@@ -26,6 +27,9 @@ RATE = 16000
 DEFAULT = (FRAME_SECONDS, FRAME_MS)
 LOW_CPU = (0.1, 60)
 """Length of a frame of silence that is sent, in seconds, and of a frame of sound that is received, in ms."""
+
+SID_SECONDS = 10.0
+"""The time for the server to tell the session id of the room, after which the caller is not connected."""
 
 
 def caller_token(api_key: str, api_secret: str, *, room: str, identity: str, hours: float = 1.0) -> str:
@@ -145,8 +149,13 @@ class Caller:
         self.milestones.mark(Milestone.CONNECTED)
         for participant in self.room.remote_participants.values():
             self._on_participant(participant)
-        await self._microphone.publish(self.room.local_participant)
-        self.room_sid = await self.room.sid
+        try:
+            await self._microphone.publish(self.room.local_participant)
+            async with asyncio.timeout(SID_SECONDS):
+                self.room_sid = await self.room.sid
+        except (PublishTrackError, TimeoutError) as error:
+            # A server that stops right after it has let the caller in.
+            raise rtc.ConnectError(f"the server let the caller in, and then did not answer: {error}") from error
 
     def _on_participant(self, participant: rtc.RemoteParticipant) -> None:
         if is_agent(participant):

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from livekit import rtc
-from livekit.rtc.participant import PublishTrackError
 
 from ops.caller.caller import Caller, caller_token
 from ops.caller.errors import CallError
@@ -105,6 +104,6 @@ class Wave:
                         call.first_sound = heard[0].begin + offset
                         call.last_sound = heard[-1].end + offset
                         call.gaps = [later.begin - earlier.end for earlier, later in itertools.pairwise(heard)]
-        except (CallError, rtc.ConnectError, PublishTrackError) as error:
+        except (CallError, rtc.ConnectError) as error:
             call.error = f"{type(error).__name__}: {error}"
             call.ended = self._now()

@@ -160,6 +160,9 @@ def _log_lines(installation: Installation, sid: str) -> list[str]:
             if sid in line and line.startswith("{"):
                 entry = json.loads(line)
                 if entry["level"] in {"WARNING", "ERROR"}:
-                    details = ", ".join(str(entry[name]) for name in ("provider", "error", "reason") if name in entry)
-                    found.append(f"{entry['message']} ({details})" if details else entry["message"])
+                    fields = (str(entry[name]) for name in ("provider", "error", "reason") if name in entry)
+                    # The last line of a traceback is the error.
+                    details = ", ".join(field.strip().splitlines()[-1] for field in fields if field.strip())
+                    message = entry["message"].partition("\n")[0]
+                    found.append(f"{message} ({details})" if details else message)
     return found

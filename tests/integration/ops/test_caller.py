@@ -6,9 +6,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from livekit import api
+from livekit import api, rtc
+from livekit.rtc.participant import PublishTrackError
 
 from ops.caller.caller import Caller, caller_token
+from ops.caller.microphone import Microphone
 from ops.stack import Binaries
 from tests.support.livekit_server import livekit_without_webhooks
 
@@ -28,6 +30,19 @@ async def test_a_caller_that_hangs_up_while_connecting_leaves_the_room(binaries:
             assert list(listed.participants) == []
             # It was there: the connection was whole before it was ended.
             assert [room.name for room in (await server.room.list_rooms(api.ListRoomsRequest())).rooms] == [NAME]
+
+
+async def test_a_server_that_stops_answering_after_it_let_the_caller_in_is_not_connected_to(
+    binaries: Binaries, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(self: Microphone, participant: rtc.LocalParticipant) -> None:
+        raise PublishTrackError("track publication timed out, no response received from the server")
+
+    monkeypatch.setattr(Microphone, "publish", lost)
+    async with livekit_without_webhooks(binaries, tmp_path) as livekit:
+        token = caller_token(livekit.api_key, livekit.api_secret, room=NAME, identity="caller")
+        with pytest.raises(rtc.ConnectError, match="let the caller in"):
+            await _call(livekit.url, token)
 
 
 async def _call(url: str, token: str) -> None:
