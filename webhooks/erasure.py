@@ -45,7 +45,7 @@ async def erase_call(
         raise problems.CallOpen
     erased = found.record.call.erased_ms is not None
     # Also if it is erased: a recording may have been left by a console that was killed meanwhile.
-    await endpoint.redis(endpoint.erasures.add(ErasureRequest(found.tenant, sid)))
+    await endpoint.redis(endpoint.erasures.add(ErasureRequest(found.tenant, sid, backend.key.id)))
     logger.info("erasure of a call requested", extra={"sid": sid, "api_key": backend.key.id})
     body = CallErasure(sid=sid, state="erased" if erased else "requested")
     return JSONResponse(body.model_dump(mode="json"), 202, {"Cache-Control": "no-store"})

@@ -2,7 +2,8 @@
 
 What an operator hears or reads of a call is written before it is shown; without the database it is not shown. What an
 operator does, such as ending a call, is done also while the database is away: its entries are written when it is back,
-and until then they are in the log alone.
+and until then they are in the log alone. Who has erased a call, by the API or the command, is written by
+`tasks.records.erasure`, together with the erasure.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@
     content         texts of the database, compressed, and encrypted if that is on
     store           `RecordingStore`: adds what was uploaded, each thing once
     deletion        `Deletion`: deletes what was recorded of a room, or what is older than a time
-    insertion       insertion of rows that may be there already
     tenant_keys     `TenantKeys`: the key of each tenant, encrypted with the installation's encryption keys
     ogg             the length of an OGG Opus file that passes by
     chunk_cipher    encryption of audio in chunks, so that a part of it can be read

@@ -51,8 +51,12 @@ class Archive:
     @property
     def requested(self) -> RequestedErasure:
         """The erasure of the calls that backends have asked to erase."""
-        erasure = Erasure(self._database, self.deletion, self._redis)
-        return RequestedErasure(erasure, ErasureRequests(self._redis))
+        return RequestedErasure(self.erasure, ErasureRequests(self._redis))
+
+    @property
+    def erasure(self) -> Erasure:
+        """The erasure of calls."""
+        return Erasure(self._database, self.deletion, self._redis)
 
     async def maintain(self) -> None:
         """Encrypt the tenants' keys with the first encryption key, then delete what has expired or is to be erased.

@@ -10,6 +10,8 @@ The bare record stays, with its times and its usage.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,9 +21,10 @@ from sqlalchemy import select
 from ops.recordings.deletion import Deletion
 from tasks.background.notices.erasure import erase_notices
 from tasks.errors import RedisUnavailable, SwitchboardError
-from tasks.records import Database, RecordStore
+from tasks.records import Database
+from tasks.records.erasure import Eraser, RecordErasure
 from tasks.records.models import Attempt, Call
-from tasks.rooms import RoomStore, State, keys
+from tasks.rooms import Room, RoomStore, State, keys
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -29,65 +32,80 @@ if TYPE_CHECKING:
 OPEN = frozenset({State.WAITING, State.QUEUED, State.RUNNING})
 
 
-class CallOpen(SwitchboardError):
+class CallNotOver(SwitchboardError):
+    """A call that something would still be kept of after its erasure."""
+
+    retryable = True
+
+
+class CallOpen(CallNotOver):
     """The call {sid} is still going on, and would be recorded again. Erase it when it is over."""
+
+
+class RecordNotWritten(CallNotOver):
+    """The record of the call {sid} is not written yet, and would bring its number back. Erase it in a moment.
+
+    `switchboard records` writes it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class ErasedCall:
-    """An erased room. `recorded`: something was recorded of it; `known`: it has a record, which stays."""
+    """An erased room. `recorded`: something was recorded of it."""
 
     sid: str
-    known: bool
     recorded: bool
 
 
 class Erasure:
     """Erases calls. Each step may be done again, so one that fails in the middle is repeated as a whole.
 
-    Raises CallOpen, RedisUnavailable, RecordingUnavailable, and what the database raises.
+    Raises CallOpen, RecordNotWritten, RedisUnavailable, RecordingUnavailable, and what the database raises.
     """
 
     def __init__(self, database: Database, deletion: Deletion, redis: Redis) -> None:
         self._database = database
         self._deletion = deletion
         self._redis = redis
-        self._records = RecordStore(database)
+        self._records = RecordErasure(database)
         self._rooms = RoomStore(redis)
 
-    async def erase(
-        self, *, sid: str | None = None, number: str | None = None, tenant: str | None = None
-    ) -> tuple[ErasedCall, ...]:
-        """Erase the calls of a room, or of a caller's number. A call that still goes on has no number in a record.
+    async def find(self, number: str) -> list[str]:
+        """Return the sids of a caller's calls that are not erased, or not wholly.
+
+        A call has its number in a record from the end of its first attempt on.
+        """
+        return await self._records.find(number)
+
+    async def erase(self, sid: str, eraser: Eraser, *, tenant: str | None = None) -> ErasedCall | None:
+        """Erase the calls of a room. Returns None if nothing is known of it.
 
         `tenant`: only calls that have a record of this tenant.
         """
-        if sid is not None:
-            await self._require_over(sid)
-        erased = await self._records.erase(sid=sid, number=number, tenant=tenant)
-        known = {call.sid: call.tenant for call in erased}
-        sids = sorted(known.keys() if sid is None or tenant is not None else known.keys() | {sid})
-        return tuple([ErasedCall(each, each in known, await self._erase_room(each, known.get(each))) for each in sids])
-
-    async def _erase_room(self, sid: str, tenant: str | None) -> bool:
-        recorded = await self._deletion.erase(sid)
-        try:
-            await self._erase_from_redis(sid, await self._entries(sid))
-            if tenant is None and (room := await self._rooms.get(sid)) is not None:
-                tenant = room.tenant
-            if tenant:
-                await erase_notices(self._redis, tenant, sid)
-        except (RedisError, OSError) as error:
-            raise RedisUnavailable(seconds="a few", error=type(error).__name__) from error
-        return recorded
-
-    async def _require_over(self, sid: str) -> None:
-        try:
+        with _translated():
             room = await self._rooms.get(sid)
-        except (RedisError, OSError) as error:
-            raise RedisUnavailable(seconds="a few", error=type(error).__name__) from error
-        if room is not None and room.state in OPEN:
-            raise CallOpen(sid=sid)
+            letters = [letter for letter in await self._rooms.list_dead_letters(None) if letter.sid == sid]
+        if room is not None:
+            await self._require_over(room)
+        kept = [each.tenant for each in (room, *letters) if each is not None]
+        unrecorded = kept[0] if kept and tenant is None else None
+        owner = await self._records.begin(sid, eraser, tenant=tenant, unrecorded=unrecorded)
+        if owner is None:
+            return None
+        recorded = await self._deletion.erase(sid)
+        entries = await self._entries(sid)
+        with _translated():
+            await self._erase_from_redis(sid, entries, [letter.id for letter in letters])
+            if owner:
+                await erase_notices(self._redis, owner, sid)
+        await self._records.finish(sid)
+        return ErasedCall(sid, recorded)
+
+    async def _require_over(self, room: Room) -> None:
+        if room.state in OPEN:
+            raise CallOpen(sid=room.sid)
+        if room.opened_ms and not await self._records.is_written(room.sid, room.opened_ms):
+            raise RecordNotWritten(sid=room.sid)
 
     async def _entries(self, sid: str) -> list[str]:
         async with self._database.transaction() as connection:
@@ -97,8 +115,7 @@ class Erasure:
             ]
         return [row.entry for row in rows if row.entry]
 
-    async def _erase_from_redis(self, sid: str, entries: list[str]) -> None:
-        letters = [letter.id for letter in await self._rooms.list_dead_letters(None) if letter.sid == sid]
+    async def _erase_from_redis(self, sid: str, entries: list[str], letters: list[str]) -> None:
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.delete(keys.conversation(sid))
             # The rest of the room's hash goes within an hour. Until then a caller who comes back is answered.
@@ -108,3 +125,11 @@ class Erasure:
             if letters:
                 pipe.xdel(keys.DEAD, *letters)
             await pipe.execute()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise RedisUnavailable(seconds="a few", error=type(error).__name__) from error

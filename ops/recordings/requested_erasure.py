@@ -7,9 +7,10 @@ import logging
 
 from redis.exceptions import RedisError
 
-from ops.recordings.erasure import CallOpen, Erasure
+from ops.recordings.erasure import CallNotOver, Erasure
 from tasks.errors import SwitchboardError
-from tasks.rooms.erasures import ErasureRequests
+from tasks.records.erasure import Eraser
+from tasks.rooms.erasures import ErasureRequest, ErasureRequests
 
 EVERY_SECONDS = 5.0
 RETRY_SECONDS = 60.0
@@ -47,8 +48,8 @@ class RequestedErasure:
         failed: SwitchboardError | None = None
         for request in await self._requests.oldest(AT_ONCE):
             try:
-                await self._erasure.erase(sid=request.sid, tenant=request.tenant)
-            except CallOpen:
+                await self._erasure.erase(request.sid, _eraser(request), tenant=request.tenant)
+            except CallNotOver:
                 # The room was opened again by a caller who came back. It is erased with that call.
                 await self._requests.defer(request)
             except SwitchboardError as error:
@@ -57,7 +58,17 @@ class RequestedErasure:
             else:
                 await self._requests.remove(request)
                 erased += 1
-                logger.info("call erased for a backend", extra={"sid": request.sid, "tenant": request.tenant})
+                logger.info(
+                    "call erased for a backend",
+                    extra={"sid": request.sid, "tenant": request.tenant, "api_key": request.api_key},
+                )
         if failed is not None:
             raise failed
         return erased
+
+
+def _eraser(request: ErasureRequest) -> Eraser:
+    # A request is tried until it is done. The same key may ask again, which is no other erasure.
+    return Eraser(
+        name=f"backend of {request.tenant}", detail=f"by the API, key {request.api_key}", request=request.member
+    )

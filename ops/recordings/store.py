@@ -16,11 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ops.recordings import chunk_cipher
 from ops.recordings.content import pack
-from ops.recordings.insertion import insert_missing
 from ops.recordings.object_store import ObjectStore
 from ops.recordings.ogg import OggLength
 from ops.recordings.tenant_keys import TenantKeys
 from tasks.records import Database
+from tasks.records.insertion import insert_missing
 from tasks.records.models import Call, LogEntry, RecordedAttempt, Span, TranscriptEntry
 from tasks.settings.process import now_ms
 

@@ -13,10 +13,10 @@ import secrets
 from sqlalchemy import select, update
 
 from ops.recordings.content import NO_KEYS, KeySet
-from ops.recordings.insertion import insert_missing
 from tasks.encryption import DecryptionFailed, Encryption
 from tasks.errors import SwitchboardError
 from tasks.records import Database
+from tasks.records.insertion import insert_missing
 from tasks.records.models.recordings import TenantKey
 from tasks.settings.process import now_ms
 

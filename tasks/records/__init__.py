@@ -1,7 +1,8 @@
 """The lasting records of calls: a database that is written from the stream `switchboard:calls`, and queries on it.
 
     database      `Database`: connections, deadlines, and errors that name the cure
-    store         `RecordStore`: find calls, one call with its attempts, usage, erasure
+    store         `RecordStore`: find calls, one call with its attempts, usage
+    erasure       `RecordErasure`: erasure of numbers and rooms' names, with its entry in the audit log
     directory     `CallDirectory`: open calls and those that are over in one list
     on_demand     `RecordsOnDemand`: a store that is loaded at its first query
     call_filter   `CallFilter`, and the cursors of pages
@@ -24,7 +25,6 @@
         page = await store.list_calls(CallFilter(tenant="acme", number="+4930*"), cursor=page.next_cursor)
         details = await store.get_call("RM_…", tenant="acme")     # None: no such call of this tenant
         usage = await store.usage(since_ms=…, until_ms=…, tenant="acme")
-        erased = await store.erase(sid="RM_…", tenant="acme")
 
 One `Database` for a process, opened at its start: opening connects to nothing, so a process starts also while the
 database is away. Every method raises `DatabaseUnavailable` (which is `retryable`: a receiver answers 503),

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tasks.records.entries import Rows, Values
-from tasks.records.models import Attempt, Call, ProviderFailure, RejectedEntry, Usage
+from tasks.records.models import Attempt, Base, Call, ProviderFailure, RejectedEntry, Usage
 
 logger = logging.getLogger("switchboard.tasks.records")
 
@@ -42,20 +42,20 @@ async def insert_records(connection: AsyncConnection, records: Iterable[Rows]) -
     attempts = [rows for rows in ordered if rows.attempt is not None]
     await _insert_calls(connection, [{**_OPEN, **rows.call} for rows in attempts], over=False)
     await _insert_calls(connection, [{**_OPEN, **rows.call} for rows in ordered if rows.is_over], over=True)
-    await _insert(connection, Attempt.__table__, [cast("Values", rows.attempt) for rows in attempts])
+    await insert_missing(connection, Attempt, [cast("Values", rows.attempt) for rows in attempts])
     others = await _second_records(connection, ordered)
     for rows in ordered:
         if rows.entry in others:
             fields = {"sid": rows.call["sid"], "entry": rows.entry, "first": others[rows.entry]}
             logger.warning("a second record of the same; the first stays", extra=fields)
     firsts = [rows for rows in attempts if rows.entry not in others]
-    await _insert(connection, Usage.__table__, [row for rows in firsts for row in rows.usage])
-    await _insert(connection, ProviderFailure.__table__, [row for rows in firsts for row in rows.failures])
+    await insert_missing(connection, Usage, [row for rows in firsts for row in rows.usage])
+    await insert_missing(connection, ProviderFailure, [row for rows in firsts for row in rows.failures])
 
 
 async def reject_entry(connection: AsyncConnection, values: Values) -> None:
     """Keep an entry aside."""
-    await _insert(connection, RejectedEntry.__table__, [values])
+    await insert_missing(connection, RejectedEntry, [values])
 
 
 async def _insert_calls(connection: AsyncConnection, rows: Sequence[Values], *, over: bool) -> None:
@@ -76,10 +76,11 @@ async def _insert_calls(connection: AsyncConnection, rows: Sequence[Values], *, 
     await connection.execute(changing, rows)
 
 
-async def _insert(connection: AsyncConnection, table: Any, rows: Sequence[Values]) -> None:
-    """Insert the rows that are not there yet."""
+async def insert_missing(connection: AsyncConnection, table: type[Base], rows: Sequence[Values]) -> None:
+    """Insert the rows whose primary key is not there yet."""
     if rows:
-        await connection.execute(_insert_of(connection)(cast("Table", table)).on_conflict_do_nothing(), rows)
+        insert = _insert_of(connection)(cast("Table", table.__table__))
+        await connection.execute(insert.on_conflict_do_nothing(), rows)
 
 
 async def _second_records(connection: AsyncConnection, records: Sequence[Rows]) -> dict[str, str]:

@@ -21,6 +21,9 @@ def apply_filter(wanted: CallFilter, query: Query) -> Query:
     for column, value in ((Call.name, wanted.name), (Call.number, wanted.number)):
         if value is not None:
             query = query.where(_matches(column, value))
+    if wanted.number is not None:
+        # An erasure that has begun keeps the number for itself.
+        query = query.where(Call.erased_ms.is_(None))
     for column, value in (
         (Call.tenant, wanted.tenant),
         (Call.sid, wanted.sid),

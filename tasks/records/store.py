@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from sqlalchemy import Row, and_, func, select, update
+from sqlalchemy import Row, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tasks.records.call_filter import MOST_CALLS, CallFilter, cursor_of
@@ -22,7 +22,6 @@ from tasks.records.results import (
 )
 from tasks.records.selection import Query, after_cursor, apply_filter
 from tasks.rooms import AttemptEnding, CallState, EndedBy, LossCause
-from tasks.settings.process import now_ms
 
 ALL = CallFilter()
 
@@ -84,28 +83,6 @@ class RecordStore:
             for name in sorted({*counted, *duration_ms, *lines})
         )
 
-    async def erase(
-        self, *, sid: str | None = None, number: str | None = None, tenant: str | None = None
-    ) -> tuple[StoredCall, ...]:
-        """Erase what may tell who has called: numbers and rooms' names. The bare record with its usage stays.
-
-        `sid` or `number`, or both. Returns the calls that it was, as they were, so that what belongs to them elsewhere
-        (recordings, transcripts, Redis) can be erased too: those of before as well, if it is done again by `sid`. A
-        record of the same call that is written later does not bring it back.
-        """
-        if sid is None and number is None:
-            raise ValueError("erase needs a sid or a number")
-        query = apply_filter(CallFilter(sid=sid, tenant=tenant), select(Call.__table__))
-        if number is not None:
-            query = query.where(Call.number == number)
-        async with self._database.transaction() as connection:
-            rows = (await connection.execute(query.with_for_update())).all()
-            for row in rows:
-                if row.erased_ms is None:
-                    erased = update(Call).where(Call.sid == row.sid, Call.opened_ms == row.opened_ms)
-                    await connection.execute(erased.values(name="", number=None, erased_ms=now_ms()))
-        return tuple(map(_call, rows))
-
 
 _CALLS = select(Call.tenant, func.count().label("calls"), func.count(Call.first_claimed_ms).label("answered"))
 _DURATIONS = select(Attempt.tenant, func.sum(Attempt.duration_ms).label("duration_ms"))
@@ -148,7 +125,8 @@ def _call(row: Row[Any]) -> StoredCall:
         name=row.name,
         tenant=row.tenant,
         tier=row.tier,
-        number=row.number,
+        # It is there until all of an erasure that has begun is done.
+        number=None if row.erased_ms is not None else row.number,
         state=None if row.state is None else CallState(row.state),
         outcome=row.outcome,
         ended_by=None if row.ended_by is None else EndedBy(row.ended_by),

@@ -16,15 +16,16 @@ SEPARATOR = "\0"
 
 @dataclass(frozen=True, slots=True)
 class ErasureRequest:
-    """A call that is to be erased, if it is this tenant's."""
+    """A call that is to be erased, if it is this tenant's. `api_key`: the id of the key of the backend that asks."""
 
     tenant: str
     sid: str
+    api_key: str
 
     @property
     def member(self) -> str:
         """The member of the sorted set."""
-        return f"{self.tenant}{SEPARATOR}{self.sid}"
+        return SEPARATOR.join((self.tenant, self.sid, self.api_key))
 
 
 class ErasureRequests:
@@ -38,12 +39,12 @@ class ErasureRequests:
 
     async def add(self, request: ErasureRequest) -> None:
         """Add a request. One that is there already keeps its place."""
-        await self._redis.zadd(keys.ERASURES, {request.member: int(time.time() * 1000)}, nx=True)
+        await self._redis.zadd(keys.ERASURES, {request.member: _now_ms()}, nx=True)
 
     async def oldest(self, most: int) -> list[ErasureRequest]:
         """Return the oldest requests."""
         members = await self._redis.zrange(keys.ERASURES, 0, most - 1)
-        return [ErasureRequest(*str(member).split(SEPARATOR, 1)) for member in members]
+        return [ErasureRequest(*str(member).split(SEPARATOR, 2)) for member in members]
 
     async def remove(self, request: ErasureRequest) -> None:
         """Remove a request whose call is erased."""
@@ -51,4 +52,9 @@ class ErasureRequests:
 
     async def defer(self, request: ErasureRequest) -> None:
         """Put a request that failed behind the others."""
-        await self._redis.zadd(keys.ERASURES, {request.member: int(time.time() * 1000)}, xx=True)
+        await self._redis.zadd(keys.ERASURES, {request.member: _now_ms()}, xx=True)
+
+
+def _now_ms() -> int:
+    # Only the order of requests depends on it: their host's clock will do.
+    return time.time_ns() // 1_000_000

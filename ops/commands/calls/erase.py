@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import sys
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from tasks.records.erasure import Eraser
 
 
 @click.command(name="erase")
@@ -31,29 +37,66 @@ def _run(sid: str | None, number: str | None) -> int:
     from tasks.errors import SwitchboardError  # noqa: PLC0415
 
     try:
-        erased = asyncio.run(_erase(sid, number))
+        erased, failed = asyncio.run(_erase(sid, number))
     except SwitchboardError as error:
         print(error, file=sys.stderr)
         return 1
-    for line in erased:
-        print(line)
-    print(f"{len(erased)} erased" if erased else "no such call")
+    if failed:
+        print(f"{erased} erased, {failed} not: do it again", file=sys.stderr)
+        return 1
+    print(f"{erased} erased" if erased else "no such call")
     return 0
 
 
-async def _erase(sid: str | None, number: str | None) -> list[str]:
+async def _erase(sid: str | None, number: str | None) -> tuple[int, int]:
+    """Erase, print a line for each call, and return how many calls are erased and how many are not."""
     from ops.recordings.deletion import Deletion  # noqa: PLC0415 - as above
-    from ops.recordings.erasure import Erasure  # noqa: PLC0415
-    from ops.recordings.object_store import ObjectStore  # noqa: PLC0415
+    from ops.recordings.erasure import CallNotOver, Erasure  # noqa: PLC0415
+    from ops.recordings.object_store import ObjectStore, RecordingUnavailable  # noqa: PLC0415
     from tasks.records import Database  # noqa: PLC0415
     from tasks.redis_client import connect  # noqa: PLC0415
     from tasks.settings import DatabaseSettings, RecordingSettings, RedisSettings  # noqa: PLC0415
 
     objects = ObjectStore(RecordingSettings.read().url)
+    erased = failed = 0
     async with connect(RedisSettings.read()) as redis, Database.open(DatabaseSettings.read()) as database:
-        calls = await Erasure(database, Deletion(database, objects), redis).erase(sid=sid, number=number)
-    return [
-        f"{call.sid}: {'recordings and ' if call.recorded else ''}traces of the caller erased"
-        for call in calls
-        if call.known or call.recorded
-    ]
+        erasure = Erasure(database, Deletion(database, objects), redis)
+        sids = [sid] if sid is not None else await erasure.find(str(number))
+        eraser = _eraser("" if sid is not None else f"by a number, one of {len(sids)}")
+        for each in sids:
+            try:
+                call = await erasure.erase(each, eraser)
+            except (CallNotOver, RecordingUnavailable) as error:
+                if sid is not None:
+                    raise
+                # The others do not wait for this one. Without Redis or the database there are no others.
+                print(f"{each}: {error}", file=sys.stderr)
+                failed += 1
+                continue
+            if call is not None:
+                erased += 1
+                print(f"{each}: {'recordings and ' if call.recorded else ''}traces of the caller erased")
+    return erased, failed
+
+
+def _eraser(detail: str) -> Eraser:
+    import socket  # noqa: PLC0415 - as above
+
+    from tasks.records.erasure import Eraser  # noqa: PLC0415
+
+    return Eraser(f"command of {login_name()}", detail, client=socket.gethostname())
+
+
+def login_name() -> str:
+    """Return the name of the user of this process; of one who has become root by sudo, their own.
+
+    LOGNAME and USER are not asked: anybody can set them, for SUDO_USER only root can be believed.
+    """
+    uid = os.getuid()
+    if uid == 0 and (name := os.environ.get("SUDO_USER")):
+        return name
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        # In a container that runs as a user of no name.
+        return f"uid {uid}"

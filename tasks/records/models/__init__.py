@@ -1,6 +1,6 @@
 """The tables, a module for each group of them. `Base.metadata` has all, for alembic.
 
-    audit         what operators did, saw and heard on the console
+    audit         what operators did, saw and heard on the console, and who has erased calls
     base          `Base`, and the types of columns that are alike on SQLite and on PostgreSQL
     calls         calls, their attempts, usage, failures of providers, and entries that could not be read
     recordings    recordings of calls: transcripts, spans, log lines, where their audio is, tenants' keys

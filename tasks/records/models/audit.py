@@ -1,4 +1,4 @@
-"""The audit log: what operators did, saw and heard on the console."""
+"""The audit log: what operators did, saw and heard on the console, and who has erased which call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from tasks.records.models.base import Base, Ms, Str
 
 
 class AuditEntry(Base):
-    """One thing that an operator did, saw or heard. Nothing of what was said is in it."""
+    """One thing that an operator or a tenant's backend did, saw or heard. Nothing of what was said, or of what was erased,
+    is in it.
+    """
 
     __tablename__ = "audit_entries"
     __table_args__ = (Index(None, "at_ms", "id"), Index(None, "operator", "at_ms"), Index(None, "subject", "at_ms"))
@@ -24,4 +26,4 @@ class AuditEntry(Base):
     tenant: Mapped[Str]
     detail: Mapped[Str]
     client: Mapped[Str]
-    """The address that the request came from."""
+    """The address that the request came from; of a command its host."""

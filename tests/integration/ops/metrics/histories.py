@@ -211,7 +211,7 @@ async def writer(rooms: RoomStore) -> None:
 
 async def erasures(rooms: RoomStore) -> None:
     """Leave a request of a backend that no console has done."""
-    await ErasureRequests(rooms.redis).add(ErasureRequest("acme", "RM_1"))
+    await ErasureRequests(rooms.redis).add(ErasureRequest("acme", "RM_1", "k1"))
 
 
 async def notices(rooms: RoomStore) -> None:

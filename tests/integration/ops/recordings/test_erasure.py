@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
-from ops.commands.calls.erase import erase
+from ops.commands.calls.erase import erase, login_name
+from ops.console.audit import Audit
 from ops.recordings.archive import Archive
 from ops.recordings.object_store import RecordingUnavailable
 from ops.recordings.store import Source
 from ops.stack.redis import RedisServer
 from tasks.background.notices import NoticeStore
-from tasks.records import Database, RecordStore
+from tasks.records import CallFilter, Database, RecordStore
 from tasks.records.entries import read_entry
+from tasks.records.erasure import Eraser
 from tasks.records.insertion import insert_records
 from tasks.rooms import RoomStore, keys
 from tasks.rooms.erasures import ErasureRequest, ErasureRequests
@@ -50,6 +55,19 @@ def rooms_with_audio(folder: Path) -> list[str]:
 
 def folder_of(folder: Path, sid: str) -> Path:
     return next(path.parent for path in folder.rglob("*.ogg") if path.parent.name == sid)
+
+
+@contextmanager
+def audio_out_of_reach(recordings: Path, sid: str) -> Iterator[None]:
+    """Put a loop in the place of a room's folder, which the object store cannot follow."""
+    folder = folder_of(recordings, sid)
+    aside = folder.rename(recordings / "aside")
+    folder.symlink_to(folder)
+    try:
+        yield
+    finally:
+        folder.unlink()
+        aside.rename(folder)
 
 
 async def some(content: bytes) -> AsyncIterator[bytes]:
@@ -104,6 +122,12 @@ async def test_all_calls_of_a_number_are_erased_and_their_bare_records_stay(
         call = await archive.recordings.call("RM_1")
         assert call is not None
         assert (call.audio, call.transcript) == ((), ())
+        entries = await Audit(database).newest()
+        told = [(each.operator, each.action, each.subject, each.tenant, each.detail) for each in entries]
+        who = (f"command of {login_name()}", "erased the call")
+        assert sorted(told) == [(*who, sid, "acme", "by a number, one of 2") for sid in ("RM_1", "RM_2")]
+        # What is erased must not live on in the entry.
+        assert NUMBER not in str(entries)
         kept = await archive.recordings.call("RM_3")
         assert kept is not None
         assert len(kept.audio) == len(kept.transcript) == 1
@@ -129,12 +153,21 @@ async def test_what_a_backend_has_asked_for_is_erased_and_nothing_of_another_ten
     for sid in ("RM_1", "RM_2"):
         await recorded_call(settings, rooms, sid, NUMBER)
     requests = ErasureRequests(rooms.redis)
-    for request in (ErasureRequest("bolt", "RM_2"), ErasureRequest("acme", "RM_1"), ErasureRequest("acme", "RM_1")):
-        await requests.add(request)
+    for tenant, sid in (("bolt", "RM_2"), ("acme", "RM_1"), ("acme", "RM_1")):
+        await requests.add(ErasureRequest(tenant, sid, "k1"))
     async with Database.open(settings.database) as database:
         archive, records = Archive(settings, database, rooms.redis), RecordStore(database)
         assert await archive.requested.erase_requested() == 2
         assert await archive.requested.erase_requested() == 0
+        # It is a request again, and no other erasure; the second key's is another one.
+        for key in ("k1", "k2"):
+            await requests.add(ErasureRequest("acme", "RM_1", key))
+        assert await archive.requested.erase_requested() == 2
+        entries = [(each.operator, each.subject, each.tenant, each.detail) for each in await Audit(database).newest()]
+        assert sorted(entries) == [
+            ("backend of acme", "RM_1", "acme", "by the API, key k1"),
+            ("backend of acme", "RM_1", "acme", "by the API, key k2"),
+        ]
         for sid, erased in (("RM_1", True), ("RM_2", False)):
             call = await records.get_call(sid)
             assert call is not None
@@ -150,23 +183,26 @@ async def test_a_request_that_cannot_be_done_now_stays_and_holds_up_no_other(
         await recorded_call(settings, rooms, sid, NUMBER)
     requests = ErasureRequests(rooms.redis)
     for sid in ("RM_1", "RM_2", "RM_3"):
-        await requests.add(ErasureRequest("acme", sid))
+        await requests.add(ErasureRequest("acme", sid, "k1"))
         await asyncio.sleep(0.002)
     # A caller has come back: the room is open again.
     await open_some_room(rooms)
-    folder = folder_of(tmp_path, "RM_2")
-    folder.rename(tmp_path / "aside")
-    # A loop, which the object store cannot follow.
-    folder.symlink_to(folder)
     async with Database.open(settings.database) as database:
         archive = Archive(settings, database, rooms.redis)
-        with pytest.raises(RecordingUnavailable):
-            await archive.requested.erase_requested()
+        with audio_out_of_reach(tmp_path, "RM_2"):
+            for _ in range(2):
+                with pytest.raises(RecordingUnavailable):
+                    await archive.requested.erase_requested()
         assert {request.sid for request in await requests.oldest(10)} == {"RM_1", "RM_2"}
-        folder.unlink()
-        (tmp_path / "aside").rename(folder)
+        room = await rooms.get("RM_1")
+        assert room is not None
         await rooms.close("RM_1")
-        assert await archive.requested.erase_requested() == 2
+        assert await archive.requested.erase_requested() == 1
+        # The record of the call after the first one, which would bring the number back, is written now.
+        await databases.write(database, [databases.call_entry("RM_1", opened_ms=room.opened_ms, attempts=0)])
+        assert await archive.requested.erase_requested() == 1
+        # However often each was tried.
+        assert sorted(entry.subject for entry in await Audit(database).newest()) == ["RM_1", "RM_2", "RM_3"]
     assert await requests.oldest(10) == []
     assert rooms_with_audio(tmp_path) == []
 
@@ -178,8 +214,82 @@ async def test_a_call_that_goes_on_is_not_erased(settings: Settings, rooms: Room
     assert "still going on" in said
 
 
-async def test_a_call_that_nobody_knows_is_said_to_be_none(settings: Settings, rooms: RoomStore) -> None:
-    assert await in_thread("--sid", "RM_1", "--yes") == (0, "no such call")
+async def test_an_erasure_by_number_that_broke_off_is_done_again_by_the_number(
+    settings: Settings, rooms: RoomStore, tmp_path: Path
+) -> None:
+    for sid in ("RM_1", "RM_2"):
+        await recorded_call(settings, rooms, sid, NUMBER)
+    with audio_out_of_reach(tmp_path, "RM_1"):
+        status, said = await in_thread("--number", NUMBER, "--yes")
+    assert (status, said) == (1, "1 erased, 1 not: do it again")
+    # The other one was not held up, and nobody who searches finds the number meanwhile.
+    assert rooms_with_audio(tmp_path) == ["RM_1"]
+    async with Database.open(settings.database) as database:
+        assert (await RecordStore(database).list_calls(CallFilter(number=NUMBER))).calls == ()
+        left = await RecordStore(database).get_call("RM_1")
+        assert left is not None
+        assert left.call.number is None
+    assert await in_thread("--number", NUMBER, "--yes") == (0, "1 erased")
+    assert rooms_with_audio(tmp_path) == []
+    assert await in_thread("--number", NUMBER, "--yes") == (0, "no such call")
+
+
+async def test_a_call_of_the_number_that_goes_on_after_its_first_attempt_is_not_erased(
+    settings: Settings, rooms: RoomStore
+) -> None:
+    await recorded_call(settings, rooms, "RM_2", NUMBER)
+    await open_some_room(rooms)
+    async with Database.open(settings.database) as database:
+        await databases.write(database, [databases.attempt_entry("RM_1", number=NUMBER)])
+    await rooms.redis.set(keys.conversation("RM_1"), b"encrypted", ex=3600)
+    assert await in_thread("--number", NUMBER, "--yes") == (1, "1 erased, 1 not: do it again")
+    assert await rooms.redis.exists(keys.conversation("RM_1"), keys.conversation("RM_2")) == 1
+
+
+async def test_a_call_whose_record_is_not_written_yet_is_not_erased_as_the_record_would_bring_the_number(
+    settings: Settings, rooms: RoomStore
+) -> None:
+    await open_some_room(rooms)
+    await rooms.close("RM_1")
+    status, said = await in_thread("--sid", "RM_1", "--yes")
+    assert status == 1
+    assert "not written yet" in said
+
+
+@pytest.mark.usefixtures("rooms")
+async def test_a_call_that_nobody_knows_is_said_to_be_none(settings: Settings) -> None:
+    # A number in the wrong place stays out of the audit log, too.
+    for sid in ("RM_1", NUMBER):
+        assert await in_thread("--sid", sid, "--yes") == (0, "no such call")
+    async with Database.open(settings.database) as database:
+        assert await Audit(database).newest() == []
+
+
+@pytest.mark.parametrize(("uid", "name"), [(0, "ann"), (4711, "uid 4711")])
+def test_the_name_of_a_user_is_that_of_the_account_and_only_root_has_another_one_by_sudo(
+    uid: int, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUDO_USER", "ann")
+    monkeypatch.setenv("LOGNAME", "ann")
+    monkeypatch.setattr("os.getuid", lambda: uid)
+    assert login_name() == name
+
+
+async def test_without_its_entry_in_the_audit_log_nothing_is_erased(
+    settings: Settings, rooms: RoomStore, tmp_path: Path
+) -> None:
+    await recorded_call(settings, rooms, "RM_1", NUMBER)
+    async with Database.open(settings.database) as database:
+        async with database.transaction() as connection:
+            refusal = "CREATE TRIGGER refusal BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(ABORT, 'no'); END"
+            await connection.execute(text(refusal))
+        with pytest.raises(IntegrityError):
+            await Archive(settings, database, rooms.redis).erasure.erase("RM_1", Eraser("ann"))
+        call = await RecordStore(database).get_call("RM_1")
+        assert call is not None
+        assert (call.call.number, call.call.erased_ms) == (NUMBER, None)
+    assert rooms_with_audio(tmp_path) == ["RM_1"]
+    assert await rooms.redis.exists(keys.conversation("RM_1")) == 1
 
 
 def test_one_of_sid_and_number_has_to_be_given() -> None:

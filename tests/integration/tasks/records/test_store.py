@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tasks.records import CallFilter, Database, DatabaseUnavailable, InvalidCursor, RecordStore, UsageLine
+from tasks.records.erasure import Eraser, RecordErasure
 from tasks.rooms import AttemptEnding, CallState, EndedBy, LossCause
 from tasks.settings import DatabaseSettings
 from tests.support.databases import OPENED_MS, USAGE, attempt_entry, call_entry, write
@@ -150,8 +151,7 @@ async def test_another_tenants_call_is_as_good_as_unknown(database: Database, st
     await write(database, [attempt_entry("RM_1", number="+49"), call_entry("RM_1", number="+49")])
     assert await store.get_call("RM_1", tenant="acme") is not None
     assert await store.get_call("RM_1", tenant="bolt") is None
-    assert await store.erase(sid="RM_1", tenant="bolt") == ()
-    assert await store.erase(number="+49", tenant="bolt") == ()
+    assert await RecordErasure(database).begin("RM_1", Eraser("ann"), tenant="bolt") is None
     assert await store.usage(since_ms=0, until_ms=OPENED_MS + 1, tenant="bolt") == ()
     assert await sids(store, tenant="") == []
 
@@ -181,8 +181,17 @@ async def test_erasure_leaves_the_bare_record_and_nothing_that_is_written_later_
     database: Database, store: RecordStore
 ) -> None:
     await write(database, [attempt_entry("RM_1", number="+4930"), attempt_entry("RM_2", number="+4931")])
-    (before,) = await store.erase(number="+4930")
-    assert (before.sid, before.number, before.name) == ("RM_1", "+4930", "call-acme-RM_1")
+    erasure = RecordErasure(database)
+    assert await erasure.find("+4930") == ["RM_1"]
+    assert await erasure.begin("RM_1", Eraser("ann")) == "acme"
+    # The number is there for an erasure that breaks off, and for nobody else.
+    assert await erasure.find("+4930") == ["RM_1"]
+    assert await sids(store, number="+4930") == []
+    begun = await store.get_call("RM_1")
+    assert begun is not None
+    assert (begun.call.number, begun.call.name) == (None, "")
+    await erasure.finish("RM_1")
+    assert await erasure.find("+4930") == []
     await write(
         database,
         [attempt_entry("RM_1", attempt=2, number="+4930"), call_entry("RM_1", attempts=2, number="+4930")],
@@ -194,10 +203,10 @@ async def test_erasure_leaves_the_bare_record_and_nothing_that_is_written_later_
     assert amounts(found.usage)["llm", "openai", "gpt-4o", "input_tokens"] == 240
     assert await sids(store, number="+4930") == []
     assert await sids(store, number="+4931") == ["RM_2"]
-    (again,) = await store.erase(sid="RM_1")
-    assert again.erased_ms == found.call.erased_ms
-    with pytest.raises(ValueError, match="needs a sid or a number"):
-        await store.erase(tenant="acme")
+    assert await erasure.begin("RM_1", Eraser("ann")) == "acme"
+    again = await store.get_call("RM_1")
+    assert again is not None
+    assert again.call.erased_ms == found.call.erased_ms
 
 
 @pytest.mark.parametrize("settings", ["postgresql"], indirect=True)

@@ -13,11 +13,11 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from ops.recordings.erasure import Erasure
 from ops.recordings.store import Source
 from tasks.background.notices.contents import ConsoleContents, ContentsNotReady, EndedCall
 from tasks.background.notices.links import AUDIO, Link, LinkSigner
 from tasks.records import RecordStore
+from tasks.records.erasure import Eraser
 from tasks.settings import Settings
 from tests.integration.ops.console.pages.house import ANSWERED, OPENED_MS, RECORDED, SAID, House, ogg, once, transcript
 from tests.integration.tasks.background.office import Office, settings_with
@@ -155,7 +155,7 @@ async def test_the_links_of_an_erased_call_are_dead(house: House, contents: Cons
     await house.archive.store.put_session(source, summary={}, transcript=transcript(opened_ms / 1000))
     (audio,) = (await contents.read(call("RM_erased", opened_ms=opened_ms), BOTH))["audio"]
     assert (await follow(audio["url"]))[0] == 200
-    await Erasure(house.database, house.archive.deletion, house.rooms.redis).erase(sid="RM_erased")
+    assert await house.archive.erasure.erase("RM_erased", Eraser("ann")) is not None
     assert (await follow(audio["url"]))[0] == 404
     assert await contents.read(call("RM_erased", opened_ms=opened_ms), BOTH) == {}
 
