@@ -94,7 +94,7 @@ class Audit:
     async def newest(self, limit: int = 200, *, subject: str = "", operator: str = "") -> Sequence[Row[Any]]:
         """Return the newest entries, of one subject or operator if it is given. Raises what `tasks.records` raises.
 
-        An operator who acts and then looks at the log sees the action: what is not written yet is written first.
+        What is not written yet is written first, so that operators who have just acted see it.
         """
         await self._flush()
         query: Select[*tuple[Any, ...]] = select(AuditEntry.__table__)

@@ -7,7 +7,9 @@ one whose upload broke off is removed, of a bucket by the server.
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +25,11 @@ PART = 5 << 20
 """The least size of a part of an object in S3. So much of an upload is in memory, and once more while it is sent."""
 READ = 1 << 20
 PRIVATE = 0o700
+NO_VERSION = "null"
+"""The version of an object that was written while the bucket's versioning was suspended."""
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+
+logger = logging.getLogger("switchboard.ops.console")
 
 
 class RecordingUnavailable(SwitchboardError):
@@ -39,6 +46,7 @@ class ObjectStore:
     """An object store. Every method raises RecordingUnavailable."""
 
     def __init__(self, url: str) -> None:
+        self._warned = False
         with _translated():
             self._store = _folder(url) if url.startswith("file://") else from_url(url, client_options=_plain_http())
 
@@ -53,7 +61,12 @@ class ObjectStore:
                 yield data
 
         with _translated():
-            await obstore.put_async(self._store, path, counted(), chunk_size=PART, max_concurrency=1)
+            try:
+                written = await obstore.put_async(self._store, path, counted(), chunk_size=PART, max_concurrency=1)
+            except FileNotFoundError as error:
+                # It is the bucket that is missing.
+                raise RecordingUnavailable(error=_message(error)) from error
+        self._check_version(written["version"])
         return size
 
     async def size(self, path: str) -> int:
@@ -85,6 +98,12 @@ class ObjectStore:
             except FileNotFoundError:
                 return
 
+    def _check_version(self, version: str | None) -> None:
+        # Deleting an object of such a bucket hides it, and all of it stays: nothing would be erased, or expire.
+        if version is not None and version != NO_VERSION and not self._warned:
+            self._warned = True
+            logger.warning("the bucket keeps what is deleted: switch its versioning off")
+
 
 def _folder(url: str) -> LocalStore:
     folder = unquote(urlsplit(url).path)
@@ -104,4 +123,12 @@ def _translated() -> Iterator[None]:
     except FileNotFoundError:
         raise RecordingNotFound from None
     except (BaseError, OSError) as error:
-        raise RecordingUnavailable(error=str(error).partition("\n")[0]) from error
+        raise RecordingUnavailable(error=_message(error)) from error
+
+
+def _message(error: Exception) -> str:
+    # What S3 says is XML, which begins in the first line; its code says more than the status before it.
+    text = str(error)
+    code = _CODE.search(text)
+    line = text.partition("\n")[0].partition("<?xml")[0].rstrip(": ")
+    return f"{line}: {code[1]}" if code else line or type(error).__name__

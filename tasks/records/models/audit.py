@@ -9,8 +9,9 @@ from tasks.records.models.base import Base, Ms, Str
 
 
 class AuditEntry(Base):
-    """One thing that an operator or a tenant's backend did, saw or heard. Nothing of what was said, or of what was erased,
-    is in it.
+    """One thing that an operator or a tenant's backend did, saw or heard.
+
+    Nothing of what was said, or of what was erased, is in it.
     """
 
     __tablename__ = "audit_entries"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -256,6 +257,34 @@ def test_encrypted_recordings_need_encryption_keys_of_their_own(tmp_path: Path) 
     database: Any = None
     with pytest.raises(InvalidSetting, match="SWITCHBOARD_ENCRYPTION_KEYS"):
         Archive(settings, database, NO_REDIS)
+
+
+@pytest.mark.usefixtures("s3")
+async def test_a_bucket_that_is_missing_is_named_as_what_is_missing_and_no_recording() -> None:
+    objects = ObjectStore("s3://nowhere/recordings")
+    # In one request, and in parts.
+    for size in (1, 11 << 20):
+        with pytest.raises(RecordingUnavailable, match="NoSuchBucket"):
+            await objects.put("acme/RM_1/1-x.ogg", pieces(bytes(size)))
+    with pytest.raises(RecordingUnavailable, match="NoSuchBucket"):
+        await objects.delete_below("acme/RM_1")
+
+
+@pytest.mark.usefixtures("s3")
+async def test_a_bucket_that_keeps_what_is_deleted_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    for bucket, states in (("plain", []), ("versioned", ["Enabled"]), ("suspended", ["Enabled", "Suspended"])):
+        async with httpx.AsyncClient(base_url=os.environ["AWS_ENDPOINT_URL"]) as owner:
+            assert (await owner.put(f"/{bucket}")).is_success
+            for state in states:
+                body = f"<VersioningConfiguration><Status>{state}</Status></VersioningConfiguration>"
+                assert (await owner.put(f"/{bucket}?versioning", content=body)).is_success
+        objects = ObjectStore(f"s3://{bucket}/recordings")
+        caplog.clear()
+        for size in (1, 11 << 20):
+            await objects.put(f"acme/RM_1/{size}.ogg", pieces(bytes(size)))
+        said = [record.message for record in caplog.records if record.name.startswith("switchboard")]
+        warning = "the bucket keeps what is deleted: switch its versioning off"
+        assert said == ([warning] if bucket == "versioned" else []), bucket
 
 
 async def test_an_object_store_that_is_away_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
