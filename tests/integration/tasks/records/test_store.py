@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from tasks.records import CallFilter, Database, DatabaseUnavailable, InvalidCursor, RecordStore, UsageLine
 from tasks.records.erasure import Eraser, RecordErasure
+from tasks.records.models import AuditEntry
 from tasks.rooms import AttemptEnding, CallState, EndedBy, LossCause
 from tasks.settings import DatabaseSettings
 from tests.support.databases import OPENED_MS, USAGE, attempt_entry, call_entry, write
@@ -207,6 +211,23 @@ async def test_erasure_leaves_the_bare_record_and_nothing_that_is_written_later_
     again = await store.get_call("RM_1")
     assert again is not None
     assert again.call.erased_ms == found.call.erased_ms
+
+
+async def test_consoles_that_try_one_request_at_once_are_one_entry_and_a_command_that_is_repeated_is_two(
+    database: Database,
+) -> None:
+    await write(database, [attempt_entry("RM_1"), call_entry("RM_1")])
+    erasure = RecordErasure(database)
+    request, command = Eraser("backend of acme", request="acme RM_1 k1"), Eraser("command of ann")
+    await asyncio.gather(*(erasure.begin("RM_1", request, tenant="acme") for _ in range(4)))
+    for _ in range(2):
+        assert await erasure.begin("RM_1", command) == "acme"
+    # The room was opened again, which is another call.
+    await write(database, [call_entry("RM_1", opened_ms=OPENED_MS + 1, attempts=0)])
+    assert await erasure.begin("RM_1", request, tenant="acme") == "acme"
+    async with database.transaction() as connection:
+        names = list((await connection.execute(select(AuditEntry.operator))).scalars())
+    assert Counter(names) == {"backend of acme": 2, "command of ann": 2}
 
 
 @pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
