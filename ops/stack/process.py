@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 
@@ -19,6 +20,21 @@ from ops.stack import die_with_parent
 from ops.stack.errors import ProcessDied, ProcessNotReady
 
 TAIL_LINES = 15
+
+
+class Spawned(Protocol):
+    """A started process, of which asyncio's is one."""
+
+    @property
+    def pid(self) -> int:
+        """Its id."""
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit status, or None while it runs."""
+
+    async def wait(self) -> int:
+        """Wait until it has ended, and return its exit status."""
 
 
 class ManagedProcess(ABC):
@@ -41,7 +57,7 @@ class ManagedProcess(ABC):
         self.env = dict(env)
         self.log = directory / f"{name}.log"
         self.started_in_seconds = 0.0
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Spawned | None = None
 
     @abstractmethod
     def command(self) -> list[str]:
@@ -70,11 +86,22 @@ class ManagedProcess(ABC):
         Raises ProcessDied or ProcessNotReady with the end of its log. Then, and when cancelled, the process is killed.
         """
         began = time.monotonic()
+        self._process = await self.spawn(self.command())
+        try:
+            await self._wait_until_ready()
+        except BaseException:
+            self.kill()
+            await self._process.wait()
+            raise
+        self.started_in_seconds = time.monotonic() - began
+
+    async def spawn(self, command: list[str]) -> Spawned:
+        """Start the process without waiting until it is ready."""
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            self._process = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid())),
-                *self.command(),
+                *command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,
@@ -84,13 +111,6 @@ class ManagedProcess(ABC):
             )
         finally:
             os.close(log)
-        try:
-            await self._wait_until_ready()
-        except BaseException:
-            self.kill()
-            await self._process.wait()
-            raise
-        self.started_in_seconds = time.monotonic() - began
 
     async def stop(self) -> None:
         """Stop the process: SIGTERM, and after at most `stop_seconds` SIGKILL to all that is left of its group.

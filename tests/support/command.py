@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import json
-import os
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 from ops.stack import environment
-from tests.support import fork_server
+from tests.support import fork_client, fork_server
 
 SECONDS = 120
 MOST_BYTES = 10**8
@@ -40,16 +34,18 @@ async def switchboard(env: Mapping[str, str], *arguments: str | Path, stdin: str
         "env": environment.merged(environment.inherited(), env),
         "cwd": str(Path.cwd()),
         "stdin": stdin,
+        "log": None,
     }
     async with asyncio.timeout(SECONDS):
-        reader, writer = await asyncio.open_unix_connection(_server(), limit=MOST_BYTES)
+        reader, writer = await asyncio.open_unix_connection(fork_client.server(fork_server.COMMANDS), limit=MOST_BYTES)
         try:
             writer.write(json.dumps(request).encode() + b"\n")
             reply = json.loads(await reader.readline())
         finally:
             writer.close()
             await writer.wait_closed()
-    return reply["status"], reply["output"], reply["errors"]
+    output, errors = reply["outputs"]
+    return reply["status"], output, errors
 
 
 async def fresh_switchboard(
@@ -68,29 +64,3 @@ async def fresh_switchboard(
     )
     output, errors = await asyncio.wait_for(command.communicate(stdin.encode()), SECONDS)
     return command.returncode, output.decode(), errors.decode()
-
-
-@cache
-def _server() -> str:
-    """Start the process that commands are forked from, once in a lane. Return the path of its socket."""
-    folder = tempfile.mkdtemp(prefix="switchboard-commands-")
-    path = os.path.join(folder, "socket")  # noqa: PTH118 - a str is what asyncio takes
-    server = subprocess.Popen(
-        [sys.executable, "-m", fork_server.__name__, path],
-        env=environment.inherited(),
-        # Both ends are gone with this process, and then it ends.
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-
-    def stop() -> None:
-        assert server.stdin is not None
-        server.stdin.close()
-        server.wait()
-        shutil.rmtree(folder)
-
-    atexit.register(stop)
-    assert server.stdout is not None
-    with server.stdout as said:
-        assert said.readline() == b"ready\n"
-    return path

@@ -1,12 +1,16 @@
-"""A process that has imported the modules of commands, and forks itself for each `python -m MODULE` that it is sent.
+"""A process that has imported modules, and forks itself for each `python -m MODULE` that it is sent.
 
-Most of what a command costs is its imports: half a second of CPU, again for each of some hundred in the tests. A fork
-is a process of its own with its own environment, arguments and standard streams, and it ends as any other one.
+Most of what a short process costs is its imports: half a second of CPU for a command, and 1.6 of the two seconds of a
+worker's start, again for each of some hundred in the tests. A fork is a process of its own with its own environment,
+arguments and standard streams, and it ends as any other one.
+
+What is imported beforehand must neither read the environment nor start a thread.
 """
 
 from __future__ import annotations
 
 import atexit
+import ctypes
 import gc
 import importlib
 import json
@@ -20,26 +24,59 @@ import threading
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-# Not `ops.cli` itself, which each command runs as its main module.
-PRELOADED = (
-    "livekit.api",
-    "ops.commands.calls.erase",
-    "ops.commands.calls.listing",
-    "ops.commands.calls.operations",
-    "ops.commands.calls.show",
-    "ops.commands.calls.why",
-    "ops.commands.dead_letters",
-    "ops.commands.doctor.command",
-    "ops.commands.drain",
-    "ops.commands.keys.command",
-    "ops.commands.ps",
-    "ops.commands.tenants.command",
-    "ops.commands.usage",
-    "tasks.reconcile.rescuer",
+COMMANDS = "commands"
+"""The `switchboard` commands, the receiver and the console."""
+WORKERS = "workers"
+
+# Neither `ops.cli` nor `tasks.celery`, which read the settings or are run as the main module.
+PRELOADED = MappingProxyType(
+    {
+        COMMANDS: (
+            "livekit.api",
+            "ops.commands.calls.erase",
+            "ops.commands.calls.listing",
+            "ops.commands.calls.operations",
+            "ops.commands.calls.show",
+            "ops.commands.calls.why",
+            "ops.commands.database",
+            "ops.commands.dead_letters",
+            "ops.commands.doctor.command",
+            "ops.commands.drain",
+            "ops.commands.keys.command",
+            "ops.commands.probe.command",
+            "ops.commands.ps",
+            "ops.commands.records",
+            "ops.commands.tenants.command",
+            "ops.commands.usage",
+            "ops.console.app",
+            "ops.metrics.command",
+            "tasks.reconcile.rescuer",
+            "uvicorn.lifespan.on",
+            "uvicorn.loops.auto",
+            "uvicorn.main",
+            "uvicorn.protocols.http.auto",
+            "uvicorn.protocols.websockets.auto",
+            "webhooks.app",
+        ),
+        WORKERS: (
+            "celery.apps.worker",
+            "celery.bin.celery",
+            "celery.worker.consumer",
+            "tasks.call.task",
+            "tasks.worker.bootsteps",
+        ),
+    }
 )
+PR_SET_PDEATHSIG = 1
 STDIN = 0
+FIRST_FILE = 3
+MOST_FILES = 1 << 20
+MOST_STATUS = 4096
+"""Bytes of a reply without output."""
 
 
 @dataclass
@@ -49,30 +86,31 @@ class _Running:
     pid: int
     pidfd: int
     connection: socket.socket
-    files: list[int]
+    outputs: list[int]
 
     def reply(self) -> None:
         """Send what came of it, and close all of it."""
         _, status = os.waitpid(self.pid, 0)
-        output, errors = (os.pread(file, os.fstat(file).st_size, 0).decode() for file in self.files[1:])
-        reply = {"status": os.waitstatus_to_exitcode(status), "output": output, "errors": errors}
+        outputs = [os.pread(file, os.fstat(file).st_size, 0).decode() for file in self.outputs]
+        reply = {"status": os.waitstatus_to_exitcode(status), "outputs": outputs}
         # Nobody may be there any more who has asked.
         with suppress(OSError), self.connection:
             self.connection.sendall(json.dumps(reply).encode() + b"\n")
-        for file in (*self.files, self.pidfd):
+        for file in (*self.outputs, self.pidfd):
             os.close(file)
 
 
-def serve(path: str) -> dict[str, Any] | None:
+def serve(path: str, kind: str) -> dict[str, Any] | None:
     """Answer requests on this Unix socket until stdin is closed. Return the request in a process that is to run it."""
+    # numpy has a thread for each core else, and a lock that another thread holds would stay locked in the fork.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     gc.disable()
-    for module in PRELOADED:
+    for module in PRELOADED[kind]:
         importlib.import_module(module)
     # Else the first collection in each fork would copy all of it.
     gc.freeze()
     gc.enable()
-    # A lock that another thread holds would stay locked in the fork.
-    assert threading.active_count() == 1
+    assert threading.active_count() == len([*Path("/proc/self/task").iterdir()]) == 1
     running: dict[int, _Running] = {}
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
@@ -96,24 +134,48 @@ def serve(path: str) -> dict[str, Any] | None:
 
 def _start(request: dict[str, Any], connection: socket.socket) -> _Running | None:
     """Fork a process with streams of its own. Returns None in that one."""
-    files = [os.memfd_create(name) for name in ("stdin", "stdout", "stderr")]
-    os.write(files[STDIN], request["stdin"].encode())
-    os.lseek(files[STDIN], 0, os.SEEK_SET)
+    server = os.getpid()
+    if request["log"] is None:
+        streams = [os.memfd_create(name) for name in ("stdin", "stdout", "stderr")]
+        os.write(streams[STDIN], request["stdin"].encode())
+        os.lseek(streams[STDIN], 0, os.SEEK_SET)
+    else:
+        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        streams = [os.open(os.devnull, os.O_RDONLY), log, log]
     pid = os.fork()
-    if pid:
-        return _Running(pid, os.pidfd_open(pid), connection, files)
-    for number, file in enumerate(files):
-        os.dup2(file, number)
-    return None
+    if not pid:
+        for number, file in enumerate(streams):
+            os.dup2(file, number)
+        if request["log"] is not None:
+            _detach(server)
+            # Only now may its whole group be signalled.
+            connection.sendall(json.dumps({"pid": os.getpid()}).encode() + b"\n")
+        return None
+    if request["log"] is None:
+        os.close(streams[STDIN])
+        return _Running(pid, os.pidfd_open(pid), connection, streams[1:])
+    for file in {*streams}:
+        os.close(file)
+    return _Running(pid, os.pidfd_open(pid), connection, [])
+
+
+def _detach(server: int) -> None:
+    """Lead a session, and end with the server: as the processes of a stack."""
+    os.setsid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != server:
+        os._exit(1)
 
 
 def run(request: dict[str, Any]) -> int:
     """Run the module of the request as `python -m` does, and return the exit status."""
+    # Those of the server and of the processes beside this one.
+    os.closerange(FIRST_FILE, MOST_FILES)
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
     more = [folder for folder in request["env"]["PYTHONPATH"].split(os.pathsep) if folder not in sys.path]
-    sys.path[1:1] = more
+    sys.path[:1] = [request["cwd"], *more]
     module, *arguments = request["arguments"]
     sys.argv[1:] = arguments
     try:
@@ -129,8 +191,10 @@ def run(request: dict[str, Any]) -> int:
     return 0
 
 
-if __name__ == "__main__" and (received := serve(sys.argv[1])) is not None:
+if __name__ == "__main__" and (received := serve(sys.argv[1], sys.argv[2])) is not None:
     exit_status = run(received)
+    # As the interpreter does, in this order.
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -17,6 +17,8 @@ from tests.bench.scaling.forecast import capacities, memory_bytes
 from tests.bench.scaling.recording import record
 from tests.bench.scaling.results import Results
 
+pytestmark = pytest.mark.usefixtures("own_interpreters")
+
 SOME_HEARTBEATS = "2.5"
 SMALL = ["--rooms", "100", "--calls", "5", "--seconds", "0.5", "--highest", "25"]
 

@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ops.stack.redis import RedisServer
 from tasks.queue.dispatcher import Dispatcher
 from tasks.rooms import RoomStore
 from tests.integration.tasks.worker.calling import calling, ends
 from tests.support.waiting import until
+
+pytestmark = pytest.mark.usefixtures("own_interpreters")
 
 LEAK = """
 import mmap, multiprocessing, os, pathlib, time

@@ -14,6 +14,8 @@ from tasks.rooms import RoomStore
 from tests.support.tenants import declare
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.usefixtures("own_interpreters")
+
 COMMANDS = {
     "worker": ["-m", "celery", "-A", "tasks", "worker", "-Q", "premium"],
     "receiver": ["-m", "uvicorn", "--factory", "webhooks.app:create_app", "--port", "0"],
