@@ -69,6 +69,5 @@ class RequestedErasure:
 
 def _eraser(request: ErasureRequest) -> Eraser:
     # A request is tried until it is done. The same key may ask again, which is no other erasure.
-    return Eraser(
-        name=f"backend of {request.tenant}", detail=f"by the API, key {request.api_key}", request=request.member
-    )
+    key = f", key {request.api_key}" if request.api_key else ""
+    return Eraser(f"backend of {request.tenant}", f"by the API{key}", request=request.member)

@@ -16,16 +16,19 @@ SEPARATOR = "\0"
 
 @dataclass(frozen=True, slots=True)
 class ErasureRequest:
-    """A call that is to be erased, if it is this tenant's. `api_key`: the id of the key of the backend that asks."""
+    """A call that is to be erased, if it is this tenant's.
+
+    `api_key`: the id of the key of the backend that asks; "" in a request of an older receiver.
+    """
 
     tenant: str
     sid: str
-    api_key: str
+    api_key: str = ""
 
     @property
     def member(self) -> str:
         """The member of the sorted set."""
-        return SEPARATOR.join((self.tenant, self.sid, self.api_key))
+        return SEPARATOR.join((self.tenant, self.sid, *([self.api_key] if self.api_key else [])))
 
 
 class ErasureRequests:

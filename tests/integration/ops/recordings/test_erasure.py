@@ -176,6 +176,19 @@ async def test_what_a_backend_has_asked_for_is_erased_and_nothing_of_another_ten
     assert await rooms.redis.exists(keys.conversation("RM_2")) == 1
 
 
+async def test_a_request_of_a_receiver_that_is_not_upgraded_yet_is_done_too(
+    settings: Settings, rooms: RoomStore
+) -> None:
+    await recorded_call(settings, rooms, "RM_1", NUMBER)
+    redis: Any = rooms.redis
+    await redis.zadd(keys.ERASURES, {"acme\0RM_1": 1})
+    async with Database.open(settings.database) as database:
+        assert await Archive(settings, database, rooms.redis).requested.erase_requested() == 1
+        (entry,) = await Audit(database).newest()
+    assert (entry.operator, entry.detail) == ("backend of acme", "by the API")
+    assert await ErasureRequests(rooms.redis).oldest(10) == []
+
+
 async def test_a_request_that_cannot_be_done_now_stays_and_holds_up_no_other(
     settings: Settings, rooms: RoomStore, tmp_path: Path
 ) -> None:
