@@ -68,10 +68,10 @@ async def test_a_signal_that_ends_it_is_its_exit_status(tmp_path: Path, monkeypa
     monkeypatch.setattr(fork_client, "kind_of", lambda *_: fork_server.COMMANDS)
     process = Module(tmp_path, "signal.pause()")
     await process.start()
-    assert process.running
+    states = [process.running]
     process.kill()
     assert await process.exited() == -signal.SIGKILL
-    assert not process.running
+    assert [*states, process.running] == [True, False]
     assert not psutil.pid_exists(process.pid)
 
 
