@@ -25,7 +25,8 @@ logger = logging.getLogger("switchboard.tasks.worker")
 class Heartbeat:
     """The writer of a worker's status, which expires. A failure that blocks the main process is followed by a pause.
 
-    `predecessor`: a process that has ended, whose name this one takes over: see `tasks.worker.presence.node_name`.
+    `predecessor`: a process that has ended, whose name this one takes over: see `tasks.worker.presence.node_name`. One
+    that is found to have ended later is taken over, too: the last heartbeat of a process may reach Redis after its end.
     """
 
     def __init__(self, redis: Redis, outage: Outage, predecessor: str) -> None:
@@ -45,16 +46,15 @@ class Heartbeat:
         self._paused_until = 0.0
 
     def beat(self, status: WorkerStatus) -> None:
-        """Write the status, unless another process has the name."""
+        """Write the status, unless another process that has not ended has the name."""
         began = time.monotonic()
         if began < self._paused_until:
             return
-        fields = [part for field in status.fields().items() for part in field]
         try:
-            answer = self._beat(
-                keys=[keys.worker(status.node)],
-                args=[self._process, self._predecessor, EXPIRE_MS, keys.INSTALLATION, *fields],
-            )
+            holder, digest = self._write(status)
+            if holder and _has_ended(holder):
+                self._predecessor = holder
+                holder, digest = self._write(status)
         except (RedisError, OSError) as error:
             # An error reply takes no time, and may be over with the next beat.
             if time.monotonic() - began > SLOW_SECONDS:
@@ -62,7 +62,7 @@ class Heartbeat:
             self._outage.failed(error)
             return
         self._outage.answered()
-        self.name_holder, self.installation_digest = cast("list[str]", answer)
+        self.name_holder, self.installation_digest = holder, digest
 
     def remove(self, node: str) -> None:
         """Remove the status of a worker that stops; not that of another process with its name."""
@@ -72,6 +72,16 @@ class Heartbeat:
                 self._redis.delete(key)
         except (RedisError, OSError):
             logger.warning("heartbeat not removed; it will expire")
+
+    def _write(self, status: WorkerStatus) -> list[str]:
+        fields = [part for field in status.fields().items() for part in field]
+        arguments = [self._process, self._predecessor, EXPIRE_MS, keys.INSTALLATION, *fields]
+        return cast("list[str]", self._beat(keys=[keys.worker(status.node)], args=arguments))
+
+
+def _has_ended(holder: str) -> bool:
+    identity = ProcessIdentity.parse(holder)
+    return identity is not None and identity.has_ended is True
 
 
 def _source() -> str:

@@ -58,6 +58,19 @@ def test_the_name_of_a_process_that_has_ended_here_is_taken_over_at_once(redis: 
     assert not redis.exists(keys.worker(NODE))
 
 
+def test_a_heartbeat_that_arrives_after_the_end_of_its_process_does_not_keep_the_name(
+    redis: Redis, switchboard_env: dict[str, str]
+) -> None:
+    """It was on its way while Redis could not be reached, and the worker was started again meanwhile."""
+    heartbeat = Heartbeat(redis, OUTAGE, claim_node_name(redis, NODE))
+    presence = WorkerPresence(redis, Settings.read(), heartbeat)
+    beat_as(redis, str(ProcessIdentity(ProcessIdentity.current().machine, 2**22 + 1, "1")))
+    heartbeat.beat(STATUS)
+    presence.require_name(NODE)
+    assert heartbeat.name_holder == ""
+    assert cast("Any", redis.hget(keys.worker(NODE), "process")) == str(ProcessIdentity.current())
+
+
 def test_the_name_of_a_process_elsewhere_is_free_when_its_heartbeat_has_expired(redis: Redis) -> None:
     beat_as(redis, ELSEWHERE, expire_ms=1000)
     claim_node_name(redis, NODE)
