@@ -18,5 +18,6 @@ when such a name moves.
     inference_server        the process for models of plugins, and a call's client of it
     turn_detector_server    the process for the end-of-turn model, and a call's client of it
     plugin_clients          HTTP clients inside plugins: without what they took from the environment; one TLS context
+    unheard_speech          speech that is interrupted before a caller listens: the agent is heard afterwards
     speaking_rate           the analysis of the agent's speech by which its transcript keeps pace, cheaper
 """

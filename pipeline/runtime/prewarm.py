@@ -25,6 +25,7 @@ from pipeline.runtime.agent_hooks import load_hooks
 from pipeline.runtime.job_runner import Inference, JobRunner
 from pipeline.runtime.plugin_clients import share_certificates
 from pipeline.runtime.speaking_rate import analyse_at_once
+from pipeline.runtime.unheard_speech import outlive_interruptions
 
 # livekit-agents imports them in functions, so only in a call.
 LATE_IMPORTS = ("livekit.agents.llm.async_toolset", "livekit.agents.voice.report", "numpy.fft")
@@ -48,6 +49,7 @@ def prewarm_worker(agents: Iterable[str]) -> PrewarmReport:
     """Import livekit-agents with its model weights, and the agents, in the process that forks."""
     from livekit.agents.ipc import _preload  # noqa: F401, PLC0415 - importing it is the work
 
+    outlive_interruptions()
     warm_up()
     missing: list[AgentNotFound] = []
     without_effect: dict[str, tuple[str, ...]] = {}
