@@ -74,7 +74,7 @@ class Heartbeat:
             logger.warning("heartbeat not removed; it will expire")
 
     def _write(self, status: WorkerStatus) -> list[str]:
-        fields = [part for field in status.fields().items() for part in field]
+        fields: list[Any] = [part for field in status.fields().items() for part in field]
         arguments = [self._process, self._predecessor, EXPIRE_MS, keys.INSTALLATION, *fields]
         return cast("list[str]", self._beat(keys=[keys.worker(status.node)], args=arguments))
 

@@ -57,7 +57,13 @@ async def test_a_signal_to_the_process_group_begins_a_drain_in_which_the_call_an
     env = {**switchboard_env, "LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE": "1"}
     async with calling(redis_server, env, dispatcher, rooms, tmp_path, STUBBORN) as worker:
         child = await worker.child()
-        programs = psutil.Process(child).children()
+        programs: list[psutil.Process] = []
+
+        async def started() -> bool:
+            programs[:] = psutil.Process(child).children()
+            return [program.name() for program in programs] == ["sleep"]
+
+        await until(started)
         others = [process.pid for process in psutil.Process(worker.process.pid).children()]
         assert len(others) >= 3
 
