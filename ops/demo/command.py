@@ -56,10 +56,12 @@ def stack_options(options: DemoOptions, binaries: Binaries, external: ExternalLi
     # A slot for each simultaneous call of the tier, as a child answers one call and is then replaced; with --keep one
     # more, for a guest.
     slots = -(-options.calls // len(tenants.TENANTS)) + options.keep
+    # A guest may call each of them, on the console.
+    answered = tenants.TENANTS if options.keep else tenants.TENANTS[: options.calls]
     return StackOptions(
         directory=directory,
         binaries=binaries,
-        workers=tuple(WorkerSpec(tenant.tier, (tenant.tier,), slots=slots) for tenant in tenants.TENANTS),
+        workers=tuple(WorkerSpec(tenant.tier, (tenant.tier,), slots=slots) for tenant in answered),
         tenants=directory / "tenants.toml",
         env={
             # The callers share this machine, so its load says nothing about the workers.

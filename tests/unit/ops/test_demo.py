@@ -64,20 +64,19 @@ def test_the_caller_knows_every_beginning_of_the_story() -> None:
 
 
 @pytest.mark.parametrize(
-    ("calls", "keep", "slots"), [(1, False, 1), (3, False, 1), (4, False, 2), (1, True, 2), (7, True, 4)]
+    ("calls", "keep", "tiers", "slots"),
+    [(1, False, 1, 1), (2, False, 2, 1), (3, False, 3, 1), (4, False, 3, 2), (1, True, 3, 2), (7, True, 3, 4)],
 )
-def test_each_worker_has_a_slot_for_each_of_its_calls_and_for_a_guest(
+def test_each_tier_with_calls_has_a_worker_with_a_slot_for_each_of_them_and_for_a_guest(
     calls: int,
     keep: bool,  # noqa: FBT001 - a parameter of a test
+    tiers: int,
     slots: int,
 ) -> None:
     options = stack_options(DemoOptions(calls=calls, keep=keep, directory=Path("/run")), Binaries(Path("/redis")))
 
-    assert [(worker.queues, worker.slots) for worker in options.workers] == [
-        (("premium",), slots),
-        (("standard",), slots),
-        (("free",), slots),
-    ]
+    expected = [(("premium",), slots), (("standard",), slots), (("free",), slots)]
+    assert [(worker.queues, worker.slots) for worker in options.workers] == expected[:tiers]
 
 
 def test_both_sides_times_lie_on_one_scale_that_begins_when_the_room_started() -> None:
