@@ -16,7 +16,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-LANES_PER_CORE = 2.5
+LANES_PER_CORE = 3.5
 MOST_LANES = 8
 LONGEST_FIRST = (
     "tests/chaos/",
