@@ -22,6 +22,8 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any, cast
 
+from redis.asyncio import Redis
+
 from ops.caller.caller import Caller
 from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
 from tasks.records import CallFilter, Database, RecordStore, TenantUsage
@@ -50,7 +52,8 @@ class Usage:
         self.faults: Counter[str] = Counter()
         self.failed: list[str] = []
         self.sids: list[str] = []
-        self._draining = asyncio.Lock()
+        # One fault at a time: each is of one call, and would be another one's, too.
+        self._breaking = asyncio.Lock()
 
     async def call(self, number: int) -> None:
         """Make one call."""
@@ -67,16 +70,18 @@ class Usage:
             self.sids.append(caller.room_sid)
             await caller.wait_for_answer(0, quiet_seconds=1.0, timeout_seconds=ANSWER_SECONDS)
             await self._ask(caller)
-            room = await self.running.reaches(caller.room_sid, State.RUNNING)
-            await self._break(fault, room, caller)
+            async with self._breaking:
+                room = await self.running.reaches(caller.room_sid, State.RUNNING)
+                await self._break(fault, room, caller)
             await self._ask(caller)
         if fault == "redis":
             redis = self.running.stack.redis
-            redis.pause()
-            try:
-                await asyncio.sleep(AWAY_SECONDS)
-            finally:
-                redis.resume()
+            async with self._breaking:
+                redis.pause()
+                try:
+                    await asyncio.sleep(AWAY_SECONDS)
+                finally:
+                    redis.resume()
         await self.running.reaches(room.sid, State.ENDED, LAST_SECONDS)
 
     async def _ask(self, caller: Caller) -> None:
@@ -96,10 +101,9 @@ class Usage:
             await caller.listener.wait_for_sound(before, ANSWER_SECONDS)
             await caller.listener.wait_for_silence(1.0, ANSWER_SECONDS)
         elif fault == "drained":
-            async with self._draining:
-                worker = next(each for each in self.running.stack.workers.values() if each.node == room.worker)
-                await self.running.switchboard("drain", worker.node, "--now", "--wait")
-                await worker.start()
+            worker = next(each for each in self.running.stack.workers.values() if each.node == room.worker)
+            await self.running.switchboard("drain", worker.node, "--now", "--wait")
+            await worker.start()
             await self.running.reaches(
                 room.sid, lambda now: now.attempt > room.attempt and "published" in now.steps_ms, LAST_SECONDS
             )
@@ -129,7 +133,8 @@ async def run(calls: int, at_once: int, seed: int, folder: Path) -> tuple[Usage,
     )
     async with (
         Stack.start(options) as stack,
-        stack.redis.client() as client,
+        # It waits while Redis stands still.
+        Redis.from_url(stack.redis.url, decode_responses=True, socket_timeout=3 * AWAY_SECONDS) as client,
         tenant_providers(folder / "keys", TENANT) as providers,
     ):
         running = Installation(stack, RoomStore(client))
