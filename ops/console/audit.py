@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, Select, insert, select
+from sqlalchemy import Row, Select, select
 
 from tasks.errors import SwitchboardError
 from tasks.records import Database
+from tasks.records.insertion import insert_missing
 from tasks.records.models import AuditEntry
 from tasks.settings.process import now_ms
 
@@ -135,10 +136,7 @@ class Audit:
     async def _write(self, rows: Sequence[dict[str, object]]) -> None:
         async with self._database.transaction() as connection:
             # A commit whose answer was lost is written again.
-            ids = [row["id"] for row in rows]
-            there = set((await connection.execute(select(AuditEntry.id).where(AuditEntry.id.in_(ids)))).scalars())
-            if missing := [row for row in rows if row["id"] not in there]:
-                await connection.execute(insert(AuditEntry), missing)
+            await insert_missing(connection, AuditEntry, rows)
 
     def _row(self, entry: Entry) -> dict[str, object]:
         fields: dict[str, object] = {
