@@ -68,7 +68,7 @@ class IntakeStep(bootsteps.StartStopStep):
         redis = connect_blocking(settings.redis)
         consumer.stale_messages = StaleMessages(redis)
         consumer.other_workers = OtherWorkers(redis, consumer.hostname)
-        self._heartbeat = Heartbeat(redis, consumer.outage, self._process.predecessor)
+        self._heartbeat = Heartbeat(redis, consumer.outage)
         self._presence = WorkerPresence(redis, settings, self._heartbeat)
         self._supervision = Supervisor(
             self._process,

@@ -36,7 +36,7 @@ from tasks.worker import death_signal
 from tasks.worker.breaker import CircuitBreaker
 from tasks.worker.pool.call_killer import CallKiller
 from tasks.worker.presence.liveness import Liveness
-from tasks.worker.presence.node_name import NodeNameTaken, claim_node_name
+from tasks.worker.presence.node_name import NodeNameTaken, require_free_name
 from tasks.worker.sidecars.inference import inference
 from tasks.worker.sidecars.janitor import SCOREBOARD
 from tasks.worker.sidecars.sidecar import Sidecar
@@ -61,8 +61,6 @@ class WorkerProcess:
         self.drain = Drain()
         self.breaker = CircuitBreaker()
         self.killer = CallKiller()
-        self.predecessor = ""
-        """A process that has ended and whose node name this worker has."""
         self.liveness: Liveness
         """Made by `start`."""
         self.ignores_hangup = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
@@ -83,7 +81,7 @@ class WorkerProcess:
         Raises NodeNameTaken, NoTenantSigned, AgentNotFound, TrialFailed or KeyRefused if it could answer no call.
         """
         with connect_blocking(self.settings.redis) as client:
-            self.predecessor = claim_node_name(client, node)
+            require_free_name(client, node)
         self.liveness = Liveness(self.folder, node)
         _export(self.settings)
         self._runtime_dir.watch()

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from tasks.redis_client import Outage
 from tasks.rooms import WorkerStatus, keys
-from tasks.worker.presence.process_identity import ProcessIdentity
+from tasks.worker.presence.process_identity import ProcessIdentity, has_ended
 
 BEAT_SECONDS = 0.5
 EXPIRE_MS = 5000
@@ -25,15 +25,14 @@ logger = logging.getLogger("switchboard.tasks.worker")
 class Heartbeat:
     """The writer of a worker's status, which expires. A failure that blocks the main process is followed by a pause.
 
-    `predecessor`: a process that has ended, whose name this one takes over: see `tasks.worker.presence.node_name`. One
-    that is found to have ended later is taken over, too: the last heartbeat of a process may reach Redis after its end.
+    The name of a process that has ended on this host is taken over, whenever it is found: its last heartbeat may reach
+    Redis after its end.
     """
 
-    def __init__(self, redis: Redis, outage: Outage, predecessor: str) -> None:
+    def __init__(self, redis: Redis, outage: Outage) -> None:
         self._redis = redis
         self._outage = outage
         self._process = str(ProcessIdentity.current())
-        self._predecessor = predecessor
         self._paused_until = 0.0
         self._beat = redis.register_script(_source())
         self.name_holder = ""
@@ -52,9 +51,8 @@ class Heartbeat:
             return
         try:
             holder, digest = self._write(status)
-            if holder and _has_ended(holder):
-                self._predecessor = holder
-                holder, digest = self._write(status)
+            if holder and has_ended(holder):
+                holder, digest = self._write(status, predecessor=holder)
         except (RedisError, OSError) as error:
             # An error reply takes no time, and may be over with the next beat.
             if time.monotonic() - began > SLOW_SECONDS:
@@ -73,15 +71,10 @@ class Heartbeat:
         except (RedisError, OSError):
             logger.warning("heartbeat not removed; it will expire")
 
-    def _write(self, status: WorkerStatus) -> list[str]:
+    def _write(self, status: WorkerStatus, *, predecessor: str = "") -> list[str]:
         fields: list[Any] = [part for field in status.fields().items() for part in field]
-        arguments = [self._process, self._predecessor, EXPIRE_MS, keys.INSTALLATION, *fields]
+        arguments = [self._process, predecessor, EXPIRE_MS, keys.INSTALLATION, *fields]
         return cast("list[str]", self._beat(keys=[keys.worker(status.node)], args=arguments))
-
-
-def _has_ended(holder: str) -> bool:
-    identity = ProcessIdentity.parse(holder)
-    return identity is not None and identity.has_ended is True
 
 
 def _source() -> str:

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from tasks.rooms import keys
 from tasks.worker.presence.heartbeat import EXPIRE_MS
-from tasks.worker.presence.process_identity import ProcessIdentity
+from tasks.worker.presence.process_identity import ProcessIdentity, has_ended
 
 POLL_SECONDS = 0.2
 
@@ -33,8 +33,8 @@ class NodeNameTaken(Exception):
         super().__init__(f"A worker {node} is up already{pid}. Give each its own name: -n <name>@%h.")
 
 
-def claim_node_name(redis: Redis, node: str) -> str:
-    """Return when the name is free: the process that has had it and that has ended, or "".
+def require_free_name(redis: Redis, node: str) -> None:
+    """Return when the name is free. The first heartbeat then takes it, also from a process that has ended here.
 
     Raises NodeNameTaken if another process has it. While Redis is away nobody knows; the first heartbeat finds out.
     """
@@ -42,17 +42,12 @@ def claim_node_name(redis: Redis, node: str) -> str:
     try:
         holder = cast("str | None", redis.hget(key, "process"))
         if not holder:
-            return ""
-        identity = ProcessIdentity.parse(holder)
-        has_ended = identity.has_ended if identity else None
-        if has_ended is False:
-            raise NodeNameTaken(node, holder)
-        if has_ended is None and _beats(redis, key):
+            return
+        ended = has_ended(holder)
+        if ended is False or (ended is None and _beats(redis, key)):
             raise NodeNameTaken(node, holder)
     except (RedisError, OSError) as error:
         logger.warning("node name not checked yet", extra={"error": type(error).__name__})
-        return ""
-    return holder
 
 
 def _beats(redis: Redis, key: str) -> bool:

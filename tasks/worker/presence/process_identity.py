@@ -52,6 +52,12 @@ class ProcessIdentity:
         return stat[_STARTED_AT] != self.started_at or stat[_STATE] in _ENDED
 
 
+def has_ended(text: str) -> bool | None:
+    """Return whether the process of an identity that `str` has written has ended, as `ProcessIdentity.has_ended`."""
+    identity = ProcessIdentity.parse(text)
+    return identity.has_ended if identity else None
+
+
 def _machine() -> str:
     return f"{_BOOT_ID.read_text('ascii').strip()}/{Path('/proc/self/ns/pid').readlink()}"
 

@@ -16,7 +16,7 @@ from tasks.redis_client import Outage, connect_blocking
 from tasks.rooms import RoomStore, WorkerStatus, keys
 from tasks.settings import RedisSettings, Settings
 from tasks.worker.presence.heartbeat import Heartbeat
-from tasks.worker.presence.node_name import NodeNameTaken, claim_node_name
+from tasks.worker.presence.node_name import NodeNameTaken, require_free_name
 from tasks.worker.presence.process_identity import ProcessIdentity
 from tasks.worker.presence.worker_presence import WorkerPresence
 
@@ -50,7 +50,8 @@ def test_an_identity_is_read_as_it_was_written_and_knows_whether_its_process_liv
 def test_the_name_of_a_process_that_has_ended_here_is_taken_over_at_once(redis: Redis) -> None:
     ended = str(ProcessIdentity(ProcessIdentity.current().machine, 2**22 + 1, "1"))
     beat_as(redis, ended)
-    heartbeat = Heartbeat(redis, OUTAGE, claim_node_name(redis, NODE))
+    require_free_name(redis, NODE)
+    heartbeat = Heartbeat(redis, OUTAGE)
     heartbeat.beat(STATUS)
     assert heartbeat.name_holder == ""
     assert cast("Any", redis.hget(keys.worker(NODE), "process")) == str(ProcessIdentity.current())
@@ -62,7 +63,8 @@ def test_a_heartbeat_that_arrives_after_the_end_of_its_process_does_not_keep_the
     redis: Redis, switchboard_env: dict[str, str]
 ) -> None:
     """It was on its way while Redis could not be reached, and the worker was started again meanwhile."""
-    heartbeat = Heartbeat(redis, OUTAGE, claim_node_name(redis, NODE))
+    require_free_name(redis, NODE)
+    heartbeat = Heartbeat(redis, OUTAGE)
     presence = WorkerPresence(redis, Settings.read(), heartbeat)
     beat_as(redis, str(ProcessIdentity(ProcessIdentity.current().machine, 2**22 + 1, "1")))
     heartbeat.beat(STATUS)
@@ -73,13 +75,13 @@ def test_a_heartbeat_that_arrives_after_the_end_of_its_process_does_not_keep_the
 
 def test_the_name_of_a_process_elsewhere_is_free_when_its_heartbeat_has_expired(redis: Redis) -> None:
     beat_as(redis, ELSEWHERE, expire_ms=1000)
-    claim_node_name(redis, NODE)
+    require_free_name(redis, NODE)
     assert not redis.exists(keys.worker(NODE))
 
 
 async def test_the_name_of_a_process_elsewhere_that_beats_is_taken(redis: Redis) -> None:
     beat_as(redis, ELSEWHERE)
-    claiming = asyncio.create_task(asyncio.to_thread(claim_node_name, redis, NODE))
+    claiming = asyncio.create_task(asyncio.to_thread(require_free_name, redis, NODE))
     while not claiming.done():
         await asyncio.sleep(0.4)
         beat_as(redis, ELSEWHERE)
@@ -91,7 +93,7 @@ def test_a_worker_neither_overwrites_nor_removes_the_heartbeat_of_another_one(
     redis: Redis, switchboard_env: dict[str, str]
 ) -> None:
     beat_as(redis, ELSEWHERE)
-    heartbeat = Heartbeat(redis, OUTAGE, "")
+    heartbeat = Heartbeat(redis, OUTAGE)
     presence = WorkerPresence(redis, Settings.read(), heartbeat)
     heartbeat.beat(STATUS)
     assert heartbeat.name_holder == ELSEWHERE
@@ -111,7 +113,7 @@ async def test_settings_that_differ_from_the_receivers_are_said_once_for_each_ch
             presence.report()
 
     caplog.set_level(logging.INFO)
-    heartbeat = Heartbeat(redis, OUTAGE, "")
+    heartbeat = Heartbeat(redis, OUTAGE)
     presence = WorkerPresence(redis, Settings.read(switchboard_env | {"SWITCHBOARD_LEASE_TTL_MS": "9000"}), heartbeat)
     heartbeat.beat(STATUS)
     presence.report()
