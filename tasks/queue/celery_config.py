@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from kombu import Queue
+from kombu.transport.redis import SentinelChannel
 
 from tasks.redis_client import sentinel_options
+from tasks.redis_client.failover import CelerysMasterConnection, CelerysTlsMasterConnection
 from tasks.settings import CallSettings, RedisSettings, TierSettings, WorkerSettings, check_celery_settings
 
 
@@ -69,4 +71,7 @@ def broker() -> dict[str, Any]:
 def _sentinel_options(redis: RedisSettings) -> dict[str, Any]:
     if not redis.server.sentinels:
         return {}
+    # kombu has no option for it.
+    SentinelChannel.connection_class = CelerysMasterConnection
+    SentinelChannel.connection_class_ssl = CelerysTlsMasterConnection
     return {"master_name": redis.sentinel_master, "sentinel_kwargs": sentinel_options(redis)}

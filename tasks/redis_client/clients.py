@@ -1,14 +1,8 @@
-"""Clients of Redis for Switchboard's own keys, and the deadline on their answers.
-
-Where Sentinels know the master, each new connection asks them first. When the master changes, connections to the old
-one break, or are closed here, and the next use of each finds the new one.
-"""
+"""Clients of Redis for Switchboard's own keys. Where Sentinels know the master, connections follow it."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import redis
 from redis import asyncio as aioredis
@@ -17,21 +11,15 @@ from redis.asyncio.sentinel import Sentinel as AsyncSentinel
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.driver_info import DriverInfo
-from redis.exceptions import RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from tasks.errors import RedisUnavailable
-from tasks.redis_client import connections
+from tasks.redis_client import connections, failover
 from tasks.settings import RedisSettings
-
-T = TypeVar("T")
 
 CONNECTIONS = 32
 BLOCKING_SECONDS = 1.0
 """Timeout of the blocking client: the event loop of a worker's main process waits for it."""
-SENTINEL_SECONDS = 0.5
-"""Timeout of one Sentinel, after which the next one is asked."""
 
 # Without it each client, and so each call, would look up the version of redis-py among all installed packages.
 _DRIVER = DriverInfo()
@@ -65,9 +53,7 @@ def connect(settings: RedisSettings, *, undecodable: str = "strict") -> aioredis
         return aioredis.Redis.from_pool(pooled)
     sentinel, pool = cast("Any", AsyncSentinel), cast("Any", _MasterPool)
     manager = sentinel(server.addresses, sentinel_kwargs=sentinel_options(settings))
-    options["connection_class"] = (
-        connections.MasterConnection if server.tls is None else connections.TlsMasterConnection
-    )
+    options["connection_class"] = failover.MasterConnection if server.tls is None else failover.TlsMasterConnection
     return aioredis.Redis.from_pool(pool(settings.sentinel_master, manager, **_tls(settings), **options))
 
 
@@ -88,7 +74,7 @@ def connect_blocking(settings: RedisSettings) -> redis.Redis:
         return redis.Redis.from_pool(redis.ConnectionPool(connection_class=kind, **_at(settings), **options))
     manager = cast("Any", Sentinel)(server.addresses, sentinel_kwargs=sentinel_options(settings))
     options["connection_class"] = (
-        connections.BlockingMasterConnection if server.tls is None else connections.BlockingTlsMasterConnection
+        failover.BlockingMasterConnection if server.tls is None else failover.BlockingTlsMasterConnection
     )
     return cast("redis.Redis", manager.master_for(settings.sentinel_master, **_tls(settings), **options))
 
@@ -101,34 +87,9 @@ def sentinel_options(settings: RedisSettings) -> dict[str, Any]:
         **({"ssl": True} if tls else {}),
         **tls,
         "password": None if password is None else password.get_secret_value(),
-        "socket_timeout": SENTINEL_SECONDS,
-        "socket_connect_timeout": SENTINEL_SECONDS,
+        "socket_timeout": failover.SENTINEL_SECONDS,
+        "socket_connect_timeout": failover.SENTINEL_SECONDS,
     }
-
-
-async def within_deadline(action: Awaitable[T], seconds: float) -> T:
-    """Return the result of an action on Redis.
-
-    Raises RedisUnavailable if Redis is away, or has not answered after so many seconds.
-    """
-    request = asyncio.ensure_future(action)
-    # Not asyncio.timeout: redis-py waits with `asyncio.wait_for`, which in Python 3.11 swallows a cancellation that
-    # comes together with the answer, and then outlasts the deadline.
-    answered, _ = await asyncio.wait({request}, timeout=seconds)
-    if not answered:
-        request.cancel()
-        request.add_done_callback(_discard_error)
-        raise RedisUnavailable(seconds=seconds, error="no answer")
-    try:
-        return request.result()
-    except (RedisError, OSError) as error:
-        raise RedisUnavailable(seconds=seconds, error=type(error).__name__) from error
-
-
-def _discard_error(request: asyncio.Future[T]) -> None:
-    # asyncio would log an exception that nobody has retrieved.
-    if not request.cancelled():
-        request.exception()
 
 
 def _at(settings: RedisSettings) -> dict[str, Any]:

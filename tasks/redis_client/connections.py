@@ -11,9 +11,7 @@ from typing import Any, cast
 
 from redis import asyncio as aioredis
 from redis import connection as blocking
-from redis import sentinel as blocking_sentinel
 from redis.asyncio import connection as async_
-from redis.asyncio import sentinel as async_sentinel
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MasterDownError, ReadOnlyError, ResponseError
 
@@ -27,7 +25,9 @@ def takes_no_writes(error: ResponseError) -> bool:
     return isinstance(error, ReadOnlyError | MasterDownError) or _TAKES_NO_WRITES.search(str(error)) is not None
 
 
-class _AsyncLeaving:
+class AsyncLeaving:
+    """For connections of an event loop."""
+
     async def read_response(self, *args: Any, **options: Any) -> Any:
         """Read one reply. Raises redis-py's ConnectionError, with the connection closed, where it is no master's."""
         try:
@@ -39,7 +39,9 @@ class _AsyncLeaving:
             raise RedisConnectionError(str(error)) from error
 
 
-class _BlockingLeaving:
+class BlockingLeaving:
+    """For connections of a process without an event loop."""
+
     def read_response(self, *args: Any, **options: Any) -> Any:
         """Read one reply. Raises redis-py's ConnectionError, with the connection closed, where it is no master's."""
         try:
@@ -51,51 +53,17 @@ class _BlockingLeaving:
             raise RedisConnectionError(str(error)) from error
 
 
-class _AsyncAsking(_AsyncLeaving):
-    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's signature
-        """Connect first, if the connection was lost: redis-py would go back to the old master."""
-        connection = cast("Any", self)
-        if not connection.is_connected:
-            await connection.connect()
-        await cast("Any", super()).send_packed_command(command, check_health)
-
-
-class _BlockingAsking(_BlockingLeaving):
-    def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: FBT001, FBT002 - redis-py's signature
-        """Connect first, if the connection was lost: redis-py would go back to the old master."""
-        connection = cast("Any", self)
-        if not connection.is_connected:
-            connection.connect()
-        cast("Any", super()).send_packed_command(command, check_health)
-
-
-class Connection(_AsyncLeaving, aioredis.Connection):
+class Connection(AsyncLeaving, aioredis.Connection):
     """A connection to one address."""
 
 
-class TlsConnection(_AsyncLeaving, async_.SSLConnection):
+class TlsConnection(AsyncLeaving, async_.SSLConnection):
     """The same with TLS."""
 
 
-class MasterConnection(_AsyncAsking, async_sentinel.SentinelManagedConnection):
-    """A connection to the master that the Sentinels name. It asks them again after it was lost."""
-
-
-class TlsMasterConnection(_AsyncAsking, async_sentinel.SentinelManagedSSLConnection):
-    """The same with TLS."""
-
-
-class BlockingConnection(_BlockingLeaving, blocking.Connection):
+class BlockingConnection(BlockingLeaving, blocking.Connection):
     """A connection to one address, for a process without an event loop."""
 
 
-class BlockingTlsConnection(_BlockingLeaving, blocking.SSLConnection):
-    """The same with TLS."""
-
-
-class BlockingMasterConnection(_BlockingAsking, blocking_sentinel.SentinelManagedConnection):
-    """A connection to the master that the Sentinels name, for a process without an event loop."""
-
-
-class BlockingTlsMasterConnection(_BlockingAsking, blocking_sentinel.SentinelManagedSSLConnection):
+class BlockingTlsConnection(BlockingLeaving, blocking.SSLConnection):
     """The same with TLS."""

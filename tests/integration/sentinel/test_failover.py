@@ -16,7 +16,8 @@ from ops.stack import Binaries, Worker, WorkerSpec, environment
 from tasks.errors import RedisUnavailable
 from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
 from tasks.reconcile.livekit_sync import LiveKitSync
-from tasks.redis_client import connect
+from tasks.redis_client import connect, connect_blocking
+from tasks.redis_client.failover import ASK_SECONDS
 from tasks.rooms import Room, RoomStore, State
 from tasks.settings import RedisSettings, Settings
 from tests.integration.sentinel.replicated import MASTER, Replicated
@@ -123,6 +124,44 @@ async def test_a_call_is_answered_after_a_failover_and_a_queued_room_is_kept(
     assert queued is not None
     assert queued.state is State.QUEUED
     assert isinstance(await rooms.claim("RM_queued", 1, claimant="a", worker="celery@one", pid=1), Room)
+
+
+@pytest.mark.parametrize("replicated", ["without TLS", WITH_TLS], indirect=True)
+async def test_after_a_planned_failover_all_connections_are_to_the_new_master(
+    replicated: Replicated, dispatcher: Dispatcher, rooms: RoomStore, worker: Worker
+) -> None:
+    """The old one takes writes for some 10 s more, which are lost then."""
+
+    async def named() -> bool:
+        async with replicated.sentinels[0].client() as client:
+            sentinel: Any = client
+            _, port = await sentinel.sentinel_get_master_addr_by_name(MASTER)
+            return bool(port == replicated.replica.port)
+
+    with connect_blocking(RedisSettings.read()) as blocking:
+        await dispatcher.ping()
+        await rooms.get("RM_none")
+        blocking.ping()
+        async with replicated.sentinels[0].client() as client:
+            sentinel: Any = client
+            await sentinel.execute_command("SENTINEL", "FAILOVER", MASTER)
+        await until(named)
+        # So long a connection is not looked after.
+        await asyncio.sleep(ASK_SECONDS)
+        blocking.set("written by", "blocking")
+        assert await dispatcher.open(RoomInfo("RM_answered", "call-acme-1")) is DispatchResult.QUEUED
+        assert await rooms.get("RM_answered") is not None
+        async with replicated.replica.client() as client:
+            new_master = RoomStore(client)
+
+            async def claimed() -> bool:
+                room = await new_master.get("RM_answered")
+                return room is not None and "claimed" in room.steps_ms
+
+            assert await client.get("written by") == "blocking"
+            # The worker has left the old one, too.
+            await until(claimed, 5)
+        assert await replicated.master.role() == "master", "it was a replica already, and took nothing"
 
 
 @pytest.mark.parametrize("replicated", [WITH_TLS], indirect=True)
