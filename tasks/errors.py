@@ -7,7 +7,7 @@ that attempt is one of the few that a call has. `of_worker`: another worker may 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class SwitchboardError(Exception):
@@ -20,6 +20,15 @@ class SwitchboardError(Exception):
     def __init__(self, **fields: object) -> None:
         template = " ".join((type(self).__doc__ or "").split())
         super().__init__(template.format(**fields))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Past the constructor, to which the message is no argument. Celery pickles the error of each task, and takes
+        # one that it cannot restore for another, which no task `throws`.
+        return _unpickled, (type(self), self.args), vars(self)
+
+
+def _unpickled(kind: type[SwitchboardError], args: tuple[object, ...]) -> SwitchboardError:
+    return kind.__new__(kind, *args)
 
 
 class RedisUnavailable(SwitchboardError):

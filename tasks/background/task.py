@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 
 from kombu.exceptions import OperationalError
@@ -27,10 +28,11 @@ def deliver(tenant: str, sid: str, notice: str, token: str) -> str:
     Raises RedisUnavailable; then the lease ends, and there is another try.
     """
     process: BackgroundProcess = app.switchboard
+    began = time.monotonic()
     try:
         return process.deliver(Delivery(tenant, sid, notice, token))
     except (RedisError, OSError) as error:
-        raise RedisUnavailable(seconds=0, error=type(error).__name__) from error
+        raise RedisUnavailable(seconds=round(time.monotonic() - began, 1), error=type(error).__name__) from error
 
 
 class Publisher:

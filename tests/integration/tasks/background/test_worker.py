@@ -121,7 +121,9 @@ async def test_nothing_is_lost_and_all_is_in_order_when_worker_and_redis_are_kil
             firsts[sid].append(request.kind)
     assert all(kinds == [f"call.{kind}" for kind in KINDS] for kinds in firsts.values())
     assert len(firsts) == CALLS
-    assert "Traceback" not in worker.log.read_text(encoding="utf-8")
+    # kombu has one for an acknowledgement that Redis cannot take any more.
+    lines = worker.log.read_text(encoding="utf-8").splitlines()
+    assert not [line for line in lines if "Traceback" in line and "Couldn't ack" not in line]
 
     # Commands, with the same worker.
     serving.always = None
