@@ -12,6 +12,7 @@ when such a name moves.
     audio_output            the voice agent's audio output, whose track is in the room before the caller is
     early_transcript        the transcript of what that one says, from the first word on
     recording               livekit-agents' recording of a call: the parts that are wanted, uploaded after the call
+    recording_encoder       its audio, encoded for less CPU
     rtc_client              livekit's native client: started, warmed up, its log off
     telemetry               livekit-agents' spans, and the provider that exports them
     prewarm                 the work that calls share, done in the worker's main process or in an idle child

@@ -23,6 +23,7 @@ from livekit.agents.voice import agent_session
 from livekit.agents.voice.agent_session import RecordingOptions
 
 from pipeline.options import RecordOptions
+from pipeline.runtime import recording_encoder
 
 PARTS = ("audio", "transcript", "traces", "logs")
 FLUSH_SECONDS = 5.0
@@ -52,6 +53,7 @@ def record(
     left and its shutdown callbacks have run, before the upload.
     """
     _wanted[ctx] = wanted
+    recording_encoder.install()
     _session._resolve_recording_options = _resolve_wanted
     _job._upload_session_report = _upload_or_log
     _job._shutdown_telemetry = _flush_soon

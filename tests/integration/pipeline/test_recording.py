@@ -23,6 +23,7 @@ from pipeline.options import RecordOptions
 from pipeline.outcome import CallOutcome, EndedBy
 from pipeline.phase import Phase
 from pipeline.providers.local.sphinx import SAMPLE_RATE, recognise
+from pipeline.runtime import recording_encoder
 from tests.integration.pipeline.live_call import NAME_OF, LiveCall, calling, starter_session
 from tests.support.speech import resampled
 from tests.support.upload_sink import UploadSink, upload_sink
@@ -84,6 +85,12 @@ def side(ogg: bytes, index: int) -> bytes:
     return resampled(samples.tobytes(), OPUS_RATE, SAMPLE_RATE)
 
 
+def input_rate(ogg: bytes) -> int:
+    """Return the rate of the samples that were encoded (RFC 7845, 5.1)."""
+    head = ogg.index(b"OpusHead")
+    return int.from_bytes(ogg[head + 12 : head + 16], "little")
+
+
 def header_of(sink: UploadSink) -> MetricsRecordingHeader:
     return MetricsRecordingHeader.FromString(sink.session["header"])
 
@@ -127,6 +134,7 @@ async def test_everything_of_an_unmodified_agent_is_uploaded_when_it_has_left(
     agent_side = await asyncio.to_thread(recognise, side(sink.session["audio"], 1), ["hello how can i help you"])
     assert NAME_OF.format("john") in caller_side
     assert agent_side[:1] == ["hello how can i help you"]
+    assert input_rate(sink.session["audio"]) == recording_encoder.SAMPLE_RATE, "livekit-agents' own encoder"
 
 
 async def test_of_a_tenant_with_transcripts_alone_no_audio_is_recorded_even_if_its_agent_asks(
