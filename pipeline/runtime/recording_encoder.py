@@ -1,9 +1,8 @@
 """livekit-agents' recorder of a call's audio, with an encoder that costs the call half the CPU.
 
 Its own makes stereo Opus of 48 kHz at the highest complexity, and wakes its thread for each frame. Sessions hear and
-speak at 24 kHz, so the upper half is empty, and at 96 kbit/s nobody hears the complexity in speech. Encoded alone, a
-minute of a call took 0.57 CPU seconds and takes 0.30. In calls on a busy host the thread took 0.65 s with the cheaper
-encoder, and takes 0.38 s since it is woken when there is something to encode.
+speak at 24 kHz, so the upper half is empty, and the complexity is hardly heard in speech. docs/benchmarks/cpu.md has
+what each change gives.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from livekit.agents.voice.recorder_io import recorder_io
 from livekit.agents.voice.recorder_io.recorder_io import RecorderIO
 
 SAMPLE_RATE = 24_000
-OPTIONS = {"compression_level": "3"}
-"""libopus' complexity, from 0 to 10."""
+OPTIONS = {"compression_level": "0"}
+"""libopus' complexity, from 0 to 10, its default."""
 
 
 def install() -> None:
