@@ -71,7 +71,9 @@ async def receivers(directory: Path, redis_server: RedisServer) -> AsyncIterator
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def senders(receivers: list[Receiver]) -> AsyncIterator[list[Sender]]:
     """One sender for each receiver."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    # No connection is kept, which a receiver may close just when the next webhook is sent.
+    connector = aiohttp.TCPConnector(limit=0, force_close=True)
+    async with aiohttp.ClientSession(connector=connector) as session:
         yield [Sender(session, receiver.port) for receiver in receivers]
 
 
