@@ -196,3 +196,13 @@ class Replicated:
 
     async def has_failed_over(self) -> bool:
         return await self.replica.role() == "master"
+
+    async def is_named(self) -> bool:
+        """Return whether the Sentinels name the replica. It is the master for up to a second by then."""
+        for each in self.sentinels:
+            async with each.client() as client:
+                sentinel: Any = client
+                _, port = await sentinel.sentinel_get_master_addr_by_name(MASTER)
+            if port != self.replica.port:
+                return False
+        return True
