@@ -17,7 +17,7 @@ from livekit.agents.voice.recorder_io.recorder_io import RecorderIO
 
 SAMPLE_RATE = 24_000
 OPTIONS = {"compression_level": "0"}
-"""libopus' complexity, from 0 to 10, its default."""
+"""libopus' complexity is from 0 to 10, which is its default."""
 
 
 def install() -> None:

@@ -198,7 +198,7 @@ class Replicated:
         return await self.replica.role() == "master"
 
     async def is_named(self) -> bool:
-        """Return whether the Sentinels name the replica. It is the master for up to a second by then."""
+        """Return whether the Sentinels name the replica. It has been the master for up to a second by then."""
         for each in self.sentinels:
             async with each.client() as client:
                 sentinel: Any = client

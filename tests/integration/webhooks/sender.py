@@ -6,7 +6,6 @@ import json
 import time
 import uuid
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -17,7 +16,6 @@ from tests.support.signed_webhook import sign
 KEY, SECRET = "key", "the-secret-of-the-key-in-use-as-long-as-hs256-wants-it"
 OLD_KEY, OLD_SECRET = "old-key", "the-secret-of-the-key-before-it-which-still-counts"
 TURN_PASSWORD = "the-turn-password"
-TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -70,14 +68,6 @@ class Sender:
                 retry_after=response.headers.get("Retry-After"),
                 seconds=time.monotonic() - began,
             )
-
-    async def deliver(self, body: bytes) -> Answer:
-        """Post it until the receiver has taken it, as livekit-server does: up to five times."""
-        for _ in range(TRIES - 1):
-            answer = await self.post(body)
-            if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
-                return answer
-        return await self.post(body)
 
     async def status(self, path: str) -> int:
         async with self._session.get(self._url + path) as response:
