@@ -17,6 +17,7 @@ from ops.stack.ports import PortPicker
 from ops.stack.redis import RedisServer
 from tasks.rooms import RoomStore
 from tests import lanes
+from tests.admission import Admission
 from tests.support.key_leaks import leaked_keys
 from tests.support.light_worker import LIGHT
 from tests.support.postgres import Postgres
@@ -46,6 +47,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> lanes.L
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", default=None):
         config.pluginmanager.register(lanes.Totals())
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        config.pluginmanager.register(Admission())
 
 
 @pytest.fixture(autouse=True)
