@@ -32,6 +32,7 @@ from pipeline.outcome import CallOutcome, End, EndedBy, end_by_disconnect
 from pipeline.presence import EndReason, Presence
 from pipeline.runtime.job_runner import JobShutdown
 from pipeline.runtime.sessions import Session, Sessions
+from pipeline.runtime.subscriptions import Subscriptions
 
 
 class RoomWatch:
@@ -57,6 +58,7 @@ class RoomWatch:
         self._disconnect_reason: int | None = None
         self.presence = Presence(ctx.room, limits)
         self._sessions = Sessions(ctx, on_started=on_session, on_changed=self._on_sessions_changed)
+        self._subscriptions = Subscriptions(ctx)
         self._connection = Connection(ctx.room, limits.livekit_away_seconds)
         self.presence.ended.add_done_callback(lambda ended: self._on_limit(ended.result()))
         self._connection.lost.add_done_callback(lambda lost: self._on_end(LiveKitLost(problem=lost.result())))
@@ -67,6 +69,7 @@ class RoomWatch:
         """Stop watching."""
         self.presence.close()
         self._sessions.close()
+        self._subscriptions.close()
         self._connection.close()
 
     def end_of_job(self, shutdown: JobShutdown, crash: Exception | None) -> End:

@@ -8,6 +8,7 @@ when such a name moves.
     server_options          the options of an AgentServer that have no effect here
     job                     the job of a call: its room, checked on the server; the agent's consent; the token
     sessions                the agent's sessions: the callers they listen to, and what has closed them
+    subscriptions           the subscriptions to callers' audio: one that never comes is asked for again
     early_join              the join of a room before the agent is ready
     audio_output            the voice agent's audio output, whose track is in the room before the caller is
     early_transcript        the transcript of what that one says, from the first word on

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
-from livekit.agents import Agent, JobContext
+from livekit.agents import Agent, AutoSubscribe, JobContext, JobRequest
 
 from ops.stack.livekit import LiveKitServer
 from pipeline import voice_agent
 from pipeline.agents import Entrypoint
 from pipeline.errors import SessionClosed
+from pipeline.runtime.subscriptions import MISSING_SECONDS, PAUSE_SECONDS
 from tests.integration.pipeline.live_call import Kind, calling, starter_session
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -20,6 +24,26 @@ async def starter(ctx: JobContext) -> None:
     session = starter_session()
     await session.start(agent=Agent(instructions="Be brief."), room=ctx.room)
     session.say("Hello.")
+
+
+def without_first_track(entrypoint: Entrypoint) -> Entrypoint:
+    """Return the agent, whose client drops the first track that it is sent."""
+
+    async def agent(ctx: JobContext) -> None:
+        room: Any = ctx.room
+        take = room._on_room_event
+        dropped: list[Any] = []
+
+        def drop_first(event: Any) -> None:
+            if event.WhichOneof("message") == "track_subscribed" and not dropped:
+                dropped.append(event)
+            else:
+                take(event)
+
+        room._on_room_event = drop_first
+        await entrypoint(ctx)
+
+    return agent
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -63,6 +87,43 @@ async def test_a_caller_whose_browser_joins_again_before_it_has_left_is_heard(
         # The server puts out the first one.
         async with call.person("one") as again:
             await call.hears(again, "mary")
+
+
+@pytest.mark.parametrize("agent", [voice_agent.entrypoint, starter])
+async def test_a_caller_whose_audio_is_announced_and_does_not_come_is_heard(
+    livekit: LiveKitServer, agent: Entrypoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with calling(livekit, without_first_track(agent)) as call, call.person("one") as caller:
+        await call.hears(caller, "mary")
+    assert caplog.text.count("subscribed to again") == 1
+
+
+async def test_so_is_one_who_was_there_first(livekit: LiveKitServer, caplog: pytest.LogCaptureFixture) -> None:
+    there = asyncio.Event()
+
+    async def accept_later(request: JobRequest) -> None:
+        await there.wait()
+        await request.accept()
+
+    agent = without_first_track(starter)
+    async with calling(livekit, agent, request=accept_later) as call, call.person("one") as caller:
+        there.set()
+        await call.hears(caller, "mary")
+    assert caplog.text.count("subscribed to again") == 1
+
+
+async def test_an_agent_that_subscribes_itself_is_not_given_what_it_does_not_want(livekit: LiveKitServer) -> None:
+    async def listens_to_nobody(ctx: JobContext) -> None:
+        await ctx.connect(auto_subscribe=AutoSubscribe.SUBSCRIBE_NONE)
+        await starter(ctx)
+
+    async with calling(livekit, listens_to_nobody) as call, call.person("one"):
+        await call.sees("one")
+        await asyncio.sleep(MISSING_SECONDS + PAUSE_SECONDS + 1)
+        assert call.room is not None
+        assert [
+            publication.track for publication in call.room.remote_participants["one"].track_publications.values()
+        ] == [None]
 
 
 async def test_an_agent_whose_session_has_closed_with_its_caller_makes_way_when_one_is_there(
