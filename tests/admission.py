@@ -24,10 +24,10 @@ PERIOD_SECONDS = 0.1
 READINGS = 10
 SETTLE_SECONDS = 1.0
 """So much later the next test may begin after one that starts servers: then what they take is seen."""
-SHORT_SECONDS = 1.0
-"""After a test that took less, the next one of its file is taken for short, too, and does not wait."""
 NO_SERVERS = "tests/unit/"
 OWN_SERVERS = ("tests/chaos/", "tests/campaign/", "tests/acceptance/", "tests/bench/")
+"""Where each test waits, and not only the first of its file. The others may have servers in the process of the test,
+which answer nobody while it waits."""
 
 
 class Admission:
@@ -36,19 +36,15 @@ class Admission:
     def __init__(self) -> None:
         self._limit = RUNNABLE_PER_CORE * (os.cpu_count() or 1)
         self._file = ""
-        self._took = 0.0
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         """Wait outside of the test: no duration and no timeout counts it."""
         file, _, _ = item.nodeid.partition("::")
-        if not file.startswith(NO_SERVERS) and (file != self._file or self._took >= SHORT_SECONDS):
+        if file.startswith(OWN_SERVERS) or (file != self._file and not file.startswith(NO_SERVERS)):
             self._wait(file)
-        began = time.monotonic()
-        try:
-            return (yield)
-        finally:
-            self._file, self._took = file, time.monotonic() - began
+        self._file = file
+        return (yield)
 
     def _wait(self, file: str) -> None:
         turn = os.open(_turns(), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -53,17 +53,16 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
     return machine
 
 
-def run(plugin: Admission, machine: Machine, test: str, seconds: float = 0.0) -> None:
+def run(plugin: Admission, test: str) -> None:
     protocol = plugin.pytest_runtest_protocol(cast("pytest.Item", SimpleNamespace(nodeid=test)))
     next(protocol)
-    machine.now += seconds
     with pytest.raises(StopIteration):
         next(protocol)
 
 
 def test_a_test_begins_at_once_where_cores_are_free(machine: Machine) -> None:
     began = machine.now
-    run(Admission(), machine, ROOMS)
+    run(Admission(), ROOMS)
     assert (machine.asked, machine.now) == (1, began)
 
 
@@ -71,42 +70,42 @@ def test_a_test_waits_until_the_cores_have_time(machine: Machine) -> None:
     seconds = 3
     machine.readings = chain(repeat(BUSY, seconds * (admission.READINGS + 1)), repeat(0))
     began = machine.now
-    run(Admission(), machine, ROOMS)
+    run(Admission(), ROOMS)
     assert machine.now - began == pytest.approx(seconds * admission.READINGS * admission.PERIOD_SECONDS)
 
 
 def test_a_machine_that_is_never_free_holds_no_test_back_for_ever(machine: Machine) -> None:
     machine.readings = repeat(BUSY)
     began = machine.now
-    run(Admission(), machine, CALLS)
+    run(Admission(), CALLS)
     assert machine.now - began == pytest.approx(admission.LONGEST_WAIT_SECONDS, abs=2)
 
 
 def test_one_without_servers_does_not_ask(machine: Machine) -> None:
-    run(Admission(), machine, "tests/unit/test_words.py::test_said")
+    run(Admission(), "tests/unit/test_words.py::test_said")
     assert machine.asked == 0
 
 
-@pytest.mark.parametrize(("seconds", "asked"), [(0.1, 1), (5.0, 2)])
-def test_after_a_short_one_the_next_of_its_file_does_not_ask(machine: Machine, seconds: float, asked: int) -> None:
+@pytest.mark.parametrize(("test", "asked"), [(ROOMS, 1), (CALLS, 2)])
+def test_within_a_file_only_those_with_servers_of_their_own_ask(machine: Machine, test: str, asked: int) -> None:
     plugin = Admission()
-    run(plugin, machine, ROOMS, seconds)
-    run(plugin, machine, ROOMS)
+    run(plugin, test)
+    run(plugin, test)
     assert machine.asked == asked
 
 
 def test_the_first_of_another_file_asks_again(machine: Machine) -> None:
     plugin = Admission()
-    run(plugin, machine, ROOMS)
-    run(plugin, machine, CALLS)
+    for test in (ROOMS, "tests/unit/test_words.py::test_said", ROOMS):
+        run(plugin, test)
     assert machine.asked == 2
 
 
 def test_what_a_test_starts_is_seen_before_the_next_one_begins(machine: Machine) -> None:
-    run(Admission(), machine, CALLS)
+    run(Admission(), CALLS)
     machine.since = 0
     began = machine.now
-    run(Admission(), machine, ROOMS)
+    run(Admission(), ROOMS)
     assert machine.now - began == pytest.approx(admission.SETTLE_SECONDS, abs=0.5)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import math
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,7 +17,9 @@ import pytest
 import pytest_asyncio
 from livekit import rtc
 from livekit.agents import Agent, JobContext
+from livekit.agents.telemetry import traces
 from livekit.protocol.metrics import MetricsRecordingHeader
+from opentelemetry.sdk.metrics.export import MetricExporter, PeriodicExportingMetricReader
 
 from ops.stack.livekit import LiveKitServer
 from pipeline.options import RecordOptions
@@ -39,9 +42,15 @@ OPUS_RATE = 48000
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sink() -> AsyncIterator[UploadSink]:
-    # One for all: livekit-agents keeps the first address of a process.
-    async with upload_sink() as opened:
-        yield opened
+    # One for all: livekit-agents keeps the first address of a process, and sends the metrics of all its calls there,
+    # every 30 s: those of one test could arrive during the next one.
+    def never_by_itself(exporter: MetricExporter, **_: object) -> PeriodicExportingMetricReader:
+        return PeriodicExportingMetricReader(exporter, export_interval_millis=math.inf)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(traces, "PeriodicExportingMetricReader", never_by_itself)
+        async with upload_sink() as opened:
+            yield opened
 
 
 @pytest.fixture(autouse=True)
