@@ -36,9 +36,10 @@ class Wiretap:
 
     @classmethod
     @asynccontextmanager
-    async def on(cls, redis: Redis) -> AsyncIterator[Wiretap]:
+    async def on(cls, url: str) -> AsyncIterator[Wiretap]:
         tap = cls()
-        async with redis.monitor() as monitor:
+        # Without a time limit: Redis may be told nothing for long, and between two tests nobody reads.
+        async with Redis.from_url(url, decode_responses=True, socket_timeout=None) as redis, redis.monitor() as monitor:
 
             async def listen() -> None:
                 async for command in monitor.listen():

@@ -129,7 +129,7 @@ async def house(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) ->
         )
         acme = Marked("acme", elephants, "where is the purple elephant", servers[0].reply, servers[0])
         bolt = Marked("bolt", dragons, "when does the silver dragon come", servers[1].reply, servers[1])
-        async with Wiretap.on(client) as tap:
+        async with Wiretap.on(stack.redis.url) as tap:
             await applied(stack, acme, bolt)
             yield House(Installation(stack, RoomStore(client)), client, tap, acme, bolt)
 

@@ -30,11 +30,11 @@ Listener = Annotated[Visit, Depends(visit(Role.LISTEN))]
 @router.get("")
 async def show(request: Request, viewer: Viewer, sid: str, opened: int | None = None) -> Response:
     """Show a call: that of the record, or the room while it is open."""
+    # In this order: Redis has a call for an hour after its end, and its record is written a moment after that.
+    room = await viewer.console.rooms.get(sid)
     details = await viewer.console.records.get_call(sid, opened_ms=opened)
-    if details is None or details.call.state is None:
-        room = await viewer.console.rooms.get(sid)
-        if room is not None and room.state.is_open:
-            return _show_room(request, viewer, room)
+    if room is not None and opened in {None, room.opened_ms} and not _is_written(room, details):
+        return _show_room(request, viewer, room)
     if details is None:
         raise NotFound("Neither Redis nor the records know this call.")
     numbers = {attempt.attempt for attempt in details.attempts}
@@ -82,6 +82,11 @@ async def show_waveform(request: Request, listener: Listener, sid: str, attempt:
         raise NotFound(NO_RECORDING) from error
     lanes = await console.waveforms.paths(audio)
     return listener.page(request, "calls/waveform.html", lanes=lanes)
+
+
+def _is_written(room: Room, details: CallDetails | None) -> bool:
+    """Tell whether the record of this call, and not only of an earlier one in the same room, is there to its end."""
+    return details is not None and details.call.state is not None and details.call.opened_ms >= room.opened_ms
 
 
 def _show_room(request: Request, viewer: Visit, room: Room) -> Response:

@@ -121,6 +121,19 @@ class LiveCall:
         """Wait until the agent sees somebody in the room. LiveKit announces a participant some time after it joined."""
         await self.tells(lambda: self.room is not None and identity in self.room.remote_participants)
 
+    async def listens_to(self, identity: str) -> None:
+        """Wait until the agent's session is there and has somebody's audio: it misses what is said before."""
+        await self.sees(identity)
+
+        def listens() -> bool:
+            assert self.room is not None
+            participant = self.room.remote_participants.get(identity)
+            tracks = [] if participant is None else [each.track for each in participant.track_publications.values()]
+            session = self.call._runner.session
+            return any(tracks) and session is not None and session.agent_state == "listening"
+
+        await self.tells(listens)
+
     @property
     def room(self) -> rtc.Room | None:
         """The room as the agent sees it."""

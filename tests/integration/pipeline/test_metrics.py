@@ -35,7 +35,7 @@ async def test_an_agent_with_a_language_model_and_started_twice(livekit: LiveKit
         await session.start(Agent(instructions=""), room=ctx.room)
 
     async with calling(livekit, agent) as call, call.person("caller") as caller:
-        await call.sees("caller")
+        await call.listens_to("caller")
         await talk(call, caller, 1)
         assert call.turns["turns"] >= 1
         assert all(0 < ms < SLOWEST_MS for ms in call.turns["replies_ms"])
@@ -60,7 +60,7 @@ async def test_an_agent_that_says_its_answers_itself(livekit: LiveKitServer) -> 
         await starter_session(llm=None).start(Parrot(instructions=""), room=ctx.room)
 
     async with calling(livekit, agent) as call, call.person("caller") as caller:
-        await call.sees("caller")
+        await call.listens_to("caller")
         await talk(call, caller, 1)
         assert call.turns["turns"] == len(call.turns["replies_ms"])
         assert all(0 < ms < SLOWEST_MS for ms in call.turns["replies_ms"])

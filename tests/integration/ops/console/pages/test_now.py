@@ -175,3 +175,15 @@ async def fill(rooms: RoomStore, sids: list[str]) -> None:
         await open_room(rooms, sid, "bolt")
         room = await rooms.claim(sid, 1, claimant="c", worker="standard@one", pid=1)
         assert getattr(room, "state", None) is State.RUNNING
+
+
+async def test_a_call_has_its_page_from_its_first_moment_to_its_record(house: House) -> None:
+    await open_room(house.rooms, "RM_brief", "bolt")
+    async with house.visitor("otto") as otto:
+        status, page = await otto.get("/calls/RM_brief")
+        assert (status, "The call is not over" in page) == (200, True)
+        assert (await otto.post("/now/rooms/RM_brief/end"))[0] == 200
+        status, page = await otto.get("/calls/RM_brief")
+        assert (status, "The call has just ended" in page) == (200, True)
+        status, _ = await otto.get("/calls/RM_brief", params={"opened": 1})
+        assert status == 404
