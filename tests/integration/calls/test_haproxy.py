@@ -43,7 +43,8 @@ async def balanced(
     receiver_ports = [receiver.port for receiver in receivers]
     async with (
         shipped_haproxy(binaries, directory, ports, receiver_ports) as proxy,
-        aiohttp.ClientSession() as session,
+        # A kept connection may be closed just when it is used.
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session,
     ):
         yield Balanced(Client(session, proxy.ports.webhooks), Client(session, proxy.ports.calls))
 

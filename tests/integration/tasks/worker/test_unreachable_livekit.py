@@ -16,6 +16,8 @@ from tests.support.tenants import declare
 from tests.support.waiting import until
 
 REFUSING = "ws://127.0.0.1:9"
+LONG_SECONDS = 60.0
+"""Three attempts, each in a child of its own."""
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ async def test_attempts_that_cannot_reach_the_server_are_not_used_up_and_wait_lo
             held_back = await rooms.redis.zscore(keys.DELAYED, sid) is not None
             return held_back and (await room()).attempt == attempt
 
-        await until(is_delayed)
+        await until(is_delayed, LONG_SECONDS)
         assert (await room()).state is State.QUEUED
         assert await rooms.redis.llen("premium") == 0
         # As the reconciler does when the delay is over.
