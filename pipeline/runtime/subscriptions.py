@@ -3,8 +3,8 @@
 The server announces a caller's track on one connection and sends it on another. A client that meets the two in an
 unlucky order, as on a slow network or host, drops the track ("received track from an unknown participant", or no
 publication within 5 s), and nothing brings it again: the agent sees its caller, speaks, and does not hear. Others have
-met it, too: livekit/agents#2157, livekit/livekit#162. The server sends the track anew to who unsubscribes and
-subscribes again.
+met it, too: livekit/agents#2157, livekit/livekit#162. The server sends the track anew to a client that unsubscribes
+and subscribes again.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Subscriptions:
             self._look_later(participant.identity, publication.sid, renewals=0)
 
     def _on_track(self, _: rtc.Track, publication: rtc.RemoteTrackPublication, *__: object) -> None:
-        # From here on the agent may unsubscribe. While it has been here, the server takes the track back.
+        # The agent may unsubscribe from now on. A track that comes between our two requests does not stay.
         if publication.sid in self._timers and publication.sid not in self._renewing:
             self._timers.pop(publication.sid).cancel()
 

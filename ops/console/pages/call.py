@@ -29,7 +29,7 @@ Listener = Annotated[Visit, Depends(visit(Role.LISTEN))]
 
 @router.get("")
 async def show(request: Request, viewer: Viewer, sid: str, opened: int | None = None) -> Response:
-    """Show a call: that of the record, or the room while it is open."""
+    """Show a call: its record, or the room until that is written."""
     # In this order: Redis has a call for an hour after its end, and its record is written a moment after that.
     room = await viewer.console.rooms.get(sid)
     details = await viewer.console.records.get_call(sid, opened_ms=opened)
