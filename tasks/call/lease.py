@@ -62,7 +62,6 @@ class Lease:
         self._metrics = AttemptMetrics()
         self._kept = AttemptMetrics()
         self._wake = asyncio.Event()
-        # So that the ending is not written before the steps that a renewal is just writing.
         self._renewing = asyncio.Lock()
         self._ending = asyncio.Event()
 
@@ -123,9 +122,11 @@ class Lease:
         self.stop()
         while True:
             try:
-                if self._steps or (self._conversation is not None and not isinstance(ending, Ended)):
-                    await self.renew_once()
-                result = await ending.write(self._room, self._rooms, self._max_attempts, self._metrics)
+                # A renewal under way may be writing the last steps, on another connection: the ending waits for it.
+                async with self._renewing:
+                    if self._steps or (self._conversation is not None and not isinstance(ending, Ended)):
+                        await self._renew()
+                    result = await ending.write(self._room, self._rooms, self._max_attempts, self._metrics)
             except (RedisError, OSError) as error:
                 self._outage.failed(error)
                 await asyncio.sleep(RETRY_SECONDS)
@@ -138,27 +139,30 @@ class Lease:
 
         Raises RedisError or OSError; what is new is then written with the next renewal.
         """
-        room = self._room
         async with self._renewing:
-            steps, self._steps = self._steps, {}
-            saved, metrics = self._conversation, self._metrics
-            encrypted = None if saved is None else self._encryption.encrypt(room.sid, saved)
-            try:
-                result = await self._rooms.renew(
-                    room.sid,
-                    room.attempt,
-                    claimant=room.claimant,
-                    steps=steps,
-                    conversation=encrypted,
-                    metrics=metrics.since(self._kept),
-                )
-            except (RedisError, OSError):
-                self._steps = steps | self._steps
-                raise
-            self._kept = metrics
-            if self._conversation is saved:
-                self._conversation = None
-            return result
+            return await self._renew()
+
+    async def _renew(self) -> RenewResult:
+        room = self._room
+        steps, self._steps = self._steps, {}
+        saved, metrics = self._conversation, self._metrics
+        encrypted = None if saved is None else self._encryption.encrypt(room.sid, saved)
+        try:
+            result = await self._rooms.renew(
+                room.sid,
+                room.attempt,
+                claimant=room.claimant,
+                steps=steps,
+                conversation=encrypted,
+                metrics=metrics.since(self._kept),
+            )
+        except (RedisError, OSError):
+            self._steps = steps | self._steps
+            raise
+        self._kept = metrics
+        if self._conversation is saved:
+            self._conversation = None
+        return result
 
     async def _until_next(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -78,6 +78,32 @@ async def test_an_ending_is_written_after_the_steps_that_a_renewal_is_just_writi
         assert "joined" in record.steps_ms
 
 
+async def test_an_ending_waits_for_a_renewal_under_way_although_nothing_else_is_to_be_written(
+    rooms: RoomStore, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is sent on a connection of its own, and Redis may read the second first."""
+    sent, let_go = asyncio.Event(), asyncio.Event()
+    renew = rooms.renew
+
+    async def held_up(*arguments: Any, **named: Any) -> RenewResult:
+        if named["steps"]:
+            sent.set()
+            await let_go.wait()
+        return await renew(*arguments, **named)
+
+    monkeypatch.setattr(rooms, "renew", held_up)
+    lease, renewing, _ = await start(rooms, settings)
+    lease.record_step("joined", 10)
+    await sent.wait()
+    writing = asyncio.create_task(lease.write(OVER))
+    await asyncio.wait({writing}, timeout=0.2)
+    let_go.set()
+    assert await writing == "room empty"
+    await asyncio.wait_for(renewing, 5)
+    (record,) = await rooms.list_call_records()
+    assert "joined" in record.steps_ms
+
+
 async def test_the_renewal_ends_when_the_lease_is_lost(rooms: RoomStore, settings: Settings) -> None:
     _, renewing, results = await start(rooms, settings)
     await rooms.requeue("RM_1", 1, queue="premium", message=b"", reason="", max_attempts=5)
