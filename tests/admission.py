@@ -25,6 +25,8 @@ READINGS = 10
 SETTLE_SECONDS = 1.0
 """So much later the next test may begin after one that starts servers: then what they take is seen."""
 NO_SERVERS = "tests/unit/"
+WAITED_SECONDS = "admission_waited_seconds"
+"""The key of a lane's output."""
 OWN_SERVERS = ("tests/chaos/", "tests/campaign/", "tests/acceptance/", "tests/bench/")
 """Where each test waits, and not only the first of its file. The others may have servers in the process of the test,
 which answer nobody while it waits."""
@@ -36,15 +38,22 @@ class Admission:
     def __init__(self) -> None:
         self._limit = RUNNABLE_PER_CORE * (os.cpu_count() or 1)
         self._file = ""
+        self.waited_seconds = 0.0
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         """Wait outside of the test: no duration and no timeout counts it."""
         file, _, _ = item.nodeid.partition("::")
         if file.startswith(OWN_SERVERS) or (file != self._file and not file.startswith(NO_SERVERS)):
+            began = time.monotonic()
             self._wait(file)
+            self.waited_seconds += time.monotonic() - began
         self._file = file
         return (yield)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Hand `waited_seconds` to the process that prints the lanes."""
+        session.config.workeroutput[WAITED_SECONDS] = self.waited_seconds  # type: ignore[attr-defined]
 
     def _wait(self, file: str) -> None:
         turn = os.open(_turns(), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

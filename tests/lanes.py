@@ -16,6 +16,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
+from tests import admission
+
 LANES_PER_CORE = 3.5
 MOST_LANES = 8
 LONGEST_FIRST = (
@@ -85,6 +87,7 @@ class Totals:
     def __init__(self) -> None:
         self._tests: Counter[str] = Counter()
         self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._waited: dict[str, float] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count a phase of a test, in the lane that it ran in."""
@@ -92,8 +95,17 @@ class Totals:
         self._tests[lane] += report.when == "setup"
         self._seconds[lane] += report.duration
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: WorkerController) -> None:
+        """Note how long a lane has waited to begin its tests."""
+        output = getattr(node, "workeroutput", {})
+        self._waited[node.gateway.id] = output.get(admission.WAITED_SECONDS, 0.0)
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write the lines."""
         terminalreporter.section("lanes")
         for lane in sorted(self._tests):
-            terminalreporter.line(f"{lane}: {self._tests[lane]} tests in {self._seconds[lane]:.0f} s")
+            waited = self._waited.get(lane, 0.0)
+            terminalreporter.line(
+                f"{lane}: {self._tests[lane]} tests in {self._seconds[lane]:.0f} s, waited {waited:.0f} s to begin them"
+            )
