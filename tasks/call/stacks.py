@@ -15,12 +15,11 @@ import pipeline
 import tasks
 
 _NOT_THE_AGENTS = (
-    "<",
     *(str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
     *(str(Path(package.__path__[0]).resolve()) for package in (pipeline, tasks)),
 )
-
-
+_EVENT_LOOP = {"base_events.py", "events.py", "runners.py", "selector_events.py", "selectors.py"}
+"""The files of asyncio in which its event loop waits for the next callback, chooses it, and begins it."""
 MOST_PLACES = 3
 
 
@@ -74,15 +73,15 @@ def _awaited(coroutine: Any) -> list[FrameType]:
 
 
 def _is_busy(frames: list[FrameType]) -> bool:
-    """Tell whether a thread that runs an event loop is in a callback of it, and not waiting for the next one."""
-    names = [(Path(frame.f_code.co_filename).name, frame.f_code.co_name) for frame in frames]
-    return bool(names) and names[-1] not in {("runners.py", "run"), ("selectors.py", "select")}
+    """Tell whether a thread that runs an event loop is in a callback of it, and not on its way to the next one."""
+    return bool(frames) and Path(frames[-1].f_code.co_filename).name not in _EVENT_LOOP
 
 
 def _is_own(frame: FrameType) -> bool:
     """Tell whether a frame is of code that is not installed: the agent's, most likely."""
-    file = str(Path(frame.f_code.co_filename).resolve())
-    return not file.startswith(_NOT_THE_AGENTS)
+    file = frame.f_code.co_filename
+    # As "<frozen runpy>", at the bottom of all that runs under `python -m`.
+    return not file.startswith("<") and not str(Path(file).resolve()).startswith(_NOT_THE_AGENTS)
 
 
 def _place(frames: list[FrameType]) -> str:
