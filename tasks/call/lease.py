@@ -59,6 +59,7 @@ class Lease:
         self._max_attempts = settings.lease.max_attempts
         self._steps: dict[str, int] = {}
         self._conversation: str | None = None
+        self._saving: asyncio.TimerHandle | None = None
         self._metrics = AttemptMetrics()
         self._kept = AttemptMetrics()
         self._wake = asyncio.Event()
@@ -71,9 +72,14 @@ class Lease:
         self._wake.set()
 
     def save_conversation(self, conversation: str) -> None:
-        """Save the conversation so far, in place of the one before."""
+        """Save the conversation so far, in place of the one before, within half an interval.
+
+        Most often a renewal comes meanwhile and takes it along. A call that ends in any way but a process that is
+        killed writes it at once.
+        """
         self._conversation = conversation
-        self._wake.set()
+        if self._saving is None:
+            self._saving = asyncio.get_running_loop().call_later(self._renew_seconds / 2, self._wake.set)
 
     def save_metrics(self, metrics: AttemptMetrics) -> None:
         """Save the metrics so far, in place of those before. They do not hurry: they go with the next renewal."""
@@ -82,7 +88,9 @@ class Lease:
     async def renew(self) -> None:
         """Renew the lease until it is lost, or an ending is written."""
         last_answer = time.monotonic()
-        while not self._ending.is_set():
+        # The claim has just begun the lease.
+        wait = self._renew_seconds
+        while await self._until_next(wait):
             wait = self._renew_seconds
             try:
                 result = await self.renew_once()
@@ -103,7 +111,6 @@ class Lease:
             if result is RenewResult.LOST:
                 logger.warning("lease lost; leaving the room", extra={"sid": self._room.sid})
                 return
-            await self._until_next(wait)
 
     def stop(self) -> None:
         """Have `renew` return once Redis has answered its last request.
@@ -144,6 +151,9 @@ class Lease:
 
     async def _renew(self) -> RenewResult:
         room = self._room
+        if self._saving is not None:
+            self._saving.cancel()
+            self._saving = None
         steps, self._steps = self._steps, {}
         saved, metrics = self._conversation, self._metrics
         encrypted = None if saved is None else self._encryption.encrypt(room.sid, saved)
@@ -164,8 +174,10 @@ class Lease:
             self._conversation = None
         return result
 
-    async def _until_next(self, seconds: float) -> None:
+    async def _until_next(self, seconds: float) -> bool:
+        """Wait until the next renewal is due. Returns False where an ending takes its place."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
         self._wake.clear()
+        return not self._ending.is_set()

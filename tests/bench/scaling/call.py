@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from random import Random
+from statistics import mean
 from typing import Any, Self
 
 from livekit.agents import ChatContext
@@ -27,6 +29,9 @@ from tests.bench.scaling.fixture import MEASURED_TIER, Installation
 
 WORKER = "celery@host"
 STEPS = ("connecting", "joined", "published", "first_audio")
+STEPS_AT = (0.3, 0.5, 0.7, 1.0)
+"""Seconds after the claim."""
+SIMULATED = 100
 USAGE = json.dumps([{"type": "llm_usage", "provider": "p", "model": "m", "input_tokens": 9000, "output_tokens": 700}])
 SENTENCE = "Thank you, I have noted that down. Is there anything else that I can do for you today?"
 
@@ -41,21 +46,36 @@ class CallProfile:
 
     @property
     def sentences(self) -> int:
-        """The number of sentences. The conversation is written after each."""
+        """The number of sentences."""
         return int(self.length / self.sentence_interval)
 
     @property
     def renewals(self) -> int:
-        """The number of renewals of the lease with nothing else to write. A step or a sentence renews it too.
+        """The number of renewals of the lease with nothing else to write. A step or a sentence renews it too."""
+        return round(mean(renewals for renewals, _ in self._simulated()))
 
-        It is the mean: a sentence ends at any moment of an interval.
-        """
-        times = [
-            *(0.3, 0.5, 0.7, 1.0),
-            *(self.sentence_interval * (number + 1) for number in range(self.sentences)),
-            self.length,
-        ]
-        return 1 + round(sum(max((after - before) / self.renew_interval - 0.5, 0) for before, after in pairwise(times)))
+    @property
+    def saves(self) -> int:
+        """The number of renewals that write the conversation, sometimes after two sentences at once."""
+        return round(mean(saves for _, saves in self._simulated()))
+
+    def _simulated(self) -> Iterator[tuple[int, int]]:
+        """Yield both numbers for calls in which a sentence ends at any moment of its interval."""
+        for seed in range(SIMULATED):
+            random = Random(seed)
+            ends = ((number + random.random()) * self.sentence_interval for number in range(self.sentences))
+            events = [(self.length, "end"), *((at, "step") for at in STEPS_AT), *((at, "sentence") for at in ends)]
+            renewals, saves, due, save = 0, 0, self.renew_interval, math.inf
+            for at, event in sorted(events):
+                while (renewed_at := min(due, save)) < at:
+                    renewals, saves = renewals + (save == math.inf), saves + (save < math.inf)
+                    due, save = renewed_at + self.renew_interval, math.inf
+                if event == "step":
+                    due, save = at + self.renew_interval, math.inf
+                elif event == "sentence":
+                    # See `Lease.save_conversation`.
+                    save = min(save, at + self.renew_interval / 2)
+            yield renewals, saves
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +121,7 @@ class Calls:
             costs += [
                 await self._each("claim: connect, claim, read tenant", self.claim),
                 await self._each("record a step, renew", self.record_step, per_call=len(STEPS)),
-                await self._each("save the conversation, renew", self.save_conversation, per_call=profile.sentences),
+                await self._each("save the conversation, renew", self.save_conversation, per_call=profile.saves),
                 await self._each("renew", self.renew, per_call=profile.renewals),
                 await self._each("close: room_finished", self.close),
             ]

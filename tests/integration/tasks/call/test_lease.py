@@ -135,6 +135,40 @@ async def test_a_lost_call_leaves_its_last_words_for_the_next_attempt(rooms: Roo
     assert (room.state, room.attempt, room.reason) == (State.QUEUED, 2, "it crashed")
 
 
+async def test_a_conversation_goes_with_a_renewal_that_comes_soon_and_waits_half_an_interval_at_most(
+    rooms: RoomStore, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[float, bool]] = []
+    clock, renew = asyncio.get_running_loop().time, rooms.renew
+
+    async def noted(*arguments: Any, **named: Any) -> RenewResult:
+        sent.append((clock(), named["conversation"] is not None))
+        return await renew(*arguments, **named)
+
+    async def so_many(number: int) -> None:
+        async def sent_so_many() -> bool:
+            return len(sent) >= number
+
+        await until(sent_so_many)
+
+    monkeypatch.setattr(rooms, "renew", noted)
+    slower = settings.model_copy(update={"lease": settings.lease.model_copy(update={"renew_ms": 2000})})
+    lease, renewing, _ = await start(rooms, slower)
+    saved_at = clock()
+    for said in ("Good morning.", "Good morning. Who is there?"):
+        lease.save_conversation(said)
+    await so_many(1)
+    assert sent[0][0] - saved_at == pytest.approx(1.0, abs=0.4)
+    # Nothing is left of it: the next renewal comes an interval later.
+    lease.save_conversation("Good morning. Who is there? It is me.")
+    lease.record_step("joined", 10)
+    await so_many(3)
+    assert [with_conversation for _, with_conversation in sent] == [True, True, False]
+    assert sent[2][0] - sent[1][0] == pytest.approx(2.0, abs=0.4)
+    await lease.write(OVER)
+    await asyncio.wait_for(renewing, 5)
+
+
 async def test_a_lease_counts_as_kept_while_redis_is_away_but_not_for_ever(
     rooms: RoomStore, settings: Settings, redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -173,6 +207,9 @@ async def test_metrics_wait_for_a_renewal_that_comes_anyway_and_are_sent_once(
 
         await until(so_many)
 
+    # The claim has just begun the lease: nothing is to be renewed yet.
+    assert not sent
+    lease.record_step("connecting", 5)
     await renewals(1)
     lease.save_metrics(AttemptMetrics("[1]", "{}"))
     await asyncio.sleep(0)
@@ -261,6 +298,7 @@ async def test_a_renewal_that_redis_has_not_answered_is_sent_again_soon(rooms: R
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rooms, "renew", lost_once)
         renewing = asyncio.create_task(lease.renew())
+        lease.record_step("joined", 10)
 
         async def twice() -> bool:
             return tries == 2
