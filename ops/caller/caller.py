@@ -28,8 +28,9 @@ DEFAULT = (FRAME_SECONDS, FRAME_MS)
 LOW_CPU = (0.1, 60)
 """Length of a frame of silence that is sent, in seconds, and of a frame of sound that is received, in ms."""
 
-SID_SECONDS = 10.0
-"""The time for the server to tell the session id of the room, after which the caller is not connected."""
+ANSWER_SECONDS = 10.0
+"""The time for the server to take the caller's audio and to tell the session id of the room."""
+LEAVE_SECONDS = 10.0
 
 
 def caller_token(api_key: str, api_secret: str, *, room: str, identity: str, hours: float = 1.0) -> str:
@@ -99,7 +100,7 @@ class Caller:
         async with AsyncExitStack() as leaving:
             leaving.push_async_callback(caller.transcript.aclose)
             leaving.push_async_callback(caller.listener.aclose)
-            leaving.push_async_callback(caller.room.disconnect)
+            leaving.push_async_callback(caller._leave)
             leaving.push_async_callback(caller._microphone.aclose)
             await caller._connect(url, token)
             yield caller
@@ -150,12 +151,20 @@ class Caller:
         for participant in self.room.remote_participants.values():
             self._on_participant(participant)
         try:
-            await self._microphone.publish(self.room.local_participant)
-            async with asyncio.timeout(SID_SECONDS):
+            # livekit's client waits for ever for the answer if the room ends before it comes.
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._microphone.publish(self.room.local_participant)
                 self.room_sid = await self.room.sid
         except (PublishTrackError, TimeoutError) as error:
             # A server that stops right after it has let the caller in.
             raise rtc.ConnectError(f"the server let the caller in, and then did not answer: {error}") from error
+
+    async def _leave(self) -> None:
+        # livekit's client waits for its own events, which may have stopped with a publication that was cancelled:
+        # livekit/python-sdks#827.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self.room.disconnect()
 
     def _on_participant(self, participant: rtc.RemoteParticipant) -> None:
         if is_agent(participant):
