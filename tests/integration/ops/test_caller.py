@@ -52,21 +52,23 @@ async def test_a_room_that_ends_before_the_callers_audio_is_published_is_not_con
     """livekit's client hears of no publication once its room is over, and waited for this one for ever."""
     ended = asyncio.Event()
     publish = Microphone.publish
-    async with livekit_without_webhooks(binaries, tmp_path) as livekit:
-        async with api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as server:
+    async with (
+        livekit_without_webhooks(binaries, tmp_path) as livekit,
+        api.LiveKitAPI(livekit.url, livekit.api_key, livekit.api_secret) as server,
+    ):
 
-            async def publish_after_the_end(self: Microphone, participant: rtc.LocalParticipant) -> None:
-                await server.room.delete_room(api.DeleteRoomRequest(room=NAME))
-                await ended.wait()
-                await publish(self, participant)
+        async def publish_after_the_end(self: Microphone, participant: rtc.LocalParticipant) -> None:
+            await server.room.delete_room(api.DeleteRoomRequest(room=NAME))
+            await ended.wait()
+            await publish(self, participant)
 
-            monkeypatch.setattr(callers, "ANSWER_SECONDS", 2.0)
-            monkeypatch.setattr(Microphone, "publish", publish_after_the_end)
-            monkeypatch.setattr(Caller, "_on_disconnected", lambda *_: ended.set())
-            token = caller_token(livekit.api_key, livekit.api_secret, room=NAME, identity="caller")
-            async with asyncio.timeout(30):
-                with pytest.raises(rtc.ConnectError, match="let the caller in"):
-                    await _call(livekit.url, token)
+        monkeypatch.setattr(callers, "ANSWER_SECONDS", 2.0)
+        monkeypatch.setattr(Microphone, "publish", publish_after_the_end)
+        monkeypatch.setattr(Caller, "_on_disconnected", lambda *_: ended.set())
+        token = caller_token(livekit.api_key, livekit.api_secret, room=NAME, identity="caller")
+        async with asyncio.timeout(30):
+            with pytest.raises(rtc.ConnectError, match="let the caller in"):
+                await _call(livekit.url, token)
 
 
 async def _call(url: str, token: str) -> None:
