@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import uuid
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import aiohttp
@@ -16,6 +18,7 @@ from tests.support.signed_webhook import sign
 KEY, SECRET = "key", "the-secret-of-the-key-in-use-as-long-as-hs256-wants-it"
 OLD_KEY, OLD_SECRET = "old-key", "the-secret-of-the-key-before-it-which-still-counts"
 TURN_PASSWORD = "the-turn-password"
+DELIVERY_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,15 @@ class Sender:
                 retry_after=response.headers.get("Retry-After"),
                 seconds=time.monotonic() - began,
             )
+
+    async def deliver(self, body: bytes) -> Answer:
+        """Post it again while the receiver is too busy, as livekit-server does. Returns the last answer."""
+        give_up = time.monotonic() + DELIVERY_SECONDS
+        while (answer := await self.post(body)).status == HTTPStatus.SERVICE_UNAVAILABLE:
+            if time.monotonic() > give_up:
+                break
+            await asyncio.sleep(int(answer.retry_after or 1))
+        return answer
 
     async def status(self, path: str) -> int:
         async with self._session.get(self._url + path) as response:

@@ -33,10 +33,18 @@ async def test_ten_webhooks_at_once_to_two_receivers_queue_one_message(senders: 
 
 
 async def test_a_burst_of_rooms_is_dispatched_room_by_room(sender: Sender, rooms: RoomStore) -> None:
-    answers = await asyncio.gather(*(sender.post(event("room_started", new_sid())) for _ in range(300)))
+    """On a busy machine some are refused in time for the server to send them again."""
+    sids = [new_sid() for _ in range(300)]
 
-    assert Counter((answer.status, answer.outcome) for answer in answers) == {(200, "queued"): 300}
+    answers = await asyncio.gather(*(sender.deliver(event("room_started", sid)) for sid in sids))
+
+    assert {answer.status for answer in answers} == {200}
+    # "known" is one that was queued although its first answer came too late.
+    assert {answer.outcome for answer in answers} <= {"queued", "known"}
     assert await messages_on(rooms, "premium") == 300
+    found = [await rooms.get(sid) for sid in sids]
+    assert {(room.state, room.attempt) for room in found if room is not None} == {(State.QUEUED, 1)}
+    assert None not in found
 
 
 async def test_a_room_keeps_the_fields_of_the_webhook(sender: Sender, rooms: RoomStore) -> None:
