@@ -74,8 +74,8 @@ class Lease:
     def save_conversation(self, conversation: str) -> None:
         """Save the conversation so far, in place of the one before, within half an interval.
 
-        Most often a renewal comes meanwhile and takes it along. A call that ends in any way but a process that is
-        killed writes it at once.
+        Most often a renewal comes meanwhile and takes it along. The ending of an attempt that is followed by another
+        writes it at once; only a process that is killed takes the last half of an interval with it.
         """
         self._conversation = conversation
         if self._saving is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
 import sys
 import sysconfig
 import traceback
@@ -18,8 +19,11 @@ _NOT_THE_AGENTS = (
     *(str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
     *(str(Path(package.__path__[0]).resolve()) for package in (pipeline, tasks)),
 )
-_EVENT_LOOP = {"base_events.py", "events.py", "runners.py", "selector_events.py", "selectors.py"}
-"""The files of asyncio in which its event loop waits for the next callback, chooses it, and begins it."""
+_EVENT_LOOP = {
+    module.__file__
+    for module in (asyncio.base_events, asyncio.events, asyncio.runners, asyncio.selector_events, selectors)
+}
+"""The files in which the event loop waits for the next callback, chooses it, and begins it."""
 MOST_PLACES = 3
 
 
@@ -74,7 +78,7 @@ def _awaited(coroutine: Any) -> list[FrameType]:
 
 def _is_busy(frames: list[FrameType]) -> bool:
     """Tell whether a thread that runs an event loop is in a callback of it, and not on its way to the next one."""
-    return bool(frames) and Path(frames[-1].f_code.co_filename).name not in _EVENT_LOOP
+    return bool(frames) and frames[-1].f_code.co_filename not in _EVENT_LOOP
 
 
 def _is_own(frame: FrameType) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 from statistics import mean
 from typing import Any, Self
@@ -52,30 +53,36 @@ class CallProfile:
     @property
     def renewals(self) -> int:
         """The number of renewals of the lease with nothing else to write. A step or a sentence renews it too."""
-        return round(mean(renewals for renewals, _ in self._simulated()))
+        return _renewals_and_saves(self)[0]
 
     @property
     def saves(self) -> int:
         """The number of renewals that write the conversation, sometimes after two sentences at once."""
-        return round(mean(saves for _, saves in self._simulated()))
+        return _renewals_and_saves(self)[1]
 
-    def _simulated(self) -> Iterator[tuple[int, int]]:
-        """Yield both numbers for calls in which a sentence ends at any moment of its interval."""
-        for seed in range(SIMULATED):
-            random = Random(seed)
-            ends = ((number + random.random()) * self.sentence_interval for number in range(self.sentences))
-            events = [(self.length, "end"), *((at, "step") for at in STEPS_AT), *((at, "sentence") for at in ends)]
-            renewals, saves, due, save = 0, 0, self.renew_interval, math.inf
-            for at, event in sorted(events):
-                while (renewed_at := min(due, save)) < at:
-                    renewals, saves = renewals + (save == math.inf), saves + (save < math.inf)
-                    due, save = renewed_at + self.renew_interval, math.inf
-                if event == "step":
-                    due, save = at + self.renew_interval, math.inf
-                elif event == "sentence":
-                    # See `Lease.save_conversation`.
-                    save = min(save, at + self.renew_interval / 2)
-            yield renewals, saves
+
+@cache
+def _renewals_and_saves(profile: CallProfile) -> tuple[int, int]:
+    """Return the means of calls in which a sentence ends at any moment of its interval."""
+    renewals, saves = zip(*(_simulate(profile, Random(seed)) for seed in range(SIMULATED)), strict=True)
+    return round(mean(renewals)), round(mean(saves))
+
+
+def _simulate(profile: CallProfile, random: Random) -> tuple[int, int]:
+    interval = profile.renew_interval
+    ends = ((number + random.random()) * profile.sentence_interval for number in range(profile.sentences))
+    events = [(profile.length, "end"), *((at, "step") for at in STEPS_AT), *((at, "sentence") for at in ends)]
+    renewals, saves, due, save = 0, 0, interval, math.inf
+    for at, event in sorted(events):
+        while (renewed_at := min(due, save)) < at:
+            renewals, saves = renewals + (save == math.inf), saves + (save < math.inf)
+            due, save = renewed_at + interval, math.inf
+        if event == "step":
+            due, save = at + interval, math.inf
+        elif event == "sentence":
+            # See `Lease.save_conversation`.
+            save = min(save, at + interval / 2)
+    return renewals, saves
 
 
 @dataclass(frozen=True, slots=True)

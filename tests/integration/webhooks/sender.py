@@ -72,14 +72,14 @@ class Sender:
                 seconds=time.monotonic() - began,
             )
 
-    async def deliver(self, body: bytes) -> Answer:
-        """Post it again while the receiver is too busy, as livekit-server does. Returns the last answer."""
+    async def deliver(self, body: bytes) -> list[Answer]:
+        """Post it again while the receiver is too busy, as livekit-server does. Returns all answers."""
         give_up = time.monotonic() + DELIVERY_SECONDS
-        while (answer := await self.post(body)).status == HTTPStatus.SERVICE_UNAVAILABLE:
-            if time.monotonic() > give_up:
-                break
-            await asyncio.sleep(int(answer.retry_after or 1))
-        return answer
+        answers = [await self.post(body)]
+        while answers[-1].status == HTTPStatus.SERVICE_UNAVAILABLE and time.monotonic() < give_up:
+            await asyncio.sleep(int(answers[-1].retry_after or 1))
+            answers.append(await self.post(body))
+        return answers
 
     async def status(self, path: str) -> int:
         async with self._session.get(self._url + path) as response:

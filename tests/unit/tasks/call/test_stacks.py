@@ -19,6 +19,7 @@ RUNPY = "<frozen runpy>"
 ASYNCIO = Path(asyncio.__file__).parent
 LIBRARY = str(ASYNCIO.parent / "ssl.py")
 AGENT = "/home/agent/agent.py"
+AGENTS_EVENTS = "/home/agent/events.py"
 
 
 def function(file: str, name: str, calls: Callable[[], object]) -> Callable[[], object]:
@@ -68,8 +69,9 @@ async def a_task_of_the_agent() -> AsyncIterator[str]:
     [
         ([(RUNPY, "_run_code"), (LIBRARY, "do_handshake")], f"{LIBRARY}:2 (do_handshake)"),
         ([(RUNPY, "_run_code"), (AGENT, "greet"), (LIBRARY, "do_handshake")], f"{AGENT}:2 (greet)"),
+        ([(RUNPY, "_run_code"), (AGENTS_EVENTS, "notify")], f"{AGENTS_EVENTS}:2 (notify)"),
     ],
-    ids=["library", "agent"],
+    ids=["library", "agent", "named-like-asyncio"],
 )
 async def test_a_busy_thread_is_in_the_agents_code_or_else_in_the_innermost_function(
     frames: list[tuple[str, str]], place: str
