@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 import uuid
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.signed_webhook import sign
+from tests.support.webhook_delivery import deliver
 
 KEY, SECRET = "key", "the-secret-of-the-key-in-use-as-long-as-hs256-wants-it"
 OLD_KEY, OLD_SECRET = "old-key", "the-secret-of-the-key-before-it-which-still-counts"
 TURN_PASSWORD = "the-turn-password"
-DELIVERY_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -74,12 +72,7 @@ class Sender:
 
     async def deliver(self, body: bytes) -> list[Answer]:
         """Post it again while the receiver is too busy, as livekit-server does. Returns all answers."""
-        give_up = time.monotonic() + DELIVERY_SECONDS
-        answers = [await self.post(body)]
-        while answers[-1].status == HTTPStatus.SERVICE_UNAVAILABLE and time.monotonic() < give_up:
-            await asyncio.sleep(int(answers[-1].retry_after or 1))
-            answers.append(await self.post(body))
-        return answers
+        return await deliver(lambda: self.post(body), status_of=lambda answer: answer.status)
 
     async def status(self, path: str) -> int:
         async with self._session.get(self._url + path) as response:
