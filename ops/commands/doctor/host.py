@@ -100,7 +100,7 @@ async def memory(installation: Installation) -> AsyncIterator[Finding]:
 
 def _wanted_slots(installation: Installation) -> int:
     """Return the slots that are set, or as many as the cores of this host can carry."""
-    return installation.settings.worker.slots or max(1, round(CALLS_OF_A_CORE * cpu.available().cores))
+    return installation.settings.worker.slots or max(1, round(CALLS_OF_A_CORE * cpu.cores()))
 
 
 def _largest_pid() -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 
 from tasks.settings import cpu
+from tasks.settings.cpu import CpuLimit
 
 SAMPLE_SECONDS = 0.5
 RECENT = 2
@@ -20,19 +22,21 @@ logger = logging.getLogger("switchboard.tasks.worker")
 class CpuLoad:
     """A moving average of the load, of which `sample` is called every SAMPLE_SECONDS.
 
-    `source`: a file with one number, read in the place of the CPU.
+    `source`: a file with one number, read in the place of the CPU. `limits`: reads the limits of the CPU.
     """
 
-    def __init__(self, window_seconds: float, source: Path | None = None, available: cpu.Cpu | None = None) -> None:
+    def __init__(
+        self, window_seconds: float, source: Path | None = None, limits: Callable[[], list[CpuLimit]] = cpu.limits
+    ) -> None:
         self._samples: deque[float] = deque(maxlen=max(RECENT, round(window_seconds / SAMPLE_SECONDS)))
         self._source = source
-        self._cpu = available or cpu.available()
-        self._read_at, self._busy = time.monotonic(), self._cpu.busy_seconds()
+        self._read_limits = limits
+        self._read_at, self._limits = time.monotonic(), limits()
 
     @property
     def cores(self) -> float:
-        """The number of cores that are a load of 1."""
-        return self._cpu.cores
+        """The number of cores that may be busy at once."""
+        return min(limit.cores for limit in self._limits)
 
     @property
     def level(self) -> float:
@@ -50,11 +54,17 @@ class CpuLoad:
         self._samples.append(self._measure() if self._source is None else self._read(self._source))
 
     def _measure(self) -> float:
-        now, busy = time.monotonic(), self._cpu.busy_seconds()
-        available = (now - self._read_at) * self._cpu.cores
-        used = busy - self._busy
-        self._read_at, self._busy = now, busy
-        return min(1.0, max(0.0, used / available)) if available > 0 else 1.0
+        """Return the load since the last sample: that of the limit which is used most."""
+        before, began = {limit.name: limit for limit in self._limits}, self._read_at
+        self._read_at, self._limits = time.monotonic(), self._read_limits()
+        seconds = self._read_at - began
+        used = [
+            (limit.busy_seconds - before[limit.name].busy_seconds) / (seconds * limit.cores)
+            for limit in self._limits
+            if limit.name in before and seconds > 0
+        ]
+        # A limit that is new says nothing yet.
+        return min(1.0, max(0.0, *used)) if used else 1.0
 
     def _read(self, source: Path) -> float:
         try:

@@ -119,7 +119,7 @@ class _OneShotAsynPool(AsynPool):
             least=settings.spares,
             slots=processes,
             call_mb=settings.call_memory_mb,
-            at_once=max(LEAST_AT_ONCE, math.ceil(cpu.available().cores)),
+            at_once=max(LEAST_AT_ONCE, math.ceil(cpu.cores())),
             read_free_mb=memory.available().read_free_mb,
             clock=time.monotonic,
         )

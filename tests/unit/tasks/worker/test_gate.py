@@ -9,7 +9,7 @@ import pytest
 
 from tasks.call.drain import Drain
 from tasks.rooms import Intake
-from tasks.settings.cpu import Cpu
+from tasks.settings.cpu import CpuLimit
 from tasks.worker.breaker import FAILURES, CircuitBreaker, Failure
 from tasks.worker.intake.gate import IntakeGate
 from tasks.worker.intake.load import SAMPLE_SECONDS, CpuLoad
@@ -113,7 +113,7 @@ def test_a_peak_shorter_than_the_window_does_not_close_the_gate(tmp_path: Path) 
 
 def test_calls_just_started_close_the_gate_before_the_load_shows_them(tmp_path: Path) -> None:
     (tmp_path / "load").write_text("0.1")
-    cpu = CpuLoad(2.5, tmp_path / "load", Cpu(2.0, float))
+    cpu = CpuLoad(2.5, tmp_path / "load", lambda: [CpuLimit("host", 2.0, 0.0)])
     cpu.sample()
     moment = [0.0]
     reservations = Reservations(0.5, 2.5, clock=lambda: moment[0])
@@ -155,6 +155,44 @@ def test_the_cpu_load_is_a_fraction_of_all_cores() -> None:
     cpu = CpuLoad(2.5)
     cpu.sample()
     assert 0.0 <= cpu.level <= 1.0
+
+
+class Clock:
+    """The time, and the limits of the CPU at that time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *limits: CpuLimit) -> None:
+        self.now = 0.0
+        self.limits = list(limits)
+        monkeypatch.setattr("tasks.worker.intake.load.time.monotonic", lambda: self.now)
+
+    def sample_after_a_second(self, cpu: CpuLoad, *limits: CpuLimit) -> float:
+        """Return the load when a second later these are the limits."""
+        self.now, self.limits = self.now + 1.0, list(limits)
+        cpu.sample()
+        return cpu.level
+
+
+def test_the_load_is_that_of_the_limit_which_is_used_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch, CpuLimit("box", 2.0, 10.0), CpuLimit("pod", 3.0, 20.0))
+    cpu = CpuLoad(1.0, None, lambda: clock.limits)
+    # A neighbour in the pod takes what the worker's own container leaves.
+    load = clock.sample_after_a_second(cpu, CpuLimit("box", 2.0, 11.0), CpuLimit("pod", 3.0, 22.7))
+    assert load == pytest.approx(0.9)
+    assert cpu.cores == 2.0
+
+
+def test_a_limit_that_changes_while_the_worker_runs_counts_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch, CpuLimit("box", 8.0, 10.0))
+    cpu = CpuLoad(1.0, None, lambda: clock.limits)
+    assert clock.sample_after_a_second(cpu, CpuLimit("box", 2.0, 11.8)) == pytest.approx(0.9)
+    assert cpu.cores == 2.0
+    # Now it may run on one CPU only. How busy that is shows in the time after that.
+    loads = [
+        clock.sample_after_a_second(cpu, CpuLimit("box", 2.0, 11.8), CpuLimit("CPUs [0]", 1.0, busy_seconds))
+        for busy_seconds in (500.0, 500.8, 501.6)
+    ]
+    assert loads == pytest.approx([0.45, 0.4, 0.8])
+    assert cpu.cores == 1.0
 
 
 def test_a_closed_gate_lets_a_brpop_that_is_under_way_finish(tmp_path: Path) -> None:
