@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from redis import asyncio as aioredis
 from redis.asyncio.retry import Retry
@@ -17,7 +17,10 @@ from ops.stack.process import ManagedProcess
 
 
 class RedisServer(ManagedProcess):
-    """One redis-server. After `kill` and `start` it has the same port, and with `append_only` the same content."""
+    """One redis-server. After `kill` and `start` it has the same port, and with `append_only` the same content.
+
+    `sync`: `appendfsync`. With "everysec", a write that waits for an earlier sync is lost when the process is killed.
+    """
 
     def __init__(
         self,
@@ -28,11 +31,13 @@ class RedisServer(ManagedProcess):
         port: int,
         host: str = HOST,
         append_only: bool = False,
+        sync: Literal["no", "everysec"] = "no",
     ) -> None:
         super().__init__("redis", directory, env)
         self.port = port
         self._host = host
         self._append_only = append_only
+        self._sync = sync
         self._binary = binary
         self._password = secrets.token_urlsafe(16)
 
@@ -58,8 +63,7 @@ class RedisServer(ManagedProcess):
             "requirepass": self._password,
             "save": '""',
             "appendonly": "yes" if self._append_only else "no",
-            # With syncs, a write that waits for an earlier sync would be lost when the process is killed.
-            "appendfsync": "no",
+            "appendfsync": self._sync,
             "dir": f'"{self.directory}"',
         }
         config = self.directory / "redis.conf"

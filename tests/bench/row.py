@@ -22,6 +22,11 @@ def at_most(limit: float, unit: str = "") -> Goal:
     return Goal(f"≤ {limit:g} {unit}".strip(), lambda ours, _: ours is not None and ours <= limit)
 
 
+def at_least(limit: float) -> Goal:
+    """Require ours to be at least the limit."""
+    return Goal(f"≥ {limit:g}", lambda ours, _: ours is not None and ours >= limit)
+
+
 def one_hundred_percent() -> Goal:
     """Require ours to be 100 %."""
     return Goal("100 %", lambda ours, _: ours == 100)

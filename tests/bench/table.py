@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from tests.bench.figures import ahead, bursts, calls, cost, density, intake, killed, peers, pickup, reply
+from tests.bench.figures import ahead, bursts, calls, cost, density, full_host, intake, killed, peers, pickup, reply
 from tests.bench.pair import Pairs
 from tests.bench.row import Row
 from tests.bench.size import Size
@@ -22,4 +22,5 @@ FIGURES: dict[str, Measure] = {
     "peers": peers.measure,
     "pickup": pickup.measure,
     "intake": intake.measure,
+    "full_host": full_host.measure,
 }

@@ -2,7 +2,8 @@
 
 Neither side refuses a call for its load. Callers notice when the p95 of the time to an answer passes a limit, or when
 answers have gaps, which makes them longer than usual. The host carries one call fewer than there were at the first
-question with such an answer.
+question with such an answer. Callers and servers take most of this host's CPU, on both sides alike, so calls are also
+added to a worker that has a part of the CPU to itself, as a worker host has.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from ops.caller.voice import speech
 from tests.bench.conversation import Conversation, Reply
-from tests.bench.pair import Pairs, alternate
+from tests.bench.cpu_quota import QuotaUnavailable, cpu_quota
+from tests.bench.pair import Pair, Pairs, alternate
 from tests.bench.providers import QUESTION
-from tests.bench.row import Row
+from tests.bench.row import Goal, Row, any_number
 from tests.bench.side import Side
 from tests.bench.size import Size
 from tests.bench.stats import Sample, percentile, percentiles
@@ -28,6 +31,8 @@ GAP_SECONDS = 0.5
 """Sum of the gaps of an answer. Without gaps its length varies by 0.3 s, because of the jitter buffer."""
 WINDOW_SECONDS = 12.0
 GREETED_SECONDS = 8.0
+WORKER_CORES = 0.8
+"""The CPU of the worker host: with less than half of two cores, the rest is enough for its callers and servers."""
 REPLY_LEVELS = 4
 """The reply time is measured over this many numbers of calls, up to the number that is carried."""
 
@@ -55,17 +60,30 @@ class Trouble:
 
 async def measure(pairs: Pairs, size: Size) -> list[Row]:
     pair = await pairs.get(shedding=False)
+    rows = await _rows("density", pair, size, pairs.providers.carried_goal)
+    own = "density of a worker host"
+    try:
+        rows += await _rows(own, pair, size, pairs.providers.carried_goal, WORKER_CORES)
+    except QuotaUnavailable as reason:
+        rows.append(Row(f"{own}: calls carried", "calls", None, goal=any_number(), missing=str(reason)))
+    return rows
+
+
+async def _rows(figure: str, pair: Pair, size: Size, goal: Goal, cores: float | None = None) -> list[Row]:
+    """Return the rows of a figure. `cores`: the worker's own; None if it shares all with callers and servers."""
     ramps: dict[str, list[Ramp]] = defaultdict(list)
     async for side in alternate(pair, size.density_rounds):
-        ramps[side.name].append(await ramp(side, size.density_every, size.density_most))
+        with nullcontext() if cores is None else cpu_quota(side.tree, cores):
+            ramps[side.name].append(await ramp(side, size.density_every, size.density_most))
     carried: dict[str, list[Sample]] = {name: [float(one.carried) for one in runs] for name, runs in ramps.items()}
     reply: dict[str, list[Sample]] = {name: [one.reply for one in runs] for name, runs in ramps.items()}
     mean: dict[str, float | None] = {name: statistics.mean(one.carried for one in runs) for name, runs in ramps.items()}
     ended = {name: ", ".join(one.ended for one in runs) for name, runs in ramps.items()}
-    figure = f"density: calls carried (ours: {ended['ours']}; built-in: {ended['builtin']})"
+    on = "" if cores is None else f" on {cores:g} of a core"
+    calls = f"{figure}: calls carried{on} (ours: {ended['ours']}; built-in: {ended['builtin']})"
     return [
-        Row.of(figure, "calls", mean, pairs.providers.carried_goal, carried),
-        Row.of("density: reply time then, p95", "s", percentiles(reply, 50), samples=_samples(ramps)),
+        Row.of(calls, "calls", mean, goal, carried),
+        Row.of(f"{figure}: reply time then, p95", "s", percentiles(reply, 50), samples=_samples(ramps)),
     ]
 
 

@@ -64,8 +64,14 @@ class Installation:
     async def start(cls, binaries: Binaries) -> AsyncIterator[Self]:
         """Start an installation without rooms, in a temporary folder."""
         with tempfile.TemporaryDirectory(prefix="switchboard-scaling-") as folder:
+            # Persistent as docs/howto/growing.md asks for it.
             server = RedisServer(
-                Path(folder), environment.inherited(), binary=str(binaries.redis), port=PortPicker().pick()
+                Path(folder),
+                environment.inherited(),
+                binary=str(binaries.redis),
+                port=PortPicker().pick(),
+                append_only=True,
+                sync="everysec",
             )
             await server.start()
             env = _environment(server)

@@ -78,8 +78,8 @@ def _steps(
         ("claim", 0.1, calls.claim),
         *(("step", 0.2 + 0.2 * number, calls.record_step) for number in range(len(STEPS))),
         *(
-            ("conversation", profile.sentence_interval * (number + 1), calls.save_conversation)
-            for number in range(profile.sentences)
+            ("conversation", profile.length * (number + 0.5) / profile.saves, calls.save_conversation)
+            for number in range(profile.saves)
         ),
         *(("renew", profile.length * number / profile.renewals, calls.renew) for number in range(1, profile.renewals)),
         ("renew", profile.length, calls.renew),

@@ -15,7 +15,7 @@ HEAD = """\
 Written by `make scaling`. Every sample is in [scaling.json](scaling.json). The conclusions for operators are in
 [Growing](../howto/growing.md). The head of each section has the method. A call is {length:.0f} s long, with a sentence
 every {sentence:.0f} s. `rooms` is the number of other open rooms in Redis: half of them are running, half are queued,
-and each tenant has four.
+and each tenant has four. Redis writes its append-only file (`appendfsync everysec`).
 """
 MB = 1e6
 KB = 1e3
@@ -61,8 +61,8 @@ def _ramp(results: Results) -> list[str]:
     head = (
         f"{ramp.rooms:,} other rooms are open. The commands of a call of {results.profile.length:.0f} s were recorded, "
         f"and are replayed within {ramp.plan.replay_seconds:g} s, on one connection for each call. Redis so gets as "
-        "many requests a second as from calls of the real length. Redis has one core, and the load generator another; "
-        "nothing is written to disk, and no reconciler runs. Latencies are measured by the load generator. The limit "
+        "many requests a second as from calls of the real length. Redis has one core, and the load generator another. "
+        "No reconciler runs. Latencies are measured by the load generator. The limit "
         f"is a p99 of {ramp.plan.limit_ms:g} ms, a full core, or calls that pile up. A rate at a limit was measured "
         "twice."
     )
