@@ -35,11 +35,11 @@ def serve(listener: socket.socket) -> None:
     """Answer requests one after the other, for ever."""
     model = EOT()
     while True:
-        # The client may be gone before its answer.
-        with contextlib.suppress(OSError, EOFError), Connection(listener.accept()[0].detach()) as connection:
-            if connection.poll(REQUEST_SECONDS):
-                pcm = np.frombuffer(connection.recv_bytes(), dtype=np.int16)
-                connection.send_bytes(_PROBABILITY.pack(model.predict(pcm)))
+        # The client may be gone before its answer, or ask what the model refuses.
+        with contextlib.suppress(OSError, EOFError, ValueError), Connection(listener.accept()[0].detach()) as client:
+            if client.poll(REQUEST_SECONDS):
+                pcm = np.frombuffer(client.recv_bytes(), dtype=np.int16)
+                client.send_bytes(_PROBABILITY.pack(model.predict(pcm)))
 
 
 def install_remote_eot(address: str) -> None:

@@ -32,6 +32,10 @@ async def measure(pairs: Pairs, size: Size) -> list[Row]:
     return rows
 
 
+async def _is_alone(side: Side) -> bool:
+    return len(await asyncio.to_thread(side.call_pids)) == 1
+
+
 async def replacement_seconds(side: Side, timeout_seconds: float) -> float | None:
     """Kill the child of a call, and return the seconds until another agent is heard; None if not within the timeout."""
     async with side.call() as caller:
@@ -45,7 +49,9 @@ async def replacement_seconds(side: Side, timeout_seconds: float) -> float | Non
             heard[:] = [channel.first_sound for channel in others if channel.first_sound is not None]
             return bool(heard)
 
-        (pid,) = await asyncio.to_thread(side.call_pids)
+        # The call before this one may still be leaving its room.
+        await until(lambda: _is_alone(side), timeout_seconds)
+        (pid,) = side.call_pids()
         killed_at = caller.clock.now()
         os.kill(pid, signal.SIGKILL)
         try:

@@ -75,6 +75,21 @@ def test_a_client_that_sends_no_request_blocks_no_other(
         assert asked.remote
 
 
+@pytest.mark.parametrize("request_bytes", [bytes(2 * EOT_MAX_SAMPLES + 2), b"odd"])
+def test_a_request_that_the_model_refuses_ends_nothing_but_its_own_connection(
+    listener: socket.socket, request_bytes: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn_detector_server, "ANSWER_SECONDS", 10.0)
+    with serving(listener):
+        with Client(listener.getsockname()) as request:
+            request.send_bytes(request_bytes)
+            with pytest.raises(EOFError):
+                request.recv_bytes()
+        asked = RemoteEOT(listener.getsockname())
+        assert asked.predict(NOISE) == EOT().predict(NOISE)
+        assert asked.remote
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_call_predicts_on_its_own_when_the_process_is_away(
     listener: socket.socket, number: signal.Signals, caplog: pytest.LogCaptureFixture
