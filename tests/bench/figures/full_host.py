@@ -45,8 +45,8 @@ async def measure(pairs: Pairs, _: Size) -> list[Row]:
     cores = (os.cpu_count() or 1) / CALLS_OF_A_HOST
     async with Installation.start(pairs.binaries) as installation, FakeLiveKitApi.serve(ROOMS) as livekit:
         env = environment.merged(
-            environment.inherited([AGENTS]),
             installation.environment,
+            environment.inherited([AGENTS]),
             {
                 "LIVEKIT_URL": livekit.url,
                 "SWITCHBOARD_AGENT": "steady_load:entrypoint",
