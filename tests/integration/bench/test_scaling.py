@@ -75,7 +75,7 @@ async def test_a_recording_has_all_commands_of_one_call_and_its_own_parts_can_be
         recording = await record(installation, profile)
     steps = [request.step for request in recording.requests]
     assert steps[:3] == ["open", "open", "open again"]
-    assert steps.count("conversation") == profile.sentences
+    assert steps.count("conversation") == profile.saves
     substitutions = dict(recording.substitutions(b"RM_other%07d" % 7))
     payload = b"".join(request.payload for request in recording.requests)
     for old, new in substitutions.items():
