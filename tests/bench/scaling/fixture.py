@@ -25,6 +25,7 @@ from tasks.settings import Settings
 from tasks.tenants.admin import StoredTenant, TenantAdmin
 from tasks.tenants.record_signer import RecordSigner
 from tests.bench.scaling.meter import Meter
+from tests.support.waiting import until
 
 T = TypeVar("T")
 
@@ -37,6 +38,7 @@ ROOMS_PER_STATE = 2
 CONCURRENCY = 30
 NO_LIMITS = Limits()
 HOUR_MS = 3_600_000
+REWRITTEN_SECONDS = 60.0
 SECRET = "a-secret-that-is-long-enough-for-hs256"
 
 
@@ -109,6 +111,15 @@ class Installation:
         is_running = set(running)
         await for_each([room for room in rooms if room not in is_running], lambda room: self.open(*room))
         return RoomSizes((queued - before) / len(running), (claimed - before) / len(running))
+
+    async def file_is_rewritten(self) -> None:
+        """Wait until Redis does not rewrite its append-only file, which it does when that has grown."""
+
+        async def is_quiet() -> bool:
+            persistence = await self.redis.info("persistence")
+            return not (persistence["aof_rewrite_in_progress"] or persistence["aof_rewrite_scheduled"])
+
+        await until(is_quiet, REWRITTEN_SECONDS)
 
     async def declare(self, tiers: Mapping[str, str]) -> None:
         """Add these tenants, each with its tier."""

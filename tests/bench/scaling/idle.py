@@ -61,6 +61,7 @@ class IdleCost:
 
 async def measure_processes(installation: Installation, seconds: float) -> list[IdleCost]:
     """Measure Redis by itself, then with an idle worker, then with Flower beside it."""
+    await installation.file_is_rewritten()
     costs = [await _measure("Redis alone", installation, None, seconds)]
     async with _running(_worker(installation)) as worker:
         costs.append(await _measure("an idle worker of three queues", installation, worker, seconds))

@@ -61,8 +61,8 @@ def _ramp(results: Results) -> list[str]:
     head = (
         f"{ramp.rooms:,} other rooms are open. The commands of a call of {results.profile.length:.0f} s were recorded, "
         f"and are replayed within {ramp.plan.replay_seconds:g} s, on one connection for each call. Redis so gets as "
-        "many requests a second as from calls of the real length. Redis has one core, and the load generator another. "
-        "No reconciler runs. Latencies are measured by the load generator. The limit "
+        "many requests a second as from calls of the real length. Redis has one core, also to rewrite its file, and "
+        "the load generator another. No reconciler runs. Latencies are measured by the load generator. The limit "
         f"is a p99 of {ramp.plan.limit_ms:g} ms, a full core, or calls that pile up. A rate at a limit was measured "
         "twice."
     )
