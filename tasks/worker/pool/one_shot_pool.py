@@ -34,7 +34,7 @@ from tasks.settings import cpu, memory
 from tasks.worker import stop_signals
 from tasks.worker.pool import call_folder, call_processes
 from tasks.worker.pool.call_processes import Orphans
-from tasks.worker.pool.spares import Children, SparePolicy
+from tasks.worker.pool.spares import CALL_START_SECONDS, Children, SparePolicy
 
 REAP_SECONDS = 0.01
 SENT_SECONDS = 0.01
@@ -143,7 +143,8 @@ class _OneShotAsynPool(AsynPool):
         self.policy.call_started()
         result = super().apply_async(*arguments, **options)
         if self._loop is not None:
-            self._loop.call_later(SENT_SECONDS, self.maintain_pool)
+            for seconds in (SENT_SECONDS, CALL_START_SECONDS + SENT_SECONDS):
+                self._loop.call_later(seconds, self.maintain_pool)
         return result
 
     def grow(self, n: int = 1) -> None:

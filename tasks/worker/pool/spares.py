@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from statistics import median
 
 BURST, BURST_SECONDS = 8, 1.0
+CALL_START_SECONDS = 1.0
+"""The time in which a call starts, until its caller hears the agent. To start a child meanwhile would slow it down."""
 KNOWN_STARTS = 9
 QUIET_SECONDS = 60.0
 """The time after which spares that nothing has needed are fewer again."""
@@ -117,6 +119,8 @@ class SparePolicy:
         wanted = self.wanted_spares if takes_calls else self._least
         by_memory = self._by_memory(children)
         start, short_of_memory = self._start(children, wanted, by_memory)
+        if self._can_wait(children, now):
+            start = 0
         if start or children.idle <= children.waiting or not self._has_too_many(children, now):
             return Change(start, 0, short_of_memory)
         self._retired_at = now
@@ -140,6 +144,10 @@ class SparePolicy:
         if by_memory >= missing:
             return missing, False
         return max(must, math.floor(by_memory)), True
+
+    def _can_wait(self, children: Children, now: float) -> bool:
+        """Return whether a call is just starting, and a spare is left for the next one."""
+        return bool(self._calls) and now - self._calls[-1] < CALL_START_SECONDS and children.idle > children.waiting
 
     def _has_too_many(self, children: Children, now: float) -> bool:
         # Not sooner: a spare takes memory itself, and would be started again as soon as it is gone.

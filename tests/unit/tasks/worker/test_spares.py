@@ -9,7 +9,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tasks.worker.pool.spares import BURST, QUIET_SECONDS, RETIRE_SECONDS, Children, SparePolicy
+from tasks.worker.pool.spares import (
+    BURST,
+    CALL_START_SECONDS,
+    QUIET_SECONDS,
+    RETIRE_SECONDS,
+    Children,
+    SparePolicy,
+)
 
 CALL_MB = 64.0
 PLENTY_MB = 1e6
@@ -78,6 +85,16 @@ def test_calls_that_take_the_last_spare_double_the_spares_once_until_one_is_idle
     policy.call_started()
     policy.plan(Children(busy=4, starting=2), takes_calls=True)
     assert policy.wanted_spares == BURST
+
+
+def test_no_child_is_started_beside_a_call_that_is_starting_while_a_spare_is_left(host: Host) -> None:
+    policy = host.policy()
+    policy.call_started()
+    assert policy.plan(Children(idle=1, busy=1), takes_calls=True).start == 0
+    host.now += CALL_START_SECONDS
+    assert policy.plan(Children(idle=1, busy=1), takes_calls=True).start == 1
+    policy.call_started()
+    assert policy.plan(Children(idle=1, busy=1, waiting=1), takes_calls=True).start == 2
 
 
 def test_when_it_is_quiet_the_spares_go_one_after_another(host: Host) -> None:
