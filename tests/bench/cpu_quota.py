@@ -66,8 +66,12 @@ def _pids(group: Path) -> list[int]:
 
 
 def _move(pids: Callable[[], Iterable[int]], group: Path) -> None:
-    """Move processes until there is none left outside: one that is moved may just have started another one."""
-    while outside := set(pids()) - set(_pids(group)):
+    """Move processes until there is none left outside: one that is moved may just have started another one.
+
+    One that has ended and has not been waited for cannot be moved.
+    """
+    ends = time.monotonic() + MOVED_SECONDS
+    while (outside := set(pids()) - set(_pids(group))) and time.monotonic() < ends:
         for pid in outside:
             with suppress(ProcessLookupError):
                 (group / "cgroup.procs").write_text(str(pid))

@@ -58,13 +58,13 @@ def test_a_container_of_cgroup_2_has_the_cores_of_its_quota(tmp_path: Path) -> N
 def test_each_quota_counts_that_holds(tmp_path: Path) -> None:
     cgroups = written(
         tmp_path / "fs",
-        a__cpu_dot_max="300000 100000\n",
+        a__cpu_dot_max="100000 100000\n",
         a__cpu_dot_stat="usage_usec 7000000\n",
-        a__b__cpu_dot_max="200000 100000\n",
+        a__b__cpu_dot_max="400000 100000\n",
         a__b__cpu_dot_stat="usage_usec 1000000\n",
     )
     found = cpu.limits(cgroups, own(tmp_path, "0::/a/b\n"))
-    assert [(limit.cores, limit.busy_seconds) for limit in found] == [(2.0, 1.0), (3.0, 7.0)]
+    assert [(limit.cores, limit.busy_seconds) for limit in found] == [(4.0, 1.0), (1.0, 7.0)]
 
 
 def test_a_path_that_the_container_cannot_see_is_looked_for_from_its_end_on(tmp_path: Path) -> None:
