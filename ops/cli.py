@@ -65,10 +65,11 @@ def demo(**options: Any) -> None:
     worker for each tier, Flower and the console. Then callers join rooms and speak. Needs no keys. The exit status is 0
     if each caller recognised the right answer in the audio that it received.
     """
-    from ops.demo.command import run  # noqa: PLC0415 - see the module's docstring
+    from ops.caller.process_exit import exit_process  # noqa: PLC0415 - see the module's docstring
+    from ops.demo.command import run  # noqa: PLC0415
     from ops.demo.options import DemoOptions  # noqa: PLC0415
 
-    sys.exit(run(DemoOptions(**options)))
+    exit_process(run(DemoOptions(**options)))
 
 
 @main.command()
@@ -205,12 +206,13 @@ def probe(*, tenants: tuple[str, ...], every: float | None, port: int, as_json: 
     Such a call takes a slot, and costs what its providers cost. Reads LIVEKIT_URL, LIVEKIT_API_KEY and
     LIVEKIT_API_SECRET, and REDIS_URL to say why nobody answers. The exit status is 0 if all went well, else 1.
     """
-    from ops.commands.probe.command import run  # noqa: PLC0415 - see the module's docstring
+    from ops.caller.process_exit import exit_process  # noqa: PLC0415 - see the module's docstring
+    from ops.commands.probe.command import run  # noqa: PLC0415
     from ops.commands.probe.options import ProbeOptions  # noqa: PLC0415
 
     if (options["calls_url"] is None) is not (options["api_key_file"] is None):
         raise click.UsageError("--calls-url and --api-key-file go together")
-    sys.exit(run(tenants, ProbeOptions(**options), every=every, port=port, as_json=as_json))
+    exit_process(run(tenants, ProbeOptions(**options), every=every, port=port, as_json=as_json))
 
 
 @main.group()

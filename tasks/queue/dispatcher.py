@@ -163,18 +163,19 @@ class Dispatcher:
             if room.caller_number:
                 await self._written(self._numbers.save(room.sid, room.caller_number))
             return DispatchResult.KNOWN
+        received_at_ms = now_ms()
         explicit = None if room.requested else await self._explicit.find(room.name)
         if explicit is not None and not explicit.is_ours:
             logger.info("room asks for another agent", extra={"sid": room.sid})
             return DispatchResult.LEFT
-        return await self._written(self._dispatch(room, replay=False, explicit=explicit))
+        return await self._written(self._dispatch(room, received_at_ms, replay=False, explicit=explicit))
 
     async def replay(self, room: RoomInfo) -> DispatchResult:
         """Dispatch the room even if it is dead, because the cause may have been mended.
 
         Raises the SwitchboardError that still keeps it from being answered, such as UnknownTenant.
         """
-        return await self._written(self._dispatch(room, replay=True))
+        return await self._written(self._dispatch(room, now_ms(), replay=True))
 
     def is_left(self, *, name: str, metadata: str) -> bool:
         """Return whether the room is none of ours, by its metadata, else by its name."""
@@ -229,17 +230,22 @@ class Dispatcher:
         return sid in known and known[sid].state.is_open
 
     async def _dispatch(
-        self, room: RoomInfo, *, replay: bool, explicit: ExplicitDispatch | None = None
+        self, room: RoomInfo, received_at_ms: int, *, replay: bool, explicit: ExplicitDispatch | None = None
     ) -> DispatchResult:
         with tracing.span("dispatch", "PRODUCER") as span:
-            result = await self._open(room, span, replay=replay, explicit=explicit)
+            result = await self._open(room, received_at_ms, span, replay=replay, explicit=explicit)
             span.set(sid=room.sid, result=result)
             return result
 
     async def _open(
-        self, room: RoomInfo, span: tracing.OpenSpan, *, replay: bool, explicit: ExplicitDispatch | None
+        self,
+        room: RoomInfo,
+        received_at_ms: int,
+        span: tracing.OpenSpan,
+        *,
+        replay: bool,
+        explicit: ExplicitDispatch | None,
     ) -> DispatchResult:
-        received_at_ms = now_ms()
         tenant = await self._find_tenant(room, replay=replay)
         if isinstance(tenant, NoTenant | UnknownTenantInName):
             if await self._waits_for_tenant(room):

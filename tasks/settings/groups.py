@@ -220,7 +220,7 @@ class WorkerSettings(Group):
     @property
     def slot_limit(self) -> int:
         """The calls at one time, at most, on this host."""
-        return self.slots or capacity.slot_limit(self.call_memory_mb)
+        return self.slots or capacity.slot_limit()
 
 
 class AfterLimit(StrEnum):

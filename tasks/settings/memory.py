@@ -1,4 +1,4 @@
-"""The memory that this process may use, and how much of it is free: by its container's limit, else of the whole host.
+"""The memory that is free for this process: by its container's limit, else of the whole host.
 
 A container's usage includes files that the kernel has read for it and can drop at any time. Those not in use
 (`inactive_file`) count as free, as for the kubelet; the host's `MemAvailable` counts them so, too.
@@ -6,8 +6,6 @@ A container's usage includes files that the kernel has read for it and can drop 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -17,55 +15,35 @@ from tasks.settings.cgroup import CGROUPS, OWN, each_level, first_line
 MB = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """The memory that there is at most, in MB, and a reader of what is free of it now."""
+def free_mb(cgroups: Path = CGROUPS, own: Path = OWN) -> float:
+    """Return what is free now, in MB, of the host and of every limit: any may change, as when a pod is resized.
 
-    total_mb: float
-    read_free_mb: Callable[[], float]
-
-
-def available(cgroups: Path = CGROUPS, own: Path = OWN) -> Memory:
-    """Return the memory of the host, and of every limit that holds for this process: what is free is free in all."""
-    limits = [_host(), *each_level("memory", _version_2, _version_1, cgroups, own)]
-    return Memory(
-        min(limit.total_mb for limit in limits),
-        lambda: min(limit.read_free_mb() for limit in limits),
-    )
+    Less than 0 where more is used than a limit that was lowered.
+    """
+    host = psutil.virtual_memory().available / MB
+    return min([host, *each_level("memory", _version_2, _version_1, cgroups, own)])
 
 
-def _host() -> Memory:
-    return Memory(psutil.virtual_memory().total / MB, lambda: psutil.virtual_memory().available / MB)
-
-
-def _version_2(cgroups: Path, level: str) -> Memory | None:
+def _version_2(cgroups: Path, level: str) -> float | None:
     folder = cgroups / level
     # Over `memory.high` the kernel slows the processes down, which calls cannot bear either.
     limits = [limit for name in ("memory.max", "memory.high") if (limit := first_line(folder / name)).isdecimal()]
-    return _limited(min(limits, key=int, default=""), folder / "memory.current", folder / "memory.stat")
+    return _free_mb(min(limits, key=int, default=""), folder / "memory.current", folder / "memory.stat")
 
 
-def _version_1(cgroups: Path, level: str) -> Memory | None:
+def _version_1(cgroups: Path, level: str) -> float | None:
     folder = cgroups / "memory" / level
-    return _limited(
+    return _free_mb(
         first_line(folder / "memory.limit_in_bytes"), folder / "memory.usage_in_bytes", folder / "memory.stat"
     )
 
 
-def _limited(limit: str, usage: Path, stat: Path) -> Memory | None:
-    # In version 1 a limit that nobody has set is a number larger than any host's memory.
-    if not limit.isdecimal() or not first_line(usage).isdecimal():
+def _free_mb(limit: str, usage: Path, stat: Path) -> float | None:
+    used = first_line(usage)
+    # In version 1 a limit that nobody has set is a number, larger than any host's memory.
+    if not (limit.isdecimal() and used.isdecimal()):
         return None
-    most = int(limit) / MB
-    if most >= psutil.virtual_memory().total / MB:
-        return None
-
-    def free_mb() -> float:
-        used = first_line(usage)
-        # A cgroup whose files are gone is one that this process has been moved out of.
-        return most - max(0, int(used) - _inactive_files(stat)) / MB if used.isdecimal() else most
-
-    return Memory(most, free_mb)
+    return (int(limit) - max(0, int(used) - _inactive_files(stat))) / MB
 
 
 def _inactive_files(stat: Path) -> int:

@@ -33,6 +33,8 @@ from tasks.worker import room_actions
 from tasks.worker.lifecycle import WorkerProcess
 
 RETRY_SECONDS = 0.5
+EVENTS_SECONDS = 0.02
+"""The time in which a task has been sent to its child. To publish events meanwhile would keep its caller waiting."""
 SETTLED_SECONDS = 5.0
 """A connection that fails sooner has failed in its start. Redis takes a write then, and refuses what Celery needs."""
 
@@ -154,6 +156,17 @@ class PatientConsumer(Consumer):
                 super().on_connection_error_after_connected(exc)
         finally:
             _celery_logger.setLevel(level)
+
+    def on_send_event_buffered(self) -> None:
+        """Publish the events of tasks a moment later, where Celery would before it sends a task to its child."""
+        if self.hub:
+            self.hub.call_later(EVENTS_SECONDS, self._flush_events)
+
+    def shutdown(self) -> None:
+        """Publish the last events, and stop."""
+        if self.event_dispatcher:
+            self.event_dispatcher.flush(errors=False)
+        super().shutdown()
 
     def _takes_a_write(self) -> bool:
         try:

@@ -89,7 +89,7 @@ async def memory(installation: Installation) -> AsyncIterator[Finding]:
     slots, call_mb = _wanted_slots(installation), installation.settings.worker.call_memory_mb
     if not call_mb:
         raise NotChecked("SWITCHBOARD_CALL_MEMORY_MB is 0: calls are taken whatever memory is free")
-    free = host_memory.available().read_free_mb()
+    free = host_memory.free_mb()
     text = f"{slots} calls take about {slots * call_mb:,.0f} MB, and {free:,.0f} are free"
     if slots * call_mb > free:
         cure = f"give the host more memory, or start fewer calls: SWITCHBOARD_SLOTS={max(1, int(free / call_mb))}"

@@ -120,7 +120,7 @@ class _OneShotAsynPool(AsynPool):
             slots=processes,
             call_mb=settings.call_memory_mb,
             at_once=max(LEAST_AT_ONCE, math.ceil(cpu.cores())),
-            read_free_mb=memory.available().read_free_mb,
+            read_free_mb=memory.free_mb,
             clock=time.monotonic,
         )
         self.takes_calls: Callable[[], bool] = lambda: True

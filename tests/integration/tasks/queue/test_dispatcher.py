@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ from tasks.errors import UnknownTenantInName
 from tasks.queue.dispatcher import Dispatcher, DispatchResult, RoomInfo
 from tasks.rooms import ClaimRefusal, CloseResult, OpenResult, Room, RoomStore, State
 from tasks.settings import Settings
+from tasks.settings.process import now_ms
 from tests.support.rooms import open_some_room
 from tests.support.tenants import declare
 
@@ -101,6 +103,21 @@ async def test_a_caller_who_joins_an_open_room_costs_no_request_to_livekit(
     await call(rooms, 1)
     assert await dispatcher.open(RoomInfo(SID, NAME, joined_at_ms=FAR_MS)) is DispatchResult.QUEUED
     assert asked == [NAME, NAME]
+
+
+async def test_a_room_is_received_before_livekit_is_asked_about_it(
+    dispatcher: Dispatcher, rooms: RoomStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered_at_ms: list[int] = []
+
+    async def find(room: str) -> None:
+        del room
+        await asyncio.sleep(0.02)
+        answered_at_ms.append(now_ms())
+
+    monkeypatch.setattr(dispatcher._explicit, "find", find)
+    await dispatcher.open(RoomInfo(SID, NAME))
+    assert (await get(rooms)).steps_ms["received"] < answered_at_ms[0]
 
 
 async def test_a_dead_room_waits_for_a_replay(dispatcher: Dispatcher, rooms: RoomStore) -> None:

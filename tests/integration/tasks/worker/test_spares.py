@@ -37,7 +37,7 @@ from pathlib import Path
 
 from tasks.settings import memory
 
-memory.available.__defaults__ = (Path(__file__).parent, Path(__file__).parent / "own")
+memory.free_mb.__defaults__ = (Path(__file__).parent, Path(__file__).parent / "own")
 """
 NO_FORKS = """
 import errno
@@ -172,13 +172,47 @@ async def test_a_worker_that_memory_is_short_on_ends_its_spares_and_leaves_calls
         assert (await worker.room()).attempt == 1
 
 
+async def test_a_worker_whose_container_is_resized_takes_as_many_calls_as_its_new_limit_allows(
+    redis_server: RedisServer, switchboard_env: dict[str, str], dispatcher: Dispatcher, rooms: RoomStore, tmp_path: Path
+) -> None:
+    _use_memory(tmp_path, mb=950)
+    async with calling(
+        redis_server, switchboard_env, dispatcher, rooms, tmp_path, IN_A_CONTAINER + STAYS, slots=None, opened=0
+    ) as worker:
+
+        async def state_is(state: Intake) -> bool:
+            return (await status_of(rooms)).state == state
+
+        await until(lambda: state_is(Intake.MEMORY))
+        await dispatcher.open(RoomInfo("RM_a0", "call-acme-1"))
+        _limit_memory(tmp_path, mb=4000)
+
+        async def runs_with_more_to_come() -> bool:
+            status = await status_of(rooms)
+            return status.busy == 1 and status.slots > int(3050 / 64) - SPARES
+
+        await until(runs_with_more_to_come)
+        _limit_memory(tmp_path, mb=980)
+        await until(lambda: state_is(Intake.MEMORY))
+        assert (await worker.room()).state is State.RUNNING
+
+
 def _use_memory(folder: Path, *, mb: int) -> None:
     """Write a container's files: its limit of 1000 MB, and what it uses."""
     folder.joinpath("own").write_text("0::/\n")
-    folder.joinpath("memory.max").write_text(f"{1000 << 20}\n")
+    _limit_memory(folder, mb=1000)
+    _write_mb(folder / "memory.current", mb)
+
+
+def _limit_memory(folder: Path, *, mb: int) -> None:
+    _write_mb(folder / "memory.max", mb)
+
+
+def _write_mb(file: Path, mb: int) -> None:
     # In one step: a reader never sees an empty file.
-    folder.joinpath("new").write_text(f"{mb << 20}\n")
-    folder.joinpath("new").rename(folder / "memory.current")
+    new = file.with_name("new")
+    new.write_text(f"{mb << 20}\n")
+    new.rename(file)
 
 
 async def test_a_worker_that_may_not_fork_stays_and_answers_when_it_may_again(
