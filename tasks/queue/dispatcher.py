@@ -156,6 +156,7 @@ class Dispatcher:
 
     async def open(self, room: RoomInfo) -> DispatchResult:
         """Dispatch the room, in one Redis action that is idempotent by its sid."""
+        received_at_ms = now_ms()
         if self.is_left(name=room.name, metadata=room.metadata):
             return DispatchResult.LEFT
         if room.joined_at_ms is not None and await self._is_open(room.sid):
@@ -163,7 +164,6 @@ class Dispatcher:
             if room.caller_number:
                 await self._written(self._numbers.save(room.sid, room.caller_number))
             return DispatchResult.KNOWN
-        received_at_ms = now_ms()
         explicit = None if room.requested else await self._explicit.find(room.name)
         if explicit is not None and not explicit.is_ours:
             logger.info("room asks for another agent", extra={"sid": room.sid})

@@ -10,6 +10,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 import pytest
@@ -30,10 +31,10 @@ def family(mark: str) -> list[psutil.Process]:
 
 
 @contextmanager
-def demo() -> Iterator[tuple[subprocess.Popen[str], str]]:
+def demo(directory: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A demo that runs, with the mark of its family."""
     mark = uuid.uuid4().hex
-    command = [sys.executable, "-m", "ops.cli", "demo"]
+    command = [sys.executable, "-m", "ops.cli", "demo", "--directory", str(directory)]
     # Its output is a pipe, and what nobody reads must not stop it.
     env = {**os.environ, MARK: mark, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
@@ -68,9 +69,9 @@ def read_until(process: subprocess.Popen[str], moment: str) -> None:
     ],
 )
 def test_no_process_is_left_at_whatever_moment_it_is_ended(
-    binaries: Binaries, moment: str, number: signal.Signals
+    binaries: Binaries, tmp_path: Path, moment: str, number: signal.Signals
 ) -> None:
-    with demo() as (process, mark):
+    with demo(tmp_path) as (process, mark):
         read_until(process, moment)
 
         process.send_signal(number)

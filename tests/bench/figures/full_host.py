@@ -7,6 +7,7 @@ decides, and not a number of calls for each core.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from livekit.protocol import models
@@ -30,20 +31,11 @@ TAKEN_SECONDS = 6.0
 READY_SECONDS = 60.0
 
 
-def _tenant(number: int) -> str:
-    return f"tenant-{number}"
-
-
-ROOMS = [
-    models.Room(sid=f"RM_full{number}", name=f"call-{_tenant(number)}-RM_full{number}")
-    for number in range(CALLS_OF_A_HOST)
-]
-
-
 async def measure(pairs: Pairs, _: Size) -> list[Row]:
     await pairs.aclose()
     cores = (os.cpu_count() or 1) / CALLS_OF_A_HOST
-    async with Installation.start(pairs.binaries) as installation, FakeLiveKitApi.serve(ROOMS) as livekit:
+    rooms = {f"tenant-{number}": _room(f"tenant-{number}") for number in range(CALLS_OF_A_HOST)}
+    async with Installation.start(pairs.binaries) as installation, FakeLiveKitApi.serve([*rooms.values()]) as livekit:
         env = environment.merged(
             installation.environment,
             environment.inherited([AGENTS]),
@@ -60,7 +52,7 @@ async def measure(pairs: Pairs, _: Size) -> list[Row]:
         await worker.start()
         try:
             await until(lambda: _is_quiet(installation), READY_SECONDS)
-            taken = await _taken(installation)
+            taken = await _taken(installation, rooms)
         finally:
             worker.kill()
             await worker.stop()
@@ -73,11 +65,11 @@ async def _is_quiet(installation: Installation) -> bool:
     return any(worker.idle and worker.load < QUIET_LOAD / 2 for worker in workers)
 
 
-async def _taken(installation: Installation) -> int:
-    """Open a room after the other until one is not taken; return how many were."""
-    for number, room in enumerate(ROOMS):
-        await installation.declare({_tenant(number): MEASURED_TIER})
-        await installation.open(room.sid, _tenant(number), MEASURED_TIER)
+async def _taken(installation: Installation, rooms: Mapping[str, models.Room]) -> int:
+    """Open a room after the other, each of a tenant of its own, until one is not taken; return how many were."""
+    for number, (tenant, room) in enumerate(rooms.items()):
+        await installation.declare({tenant: MEASURED_TIER})
+        await installation.open(room.sid, tenant, MEASURED_TIER)
 
         async def is_taken(sid: str = room.sid) -> bool:
             found = await installation.store.get(sid)
@@ -87,4 +79,8 @@ async def _taken(installation: Installation) -> int:
             await until(is_taken, TAKEN_SECONDS)
         except TimeoutError:
             return number
-    return len(ROOMS)
+    return len(rooms)
+
+
+def _room(tenant: str) -> models.Room:
+    return models.Room(sid=f"RM_{tenant}", name=f"call-{tenant}-RM_{tenant}")
