@@ -31,10 +31,9 @@ from tasks.errors import RedisUnavailable
 from tasks.redis_client import Outage
 from tasks.worker import room_actions
 from tasks.worker.lifecycle import WorkerProcess
+from tasks.worker.pool.one_shot_pool import SENT_SECONDS
 
 RETRY_SECONDS = 0.5
-EVENTS_SECONDS = 0.02
-"""The time in which a task has been sent to its child. To publish events meanwhile would keep its caller waiting."""
 SETTLED_SECONDS = 5.0
 """A connection that fails sooner has failed in its start. Redis takes a write then, and refuses what Celery needs."""
 
@@ -160,7 +159,7 @@ class PatientConsumer(Consumer):
     def on_send_event_buffered(self) -> None:
         """Publish the events of tasks a moment later, where Celery would before it sends a task to its child."""
         if self.hub:
-            self.hub.call_later(EVENTS_SECONDS, self._flush_events)
+            self.hub.call_later(SENT_SECONDS, self._flush_events)
 
     def shutdown(self) -> None:
         """Publish the last events, and stop."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 from pathlib import Path
 
 import click
 
+from ops.caller.process_exit import exit_process
 from ops.stack import Binaries
 from tests.autoscaling import picture, report
 from tests.autoscaling.rehearsal import rehearse
@@ -41,7 +41,7 @@ def main(*, minutes: float, seed: int, output: Path) -> None:
     problems = result.problems()
     for problem in problems:
         click.echo(problem, err=True)
-    sys.exit(bool(problems))
+    exit_process(bool(problems))
 
 
 if __name__ == "__main__":

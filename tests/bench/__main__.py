@@ -5,7 +5,6 @@ The exit status is 1 if a goal is missed.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import click
 import uvloop
 from rich.console import Console
 
+from ops.caller.process_exit import exit_process
 from ops.stack import Binaries
 from tests.bench import chart, report
 from tests.bench.machine import Machine
@@ -65,7 +65,7 @@ def main(*, quick: bool, only: tuple[str, ...], providers: str, load: float | No
     rows = uvloop.run(run(names, pairs, QUICK if quick else FULL, console))
     complete = not quick and not only and load is None
     _write(rows, Machine.this(binaries), pairs.providers, output or (PUBLISHED if complete else SCRATCH), console)
-    sys.exit(missed(rows))
+    exit_process(missed(rows))
 
 
 async def run(names: list[str], pairs: Pairs, size: Size, console: Console) -> list[Row]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import sys
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from ops.caller.process_exit import exit_process
 from ops.stack import Binaries
 from tests.campaign import report
 from tests.campaign.generator import brief, full, generate
@@ -61,7 +61,7 @@ def main(
     finally:
         report.show(results, console)
         report.write(results, RESULT)
-    sys.exit(any(result.violations for result in results))
+    exit_process(any(result.violations for result in results))
 
 
 async def _run(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-import sys
 import tempfile
 from pathlib import Path
 
 import click
 from rich.console import Console
 
+from ops.caller.process_exit import exit_process
 from ops.stack import Binaries
 from tests.chaos import report
 from tests.chaos.installation_pool import InstallationPool
@@ -38,7 +38,7 @@ def main(*, runs: int, only: tuple[str, ...], seed: int | None, brief: bool) -> 
     rows = asyncio.run(_run(scenarios, InstallationPool(binaries, directory), runs, seed, console, brief=brief))
     report.show(rows, console)
     report.write(rows, RESULT)
-    sys.exit(missed(rows))
+    exit_process(missed(rows))
 
 
 async def _run(

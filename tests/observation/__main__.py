@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, suppress
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from ops.caller.process_exit import exit_process
 from ops.stack import Binaries, Stack, StackOptions
 from ops.stack.ports import PortPicker
 from tasks.rooms import RoomStore
@@ -40,7 +40,7 @@ def main(*, output: Path) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(page, encoding="utf-8")
     click.echo(page)
-    sys.exit(not right)
+    exit_process(not right)
 
 
 async def _run(directory: Path) -> tuple[str, bool]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from ops.caller.process_exit import exit_process
 from ops.stack import Binaries, Stack, StackOptions, WorkerSpec
 from tasks.rooms import RoomStore
 from tests.acceptance.installation import Installation
@@ -29,6 +30,7 @@ def main(*, only: tuple[str, ...], at_once: int) -> None:
     rows = asyncio.run(_run(cases, directory, at_once))
     report.write(rows, RESULT)
     sys.stdout.write(f"{report.markdown(rows)}\nLogs are in {directory}\n")
+    exit_process(0)
 
 
 async def _run(cases: list[Case], directory: Path, at_once: int) -> list[CaseResult]:

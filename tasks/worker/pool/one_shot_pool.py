@@ -38,7 +38,7 @@ from tasks.worker.pool.spares import CALL_START_SECONDS, Children, SparePolicy
 
 REAP_SECONDS = 0.01
 SENT_SECONDS = 0.01
-"""The time in which a task has been sent to its child. To fork meanwhile would keep its caller waiting."""
+"""The time in which a task has been sent to its child. To fork or publish meanwhile would keep its caller waiting."""
 LEAST_AT_ONCE = 2
 
 logger = logging.getLogger("switchboard.tasks.worker")

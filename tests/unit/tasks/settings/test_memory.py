@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import resource
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from tasks.settings import memory
-from tasks.settings.capacity import MOST_SLOTS, slot_limit
 
 MB = 1 << 20
 HOST = SimpleNamespace(available=50_000 * MB)
@@ -94,11 +92,3 @@ def test_a_limit_that_is_raised_or_lowered_holds_at_once(tmp_path: Path) -> None
     assert free(tmp_path, "0::/\n") == 2100
     level(tmp_path / "fs", max=800 * MB)
     assert free(tmp_path, "0::/\n") == -100
-
-
-@pytest.mark.parametrize(
-    ("files", "slots"), [(1 << 20, MOST_SLOTS), (resource.RLIM_INFINITY, MOST_SLOTS), (1024, 56), (100, 1)]
-)
-def test_the_most_slots_follow_from_the_open_files(monkeypatch: pytest.MonkeyPatch, files: int, slots: int) -> None:
-    monkeypatch.setattr("resource.getrlimit", lambda _: (files, files))
-    assert slot_limit() == slots
